@@ -1,0 +1,156 @@
+#define _POSIX_C_SOURCE 200809L /* sigset_t, pthread_sigmask */
+#include "threads.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "context.h"
+
+/* A job is published under the mutex; pieces are handed out by an atomic counter.
+ * Idle workers look at `generation` for a moment (the next job of a training step is
+ * microseconds away) and then sleep. */
+struct fnn_pool {
+  pthread_mutex_t mutex;
+  pthread_cond_t wake, done;
+  atomic_uint generation; /* rises with each job; workers join the job they have not seen */
+  atomic_int running;     /* workers that have not finished the current job */
+  atomic_size_t next;     /* the next piece to hand out */
+  size_t n, grain;
+  fnn_task task;
+  void *user;
+  atomic_int stop;
+  int workers;
+  struct worker {
+    struct fnn_pool *pool;
+    pthread_t thread;
+    int index;
+  } worker[FNN_THREADS_MAX];
+};
+
+enum { SPINS = 4000 };
+
+static inline void pause_cpu(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void work(struct fnn_pool *pool, int index) {
+  for (;;) {
+    size_t first = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed) * pool->grain;
+    if (first >= pool->n) return;
+    size_t last = first + pool->grain;
+    pool->task(pool->user, first, last < pool->n ? last : pool->n, index);
+  }
+}
+
+static unsigned wait_for_job(struct fnn_pool *pool, unsigned seen) {
+  for (int i = 0; i < SPINS; i++) {
+    unsigned now = atomic_load_explicit(&pool->generation, memory_order_acquire);
+    if (now != seen) return now;
+    pause_cpu();
+  }
+  pthread_mutex_lock(&pool->mutex);
+  unsigned now;
+  while ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) == seen)
+    pthread_cond_wait(&pool->wake, &pool->mutex);
+  pthread_mutex_unlock(&pool->mutex);
+  return now;
+}
+
+static void *worker_main(void *argument) {
+  struct worker *self = argument;
+  struct fnn_pool *pool = self->pool;
+  unsigned seen = 0;
+  for (;;) {
+    seen = wait_for_job(pool, seen);
+    if (atomic_load(&pool->stop)) return NULL;
+    work(pool, self->index);
+    if (atomic_fetch_sub_explicit(&pool->running, 1, memory_order_acq_rel) == 1) {
+      pthread_mutex_lock(&pool->mutex);
+      pthread_cond_signal(&pool->done);
+      pthread_mutex_unlock(&pool->mutex);
+    }
+  }
+}
+
+static void publish(struct fnn_pool *pool) {
+  pthread_mutex_lock(&pool->mutex);
+  atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+  pthread_cond_broadcast(&pool->wake);
+  pthread_mutex_unlock(&pool->mutex);
+}
+
+/* Start count - 1 workers, or as many as the system grants; NULL when there is no memory. */
+static struct fnn_pool *pool_start(int count) {
+  struct fnn_pool *pool = calloc(1, sizeof *pool);
+  if (!pool) return NULL;
+  pthread_mutex_init(&pool->mutex, NULL);
+  pthread_cond_init(&pool->wake, NULL);
+  pthread_cond_init(&pool->done, NULL);
+  sigset_t all, before;
+  sigfillset(&all); /* signals are the host's business: workers take none */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (int i = 0; i < count - 1; i++) {
+    struct worker *worker = &pool->worker[i];
+    worker->pool = pool;
+    worker->index = i + 1;
+    if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) break;
+    pool->workers++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return pool;
+}
+
+void fnn_threads_init(struct fnn_threads *threads, int count) {
+  threads->pool = NULL;
+  threads->count = 1;
+  fnn_threads_set(threads, count);
+}
+
+void fnn_threads_stop(struct fnn_threads *threads) {
+  struct fnn_pool *pool = threads->pool;
+  if (!pool) return;
+  atomic_store(&pool->stop, 1);
+  publish(pool);
+  for (int i = 0; i < pool->workers; i++) pthread_join(pool->worker[i].thread, NULL);
+  pthread_cond_destroy(&pool->done);
+  pthread_cond_destroy(&pool->wake);
+  pthread_mutex_destroy(&pool->mutex);
+  free(pool);
+  threads->pool = NULL;
+}
+
+void fnn_threads_set(struct fnn_threads *threads, int count) {
+  if (count < 1) count = 1;
+  if (count > FNN_THREADS_MAX) count = FNN_THREADS_MAX;
+  if (count != threads->count) fnn_threads_stop(threads);
+  threads->count = count;
+}
+
+void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task task, void *user) {
+  struct fnn_threads *threads = &context->threads;
+  if (grain == 0) grain = 1;
+  if (n > grain && threads->count > 1 && !threads->pool) threads->pool = pool_start(threads->count);
+  struct fnn_pool *pool = threads->pool;
+  if (n <= grain || !pool || pool->workers == 0) {
+    for (size_t first = 0; first < n; first += grain)
+      task(user, first, n - first < grain ? n : first + grain, 0);
+    return;
+  }
+  pool->n = n, pool->grain = grain, pool->task = task, pool->user = user;
+  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+  atomic_store_explicit(&pool->running, pool->workers, memory_order_relaxed);
+  publish(pool);
+  work(pool, 0);
+  for (int i = 0; i < SPINS; i++) {
+    if (atomic_load_explicit(&pool->running, memory_order_acquire) == 0) return;
+    pause_cpu();
+  }
+  pthread_mutex_lock(&pool->mutex);
+  while (atomic_load_explicit(&pool->running, memory_order_acquire) > 0)
+    pthread_cond_wait(&pool->done, &pool->mutex);
+  pthread_mutex_unlock(&pool->mutex);
+}

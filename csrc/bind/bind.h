@@ -1,0 +1,113 @@
+/* The binding: the only folder that knows Lua. What is 1-based in Lua becomes 0-based here and back.
+ *
+ * Every function that Lua calls goes through four phases: create the boxes of the results, empty; check the arguments
+ * (which may raise); call the core, with no call into Lua until it returns; raise or return. Only the third
+ * phase holds anything, so that an error leaks nothing.
+ *
+ * Functions are closures over two values: the state (struct fnn_bind) and the metatable of tensors. */
+#ifndef FNN_BIND_BIND_H
+#define FNN_BIND_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "../autograd/tape.h"
+
+struct fnn_custom;
+
+/* What the binding keeps for one Lua state. */
+struct fnn_bind {
+  struct fnn_context *context;
+  size_t collect_above;    /* run Lua's collector when more bytes than this are in use */
+  size_t collect_least;    /* and never below this */
+  int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
+  struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
+};
+
+/* A tensor in Lua: a full userdata with one pointer, NULL before it is filled and after close. */
+struct fnn_box {
+  struct fnn_tensor *tensor;
+};
+
+enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };
+
+static inline struct fnn_bind *fnn_bind_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(FNN_UP_BIND)); }
+
+/* Register functions with the two upvalues; the table is on top of the stack. The caller's own upvalues are used. */
+void fnn_register(lua_State *L, const luaL_Reg *functions);
+
+/* ---- boxes (box.c) ---- */
+
+/* Push an empty box. */
+struct fnn_box *fnn_push_box(lua_State *L);
+/* The box at a stack place, or NULL when that is not a tensor. Closed ones are returned too. */
+struct fnn_box *fnn_test_box(lua_State *L, int at);
+/* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
+struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
+/* Run Lua's collector if the core holds much more than after its last run: Lua does not see these bytes by itself. */
+void fnn_relieve_memory(lua_State *L);
+/* Raise the context's error text when status is not FNN_OK. */
+void fnn_raise(lua_State *L, enum fnn_status status);
+/* For files: return nil and the text when status is not FNN_OK (the number of results), else 0. */
+int fnn_failure(lua_State *L, enum fnn_status status);
+/* Fill the metatable of tensors, which is on top of the stack with the methods below it. */
+void fnn_open_box(lua_State *L);
+
+/* ---- arguments (args.c) ---- */
+
+/* Push a few words on the value at a stack place, for messages: "number 2.5", "string 'x'", "a tensor", "no value". */
+const char *fnn_describe(lua_State *L, int at);
+/* An integer (a float without a fraction will do); raises "who: name: expected an integer, got ...". */
+lua_Integer fnn_check_integer(lua_State *L, int at, const char *who, const char *name);
+/* A size of 0 or more. */
+size_t fnn_check_size(lua_State *L, int at, const char *who, const char *name);
+/* A list of sizes. */
+void fnn_check_sizes(lua_State *L, int at, const char *who, const char *name, struct fnn_shape *shape);
+/* One of the names, which end with NULL. */
+int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, const char *const *choices);
+extern const char *const fnn_dtype_choices[];
+
+/* The arguments of one op call, checked. */
+struct fnn_parsed {
+  const struct fnn_op *op;
+  size_t inputs;
+  struct fnn_input {
+    struct fnn_tensor *tensor; /* borrowed; NULL for a number, or when absent */
+    enum { FNN_ABSENT, FNN_GIVEN, FNN_IS_FLOAT, FNN_IS_INTEGER, FNN_IS_INDICES } kind;
+    double number;
+    int64_t integer;
+  } small[FNN_INLINE_INPUTS], *input;
+  union {
+    char bytes[FNN_PARAMS_BYTES];
+    double align_double;
+    size_t align_size;
+  } params;
+};
+
+/* Check the arguments of `op`, stack places 1 .. last. Pushes some values that keep the inputs alive; nothing here may run
+ * Lua's collector once a tensor is noted (a finalizer could close it), so results' boxes are created before. */
+void fnn_parse(lua_State *L, const struct fnn_op *op, int last, struct fnn_parsed *parsed);
+
+/* ---- calling ops (call.c) ---- */
+
+/* Whether the running coroutine records for autograd. */
+int fnn_recording(lua_State *L);
+/* The core's half of a call: run the op on checked arguments and fill the boxes (none for an in-place form over `over`). */
+enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
+                           struct fnn_box *const *boxes) FNN_CHECK;
+/* Raise if a write in place to this tensor would falsify gradients; count the write otherwise. */
+void fnn_begin_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
+
+/* ---- the functions of the module, by noun; each adds to the table on top ---- */
+void fnn_open_ops(lua_State *L);      /* call.c */
+void fnn_open_tensor(lua_State *L);   /* tensor.c */
+void fnn_open_create(lua_State *L);   /* create.c */
+void fnn_open_autograd(lua_State *L); /* autograd.c */
+void fnn_open_optim(lua_State *L);    /* optim.c */
+void fnn_open_data(lua_State *L);     /* data.c */
+void fnn_open_system(lua_State *L);   /* system.c */
+
+/* Let go of the Lua functions of custom ops that are gone. */
+void fnn_bury_custom(lua_State *L, struct fnn_bind *bind);
+
+#endif

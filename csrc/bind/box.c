@@ -1,0 +1,86 @@
+/* Tensors as Lua values: creation, checks, release. */
+#include "bind.h"
+
+void fnn_register(lua_State *L, const luaL_Reg *functions) {
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_BIND));
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  luaL_setfuncs(L, functions, 2);
+}
+
+struct fnn_box *fnn_push_box(lua_State *L) {
+  struct fnn_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->tensor = NULL;
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+struct fnn_box *fnn_test_box(lua_State *L, int at) {
+  if (lua_type(L, at) != LUA_TUSERDATA || !lua_getmetatable(L, at)) return NULL;
+  int is_tensor = lua_rawequal(L, -1, lua_upvalueindex(FNN_UP_TENSOR));
+  lua_pop(L, 1);
+  return is_tensor ? lua_touserdata(L, at) : NULL;
+}
+
+struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
+  struct fnn_box *box = fnn_test_box(L, at);
+  if (!box) luaL_error(L, "%s: expected a tensor, got %s", who, fnn_describe(L, at));
+  if (!box->tensor) luaL_error(L, "%s: tensor is closed", who);
+  return box->tensor;
+}
+
+void fnn_relieve_memory(lua_State *L) {
+  struct fnn_bind *bind = fnn_bind_of(L);
+  const struct fnn_memory *memory = &bind->context->memory;
+  if (memory->used <= bind->collect_above) return;
+  lua_gc(L, LUA_GCCOLLECT);
+  bind->collect_above = memory->used * 2 > bind->collect_least ? memory->used * 2 : bind->collect_least;
+}
+
+void fnn_raise(lua_State *L, enum fnn_status status) {
+  if (status != FNN_OK) luaL_error(L, "%s", fnn_bind_of(L)->context->error);
+}
+
+int fnn_failure(lua_State *L, enum fnn_status status) {
+  if (status == FNN_OK) return 0;
+  if (status != FNN_IO) fnn_raise(L, status);
+  luaL_pushfail(L);
+  lua_pushstring(L, fnn_bind_of(L)->context->error);
+  return 2;
+}
+
+/* __gc, __close and close(): release, once. */
+static int close_box(lua_State *L) {
+  struct fnn_box *box = fnn_test_box(L, 1);
+  if (!box) return luaL_error(L, "close: expected a tensor, got %s", fnn_describe(L, 1));
+  struct fnn_tensor *tensor = box->tensor;
+  box->tensor = NULL;
+  fnn_tensor_release(tensor);
+  return 0;
+}
+
+/* Two boxes of one tensor are equal; contents are compared by t:equal(u). */
+static int equal_boxes(lua_State *L) {
+  struct fnn_box *a = fnn_test_box(L, 1), *b = fnn_test_box(L, 2);
+  lua_pushboolean(L, a && b && a->tensor && a->tensor == b->tensor);
+  return 1;
+}
+
+static int is_tensor(lua_State *L) {
+  lua_pushboolean(L, fnn_test_box(L, 1) != NULL);
+  return 1;
+}
+
+void fnn_open_box(lua_State *L) {
+  static const luaL_Reg metamethods[] = {
+      {"__gc", close_box}, {"__close", close_box}, {"__eq", equal_boxes}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"is_tensor", is_tensor}, {"close", close_box}, {NULL, NULL}};
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  fnn_register(L, metamethods);
+  lua_pushliteral(L, "fmnistnn.Tensor");
+  lua_setfield(L, -2, "__name");
+  lua_pushliteral(L, "fmnistnn.Tensor");
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+  fnn_register(L, functions);
+}

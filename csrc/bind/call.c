@@ -1,0 +1,171 @@
+/* Ops as Lua functions: one C function serves them all. */
+#include <string.h>
+
+#include "bind.h"
+
+/* ---- the core's half ---- */
+
+/* indices + delta: between Lua's counting and ours. */
+static enum fnn_status shifted(struct fnn_tensor *indices, int64_t delta, struct fnn_tensor **out) {
+  FNN_TRY(fnn_tensor_new(fnn_tensor_context(indices), FNN_INT64, &indices->shape, out));
+  fnn_tensor_copy(*out, indices);
+  int64_t *at = fnn_ints(*out);
+  for (size_t i = 0, n = fnn_tensor_numel(*out); i < n; i++) at[i] = (int64_t)((uint64_t)at[i] + (uint64_t)delta);
+  return FNN_OK;
+}
+
+static enum fnn_status take_input(struct fnn_context *context, const struct fnn_input *input, struct fnn_tensor **out) {
+  switch (input->kind) {
+    case FNN_GIVEN: *out = fnn_tensor_retain(input->tensor); return FNN_OK;
+    case FNN_IS_FLOAT: return fnn_tensor_number(context, input->number, out);
+    case FNN_IS_INTEGER: return fnn_tensor_integer(context, input->integer, out);
+    case FNN_IS_INDICES: return shifted(input->tensor, -1, out);
+    default: *out = NULL; return FNN_OK;
+  }
+}
+
+static enum fnn_status give_outputs(struct fnn_call *call, struct fnn_box *const *boxes) {
+  for (int i = 0; i < call->op->outputs - call->op->hidden; i++) {
+    if (call->op->indices & 1u << i) {
+      FNN_TRY(shifted(call->out[i], 1, &boxes[i]->tensor));
+    } else {
+      boxes[i]->tensor = call->out[i];
+      call->out[i] = NULL;
+    }
+  }
+  return FNN_OK;
+}
+
+enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
+                           struct fnn_box *const *boxes) {
+  struct fnn_tensor *small[FNN_INLINE_INPUTS];
+  struct fnn_call call = {
+      .context = bind->context, .op = parsed->op, .params = parsed->params.bytes, .inputs = parsed->inputs, .in = small};
+  if (parsed->inputs > FNN_INLINE_INPUTS) {
+    call.in = fnn_alloc(bind->context, parsed->inputs * sizeof(struct fnn_tensor *));
+    if (!call.in) return FNN_NO_MEMORY;
+  }
+  memset(call.in, 0, parsed->inputs * sizeof(struct fnn_tensor *));
+  enum fnn_status status = FNN_OK;
+  for (size_t i = 0; i < parsed->inputs && status == FNN_OK; i++)
+    status = take_input(bind->context, &parsed->input[i], &call.in[i]);
+  if (status == FNN_OK) status = fnn_apply(&call, over, record);
+  if (status == FNN_OK && !over) status = give_outputs(&call, boxes);
+  fnn_call_release(&call);
+  if (call.in != small) fnn_free(bind->context, call.in);
+  return status;
+}
+
+/* ---- Lua's half ---- */
+
+/* The coroutines that are inside no_grad are the keys of a weak table; it is asked only when there are any. */
+int fnn_recording(lua_State *L) {
+  struct fnn_bind *bind = fnn_bind_of(L);
+  if (bind->no_grad_threads == 0) return 1;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, bind);
+  lua_pushthread(L);
+  int off = lua_rawget(L, -2) != LUA_TNIL;
+  lua_pop(L, 2);
+  return !off;
+}
+
+void fnn_begin_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
+  if (fnn_is_recorded(tensor) && fnn_recording(L))
+    luaL_error(L, "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
+               "or fnn.no_grad", who);
+  for (int i = 0; i < tensor->shape.rank; i++)
+    if (tensor->stride[i] == 0 && tensor->shape.size[i] > 1)
+      luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
+  tensor->storage->version++;
+}
+
+static const struct fnn_op *op_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(FNN_UP_THIRD)); }
+
+/* Run it; when memory is short, let Lua's collector look for some and try once more. */
+static int run(lua_State *L, int last, int in_place) {
+  struct fnn_bind *bind = fnn_bind_of(L);
+  const struct fnn_op *op = op_of(L);
+  struct fnn_box *boxes[FNN_MAX_OUTPUTS] = {0};
+  struct fnn_parsed parsed;
+  int results = op->outputs - op->hidden, top, record = fnn_recording(L);
+  enum fnn_status status = FNN_OK;
+  fnn_relieve_memory(L);
+  if (!in_place)
+    for (int i = 0; i < results; i++) boxes[i] = fnn_push_box(L);
+  top = lua_gettop(L);
+  for (int attempt = 0; attempt < 2; attempt++) {
+    if (attempt > 0) lua_gc(L, LUA_GCCOLLECT);
+    lua_settop(L, top);
+    fnn_parse(L, op, last, &parsed);
+    if (in_place) {
+      if (!parsed.input[0].tensor) return luaL_error(L, "%s_: expected a tensor to write to", op->name);
+      fnn_begin_write(L, parsed.input[0].tensor, op->name);
+      record = 0;
+    }
+    status = fnn_run_op(bind, &parsed, record, in_place ? parsed.input[0].tensor : NULL, boxes);
+    if (status != FNN_NO_MEMORY) break;
+  }
+  fnn_raise(L, status);
+  lua_settop(L, in_place ? 1 : top);
+  return in_place ? 1 : results;
+}
+
+static int call_op(lua_State *L) { return run(L, lua_gettop(L), 0); }
+static int call_in_place(lua_State *L) { return run(L, lua_gettop(L), 1); }
+
+/* Lua gives the operand of a unary operator twice. */
+static int call_unary(lua_State *L) { return run(L, 1, 0); }
+
+static void push_op(lua_State *L, lua_CFunction function, const char *name) {
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_BIND));
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  lua_pushlightuserdata(L, (void *)fnn_op_find(name));
+  lua_pushcclosure(L, function, 3);
+}
+
+static void set_operators(lua_State *L) {
+  static const struct {
+    const char *event, *op;
+  } operators[] = {{"__add", "add"},          {"__sub", "sub"},         {"__mul", "mul"},        {"__div", "div"},
+                   {"__pow", "pow"},          {"__mod", "remainder"},   {"__idiv", "floor_divide"}, {"__band", "logical_and"},
+                   {"__bor", "logical_or"},   {"__bxor", "logical_xor"}};
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
+    push_op(L, call_op, operators[i].op);
+    lua_setfield(L, -2, operators[i].event);
+  }
+  push_op(L, call_unary, "neg");
+  lua_setfield(L, -2, "__unm");
+  push_op(L, call_unary, "logical_not");
+  lua_setfield(L, -2, "__bnot");
+  lua_pop(L, 1);
+}
+
+/* core.ops[name] is every op; core.methods those that are methods of tensors, with the in-place forms "name_";
+ * core.functional those that belong to nn.functional. */
+void fnn_open_ops(lua_State *L) {
+  lua_newtable(L); /* ops */
+  lua_newtable(L); /* methods */
+  lua_newtable(L); /* functional */
+  for (const struct fnn_op *const *op = fnn_ops; *op; op++) {
+    push_op(L, call_op, (*op)->name);
+    if ((*op)->flags & FNN_METHOD) {
+      lua_pushvalue(L, -1);
+      lua_setfield(L, -4, (*op)->name);
+    }
+    if ((*op)->flags & FNN_FUNCTIONAL) {
+      lua_pushvalue(L, -1);
+      lua_setfield(L, -3, (*op)->name);
+    }
+    lua_setfield(L, -4, (*op)->name);
+    if ((*op)->flags & FNN_IN_PLACE) {
+      lua_pushfstring(L, "%s_", (*op)->name);
+      push_op(L, call_in_place, (*op)->name);
+      lua_rawset(L, -4);
+    }
+  }
+  lua_setfield(L, -4, "functional");
+  lua_setfield(L, -3, "methods");
+  lua_setfield(L, -2, "ops");
+  set_operators(L);
+}

@@ -1,0 +1,235 @@
+/* New tensors: from tables and bytes, constant, random. The friendlier forms are in lua/fmnistnn/create.lua. */
+#include <math.h>
+#include <string.h>
+
+#include "../kernels/kernels.h"
+#include "bind.h"
+
+/* Arguments shared by most: a list of sizes at `at`, and a type at `at + 1`. */
+static struct fnn_shape shape_at(lua_State *L, int at, const char *who) {
+  struct fnn_shape shape;
+  fnn_check_sizes(L, at, who, "shape", &shape);
+  return shape;
+}
+
+static enum fnn_dtype dtype_at(lua_State *L, int at, const char *who) {
+  return lua_isnoneornil(L, at) ? FNN_FLOAT32 : (enum fnn_dtype)fnn_check_choice(L, at, who, "dtype", fnn_dtype_choices);
+}
+
+/* Fill an empty box; when memory is short, let Lua's collector look for some and try once more. */
+static void fill_box(lua_State *L, struct fnn_box *box, enum fnn_dtype dtype, const struct fnn_shape *shape) {
+  struct fnn_context *context = fnn_bind_of(L)->context;
+  enum fnn_status status = fnn_tensor_new(context, dtype, shape, &box->tensor);
+  if (status == FNN_NO_MEMORY) {
+    lua_gc(L, LUA_GCCOLLECT);
+    status = fnn_tensor_new(context, dtype, shape, &box->tensor);
+  }
+  fnn_raise(L, status);
+}
+
+static struct fnn_tensor *push_new(lua_State *L, enum fnn_dtype dtype, const struct fnn_shape *shape) {
+  fnn_relieve_memory(L);
+  struct fnn_box *box = fnn_push_box(L);
+  fill_box(L, box, dtype, shape);
+  return box->tensor;
+}
+
+/* ---- from a nested table ---- */
+
+/* The shape that the table at the top of the stack claims by its first elements. */
+static void table_shape(lua_State *L, struct fnn_shape *shape) {
+  int pushed = 0;
+  shape->rank = 0;
+  while (lua_type(L, -1) == LUA_TTABLE) {
+    if (shape->rank == FNN_MAX_RANK) luaL_error(L, "tensor: expected tables nested at most %d deep", FNN_MAX_RANK);
+    shape->size[shape->rank++] = (size_t)lua_rawlen(L, -1);
+    if (lua_rawlen(L, -1) == 0) break;
+    lua_rawgeti(L, -1, 1);
+    pushed++;
+  }
+  lua_pop(L, pushed);
+}
+
+/* One number (or boolean) at the top of the stack, written to place `to` of the tensor. */
+static void read_value(lua_State *L, struct fnn_tensor *t, size_t to) {
+  lua_Integer integer;
+  if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
+    luaL_error(L, "tensor: element %I: expected a number, got %s", (LUAI_UACINT)to + 1, fnn_describe(L, -1));
+  if (t->dtype == FNN_FLOAT32) {
+    fnn_floats(t)[to] = lua_isboolean(L, -1) ? (float)lua_toboolean(L, -1) : (float)lua_tonumber(L, -1);
+    return;
+  }
+  integer = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : fnn_check_integer(L, -1, "tensor", fnn_dtype_name(t->dtype));
+  if (t->dtype == FNN_INT64)
+    fnn_ints(t)[to] = integer;
+  else if (integer >= 0 && integer <= 255)
+    fnn_bytes(t)[to] = (uint8_t)integer;
+  else
+    luaL_error(L, "tensor: element %I: uint8: expected 0..255, got %I", (LUAI_UACINT)to + 1, (LUAI_UACINT)integer);
+}
+
+/* The value at the top of the stack is axis `axis` .. of the tensor, from place *to on. */
+static void read_table(lua_State *L, struct fnn_tensor *t, int axis, size_t *to) {
+  if (axis == t->shape.rank) {
+    read_value(L, t, (*to)++);
+    return;
+  }
+  if (lua_type(L, -1) != LUA_TTABLE)
+    luaL_error(L, "tensor: axis %d: expected a table of %I, got %s", axis + 1, (LUAI_UACINT)t->shape.size[axis], fnn_describe(L, -1));
+  if (lua_rawlen(L, -1) != t->shape.size[axis])
+    luaL_error(L, "tensor: axis %d: expected %I elements as in the first row, got %I", axis + 1,
+               (LUAI_UACINT)t->shape.size[axis], (LUAI_UACINT)lua_rawlen(L, -1));
+  for (size_t i = 0; i < t->shape.size[axis]; i++) {
+    lua_rawgeti(L, -1, (lua_Integer)i + 1);
+    read_table(L, t, axis + 1, to);
+    lua_pop(L, 1);
+  }
+}
+
+/* from_table(value, dtype): a number or nested tables of numbers. */
+static int from_table(lua_State *L) {
+  struct fnn_shape shape;
+  enum fnn_dtype dtype = dtype_at(L, 2, "tensor");
+  size_t to = 0;
+  luaL_checkstack(L, FNN_MAX_RANK + 8, "tensor");
+  if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER && !lua_isboolean(L, 1))
+    return luaL_error(L, "tensor: expected a number or a table of numbers, got %s", fnn_describe(L, 1));
+  lua_pushvalue(L, 1);
+  table_shape(L, &shape);
+  struct fnn_tensor *t = push_new(L, dtype, &shape);
+  lua_pushvalue(L, 1);
+  read_table(L, t, 0, &to);
+  lua_pop(L, 1);
+  return 1;
+}
+
+/* frombytes(string, shape, dtype): the elements as they lie in memory, little-endian on all machines we build for. */
+static int frombytes(lua_State *L) {
+  size_t length;
+  if (lua_type(L, 1) != LUA_TSTRING) return luaL_error(L, "frombytes: expected a string of bytes, got %s", fnn_describe(L, 1));
+  const char *bytes = lua_tolstring(L, 1, &length);
+  struct fnn_shape shape = shape_at(L, 2, "frombytes");
+  enum fnn_dtype dtype = dtype_at(L, 3, "frombytes");
+  size_t expected = fnn_dtype_size(dtype);
+  char text[FNN_SHAPE_TEXT];
+  for (int i = 0; i < shape.rank; i++)
+    if (!fnn_multiply(expected, shape.size[i], &expected)) expected = SIZE_MAX, shape.rank = i;
+  if (expected != length)
+    return luaL_error(L, "frombytes: expected as many bytes as shape %s of %s has, got %I", fnn_shape_text(&shape, text),
+                      fnn_dtype_name(dtype), (LUAI_UACINT)length);
+  memcpy(fnn_tensor_data(push_new(L, dtype, &shape)), bytes, length);
+  return 1;
+}
+
+/* ---- by a rule ---- */
+
+static void fill_floats(struct fnn_tensor *t, double value) {
+  for (size_t i = 0, n = fnn_tensor_numel(t); i < n; i++) fnn_floats(t)[i] = (float)value;
+}
+
+/* full(shape, value, dtype) */
+static int full(lua_State *L) {
+  struct fnn_shape shape = shape_at(L, 1, "full");
+  enum fnn_dtype dtype = dtype_at(L, 3, "full");
+  if (lua_type(L, 2) != LUA_TNUMBER) return luaL_error(L, "full: value: expected a number, got %s", fnn_describe(L, 2));
+  double value = lua_tonumber(L, 2);
+  lua_Integer integer = dtype == FNN_FLOAT32 ? 0 : fnn_check_integer(L, 2, "full", "value");
+  if (dtype == FNN_UINT8 && (integer < 0 || integer > 255))
+    return luaL_error(L, "full: value: uint8: expected 0..255, got %I", (LUAI_UACINT)integer);
+  struct fnn_tensor *t = push_new(L, dtype, &shape);
+  if (dtype == FNN_FLOAT32)
+    fill_floats(t, value);
+  else if (dtype == FNN_UINT8)
+    memset(fnn_bytes(t), (int)integer, fnn_tensor_numel(t));
+  else
+    for (size_t i = 0, n = fnn_tensor_numel(t); i < n; i++) fnn_ints(t)[i] = integer;
+  return 1;
+}
+
+/* sequence(first, step, count, dtype): first, first + step ... */
+static int sequence(lua_State *L) {
+  if (lua_type(L, 1) != LUA_TNUMBER || lua_type(L, 2) != LUA_TNUMBER)
+    return luaL_error(L, "arange: expected numbers, got %s and %s", fnn_describe(L, 1), fnn_describe(L, 2));
+  struct fnn_shape shape = {1, {fnn_check_size(L, 3, "arange", "count")}};
+  enum fnn_dtype dtype = dtype_at(L, 4, "arange");
+  double first = lua_tonumber(L, 1), step = lua_tonumber(L, 2);
+  struct fnn_tensor *t = push_new(L, dtype, &shape);
+  for (size_t i = 0; i < shape.size[0]; i++) {
+    double value = first + step * (double)i;
+    if (dtype == FNN_FLOAT32)
+      fnn_floats(t)[i] = (float)value;
+    else if (dtype == FNN_INT64)
+      fnn_ints(t)[i] = (int64_t)value;
+    else
+      fnn_bytes(t)[i] = (uint8_t)(int64_t)value;
+  }
+  return 1;
+}
+
+/* eye(rows, columns, dtype) */
+static int eye(lua_State *L) {
+  struct fnn_shape shape = {2, {fnn_check_size(L, 1, "eye", "rows"), fnn_check_size(L, 2, "eye", "columns")}};
+  enum fnn_dtype dtype = dtype_at(L, 3, "eye");
+  struct fnn_tensor *t = push_new(L, dtype, &shape);
+  memset(fnn_tensor_data(t), 0, fnn_tensor_numel(t) * fnn_dtype_size(dtype));
+  for (size_t i = 0; i < shape.size[0] && i < shape.size[1]; i++) {
+    size_t at = i * shape.size[1] + i;
+    if (dtype == FNN_FLOAT32)
+      fnn_floats(t)[at] = 1.0f;
+    else if (dtype == FNN_INT64)
+      fnn_ints(t)[at] = 1;
+    else
+      fnn_bytes(t)[at] = 1;
+  }
+  return 1;
+}
+
+/* ---- random ---- */
+
+struct random_job {
+  const struct fnn_random_kernels *kernels;
+  uint64_t seed, first;
+  float a, b;
+  float *y;
+};
+
+enum { GRAIN = 16384 }; /* a multiple of 4, so that pieces begin at a counter */
+
+static void uniform_piece(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct random_job *j = user;
+  j->kernels->uniform(last - first, j->seed, j->first + first / 4, j->a, j->b, j->y + first);
+}
+
+static void normal_piece(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct random_job *j = user;
+  j->kernels->normal(last - first, j->seed, j->first + first / 2, j->a, j->b, j->y + first);
+}
+
+static int random_floats(lua_State *L, const char *who, fnn_task piece, uint64_t numbers_each) {
+  struct fnn_context *context = fnn_bind_of(L)->context;
+  struct fnn_shape shape = shape_at(L, 1, who);
+  if (lua_type(L, 2) != LUA_TNUMBER || lua_type(L, 3) != LUA_TNUMBER)
+    return luaL_error(L, "%s: expected two numbers, got %s and %s", who, fnn_describe(L, 2), fnn_describe(L, 3));
+  float a = (float)lua_tonumber(L, 2), b = (float)lua_tonumber(L, 3);
+  struct fnn_tensor *t = push_new(L, FNN_FLOAT32, &shape);
+  size_t n = fnn_tensor_numel(t);
+  struct random_job job = {context->kernels->random, context->generator.seed,
+                           fnn_generator_take(&context->generator, n * numbers_each), a, b, fnn_floats(t)};
+  fnn_parallel(context, n, GRAIN, piece, &job);
+  return 1;
+}
+
+/* uniform(shape, low, high): in [low, high) */
+static int uniform(lua_State *L) { return random_floats(L, "uniform", uniform_piece, 1); }
+
+/* normal(shape, mean, deviation) */
+static int normal(lua_State *L) { return random_floats(L, "normal", normal_piece, 2); }
+
+void fnn_open_create(lua_State *L) {
+  static const luaL_Reg functions[] = {{"from_table", from_table}, {"frombytes", frombytes}, {"full", full},
+                                       {"sequence", sequence},     {"eye", eye},             {"uniform", uniform},
+                                       {"normal", normal},         {NULL, NULL}};
+  fnn_register(L, functions);
+}

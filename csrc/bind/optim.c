@@ -1,0 +1,82 @@
+/* Optimizer steps from Lua. */
+#include <math.h>
+#include <string.h>
+
+#include "../optim/optim.h"
+#include "bind.h"
+
+static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const char *what) {
+  lua_rawgeti(L, list, i);
+  struct fnn_box *box = fnn_test_box(L, -1);
+  if (!box || !box->tensor) luaL_error(L, "step: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
+  lua_pop(L, 1);
+  return box->tensor;
+}
+
+/* One parameter and its states, which stand in a list of their own. */
+struct item {
+  struct fnn_tensor *w, *states[FNN_OPTIM_STATES];
+};
+
+/* step(rule, parameters, states, numbers): step every parameter that has a gradient; states[i] are those of parameters[i].
+ * One call for all of them, so that nothing can come between. */
+static int step(lua_State *L) {
+  lua_settop(L, 4);
+  int rule = lua_type(L, 1) == LUA_TSTRING ? fnn_optim_find(lua_tostring(L, 1)) : -1;
+  if (rule < 0) return luaL_error(L, "step: no such rule: %s", fnn_describe(L, 1));
+  for (int i = 2; i <= 4; i++) luaL_checktype(L, i, LUA_TTABLE);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
+  float h[FNN_OPTIM_NUMBERS];
+  for (int i = 0; i < fnn_optim_rules[rule].numbers; i++) {
+    lua_rawgeti(L, 4, i + 1);
+    if (lua_type(L, -1) != LUA_TNUMBER) return luaL_error(L, "step: number %d: expected a number, got %s", i + 1, fnn_describe(L, -1));
+    h[i] = (float)lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  struct item *items = lua_newuserdatauv(L, (size_t)count * sizeof *items + 1, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    items[i].w = element(L, 2, i + 1, "parameter");
+    lua_rawgeti(L, 3, i + 1);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    for (int k = 0; k < fnn_optim_rules[rule].states; k++) items[i].states[k] = element(L, lua_gettop(L), k + 1, "state");
+    lua_pop(L, 1);
+  }
+  enum fnn_status status = FNN_OK;
+  for (lua_Integer i = 0; i < count && status == FNN_OK; i++)
+    if (items[i].w->grad) status = fnn_optim_step((enum fnn_rule)rule, items[i].w, items[i].w->grad, items[i].states, h);
+  fnn_raise(L, status);
+  return 0;
+}
+
+/* grad_norm(parameters): the Euclidean norm of all their gradients together */
+static int grad_norm(lua_State *L) {
+  lua_settop(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double total = 0.0;
+  for (lua_Integer i = 1, count = (lua_Integer)lua_rawlen(L, 1); i <= count; i++) {
+    struct fnn_tensor *w = element(L, 1, i, "parameter");
+    double squares = 0.0;
+    if (w->grad) fnn_raise(L, fnn_sum_squares(w->grad, &squares));
+    total += squares;
+  }
+  lua_pushnumber(L, sqrt(total));
+  return 1;
+}
+
+/* zero_grad(parameters): forget their gradients */
+static int zero_grad(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (lua_Integer i = 1, count = (lua_Integer)lua_rawlen(L, 1); i <= count; i++) {
+    struct fnn_tensor *w = element(L, 1, i, "parameter");
+    fnn_tensor_release(w->grad);
+    w->grad = NULL;
+  }
+  return 0;
+}
+
+void fnn_open_optim(lua_State *L) {
+  static const luaL_Reg functions[] = {{"step", step}, {"grad_norm", grad_norm}, {"zero_grad", zero_grad}, {NULL, NULL}};
+  lua_newtable(L);
+  fnn_register(L, functions);
+  lua_setfield(L, -2, "optim");
+}

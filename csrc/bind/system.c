@@ -1,0 +1,157 @@
+/* Memory, threads, the generator, the terminal: what is around the tensors. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kernels/gemm.h"
+#include "../kernels/kernels.h"
+#include "bind.h"
+
+static struct fnn_context *context_of(lua_State *L) { return fnn_bind_of(L)->context; }
+
+static void set_integer(lua_State *L, const char *name, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+/* memory(): a table of bytes */
+static int memory(lua_State *L) {
+  const struct fnn_memory *m = &context_of(L)->memory;
+  fnn_bury_custom(L, fnn_bind_of(L));
+  lua_createtable(L, 0, 7);
+  set_integer(L, "used", m->used);
+  set_integer(L, "cached", m->cached);
+  set_integer(L, "peak", m->peak);
+  set_integer(L, "limit", m->limit);
+  set_integer(L, "blocks", m->blocks);
+  set_integer(L, "system_calls", m->system);
+  set_integer(L, "collect_above", fnn_bind_of(L)->collect_least);
+  return 1;
+}
+
+static size_t bytes_at(lua_State *L, const char *name, size_t otherwise) {
+  lua_getfield(L, 1, name);
+  size_t bytes = lua_isnil(L, -1) ? otherwise : fnn_check_size(L, -1, "set_memory", name);
+  lua_pop(L, 1);
+  return bytes;
+}
+
+/* set_memory{limit = bytes, collect_above = bytes} */
+static int set_memory(lua_State *L) {
+  struct fnn_bind *bind = fnn_bind_of(L);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  size_t limit = bytes_at(L, "limit", bind->context->memory.limit), least = bytes_at(L, "collect_above", bind->collect_least);
+  bind->context->memory.limit = limit;
+  bind->collect_above = bind->collect_least = least;
+  return 0;
+}
+
+/* empty_cache(): give the free blocks back to the system, and forget the peak */
+static int empty_cache(lua_State *L) {
+  struct fnn_memory *m = &context_of(L)->memory;
+  fnn_memory_trim(m, 0);
+  m->peak = m->used;
+  return 0;
+}
+
+/* fail_allocation(n): for tests: the nth request of memory from now on fails, and all after it; 0 ends that */
+static int fail_allocation(lua_State *L) {
+  context_of(L)->memory.fail_after = (uint64_t)fnn_check_size(L, 1, "fail_allocation", "n");
+  return 0;
+}
+
+static int threads(lua_State *L) {
+  lua_pushinteger(L, context_of(L)->threads.count);
+  return 1;
+}
+
+static int set_threads(lua_State *L) {
+  lua_Integer count = fnn_check_integer(L, 1, "set_threads", "count");
+  if (count < 1 || count > FNN_THREADS_MAX)
+    return luaL_error(L, "set_threads: count: expected 1..%d, got %I", FNN_THREADS_MAX, (LUAI_UACINT)count);
+  fnn_threads_set(&context_of(L)->threads, (int)count);
+  return 0;
+}
+
+static int manual_seed(lua_State *L) {
+  fnn_generator_seed(&context_of(L)->generator, (uint64_t)fnn_check_integer(L, 1, "manual_seed", "seed"));
+  return 0;
+}
+
+/* generator_state(): the seed and the place in its stream */
+static int generator_state(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)context_of(L)->generator.seed);
+  lua_pushinteger(L, (lua_Integer)context_of(L)->generator.offset);
+  return 2;
+}
+
+static int set_generator_state(lua_State *L) {
+  uint64_t seed = (uint64_t)fnn_check_integer(L, 1, "set_generator_state", "seed");
+  uint64_t offset = (uint64_t)fnn_check_integer(L, 2, "set_generator_state", "offset");
+  context_of(L)->generator = (struct fnn_generator){seed, offset};
+  return 0;
+}
+
+/* multiply_adds(): how many convolutions and matrix products have done so far */
+static int multiply_adds(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)context_of(L)->multiply_adds);
+  return 1;
+}
+
+/* now(): seconds of a clock that never goes back */
+static int now(lua_State *L) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec * 1e-9);
+  return 1;
+}
+
+/* terminal(): the width of the terminal that standard error writes to, or nil */
+static int terminal(lua_State *L) {
+  struct winsize size;
+  if (!isatty(STDERR_FILENO)) return 0;
+  int known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  lua_pushinteger(L, known ? size.ws_col : 80);
+  return 1;
+}
+
+/* interrupted(): whether the standalone lua has been told to stop (Ctrl-C) and could not yet, because a coroutine
+ * is running: its handler sets this very hook on the main thread. */
+static int interrupted(lua_State *L) {
+  enum { ALL = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT };
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pushboolean(L, lua_gethook(main) && lua_gethookmask(main) == ALL && lua_gethookcount(main) == 1);
+  return 1;
+}
+
+static int info(lua_State *L) {
+  lua_createtable(L, 0, 3);
+  lua_pushliteral(L, FNN_VERSION);
+  lua_setfield(L, -2, "version");
+  lua_pushstring(L, context_of(L)->kernels->name);
+  lua_setfield(L, -2, "isa");
+  lua_pushstring(L, fnn_gemm_library());
+  lua_setfield(L, -2, "blas");
+  return 1;
+}
+
+void fnn_open_system(lua_State *L) {
+  static const luaL_Reg functions[] = {{"memory", memory},
+                                       {"set_memory", set_memory},
+                                       {"empty_cache", empty_cache},
+                                       {"fail_allocation", fail_allocation},
+                                       {"threads", threads},
+                                       {"set_threads", set_threads},
+                                       {"manual_seed", manual_seed},
+                                       {"generator_state", generator_state},
+                                       {"set_generator_state", set_generator_state},
+                                       {"multiply_adds", multiply_adds},
+                                       {"now", now},
+                                       {"terminal", terminal},
+                                       {"interrupted", interrupted},
+                                       {"info", info},
+                                       {NULL, NULL}};
+  fnn_register(L, functions);
+}

@@ -1,0 +1,312 @@
+/* Tensors from Lua: fields, elements, conversions. */
+#include <string.h>
+
+#include "bind.h"
+
+/* ---- one element ---- */
+
+static void push_element(lua_State *L, const struct fnn_tensor *t, size_t position) {
+  switch (t->dtype) {
+    case FNN_FLOAT32: lua_pushnumber(L, (lua_Number)fnn_floats(t)[position]); break;
+    case FNN_INT64: lua_pushinteger(L, (lua_Integer)fnn_ints(t)[position]); break;
+    default: lua_pushinteger(L, fnn_bytes(t)[position]);
+  }
+}
+
+/* Write the number (or boolean) at a stack place; the caller has checked that it is one. */
+static void write_element(lua_State *L, struct fnn_tensor *t, size_t position, int at, const char *who) {
+  lua_Number value = lua_isboolean(L, at) ? (lua_Number)lua_toboolean(L, at) : lua_tonumber(L, at);
+  lua_Integer integer = 0;
+  if (t->dtype == FNN_FLOAT32) {
+    fnn_floats(t)[position] = (float)value;
+    return;
+  }
+  if (lua_isboolean(L, at))
+    integer = lua_toboolean(L, at);
+  else
+    integer = fnn_check_integer(L, at, who, fnn_dtype_name(t->dtype));
+  if (t->dtype == FNN_INT64)
+    fnn_ints(t)[position] = integer;
+  else if (integer >= 0 && integer <= 255)
+    fnn_bytes(t)[position] = (uint8_t)integer;
+  else
+    luaL_error(L, "%s: uint8: expected 0..255, got %I", who, (LUAI_UACINT)integer);
+}
+
+static int is_value(lua_State *L, int at) { return lua_type(L, at) == LUA_TNUMBER || lua_isboolean(L, at); }
+
+/* ---- t[key], t.field, t:method() ---- */
+
+static void push_shape(lua_State *L, const struct fnn_tensor *t) {
+  lua_createtable(L, t->shape.rank, 0);
+  for (int i = 0; i < t->shape.rank; i++) {
+    lua_pushinteger(L, (lua_Integer)t->shape.size[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+static int push_grad(lua_State *L) {
+  struct fnn_box *grad = fnn_push_box(L);
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "grad");
+  if (t->grad)
+    grad->tensor = fnn_tensor_retain(t->grad);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int get_field(lua_State *L, const char *name) {
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, name);
+  if (strcmp(name, "shape") == 0)
+    push_shape(L, t);
+  else if (strcmp(name, "dtype") == 0)
+    lua_pushstring(L, fnn_dtype_name(t->dtype));
+  else if (strcmp(name, "grad") == 0)
+    return push_grad(L);
+  else if (strcmp(name, "requires_grad") == 0)
+    lua_pushboolean(L, t->requires_grad);
+  else if (strcmp(name, "is_leaf") == 0)
+    lua_pushboolean(L, t->history == NULL);
+  else
+    return luaL_error(L, "tensor: no field or method '%s'", name);
+  return 1;
+}
+
+/* Position `index` along the first axis, 1-based or negative; raises when there is none. */
+static size_t first_axis(lua_State *L, const struct fnn_tensor *t, lua_Integer index) {
+  if (t->shape.rank == 0) luaL_error(L, "index: a tensor without axes has no elements to index; use item()");
+  lua_Integer size = (lua_Integer)t->shape.size[0], at = index < 0 ? index + size : index - 1;
+  if (index == 0 || at < 0 || at >= size)
+    luaL_error(L, "index: expected 1..%I or -%I..-1, got %I", (LUAI_UACINT)size, (LUAI_UACINT)size, (LUAI_UACINT)index);
+  return (size_t)at;
+}
+
+/* t[i] of a tensor with several axes: what select(1, i) gives. */
+static int index_row(lua_State *L) {
+  lua_getfield(L, lua_upvalueindex(FNN_UP_THIRD), "select");
+  lua_pushvalue(L, 1);
+  lua_pushinteger(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 3, 1);
+  return 1;
+}
+
+/* Upvalue 3 is the table of methods. Keys that are neither strings nor integers go to its `index`. */
+static int index_tensor(lua_State *L) {
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(FNN_UP_THIRD)) != LUA_TNIL) return 1;
+    return get_field(L, lua_tostring(L, 2));
+  }
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "index");
+  if (lua_type(L, 2) == LUA_TNUMBER) {
+    size_t at = first_axis(L, t, fnn_check_integer(L, 2, "index", "position"));
+    if (t->shape.rank > 1) return index_row(L);
+    push_element(L, t, at * t->stride[0]);
+    return 1;
+  }
+  lua_getfield(L, lua_upvalueindex(FNN_UP_THIRD), "index");
+  lua_insert(L, 1);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+static int set_field(lua_State *L, const char *name) {
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, name);
+  if (strcmp(name, "requires_grad") == 0) {
+    if (!lua_isboolean(L, 3)) return luaL_error(L, "requires_grad: expected true or false, got %s", fnn_describe(L, 3));
+    if (t->history) return luaL_error(L, "requires_grad: only a leaf can be told; this tensor was computed (use detach)");
+    if (t->dtype != FNN_FLOAT32) return luaL_error(L, "requires_grad: expected a float32 tensor, got %s", fnn_dtype_name(t->dtype));
+    t->requires_grad = lua_toboolean(L, 3);
+    return 0;
+  }
+  if (strcmp(name, "grad") == 0) {
+    char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
+    struct fnn_tensor *grad = lua_isnil(L, 3) ? NULL : fnn_check_tensor(L, 3, "grad");
+    if (grad && (grad->dtype != FNN_FLOAT32 || grad->history || !fnn_shape_equal(&grad->shape, &t->shape)))
+      return luaL_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s", fnn_shape_text(&t->shape, a),
+                        fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
+    struct fnn_tensor *before = t->grad, *alias = NULL;
+    if (grad) fnn_raise(L, fnn_tensor_alias(grad, &alias));
+    t->grad = alias;
+    fnn_tensor_release(before);
+    return 0;
+  }
+  return luaL_error(L, "tensor: cannot set '%s' (only requires_grad and grad)", name);
+}
+
+/* What is not one number at one place goes to the method `assign`. */
+static int set_tensor(lua_State *L) {
+  if (lua_type(L, 2) == LUA_TSTRING) return set_field(L, lua_tostring(L, 2));
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "assign");
+  if (lua_type(L, 2) == LUA_TNUMBER && t->shape.rank == 1 && is_value(L, 3)) {
+    size_t at = first_axis(L, t, fnn_check_integer(L, 2, "assign", "position"));
+    fnn_begin_write(L, t, "assign");
+    write_element(L, t, at * t->stride[0], 3, "assign");
+    return 0;
+  }
+  lua_getfield(L, lua_upvalueindex(FNN_UP_THIRD), "assign");
+  lua_insert(L, 1);
+  lua_call(L, 3, 0);
+  return 0;
+}
+
+/* __tostring is the method of that name. */
+static int to_string(lua_State *L) {
+  lua_getfield(L, lua_upvalueindex(FNN_UP_THIRD), "tostring");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+static int length(lua_State *L) {
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "#");
+  if (t->shape.rank == 0) return luaL_error(L, "#: a tensor without axes has no length");
+  lua_pushinteger(L, (lua_Integer)t->shape.size[0]);
+  return 1;
+}
+
+/* ---- methods ---- */
+
+static int numel(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)fnn_tensor_numel(fnn_check_tensor(L, 1, "numel")));
+  return 1;
+}
+
+static int dim(lua_State *L) {
+  lua_pushinteger(L, fnn_check_tensor(L, 1, "dim")->shape.rank);
+  return 1;
+}
+
+static int is_contiguous(lua_State *L) {
+  lua_pushboolean(L, fnn_tensor_is_contiguous(fnn_check_tensor(L, 1, "is_contiguous")));
+  return 1;
+}
+
+static int item(lua_State *L) {
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "item");
+  char text[FNN_SHAPE_TEXT];
+  if (fnn_tensor_numel(t) != 1)
+    return luaL_error(L, "item: expected a tensor of one element, got shape %s", fnn_shape_text(&t->shape, text));
+  push_element(L, t, 0);
+  return 1;
+}
+
+/* Push the nested table of axes axis .. of the elements from `position` on. */
+static void push_table(lua_State *L, const struct fnn_tensor *t, int axis, size_t position) {
+  if (axis == t->shape.rank) {
+    push_element(L, t, position);
+    return;
+  }
+  size_t size = t->shape.size[axis];
+  lua_createtable(L, size < INT32_MAX ? (int)size : 0, 0);
+  for (size_t i = 0; i < size; i++) {
+    push_table(L, t, axis + 1, position + i * t->stride[axis]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
+static int totable(lua_State *L) {
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "totable");
+  luaL_checkstack(L, FNN_MAX_RANK + 4, "totable");
+  push_table(L, t, 0, 0);
+  return 1;
+}
+
+static int tobytes(lua_State *L) {
+  lua_settop(L, 1);
+  struct fnn_box *dense = fnn_push_box(L);
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "tobytes");
+  fnn_raise(L, fnn_tensor_dense(t, t->dtype, &dense->tensor));
+  lua_pushlstring(L, fnn_tensor_data(dense->tensor), fnn_tensor_numel(t) * fnn_dtype_size(t->dtype));
+  return 1;
+}
+
+/* The same place in memory for both, or not: what tells a view from a copy. */
+static int shares_storage(lua_State *L) {
+  struct fnn_tensor *a = fnn_check_tensor(L, 1, "shares_storage"), *b = fnn_check_tensor(L, 2, "shares_storage");
+  lua_pushboolean(L, a->storage == b->storage);
+  return 1;
+}
+
+static int equal(lua_State *L) {
+  lua_settop(L, 2);
+  struct fnn_box *dense_a = fnn_push_box(L), *dense_b = fnn_push_box(L);
+  struct fnn_tensor *a = fnn_check_tensor(L, 1, "equal"), *b = fnn_check_tensor(L, 2, "equal");
+  int same = a->dtype == b->dtype && fnn_shape_equal(&a->shape, &b->shape);
+  if (same) {
+    fnn_raise(L, fnn_tensor_dense(a, a->dtype, &dense_a->tensor));
+    fnn_raise(L, fnn_tensor_dense(b, b->dtype, &dense_b->tensor));
+    if (a->dtype == FNN_FLOAT32)
+      for (size_t i = 0, n = fnn_tensor_numel(a); i < n && same; i++)
+        same = fnn_floats(dense_a->tensor)[i] == fnn_floats(dense_b->tensor)[i];
+    else
+      same = memcmp(fnn_tensor_data(dense_a->tensor), fnn_tensor_data(dense_b->tensor),
+                    fnn_tensor_numel(a) * fnn_dtype_size(a->dtype)) == 0;
+  }
+  lua_pushboolean(L, same);
+  return 1;
+}
+
+/* t:copy_(source): the elements of another tensor, converted and broadcast. */
+static int copy_(lua_State *L) {
+  lua_settop(L, 2);
+  struct fnn_box *whole = fnn_push_box(L);
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "copy_"), *from = fnn_check_tensor(L, 2, "copy_");
+  struct fnn_context *context = fnn_tensor_context(t);
+  struct fnn_shape shape;
+  char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
+  fnn_raise(L, fnn_shape_broadcast(context, "copy_", &t->shape, &from->shape, &shape));
+  if (!fnn_shape_equal(&shape, &t->shape))
+    return luaL_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a), fnn_shape_text(&t->shape, b));
+  fnn_begin_write(L, t, "copy_");
+  if (from->storage == t->storage) { /* it may overlap */
+    fnn_raise(L, fnn_tensor_new(context, from->dtype, &from->shape, &whole->tensor));
+    fnn_tensor_copy(whole->tensor, from);
+    from = whole->tensor;
+  }
+  fnn_tensor_copy(t, from);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* t:fill_(number) */
+static int fill_(lua_State *L) {
+  lua_settop(L, 2);
+  struct fnn_box *value = fnn_push_box(L);
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "fill_");
+  if (!is_value(L, 2)) return luaL_error(L, "fill_: expected a number, got %s", fnn_describe(L, 2));
+  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value->tensor));
+  write_element(L, value->tensor, 0, 2, "fill_");
+  fnn_begin_write(L, t, "fill_");
+  fnn_tensor_copy(t, value->tensor);
+  lua_settop(L, 1);
+  return 1;
+}
+
+void fnn_open_tensor(lua_State *L) {
+  static const luaL_Reg methods[] = {{"numel", numel},
+                                     {"dim", dim},
+                                     {"is_contiguous", is_contiguous},
+                                     {"item", item},
+                                     {"totable", totable},
+                                     {"tobytes", tobytes},
+                                     {"shares_storage", shares_storage},
+                                     {"equal", equal},
+                                     {"copy_", copy_},
+                                     {"fill_", fill_},
+                                     {NULL, NULL}};
+  static const luaL_Reg with_methods[] = {{"__index", index_tensor}, {"__newindex", set_tensor}, {"__tostring", to_string}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__len", length}, {NULL, NULL}};
+  lua_getfield(L, -1, "methods");
+  fnn_register(L, methods);
+  lua_getfield(L, -2, "close");
+  lua_setfield(L, -2, "close");
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  fnn_register(L, metamethods);
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_BIND));
+  lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
+  lua_pushvalue(L, -4); /* methods */
+  luaL_setfuncs(L, with_methods, 3);
+  lua_pop(L, 2);
+}

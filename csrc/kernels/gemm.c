@@ -1,0 +1,74 @@
+#include "gemm.h"
+
+#include <cblas.h>
+
+#include "../base/context.h"
+
+void fnn_gemm_init(void) {
+#if defined(FNN_HAS_OPENBLAS)
+  openblas_set_num_threads(1);
+#endif
+}
+
+const char *fnn_gemm_library(void) {
+#if defined(FNN_HAS_OPENBLAS)
+  return openblas_get_config();
+#else
+  return "CBLAS";
+#endif
+}
+
+static void scale(size_t m, size_t n, float beta, float *c, size_t ldc) {
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < n; j++) c[i * ldc + j] = beta == 0.0f ? 0.0f : beta * c[i * ldc + j];
+}
+
+/* How BLAS is told of a matrix: transposed or not, and the distance of its rows (or columns). A
+ * single row or column may have any stride there, so BLAS's lower bound on it is met by hand. */
+static CBLAS_TRANSPOSE orientation(struct fnn_matrix x, size_t rows, size_t columns, int *lead) {
+  int plain = x.column == 1 && (x.row >= columns || rows == 1);
+  size_t distance = plain ? x.row : x.column, least = plain ? columns : rows;
+  *lead = (int)(distance > least ? distance : least);
+  return plain ? CblasNoTrans : CblasTrans;
+}
+
+void fnn_gemm_serial(size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b, float beta, float *c,
+                     size_t ldc) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) {
+    scale(m, n, beta, c, ldc);
+    return;
+  }
+  int lda, ldb;
+  CBLAS_TRANSPOSE ta = orientation(a, m, k, &lda), tb = orientation(b, k, n, &ldb);
+  cblas_sgemm(CblasRowMajor, ta, tb, (int)m, (int)n, (int)k, 1.0f, a.data, lda, b.data, ldb, beta, c, (int)ldc);
+}
+
+struct job {
+  size_t m, n, k, ldc;
+  struct fnn_matrix a, b;
+  float beta, *c;
+  int by_columns;
+};
+
+static void piece(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  if (j->by_columns) {
+    struct fnn_matrix b = {j->b.data + first * j->b.column, j->b.row, j->b.column};
+    fnn_gemm_serial(j->m, last - first, j->k, j->a, b, j->beta, j->c + first, j->ldc);
+  } else {
+    struct fnn_matrix a = {j->a.data + first * j->a.row, j->a.row, j->a.column};
+    fnn_gemm_serial(last - first, j->n, j->k, a, j->b, j->beta, j->c + first * j->ldc, j->ldc);
+  }
+}
+
+void fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b,
+              float beta, float *c, size_t ldc) {
+  struct job job = {m, n, k, ldc, a, b, beta, c, n >= m};
+  size_t length = job.by_columns ? n : m;
+  double work = (double)m * (double)n * (double)k;
+  size_t pieces = work < 65536.0 ? 1 : work < 4194304.0 ? 2 : work < 67108864.0 ? 4 : 8;
+  size_t grain = ((length + pieces - 1) / pieces + 15) / 16 * 16;
+  fnn_parallel(context, length, grain, piece, &job);
+}

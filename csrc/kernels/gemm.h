@@ -1,0 +1,30 @@
+/* Matrix products, by the system's BLAS. */
+#ifndef FNN_KERNELS_GEMM_H
+#define FNN_KERNELS_GEMM_H
+
+#include <stddef.h>
+
+struct fnn_context;
+
+/* An m x n matrix in memory: element (i, j) is data[i * row + j * column], and one of the two strides is 1. */
+struct fnn_matrix {
+  const float *data;
+  size_t row, column;
+};
+
+/* c = beta * c + a b for a of m x k, b of k x n and c of m x n with rows `ldc` apart; beta is 0 or 1.
+ * Works on the calling thread alone, and may be called from inside a parallel task. */
+void fnn_gemm_serial(size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b, float beta, float *c,
+                     size_t ldc);
+
+/* The same on the context's threads, cut into pieces that depend on m, n and k alone. */
+void fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b,
+              float beta, float *c, size_t ldc);
+
+/* Keep the BLAS library from starting threads of its own beside ours. Process-wide; called once at load. */
+void fnn_gemm_init(void);
+
+/* What the BLAS library says of itself (version, chosen kernels), or "CBLAS". */
+const char *fnn_gemm_library(void);
+
+#endif

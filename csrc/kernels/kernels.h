@@ -1,0 +1,171 @@
+/* The loops over memory. They cannot fail, allocate nothing and know no tensor: all they see is
+ * pointers, counts and strides (in elements). Every .c file of this folder but choose.c and gemm.c is
+ * compiled once per instruction set (FNN_VARIANT adds its name), and a context picks one
+ * table of them by its CPU. Arrays do not overlap unless a comment says so.
+ *
+ * Shape letters: N images, C channels, H x W pixels, K output channels, R x S kernel, P x Q
+ * output pixels. A "row" is `n` neighbouring floats. */
+#ifndef FNN_KERNELS_KERNELS_H
+#define FNN_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/cpu.h"
+
+enum fnn_unary {
+#define FNN_UNARY(name, params, y, slope, reads) FNN_UNARY_##name,
+#include "unary.inc"
+#undef FNN_UNARY
+  FNN_UNARY_COUNT
+};
+
+enum fnn_binary {
+#define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) FNN_BINARY_##name,
+#include "binary.inc"
+#undef FNN_BINARY
+  FNN_BINARY_COUNT
+};
+
+enum fnn_compare {
+#define FNN_COMPARE(name, condition) FNN_COMPARE_##name,
+#include "compare.inc"
+#undef FNN_COMPARE
+  FNN_COMPARE_COUNT
+};
+
+enum fnn_predicate {
+#define FNN_PREDICATE(name, condition) FNN_PREDICATE_##name,
+#include "predicate.inc"
+#undef FNN_PREDICATE
+  FNN_PREDICATE_COUNT
+};
+
+/* elementwise.c. Output and input may be the same array. */
+struct fnn_elementwise_kernels {
+  /* y[i] = f(x[i]; p) */
+  void (*unary[FNN_UNARY_COUNT])(size_t n, const float *x, float *y, const float *p);
+  /* d[i] = g[i] * f'(i); `saved` is x or y, as unary.inc says, or not looked at */
+  void (*unary_slope[FNN_UNARY_COUNT])(size_t n, const float *saved, const float *g, float *d,
+                                       const float *p);
+  /* y[i*sy] = f(a[i*sa], b[i*sb]) */
+  void (*binary[FNN_BINARY_COUNT])(size_t n, const float *a, size_t sa, const float *b, size_t sb,
+                                   float *y, size_t sy);
+  /* the same on integers, wrapping around */
+  void (*binary_int[FNN_BINARY_COUNT])(size_t n, const int64_t *a, size_t sa, const int64_t *b,
+                                       size_t sb, int64_t *y, size_t sy);
+  /* d[i] = g[i*sg] * df/da, and df/db */
+  void (*binary_slope[FNN_BINARY_COUNT][2])(size_t n, const float *a, size_t sa, const float *b,
+                                            size_t sb, const float *g, size_t sg, float *d);
+  void (*compare[FNN_COMPARE_COUNT])(size_t n, const float *a, size_t sa, const float *b, size_t sb,
+                                     uint8_t *y, size_t sy);
+  void (*compare_int[FNN_COMPARE_COUNT])(size_t n, const int64_t *a, size_t sa, const int64_t *b,
+                                         size_t sb, uint8_t *y, size_t sy);
+  void (*predicate[FNN_PREDICATE_COUNT])(size_t n, const float *x, uint8_t *y);
+  /* y[i*sy] = c[i*sc] ? a[i*sa] : b[i*sb] */
+  void (*where)(size_t n, const uint8_t *c, size_t sc, const float *a, size_t sa, const float *b,
+                size_t sb, float *y, size_t sy);
+  void (*where_int)(size_t n, const uint8_t *c, size_t sc, const int64_t *a, size_t sa,
+                    const int64_t *b, size_t sb, int64_t *y, size_t sy);
+  /* y[i] += x[i] */
+  void (*accumulate)(size_t n, const float *x, float *y);
+  /* y[i] = x[i] * factor */
+  void (*scale)(size_t n, const float *x, float factor, float *y);
+  /* y[i] = x[i] * factor, from bytes */
+  void (*scale_bytes)(size_t n, const uint8_t *x, float factor, float *y);
+};
+
+/* reduce.c. Sums run in sixteen lanes that are added up in double precision. */
+struct fnn_reduce_kernels {
+  double (*sum)(size_t n, const float *x);
+  double (*sum_squares)(size_t n, const float *x, float center); /* sum of (x - center)^2 */
+  double (*dot)(size_t n, const float *x, const float *y);
+  double (*dot_centered)(size_t n, const float *x, float center, const float *y);
+  /* index of the first largest (smallest) value; the first NaN wins over all */
+  size_t (*argmax)(size_t n, const float *x, size_t stride);
+  size_t (*argmin)(size_t n, const float *x, size_t stride);
+  /* y[j] += x[i][j] over i < rows: sum over the first axis of a (rows, n) block */
+  void (*sum_rows)(size_t rows, size_t n, const float *x, double *y);
+  /* softmax of one row of n values with a stride; in place is fine */
+  void (*softmax)(size_t n, size_t stride, const float *x, float *y);
+  void (*log_softmax)(size_t n, size_t stride, const float *x, float *y);
+  float (*logsumexp)(size_t n, size_t stride, const float *x);
+};
+
+/* A window that slides over an image of H x W pixels. */
+struct fnn_window {
+  size_t h, w;               /* input pixels */
+  size_t r, s;               /* kernel */
+  size_t p, q;               /* output pixels */
+  size_t stride[2];          /* rows, columns */
+  size_t dilation[2];
+  size_t top, left;          /* zeros before the first row and column */
+};
+
+/* window.c: convolution's two rearrangements, and pooling, on one image or one plane of it. */
+struct fnn_window_kernels {
+  /* col[c][r][s][p][q] = x[c][h][w], zero outside the image */
+  void (*im2col)(const struct fnn_window *w, size_t channels, const float *x, float *col);
+  /* x[c][h][w] += col[c][r][s][p][q] */
+  void (*col2im)(const struct fnn_window *w, size_t channels, const float *col, float *x);
+  /* y[p][q] = the largest of the window's pixels inside the image */
+  void (*max_pool)(const struct fnn_window *w, const float *x, float *y);
+  /* d[h][w] += g[p][q] at the first largest pixel of each window */
+  void (*max_pool_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
+  /* mean over the window; `whole` divides by R * S, else by the pixels inside the image */
+  void (*avg_pool)(const struct fnn_window *w, int whole, const float *x, float *y);
+  void (*avg_pool_back)(const struct fnn_window *w, int whole, const float *g, float *d);
+};
+
+/* norm.c */
+struct fnn_norm_kernels {
+  /* y[i] = x[i] * scale + shift */
+  void (*affine)(size_t n, const float *x, float scale, float shift, float *y);
+  /* d[i] = g[i] * a + x[i] * b + c */
+  void (*affine_back)(size_t n, const float *g, const float *x, float a, float b, float c, float *d);
+};
+
+/* random.c. Number i is made from counter first + i / 4. */
+struct fnn_random_kernels {
+  /* y[i] uniform in [low, high) */
+  void (*uniform)(size_t n, uint64_t seed, uint64_t first, float low, float high, float *y);
+  /* y[2j] and y[2j + 1] normal, by Box and Muller's method (1958), from counter first + j */
+  void (*normal)(size_t n, uint64_t seed, uint64_t first, float mean, float deviation, float *y);
+  /* y[i] = x[i] * scale where number start + i is not below `drop`, else 0; in place is fine */
+  void (*dropout)(size_t n, uint64_t seed, uint64_t first, uint64_t start, float drop, float scale,
+                  const float *x, float *y);
+};
+
+/* update.c: one step of each optimizer over a parameter w with gradient g, in one pass. What the states
+ * s and the numbers h are, optim/optim.c says; h[0] scales the gradient and h[1] bounds its magnitude. */
+typedef void (*fnn_update)(size_t n, float *w, const float *g, float *const *s, const float *h);
+
+enum fnn_rule {
+  FNN_RULE_SGD,
+  FNN_RULE_ADAM,
+  FNN_RULE_ADAMAX,
+  FNN_RULE_NADAM,
+  FNN_RULE_RMSPROP,
+  FNN_RULE_ADAGRAD,
+  FNN_RULE_ADADELTA,
+  FNN_RULE_COUNT
+};
+
+struct fnn_update_kernels {
+  fnn_update rule[FNN_RULE_COUNT];
+};
+
+struct fnn_kernels {
+  const char *name; /* "base", "avx2", "avx512" */
+  const struct fnn_elementwise_kernels *elementwise;
+  const struct fnn_reduce_kernels *reduce;
+  const struct fnn_window_kernels *window;
+  const struct fnn_norm_kernels *norm;
+  const struct fnn_random_kernels *random;
+  const struct fnn_update_kernels *update;
+};
+
+/* The kernels for one instruction set, or for the best below it that this build has. */
+const struct fnn_kernels *fnn_kernels_for(enum fnn_isa isa);
+
+#endif

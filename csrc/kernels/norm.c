@@ -1,0 +1,16 @@
+/* The elementwise halves of the normalizations; their sums are in reduce.c. */
+#include "variant.h"
+
+static void affine(size_t n, const float *restrict x, float scale, float shift, float *restrict y) {
+  for (size_t i = 0; i < n; i++) y[i] = x[i] * scale + shift;
+}
+
+static void affine_back(size_t n, const float *restrict g, const float *restrict x, float a, float b, float c,
+                        float *restrict d) {
+  for (size_t i = 0; i < n; i++) d[i] = g[i] * a + x[i] * b + c;
+}
+
+const struct fnn_norm_kernels FNN_VARIANT(fnn_norm) = {
+    .affine = affine,
+    .affine_back = affine_back,
+};

@@ -1,0 +1,96 @@
+/* One step of each optimizer, as Keras 3 writes them. g is scaled by h[0] (clipping by norm) and
+ * cut to +-h[1] (clipping by value); h[2] is the learning rate; h[3] is what decoupled weight decay leaves of w. */
+#include <math.h>
+
+#include "variant.h"
+
+#define UPDATE(name, ...)                                                                        \
+  static void name(size_t n, float *w_, const float *g_, float *const *s, const float *h) {      \
+    (void)s;                                                                                     \
+    const float lr = h[2];                                                                       \
+    for (size_t i = 0; i < n; i++) {                                                             \
+      const float scaled = g_[i] * h[0];                                                         \
+      const float g = scaled > h[1] ? h[1] : scaled < -h[1] ? -h[1] : scaled;                    \
+      float w = w_[i] * h[3];                                                                    \
+      __VA_ARGS__;                                                                               \
+      w_[i] = w;                                                                                 \
+    }                                                                                            \
+  }
+
+/* s[0] velocity; h[4] momentum, h[5] 1 for Nesterov's form (Sutskever et al. 2013) */
+UPDATE(sgd_plain, w -= lr * g)
+UPDATE(sgd_momentum, {
+  const float v = h[4] * s[0][i] - lr * g;
+  s[0][i] = v;
+  w += h[5] != 0.0f ? h[4] * v - lr * g : v;
+})
+static void sgd(size_t n, float *w_, const float *g_, float *const *s, const float *h) {
+  (h[4] == 0.0f ? sgd_plain : sgd_momentum)(n, w_, g_, s, h);
+}
+
+/* s[0] m, s[1] v; h[4] beta1, h[5] beta2, h[6] epsilon; lr has the bias correction in it, as at the end of
+ * section 2 of Kingma and Ba 2014 ("epsilon hat") */
+UPDATE(adam, {
+  const float m = s[0][i] + (g - s[0][i]) * (1.0f - h[4]);
+  const float v = s[1][i] + (g * g - s[1][i]) * (1.0f - h[5]);
+  s[0][i] = m, s[1][i] = v;
+  w -= lr * m / (sqrtf(v) + h[6]);
+})
+
+/* s[0] m, s[1] u; h[4] beta1, h[5] beta2, h[6] epsilon (Kingma and Ba 2014, algorithm 2) */
+UPDATE(adamax, {
+  const float m = s[0][i] + (g - s[0][i]) * (1.0f - h[4]);
+  const float decayed = h[5] * s[1][i], u = decayed > fabsf(g) ? decayed : fabsf(g);
+  s[0][i] = m, s[1][i] = u;
+  w -= lr * m / (u + h[6]);
+})
+
+/* s[0] m, s[1] v; h[4] beta1, h[5] beta2, h[6] epsilon, h[7] and h[8] the weights of m and g, h[9]
+ * the correction of v (Dozat 2016) */
+UPDATE(nadam, {
+  const float m = s[0][i] + (g - s[0][i]) * (1.0f - h[4]);
+  const float v = s[1][i] + (g * g - s[1][i]) * (1.0f - h[5]);
+  s[0][i] = m, s[1][i] = v;
+  w -= lr * (m * h[7] + g * h[8]) / (sqrtf(v * h[9]) + h[6]);
+})
+
+/* s[0] v, s[1] momentum, s[2] mean gradient; h[4] rho, h[5] momentum, h[6] epsilon, h[7] 1 for the centered
+ * form (Hinton 2012; Graves 2013) */
+UPDATE(rmsprop, {
+  float v = s[0][i] + (g * g - s[0][i]) * (1.0f - h[4]);
+  s[0][i] = v;
+  if (h[7] != 0.0f) {
+    const float mean = s[2][i] + (g - s[2][i]) * (1.0f - h[4]);
+    s[2][i] = mean;
+    v -= mean * mean;
+  }
+  float step = lr * g / sqrtf(v + h[6]);
+  if (h[5] != 0.0f) s[1][i] = step = h[5] * s[1][i] + step;
+  w -= step;
+})
+
+/* s[0] sum of squares; h[6] epsilon (Duchi et al. 2011) */
+UPDATE(adagrad, {
+  const float v = s[0][i] + g * g;
+  s[0][i] = v;
+  w -= lr * g / sqrtf(v + h[6]);
+})
+
+/* s[0] mean square of g, s[1] of the steps; h[4] rho, h[6] epsilon (Zeiler 2012, algorithm 1) */
+UPDATE(adadelta, {
+  const float v = h[4] * s[0][i] + (1.0f - h[4]) * g * g;
+  const float step = sqrtf(s[1][i] + h[6]) * g / sqrtf(v + h[6]);
+  s[0][i] = v;
+  s[1][i] = h[4] * s[1][i] + (1.0f - h[4]) * step * step;
+  w -= lr * step;
+})
+
+const struct fnn_update_kernels FNN_VARIANT(fnn_update) = {
+    .rule = {[FNN_RULE_SGD] = sgd,
+             [FNN_RULE_ADAM] = adam,
+             [FNN_RULE_ADAMAX] = adamax,
+             [FNN_RULE_NADAM] = nadam,
+             [FNN_RULE_RMSPROP] = rmsprop,
+             [FNN_RULE_ADAGRAD] = adagrad,
+             [FNN_RULE_ADADELTA] = adadelta},
+};

@@ -1,0 +1,20 @@
+/* For the files that are compiled once per instruction set: FNN_VARIANT(x) is x_base, x_avx2 ...
+ * CMakeLists.txt gives FNN_ISA. */
+#ifndef FNN_KERNELS_VARIANT_H
+#define FNN_KERNELS_VARIANT_H
+
+#include "kernels.h"
+
+#define FNN_JOIN_(name, isa) name##_##isa
+#define FNN_JOIN(name, isa) FNN_JOIN_(name, isa)
+#define FNN_VARIANT(name) FNN_JOIN(name, FNN_ISA)
+
+extern const struct fnn_elementwise_kernels FNN_VARIANT(fnn_elementwise);
+extern const struct fnn_reduce_kernels FNN_VARIANT(fnn_reduce);
+extern const struct fnn_window_kernels FNN_VARIANT(fnn_window);
+extern const struct fnn_norm_kernels FNN_VARIANT(fnn_norm);
+extern const struct fnn_random_kernels FNN_VARIANT(fnn_random);
+extern const struct fnn_update_kernels FNN_VARIANT(fnn_update);
+extern const struct fnn_kernels FNN_VARIANT(fnn_kernels);
+
+#endif

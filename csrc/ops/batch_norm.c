@@ -1,0 +1,231 @@
+/* Batch normalization (Ioffe and Szegedy 2015) of x (N,C) or (N,C,...), per channel C:
+ *
+ *   batch_norm_train(x, weight, bias, epsilon)             by the batch's own mean and variance; also returns these
+ *   batch_norm_apply(x, mean, variance, weight, bias, epsilon)  by given ones
+ *
+ * y = (x - mean) / sqrt(variance + epsilon) * weight + bias; the variance is the biased one (divides by n). weight and bias (C)
+ * are optional. nn.functional.batch_norm makes one function of the two. */
+#include <math.h>
+
+#include "../kernels/kernels.h"
+#include "op.h"
+
+struct batch_norm {
+  double epsilon;
+};
+static const struct batch_norm defaults = {.epsilon = 1e-3}; /* as Keras; PyTorch has 1e-5 */
+
+#define EPSILON FNN_PARAM(batch_norm, epsilon, FNN_FLOAT, .flags = FNN_OPTIONAL)
+static const struct fnn_arg train_args[] = {{.name = "input", .kind = FNN_TENSOR},
+                                            {.name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+                                            {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+                                            EPSILON,
+                                            {0}};
+static const struct fnn_arg apply_args[] = {{.name = "input", .kind = FNN_TENSOR},
+                                            {.name = "mean", .kind = FNN_TENSOR},
+                                            {.name = "variance", .kind = FNN_TENSOR},
+                                            {.name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+                                            {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+                                            EPSILON,
+                                            {0}};
+
+struct extent {
+  size_t n, c, pixels;
+};
+
+static struct extent extent_of(const struct fnn_call *call) {
+  const struct fnn_shape *x = fnn_in_shape(call, 0);
+  return (struct extent){x->size[0], x->size[1], fnn_shape_product(x, 2, x->rank)};
+}
+
+static enum fnn_status check(struct fnn_call *call) {
+  const struct fnn_shape *x = fnn_in_shape(call, 0);
+  char text[FNN_SHAPE_TEXT];
+  if (x->rank < 2) return fnn_refuse(call, "input", "expected (images,channels,...), got %s", fnn_shape_text(x, text));
+  for (size_t i = 1; i < call->inputs; i++) {
+    const struct fnn_shape *vector = fnn_in_shape(call, i);
+    if (call->in[i] && (vector->rank != 1 || vector->size[0] != x->size[1]))
+      return fnn_refuse(call, call->op->args[i].name, "expected (%zu), got %s", x->size[1], fnn_shape_text(vector, text));
+  }
+  fnn_out(call, 0, FNN_FLOAT32, x);
+  return FNN_OK;
+}
+
+struct job {
+  const struct fnn_kernels *kernels;
+  struct extent e;
+  double epsilon;
+  const float *x, *g, *mean, *variance, *weight, *bias;
+  float *y, *mean_out, *variance_out, *d_weight, *d_bias, *d_mean, *d_variance;
+  int fixed; /* the statistics do not depend on x */
+};
+
+static size_t at(const struct extent *e, size_t image, size_t channel) { return (image * e->c + channel) * e->pixels; }
+
+static void normalize_channel(const struct job *job, size_t c, float mean, float variance) {
+  float rstd = (float)(1.0 / sqrt(variance + job->epsilon));
+  float scale = rstd * (job->weight ? job->weight[c] : 1.0f);
+  float shift = (job->bias ? job->bias[c] : 0.0f) - mean * scale;
+  for (size_t i = 0; i < job->e.n; i++)
+    job->kernels->norm->affine(job->e.pixels, job->x + at(&job->e, i, c), scale, shift, job->y + at(&job->e, i, c));
+}
+
+static void train_channels(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct extent *e = &job->e;
+  double count = (double)(e->n * e->pixels);
+  for (size_t c = first; c < last; c++) {
+    double total = 0.0, squares = 0.0;
+    for (size_t i = 0; i < e->n; i++) total += job->kernels->reduce->sum(e->pixels, job->x + at(e, i, c));
+    float mean = count > 0.0 ? (float)(total / count) : 0.0f;
+    for (size_t i = 0; i < e->n; i++) squares += job->kernels->reduce->sum_squares(e->pixels, job->x + at(e, i, c), mean);
+    float variance = count > 0.0 ? (float)(squares / count) : 0.0f;
+    job->mean_out[c] = mean;
+    job->variance_out[c] = variance;
+    normalize_channel(job, c, mean, variance);
+  }
+}
+
+static void apply_channels(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  for (size_t c = first; c < last; c++) normalize_channel(job, c, job->mean[c], job->variance[c]);
+}
+
+/* With h = (x - mean) rstd: dbias = sum g, dweight = sum g h, and in training
+ * dx = weight rstd (g - dbias/n - h dweight/n); with fixed statistics dx = weight rstd g. */
+static void back_channels(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct extent *e = &job->e;
+  double count = (double)(e->n * e->pixels);
+  for (size_t c = first; c < last; c++) {
+    float mean = job->mean[c];
+    double rstd = 1.0 / sqrt(job->variance[c] + job->epsilon), sum_g = 0.0, sum_gx = 0.0;
+    double weight = job->weight ? job->weight[c] : 1.0;
+    for (size_t i = 0; i < e->n; i++) {
+      const float *x = job->x + at(e, i, c), *g = job->g + at(e, i, c);
+      sum_g += job->kernels->reduce->sum(e->pixels, g);
+      sum_gx += job->kernels->reduce->dot_centered(e->pixels, x, mean, g);
+    }
+    if (job->d_bias) job->d_bias[c] = (float)sum_g;
+    if (job->d_weight) job->d_weight[c] = (float)(sum_gx * rstd);
+    if (job->d_mean) job->d_mean[c] = (float)(-weight * rstd * sum_g);
+    if (job->d_variance) job->d_variance[c] = (float)(-0.5 * weight * rstd * rstd * rstd * sum_gx);
+    if (!job->y) continue;
+    double a = weight * rstd, b = job->fixed ? 0.0 : -a * rstd * rstd * sum_gx / count;
+    double shift = job->fixed ? 0.0 : -a * sum_g / count - b * mean;
+    for (size_t i = 0; i < e->n; i++)
+      job->kernels->norm->affine_back(e->pixels, job->g + at(e, i, c), job->x + at(e, i, c), (float)a, (float)b,
+                                      (float)shift, job->y + at(e, i, c));
+  }
+}
+
+static struct job job_for(const struct fnn_call *call) {
+  return (struct job){.kernels = call->context->kernels,
+                      .e = extent_of(call),
+                      .epsilon = ((const struct batch_norm *)call->params)->epsilon,
+                      .x = fnn_floats(call->in[0])};
+}
+
+static const float *optional_floats(const struct fnn_tensor *tensor) { return tensor ? fnn_floats(tensor) : NULL; }
+
+/* Write where backward's gradient of input i goes, if anybody wants it. */
+static enum fnn_status want(struct fnn_call *call, size_t i, float **to) {
+  if (!fnn_wants(call, i)) return FNN_OK;
+  FNN_TRY(fnn_new_grad(call, i));
+  *to = fnn_floats(call->grad_in[i]);
+  return FNN_OK;
+}
+
+/* ---- by the batch's statistics ---- */
+
+static enum fnn_status train_infer(struct fnn_call *call) {
+  FNN_TRY(check(call));
+  struct fnn_shape vector = {1, {fnn_in_shape(call, 0)->size[1]}};
+  fnn_out(call, 1, FNN_FLOAT32, &vector);
+  fnn_out(call, 2, FNN_FLOAT32, &vector);
+  return FNN_OK;
+}
+
+static enum fnn_status train_forward(struct fnn_call *call) {
+  struct job job = job_for(call);
+  job.weight = optional_floats(call->in[1]);
+  job.bias = optional_floats(call->in[2]);
+  job.y = fnn_floats(call->out[0]);
+  job.mean_out = fnn_floats(call->out[1]);
+  job.variance_out = fnn_floats(call->out[2]);
+  fnn_parallel(call->context, job.e.c, 1, train_channels, &job);
+  return FNN_OK;
+}
+
+static enum fnn_status train_backward(struct fnn_call *call) {
+  struct job job = job_for(call);
+  job.g = fnn_floats(call->grad);
+  job.weight = optional_floats(call->in[1]);
+  job.mean = fnn_floats(call->out[1]);
+  job.variance = fnn_floats(call->out[2]);
+  FNN_TRY(want(call, 0, &job.y));
+  FNN_TRY(want(call, 1, &job.d_weight));
+  FNN_TRY(want(call, 2, &job.d_bias));
+  fnn_parallel(call->context, job.e.c, 1, back_channels, &job);
+  return FNN_OK;
+}
+
+const struct fnn_op fnn_op_batch_norm_train = {
+    .name = "batch_norm_train",
+    .args = train_args,
+    .defaults = &defaults,
+    .params_bytes = sizeof(struct batch_norm),
+    .types = FNN_FLOATS,
+    .flags = 0,
+    .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_OUT(1) | FNN_SAVE_OUT(2),
+    .outputs = 3,
+    .infer = train_infer,
+    .forward = train_forward,
+    .backward = train_backward,
+};
+
+/* ---- by given statistics ---- */
+
+static enum fnn_status apply_forward(struct fnn_call *call) {
+  struct job job = job_for(call);
+  job.mean = fnn_floats(call->in[1]);
+  job.variance = fnn_floats(call->in[2]);
+  job.weight = optional_floats(call->in[3]);
+  job.bias = optional_floats(call->in[4]);
+  job.y = fnn_floats(call->out[0]);
+  fnn_parallel(call->context, job.e.c, 1, apply_channels, &job);
+  return FNN_OK;
+}
+
+static enum fnn_status apply_backward(struct fnn_call *call) {
+  struct job job = job_for(call);
+  job.fixed = 1;
+  job.g = fnn_floats(call->grad);
+  job.mean = fnn_floats(call->in[1]);
+  job.variance = fnn_floats(call->in[2]);
+  job.weight = optional_floats(call->in[3]);
+  FNN_TRY(want(call, 0, &job.y));
+  FNN_TRY(want(call, 1, &job.d_mean));
+  FNN_TRY(want(call, 2, &job.d_variance));
+  FNN_TRY(want(call, 3, &job.d_weight));
+  FNN_TRY(want(call, 4, &job.d_bias));
+  fnn_parallel(call->context, job.e.c, 1, back_channels, &job);
+  return FNN_OK;
+}
+
+const struct fnn_op fnn_op_batch_norm_apply = {
+    .name = "batch_norm_apply",
+    .args = apply_args,
+    .defaults = &defaults,
+    .params_bytes = sizeof(struct batch_norm),
+    .types = FNN_FLOATS,
+    .flags = 0,
+    .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_IN(3),
+    .outputs = 1,
+    .infer = check,
+    .forward = apply_forward,
+    .backward = apply_backward,
+};

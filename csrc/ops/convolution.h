@@ -1,0 +1,31 @@
+/* The three products of a convolution over raw arrays, for conv2d and its transpose. Today by im2col and BLAS; faster
+ * kernels go in behind these three functions.
+ *
+ * x is (N, C, H, W), weight (K, C / groups, R, S), y and its gradient g (N, K, P, Q), all dense. */
+#ifndef FNN_OPS_CONVOLUTION_H
+#define FNN_OPS_CONVOLUTION_H
+
+#include "../base/context.h"
+#include "../kernels/kernels.h"
+
+struct fnn_convolution {
+  struct fnn_window window;
+  size_t n, c, k, groups;
+};
+
+/* y = x * weight + bias; bias (K) may be NULL. */
+enum fnn_status fnn_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
+                             const float *weight, const float *bias, float *y) FNN_CHECK;
+
+/* dx = the gradient of x. */
+enum fnn_status fnn_convolve_back_input(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
+                                        const float *weight, float *dx) FNN_CHECK;
+
+/* dw = the gradient of weight, summed over the images in an order that depends on N alone. */
+enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
+                                         const float *x, float *dw) FNN_CHECK;
+
+/* db = the sum of g over images and pixels, for each of the K channels. */
+void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g, float *db);
+
+#endif

@@ -1,0 +1,236 @@
+#include "op.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../kernels/kernels.h"
+
+#define FNN_OP(name) extern const struct fnn_op fnn_op_##name;
+#include "list.h"
+#undef FNN_OP
+
+const struct fnn_op *const fnn_ops[] = {
+#define FNN_OP(name) &fnn_op_##name,
+#include "list.h"
+#undef FNN_OP
+    NULL};
+
+const struct fnn_op *fnn_op_find(const char *name) {
+  for (const struct fnn_op *const *op = fnn_ops; *op; op++)
+    if (strcmp((*op)->name, name) == 0) return *op;
+  return NULL;
+}
+
+void fnn_out(struct fnn_call *call, int i, enum fnn_dtype dtype, const struct fnn_shape *shape) {
+  call->out_spec[i] = (struct fnn_spec){dtype, *shape};
+}
+
+enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) {
+  return fnn_tensor_new(call->context, FNN_FLOAT32, fnn_in_shape(call, i), &call->grad_in[i]);
+}
+
+enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) {
+  return fnn_tensor_zeros(call->context, FNN_FLOAT32, fnn_in_shape(call, i), &call->grad_in[i]);
+}
+
+enum fnn_status fnn_pass_grad(struct fnn_call *call, size_t i) {
+  size_t stride[FNN_MAX_RANK];
+  struct fnn_tensor *dense;
+  FNN_TRY(fnn_tensor_dense(call->grad, FNN_FLOAT32, &dense));
+  fnn_shape_strides(fnn_in_shape(call, i), stride);
+  enum fnn_status status = fnn_tensor_view(dense, fnn_in_shape(call, i), stride, dense->offset, &call->grad_in[i]);
+  fnn_tensor_release(dense);
+  return status;
+}
+
+enum fnn_status fnn_refuse(const struct fnn_call *call, const char *name, const char *format, ...) {
+  char text[400];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  return fnn_fail(call->context, FNN_INVALID, "%s: %s: %s", call->op->name, name, text);
+}
+
+/* ---- inputs ---- */
+
+static enum fnn_dtype wider(enum fnn_dtype a, enum fnn_dtype b) {
+  if (a == FNN_FLOAT32 || b == FNN_FLOAT32) return FNN_FLOAT32;
+  return a == FNN_INT64 || b == FNN_INT64 ? FNN_INT64 : FNN_UINT8;
+}
+
+/* The argument that describes input i. A list stands for all inputs. */
+static const struct fnn_arg *arg_of(const struct fnn_op *op, size_t i) {
+  for (const struct fnn_arg *arg = op->args; arg->name; arg++) {
+    if (arg->kind == FNN_TENSORS) return arg;
+    if (arg->kind == FNN_TENSOR || arg->kind == FNN_INDICES)
+      if (i-- == 0) return arg;
+  }
+  return NULL;
+}
+
+static enum fnn_dtype common_type(const struct fnn_call *call) {
+  enum fnn_dtype type = FNN_UINT8;
+  for (size_t i = 0; i < call->inputs; i++)
+    if (call->in[i] && arg_of(call->op, i)->kind != FNN_INDICES) type = wider(type, call->in[i]->dtype);
+  return type;
+}
+
+static enum fnn_dtype type_for(const struct fnn_call *call, size_t i, enum fnn_dtype common) {
+  if (arg_of(call->op, i)->kind == FNN_INDICES) return FNN_INT64;
+  switch (call->op->types) {
+    case FNN_FLOATS: return FNN_FLOAT32;
+    case FNN_NUMBERS: return common == FNN_FLOAT32 ? FNN_FLOAT32 : FNN_INT64;
+    case FNN_SAME: return common;
+    default: return call->in[i]->dtype;
+  }
+}
+
+/* Give the op inputs of the types and layout that it takes. Later kernels with layouts of their own
+ * are let in here, and only here. */
+static enum fnn_status prepare(struct fnn_call *call) {
+  enum fnn_dtype common = common_type(call);
+  for (size_t i = 0; i < call->inputs; i++) {
+    struct fnn_tensor *in = call->in[i], *ready;
+    if (!in) continue;
+    enum fnn_dtype type = type_for(call, i, common);
+    if (in->dtype == type && (call->op->flags & FNN_STRIDED)) continue;
+    FNN_TRY(fnn_tensor_dense(in, type, &ready));
+    call->in[i] = ready;
+    fnn_tensor_release(in);
+  }
+  return FNN_OK;
+}
+
+/* ---- outputs ---- */
+
+static int same_place(const struct fnn_tensor *a, const struct fnn_tensor *b) {
+  return a->storage == b->storage && a->offset == b->offset && fnn_shape_equal(&a->shape, &b->shape) &&
+         fnn_tensor_is_contiguous(a) && fnn_tensor_is_contiguous(b);
+}
+
+/* An in-place form may write straight into `over`: no input sees half of the result. */
+static int can_write_over(const struct fnn_call *call, const struct fnn_tensor *over) {
+  if (over->dtype != call->out_spec[0].dtype || !fnn_tensor_is_contiguous(over)) return 0;
+  for (size_t i = 0; i < call->inputs; i++)
+    if (call->in[i] && call->in[i]->storage == over->storage && !same_place(call->in[i], over)) return 0;
+  return 1;
+}
+
+static void drop_outputs(struct fnn_call *call) {
+  for (int i = 0; i < FNN_MAX_OUTPUTS; i++) {
+    fnn_tensor_release(call->out[i]);
+    call->out[i] = NULL;
+  }
+}
+
+static enum fnn_status check_over(struct fnn_call *call, const struct fnn_tensor *over) {
+  char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
+  if (!fnn_shape_equal(&over->shape, &call->out_spec[0].shape))
+    return fnn_fail(call->context, FNN_INVALID, "%s_: the result of shape %s does not fit into a tensor of shape %s",
+                    call->op->name, fnn_shape_text(&call->out_spec[0].shape, a), fnn_shape_text(&over->shape, b));
+  for (int i = 0; i < over->shape.rank; i++)
+    if (over->stride[i] == 0 && over->shape.size[i] > 1)
+      return fnn_fail(call->context, FNN_INVALID, "%s_: several elements of an expanded tensor share one place in memory",
+                      call->op->name);
+  if (over->dtype != FNN_FLOAT32 && call->out_spec[0].dtype == FNN_FLOAT32)
+    return fnn_fail(call->context, FNN_INVALID, "%s_: a float32 result does not fit into a tensor of %s", call->op->name,
+                    fnn_dtype_name(over->dtype));
+  return FNN_OK;
+}
+
+static enum fnn_status allocate(struct fnn_call *call, struct fnn_tensor *over) {
+  for (int i = 0; i < call->op->outputs; i++) {
+    if (i == 0 && over && can_write_over(call, over))
+      call->out[0] = fnn_tensor_retain(over);
+    else
+      FNN_TRY(fnn_tensor_new(call->context, call->out_spec[i].dtype, &call->out_spec[i].shape, &call->out[i]));
+  }
+  return FNN_OK;
+}
+
+static enum fnn_status compute(struct fnn_call *call, struct fnn_tensor *over) {
+  if (call->op->flags & FNN_VIEW)
+    return fnn_tensor_view(call->in[0], &call->out_spec[0].shape, call->view_stride, call->view_offset, &call->out[0]);
+  FNN_TRY(allocate(call, over));
+  FNN_TRY(call->op->forward(call));
+  if (call->op->multiply_adds) call->context->multiply_adds += call->op->multiply_adds(call);
+  if (!over) return FNN_OK;
+  if (call->out[0] != over) {
+    fnn_tensor_copy(over, call->out[0]);
+    fnn_tensor_release(call->out[0]);
+    call->out[0] = fnn_tensor_retain(over);
+  }
+  over->storage->version++;
+  return FNN_OK;
+}
+
+enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
+  struct fnn_spec inline_specs[FNN_INLINE_INPUTS], *specs = inline_specs;
+  if (call->inputs > FNN_INLINE_INPUTS) {
+    specs = fnn_alloc(call->context, call->inputs * sizeof *specs);
+    if (!specs) return FNN_NO_MEMORY;
+  }
+  memset(call->out, 0, sizeof call->out);
+  enum fnn_status status = prepare(call);
+  for (size_t i = 0; status == FNN_OK && i < call->inputs; i++)
+    if (call->in[i]) specs[i] = (struct fnn_spec){call->in[i]->dtype, call->in[i]->shape};
+  call->in_spec = specs;
+  if (status == FNN_OK) status = call->op->infer(call);
+  if (status == FNN_OK && over) status = check_over(call, over);
+  if (status == FNN_OK) status = compute(call, over);
+  if (status != FNN_OK) drop_outputs(call);
+  call->in_spec = NULL;
+  if (specs != inline_specs) fnn_free(call->context, specs);
+  return status;
+}
+
+/* ---- shared by several ops ---- */
+
+/* wide has shape (rows..., inner): each step sums one axis away. */
+static enum fnn_status sum_axis(struct fnn_tensor *x, int axis, struct fnn_tensor **out) {
+  struct fnn_context *context = fnn_tensor_context(x);
+  struct fnn_shape shape = x->shape;
+  shape.size[axis] = 1;
+  FNN_TRY(fnn_tensor_new(context, FNN_FLOAT32, &shape, out));
+  size_t outer = fnn_shape_product(&x->shape, 0, axis), n = x->shape.size[axis];
+  size_t inner = fnn_shape_product(&x->shape, axis + 1, x->shape.rank);
+  const struct fnn_reduce_kernels *k = context->kernels->reduce;
+  const float *from = fnn_floats(x);
+  float *to = fnn_floats(*out);
+  if (inner == 1) {
+    for (size_t i = 0; i < outer; i++) to[i] = (float)k->sum(n, from + i * n);
+    return FNN_OK;
+  }
+  double *total = fnn_alloc(context, inner * sizeof *total);
+  if (!total) {
+    fnn_tensor_release(*out);
+    *out = NULL;
+    return FNN_NO_MEMORY;
+  }
+  for (size_t i = 0; i < outer; i++) {
+    memset(total, 0, inner * sizeof *total);
+    k->sum_rows(n, inner, from + i * n * inner, total);
+    for (size_t j = 0; j < inner; j++) to[i * inner + j] = (float)total[j];
+  }
+  fnn_free(context, total);
+  return FNN_OK;
+}
+
+enum fnn_status fnn_sum_to(struct fnn_tensor *wide, const struct fnn_shape *shape, struct fnn_tensor **out) {
+  struct fnn_tensor *sum = fnn_tensor_retain(wide), *next;
+  int added = wide->shape.rank - shape->rank;
+  for (int axis = 0; axis < wide->shape.rank; axis++) {
+    if (wide->shape.size[axis] == 1 || (axis >= added && shape->size[axis - added] != 1)) continue;
+    enum fnn_status status = sum_axis(sum, axis, &next);
+    fnn_tensor_release(sum);
+    if (status != FNN_OK) return status;
+    sum = next;
+  }
+  size_t stride[FNN_MAX_RANK];
+  fnn_shape_strides(shape, stride);
+  enum fnn_status status = fnn_tensor_view(sum, shape, stride, sum->offset, out);
+  fnn_tensor_release(sum);
+  return status;
+}

@@ -1,0 +1,144 @@
+/* max_pool2d(x, kernel, {stride, padding, dilation}) and avg_pool2d(x, kernel, {stride, padding, count_padding}) over
+ * x (N,C,H,W). The stride is the kernel unless given. Padding never wins a maximum; it counts in an
+ * average only when count_padding says so. */
+#include <string.h>
+
+#include "sliding.h"
+
+struct pool2d {
+  size_t kernel[2], stride[2], dilation[2];
+  struct fnn_padding padding;
+  int count_padding;
+};
+static const struct pool2d defaults = {.dilation = {1, 1}};
+
+#define POOL_ARGS                                                                \
+  {.name = "input", .kind = FNN_TENSOR}, FNN_PARAM(pool2d, kernel, FNN_PAIR, .least = 1), \
+      FNN_PARAM(pool2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),    \
+      FNN_PARAM(pool2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL)
+static const struct fnn_arg max_args[] = {
+    POOL_ARGS, FNN_PARAM(pool2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1), {0}};
+static const struct fnn_arg avg_args[] = {
+    POOL_ARGS, FNN_PARAM(pool2d, count_padding, FNN_BOOL, .flags = FNN_OPTIONAL), {0}};
+
+static enum fnn_status geometry(const struct fnn_call *call, struct fnn_window *window) {
+  const struct pool2d *params = call->params;
+  const size_t *stride = params->stride[0] ? params->stride : params->kernel;
+  return fnn_slide(call, params->kernel[0], params->kernel[1], stride, params->dilation, &params->padding, window);
+}
+
+static enum fnn_status infer(struct fnn_call *call) {
+  struct fnn_window w;
+  FNN_TRY(fnn_check_image(call, 0));
+  FNN_TRY(geometry(call, &w));
+  const struct fnn_shape *x = fnn_in_shape(call, 0);
+  fnn_out(call, 0, FNN_FLOAT32, &(struct fnn_shape){4, {x->size[0], x->size[1], w.p, w.q}});
+  return FNN_OK;
+}
+
+struct job {
+  const struct fnn_window_kernels *kernels;
+  struct fnn_window window;
+  int whole;
+  const float *x, *g;
+  float *out;
+};
+
+static struct job job_for(const struct fnn_call *call, struct fnn_window window) {
+  return (struct job){.kernels = call->context->kernels->window,
+                      .window = window,
+                      .whole = ((const struct pool2d *)call->params)->count_padding,
+                      .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};
+}
+
+static void max_planes(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct fnn_window *w = &job->window;
+  for (size_t i = first; i < last; i++) job->kernels->max_pool(w, job->x + i * w->h * w->w, job->out + i * w->p * w->q);
+}
+
+static void max_planes_back(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct fnn_window *w = &job->window;
+  for (size_t i = first; i < last; i++) {
+    memset(job->out + i * w->h * w->w, 0, w->h * w->w * sizeof *job->out);
+    job->kernels->max_pool_back(w, job->x + i * w->h * w->w, job->g + i * w->p * w->q, job->out + i * w->h * w->w);
+  }
+}
+
+static void avg_planes(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct fnn_window *w = &job->window;
+  for (size_t i = first; i < last; i++)
+    job->kernels->avg_pool(w, job->whole, job->x + i * w->h * w->w, job->out + i * w->p * w->q);
+}
+
+static void avg_planes_back(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct fnn_window *w = &job->window;
+  for (size_t i = first; i < last; i++) {
+    memset(job->out + i * w->h * w->w, 0, w->h * w->w * sizeof *job->out);
+    job->kernels->avg_pool_back(w, job->whole, job->g + i * w->p * w->q, job->out + i * w->h * w->w);
+  }
+}
+
+static enum fnn_status over_planes(struct fnn_call *call, struct job *job, fnn_task piece) {
+  const struct fnn_shape *x = fnn_in_shape(call, 0);
+  size_t plane = job->window.h * job->window.w;
+  fnn_parallel(call->context, x->size[0] * x->size[1], 1 + 16384 / (plane ? plane : 1), piece, job);
+  return FNN_OK;
+}
+
+static enum fnn_status forward(struct fnn_call *call, fnn_task piece) {
+  struct fnn_window window;
+  FNN_TRY(geometry(call, &window));
+  struct job job = job_for(call, window);
+  job.out = fnn_floats(call->out[0]);
+  return over_planes(call, &job, piece);
+}
+
+static enum fnn_status backward(struct fnn_call *call, fnn_task piece) {
+  struct fnn_window window;
+  FNN_TRY(geometry(call, &window));
+  FNN_TRY(fnn_new_grad(call, 0));
+  struct job job = job_for(call, window);
+  job.g = fnn_floats(call->grad);
+  job.out = fnn_floats(call->grad_in[0]);
+  return over_planes(call, &job, piece);
+}
+
+static enum fnn_status max_forward(struct fnn_call *call) { return forward(call, max_planes); }
+static enum fnn_status max_backward(struct fnn_call *call) { return backward(call, max_planes_back); }
+static enum fnn_status avg_forward(struct fnn_call *call) { return forward(call, avg_planes); }
+static enum fnn_status avg_backward(struct fnn_call *call) { return backward(call, avg_planes_back); }
+
+const struct fnn_op fnn_op_max_pool2d = {
+    .name = "max_pool2d",
+    .args = max_args,
+    .defaults = &defaults,
+    .params_bytes = sizeof(struct pool2d),
+    .types = FNN_FLOATS,
+    .flags = FNN_FUNCTIONAL,
+    .saves = FNN_SAVE_IN(0),
+    .outputs = 1,
+    .infer = infer,
+    .forward = max_forward,
+    .backward = max_backward,
+};
+
+const struct fnn_op fnn_op_avg_pool2d = {
+    .name = "avg_pool2d",
+    .args = avg_args,
+    .defaults = &defaults,
+    .params_bytes = sizeof(struct pool2d),
+    .types = FNN_FLOATS,
+    .flags = FNN_FUNCTIONAL,
+    .outputs = 1,
+    .infer = infer,
+    .forward = avg_forward,
+    .backward = avg_backward,
+};

@@ -1,0 +1,15 @@
+/* Shared by convolution and pooling: from arguments to the geometry of a sliding window. */
+#ifndef FNN_OPS_SLIDING_H
+#define FNN_OPS_SLIDING_H
+
+#include "../kernels/kernels.h"
+#include "op.h"
+
+/* x is (N, C, H, W): refuse another rank. */
+enum fnn_status fnn_check_image(const struct fnn_call *call, size_t input);
+
+/* The window of a kernel r x s over the images of x. Refuses a window that is larger than the padded image. */
+enum fnn_status fnn_slide(const struct fnn_call *call, size_t r, size_t s, const size_t stride[2],
+                          const size_t dilation[2], const struct fnn_padding *padding, struct fnn_window *window);
+
+#endif

@@ -1,0 +1,179 @@
+--- Methods of tensors that are made of others. The ops themselves are in csrc/ops.
+local core = require "fmnistnn.core"
+
+local Tensor = core.methods
+
+-- ---- fields and types ----
+
+--- The sizes as a table, or one of them.
+function Tensor:size(dim)
+  if dim == nil then return self.shape end
+  local rank = self:dim()
+  if math.type(dim) ~= "integer" or dim == 0 or dim > rank or dim < -rank then
+    error(("size: dim: expected 1..%d or -%d..-1, got %s"):format(rank, rank, tostring(dim)), 2)
+  end
+  return self.shape[dim > 0 and dim or dim + rank + 1]
+end
+
+function Tensor:float() return self.dtype == "float32" and self or self:to("float32") end
+function Tensor:long() return self.dtype == "int64" and self or self:to("int64") end
+function Tensor:byte() return self.dtype == "uint8" and self or self:to("uint8") end
+
+--- Itself where its elements lie densely in memory, else a copy that does.
+function Tensor:contiguous() return self:is_contiguous() and self or self:clone() end
+
+--- Sets requires_grad (true unless told otherwise) and returns the tensor.
+function Tensor:requires_grad_(value)
+  self.requires_grad = value ~= false
+  return self
+end
+
+function Tensor:zero_() return self:fill_(0) end
+
+-- ---- indexing ----
+
+local function is_tensor(value) return core.is_tensor(value) end
+
+-- One entry of an index list: an integer selects, {first, last} narrows (both included), {} takes all.
+local function step_into(tensor, dim, entry)
+  if math.type(entry) == "integer" then return tensor:select(dim, entry), dim end
+  if type(entry) == "table" and #entry == 0 then return tensor, dim + 1 end
+  if type(entry) == "table" and #entry == 2 then
+    local first, last, size = entry[1], entry[2], tensor:size(dim)
+    if math.type(first) == "integer" and math.type(last) == "integer" then
+      local from, to = first < 0 and first + size + 1 or first, last < 0 and last + size + 1 or last
+      if from >= 1 and to <= size and from <= to + 1 then return tensor:narrow(dim, from, to - from + 1), dim + 1 end
+      error(("index: axis %d has %d elements, got {%d, %d}"):format(dim, size, first, last), 4)
+    end
+  end
+  error(("index: axis %d: expected an integer, {first, last} or {}"):format(dim), 4)
+end
+
+-- The part of a tensor that an index list names: a view.
+local function part(tensor, list)
+  local dim = 1
+  if #list > tensor:dim() then error(("index: %d entries for a tensor of %d axes"):format(#list, tensor:dim()), 3) end
+  for _, entry in ipairs(list) do tensor, dim = step_into(tensor, dim, entry) end
+  return tensor
+end
+
+--- t[{2, {1, 3}, {}}], t[mask] and t[positions]. A list of integers, ranges and {} gives a view, or the number
+-- when it names one element; a uint8 mask of the tensor's shape gives the elements where it is not 0; an
+-- int64 vector gives these rows.
+function Tensor:index(key)
+  if is_tensor(key) then
+    if key.dtype == "uint8" then return self:masked_select(key) end
+    return self:index_select(1, key)
+  end
+  if type(key) ~= "table" then error("index: expected an integer, a list or a tensor, got " .. type(key), 2) end
+  local view = part(self, key)
+  if view:dim() == 0 and #key > 0 then return view:item() end
+  return view
+end
+
+--- t[key] = value, for the same keys as index and for integers; the value is a number, a table or a tensor, and broadcasts.
+function Tensor:assign(key, value)
+  local place
+  if is_tensor(key) then
+    if key.dtype == "uint8" then
+      local filled = core.no_grad(core.ops.where, key, value, self)
+      return self:copy_(filled)
+    end
+    error("assign: expected an integer, a list or a mask, got a tensor of " .. key.dtype, 2)
+  elseif type(key) == "table" then
+    place = part(self, key)
+  else
+    place = self:select(1, key)
+  end
+  if type(value) == "number" or type(value) == "boolean" then return place:fill_(value) end
+  if type(value) == "table" then value = core.from_table(value, self.dtype) end
+  if not is_tensor(value) then error("assign: expected a number, a table or a tensor, got " .. type(value), 2) end
+  return place:copy_(value)
+end
+
+--- The elements where a mask of the same shape is not 0, as a vector.
+function Tensor:masked_select(mask)
+  local same = #mask.shape == #self.shape
+  for i, size in ipairs(self.shape) do same = same and mask.shape[i] == size end
+  if not same then
+    error(("masked_select: mask: expected shape (%s), got (%s)"):format(table.concat(self.shape, ","),
+      table.concat(mask.shape, ",")), 2)
+  end
+  local positions = mask:flatten():nonzero()
+  return self:flatten():index_select(1, positions:flatten())
+end
+
+--- A copy with `value` where the mask is not 0.
+function Tensor:masked_fill(mask, value) return core.ops.where(mask, value, self) end
+
+-- ---- joining and taking apart ----
+
+--- stack(tensors, dim): tensors of one shape along a new axis.
+function Tensor.stack(tensors, dim)
+  if type(tensors) ~= "table" or #tensors == 0 then error("stack: expected a list of tensors", 2) end
+  local raised = {}
+  for i, tensor in ipairs(tensors) do raised[i] = tensor:unsqueeze(dim or 1) end
+  return core.ops.cat(raised, dim or 1)
+end
+
+--- split(length, dim): views of this length along an axis, the last one maybe shorter; split({2, 3}, dim): of these lengths.
+function Tensor:split(length, dim)
+  dim = dim or 1
+  local size, parts, start = self:size(dim), {}, 1
+  local lengths = length
+  if math.type(length) == "integer" and length > 0 then
+    lengths = {}
+    for first = 1, size, length do lengths[#lengths + 1] = math.min(length, size - first + 1) end
+  elseif type(length) ~= "table" then
+    error("split: expected a length of 1 or more or a list of lengths, got " .. tostring(length), 2)
+  end
+  for i, each in ipairs(lengths) do
+    parts[i] = self:narrow(dim, start, each)
+    start = start + each
+  end
+  if start ~= size + 1 then error(("split: the lengths add up to %d, the axis has %d"):format(start - 1, size), 2) end
+  return parts
+end
+
+--- chunk(count, dim): about `count` equal parts.
+function Tensor:chunk(count, dim)
+  if math.type(count) ~= "integer" or count < 1 then error("chunk: count: expected an integer of 1 or more", 2) end
+  return self:split(math.max(1, -(-self:size(dim or 1) // count)), dim)
+end
+
+--- tile(2, 3): the tensor repeated along its axes; more numbers than axes add axes in front.
+function Tensor:tile(...)
+  local times = type((...)) == "table" and (...) or {...}
+  local shape = self.shape
+  while #shape < #times do table.insert(shape, 1, 1) end
+  while #times < #shape do table.insert(times, 1, 1) end
+  local between, repeated, result = {}, {}, {}
+  for i, size in ipairs(shape) do
+    between[2 * i - 1], between[2 * i] = 1, size
+    repeated[2 * i - 1], repeated[2 * i] = times[i], size
+    result[i] = times[i] * size
+  end
+  return self:reshape(between):expand(repeated):reshape(result)
+end
+
+-- ---- mathematics ----
+
+--- The exchange of the last two axes of a matrix (or stack of them).
+function Tensor:t() return self:transpose(-1, -2) end
+
+--- Standard deviation: the square root of var, with the same arguments.
+function Tensor:std(...) return self:var(...):sqrt() end
+
+--- topk(k, dim, {largest = true}): the k largest (smallest) elements along an axis in order, and their positions.
+function Tensor:topk(k, dim, options)
+  dim = dim or -1
+  local values, positions = self:sort(dim, not options or options.largest ~= false)
+  return values:narrow(dim, 1, k), positions:narrow(dim, 1, k)
+end
+
+--- The Euclidean norm of all elements.
+function Tensor:norm() return self:square():sum():sqrt() end
+
+function Tensor:tostring() return require "fmnistnn.format"(self) end
+
+return Tensor
