@@ -454,7 +454,11 @@ enum fnn_status fnn_pass_answer(struct fnn_pass *pass, size_t i, struct fnn_tens
     return fnn_fail(pass->context, FNN_INVALID,
                     "backward of %s: gradient %zu: expected float32 of shape %s, got %s of shape %s", node->name, i + 1,
                     fnn_shape_text(&node->spec[i].shape, a), fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
-  return deliver(pass, &node->edge[i], grad);
+  struct fnn_tensor *own; /* the caller may keep theirs, and it may have a history */
+  FNN_TRY(fnn_tensor_alias(grad, &own));
+  enum fnn_status status = deliver(pass, &node->edge[i], own);
+  fnn_tensor_release(own);
+  return status;
 }
 
 void fnn_pass_end(struct fnn_pass *pass) {

@@ -5,6 +5,16 @@
 
 #include "context.h"
 
+/* Free blocks stay ours, so the address sanitizer is told what must not be touched. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define ALLOW(data, bytes) __asan_unpoison_memory_region(data, bytes)
+#define FORBID(data, bytes) __asan_poison_memory_region(data, bytes)
+#else
+#define ALLOW(data, bytes) (void)0
+#define FORBID(data, bytes) (void)0
+#endif
+
 enum { ALIGNMENT = 64, MIN_SHIFT = 6 };
 
 /* Stands before each block, in a cache line of its own. */
@@ -44,9 +54,13 @@ void fnn_memory_trim(struct fnn_memory *memory, size_t keep) {
     }
 }
 
+static int within_limit(const struct fnn_memory *memory, size_t bytes) {
+  return bytes <= memory->limit && memory->used <= memory->limit - bytes;
+}
+
 static struct fnn_block *reuse(struct fnn_memory *memory, unsigned k) {
   for (unsigned fit = k; fit <= k + 4 && fit < FNN_MEMORY_CLASSES; fit++)
-    if (memory->free[fit]) {
+    if (memory->free[fit] && within_limit(memory, class_bytes(fit))) {
       struct fnn_block *block = memory->free[fit];
       memory->free[fit] = block->next;
       memory->cached -= block->bytes;
@@ -72,6 +86,7 @@ static struct fnn_block *from_system(struct fnn_memory *memory, unsigned k) {
   if (!block) return NULL;
   block->bytes = bytes;
   block->size_class = k;
+  FORBID((char *)block + ALIGNMENT, bytes);
   return block;
 }
 
@@ -88,8 +103,9 @@ void *fnn_alloc(struct fnn_context *context, size_t bytes) {
     if (memory->fail_after == 1) return refuse(context, bytes);
     memory->fail_after--;
   }
-  if (bytes > memory->limit || memory->used > memory->limit - bytes) return refuse(context, bytes);
+  if (!within_limit(memory, bytes)) return refuse(context, bytes);
   unsigned k = class_of(bytes);
+  if (!within_limit(memory, class_bytes(k))) return refuse(context, bytes);
   struct fnn_block *block = reuse(memory, k);
   if (!block) block = from_system(memory, k);
   if (!block) return refuse(context, bytes);
@@ -97,6 +113,7 @@ void *fnn_alloc(struct fnn_context *context, size_t bytes) {
   memory->blocks++;
   if (memory->used > memory->peak) memory->peak = memory->used;
   fnn_context_retain(context);
+  ALLOW((char *)block + ALIGNMENT, bytes);
   return (char *)block + ALIGNMENT;
 }
 
@@ -104,6 +121,7 @@ void fnn_free(struct fnn_context *context, void *data) {
   if (!data) return;
   struct fnn_memory *memory = &context->memory;
   struct fnn_block *block = (struct fnn_block *)((char *)data - ALIGNMENT);
+  FORBID(data, block->bytes);
   block->next = memory->free[block->size_class];
   memory->free[block->size_class] = block;
   memory->used -= block->bytes;

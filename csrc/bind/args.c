@@ -258,17 +258,24 @@ static void parse_tensors(lua_State *L, const struct fnn_arg *arg, int at, struc
 
 /* ---- all arguments ---- */
 
-static int is_options(lua_State *L, int at) {
+/* An empty table is the value of an argument that is a list, and no options for any other. */
+static int takes_list(enum fnn_arg_kind kind) {
+  return kind == FNN_SIZES || kind == FNN_AXES || kind == FNN_AXIS_LIST || kind == FNN_TENSORS || kind == FNN_MARGINS;
+}
+
+static int is_options(lua_State *L, int at, const struct fnn_arg *arg) {
   if (lua_type(L, at) != LUA_TTABLE || lua_rawlen(L, at) > 0) return 0;
   lua_pushnil(L);
-  if (!lua_next(L, at)) return 0;
+  if (!lua_next(L, at)) return !takes_list(arg->kind);
   int named = lua_type(L, -2) == LUA_TSTRING;
   lua_pop(L, 2);
   return named;
 }
 
-/* Every key of the options must name an argument that was not given by position: number `given` on. */
+/* Every key of the options must name an argument that was not given by position: number `given` on. A
+ * metatable could run code while tensors are noted, which might close them. */
 static void check_names(lua_State *L, const struct fnn_op *op, int options, int given) {
+  if (lua_getmetatable(L, options)) luaL_error(L, "%s: options: expected a table without a metatable", op->name);
   lua_pushnil(L);
   while (lua_next(L, options)) {
     int found = -1;
@@ -299,7 +306,7 @@ static int parse_spread(lua_State *L, const struct fnn_arg *arg, int at, int las
   const char *who = parsed->op->name;
   void *to = parsed->params.bytes + arg->offset;
   int sizes = arg->kind == FNN_SIZES, axes = arg->kind == FNN_AXIS_LIST || arg->kind == FNN_AXES;
-  if ((!sizes && !axes) || arg[1].name || at >= last || lua_type(L, at) != LUA_TNUMBER) return 0;
+  if ((!sizes && !axes) || arg[1].name || lua_type(L, at) != LUA_TNUMBER) return 0;
   int count = last - at + 1;
   if (count > FNN_MAX_RANK) luaL_error(L, "%s: %s: expected at most %d numbers, got %d", who, arg->name, FNN_MAX_RANK, count);
   for (int i = 0; i < count; i++) {
@@ -324,7 +331,7 @@ void fnn_parse(lua_State *L, const struct fnn_op *op, int last, struct fnn_parse
   luaL_checkstack(L, 24, op->name);
   for (int i = 0; op->args[i].name; i++) {
     const struct fnn_arg *arg = &op->args[i];
-    if (!options && at == last && at > 1 && is_options(L, at)) {
+    if (!options && at == last && at > 1 && is_options(L, at, arg)) {
       options = at;
       last--;
       check_names(L, op, options, i);

@@ -101,36 +101,40 @@ static void stop(lua_State *L, struct pass_box *box) {
   fnn_bury_custom(L, fnn_bind_of(L));
 }
 
-static int go_on(lua_State *L, int status, lua_KContext context);
-
 /* The custom op's function has returned its gradients (or an error): places ANSWERS .. top. */
-static int take_answers(lua_State *L, int called, lua_KContext inputs) {
+static void take_answers(lua_State *L, int called, size_t inputs) {
   struct pass_box *box = lua_touserdata(L, PASS);
   if (called != LUA_OK && called != LUA_YIELD) {
     stop(L, box);
-    return lua_error(L);
+    lua_error(L);
   }
   enum fnn_status status = FNN_OK;
   int wrong = 0, top = lua_gettop(L);
-  for (lua_KContext i = 0; i < inputs && status == FNN_OK && !wrong; i++) {
+  for (size_t i = 0; i < inputs && status == FNN_OK && !wrong; i++) {
     int at = ANSWERS + (int)i;
     if (at > top || lua_isnil(L, at)) continue;
     struct fnn_box *grad = fnn_test_box(L, at);
     if (grad && grad->tensor)
-      status = fnn_pass_answer(box->pass, (size_t)i, grad->tensor);
+      status = fnn_pass_answer(box->pass, i, grad->tensor);
     else
       wrong = at;
   }
   if (wrong || status != FNN_OK) stop(L, box);
   fnn_raise(L, status);
-  if (wrong) return luaL_error(L, "backward: a custom op's gradient %d: expected a tensor or nil, got %s", wrong - ANSWERS + 1, fnn_describe(L, wrong));
+  if (wrong)
+    luaL_error(L, "backward: a custom op's gradient %d: expected a tensor or nil, got %s", wrong - ANSWERS + 1,
+               fnn_describe(L, wrong));
   lua_settop(L, PASS);
-  return go_on(L, LUA_OK, 0);
 }
 
-static int go_on(lua_State *L, int status_, lua_KContext context_) {
-  (void)status_;
-  (void)context_;
+static int go_on(lua_State *L);
+
+static int after_yield(lua_State *L, int called, lua_KContext inputs) {
+  take_answers(L, called, (size_t)inputs);
+  return go_on(L);
+}
+
+static int go_on(lua_State *L) {
   struct pass_box *box = lua_touserdata(L, PASS);
   for (;;) {
     struct fnn_foreign *foreign;
@@ -146,8 +150,7 @@ static int go_on(lua_State *L, int status_, lua_KContext context_) {
     grad->tensor = fnn_tensor_retain(gradient);
     lua_rawgeti(L, LUA_REGISTRYINDEX, ((struct fnn_custom *)foreign)->function);
     lua_insert(L, ANSWERS);
-    int called = lua_pcallk(L, 1, LUA_MULTRET, 0, (lua_KContext)inputs, take_answers);
-    return take_answers(L, called, (lua_KContext)inputs);
+    take_answers(L, lua_pcallk(L, 1, LUA_MULTRET, 0, (lua_KContext)inputs, after_yield), inputs);
   }
 }
 
@@ -174,13 +177,14 @@ static int backward(lua_State *L) {
   struct fnn_tensor *gradient = lua_isnil(L, 2) ? NULL : fnn_check_tensor(L, 2, "backward");
   fnn_raise(L, fnn_pass_begin(root, gradient, keep, &box->pass));
   lua_remove(L, 2);
-  return go_on(L, LUA_OK, 0);
+  return go_on(L);
 }
 
 /* ---- modes and handles ---- */
 
 /* t:detach(): the same elements under a handle that autograd does not know. */
 static int detach(lua_State *L) {
+  lua_settop(L, 1);
   struct fnn_box *box = fnn_push_box(L);
   fnn_raise(L, fnn_tensor_alias(fnn_check_tensor(L, 1, "detach"), &box->tensor));
   return 1;
@@ -213,7 +217,7 @@ static int leave_mode(lua_State *L, int status, lua_KContext was) {
 }
 
 static int in_mode(lua_State *L, int off) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checkany(L, 1);
   lua_KContext was = switch_off(L, off);
   return leave_mode(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, was, leave_mode), was);
 }

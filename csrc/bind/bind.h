@@ -31,7 +31,12 @@ struct fnn_box {
 
 enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };
 
-static inline struct fnn_bind *fnn_bind_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(FNN_UP_BIND)); }
+/* Raises in finalizers that run after ours, when the Lua state is being closed. */
+static inline struct fnn_bind *fnn_bind_of(lua_State *L) {
+  struct fnn_bind *bind = lua_touserdata(L, lua_upvalueindex(FNN_UP_BIND));
+  if (!bind->context) luaL_error(L, "fmnistnn: the Lua state is being closed");
+  return bind;
+}
 
 /* Register functions with the two upvalues; the table is on top of the stack. The caller's own upvalues are used. */
 void fnn_register(lua_State *L, const luaL_Reg *functions);

@@ -37,10 +37,11 @@ static int is_value(lua_State *L, int at) { return lua_type(L, at) == LUA_TNUMBE
 
 /* ---- t[key], t.field, t:method() ---- */
 
-static void push_shape(lua_State *L, const struct fnn_tensor *t) {
-  lua_createtable(L, t->shape.rank, 0);
-  for (int i = 0; i < t->shape.rank; i++) {
-    lua_pushinteger(L, (lua_Integer)t->shape.size[i]);
+/* By value: making the table may run Lua's collector, and a finalizer might close the tensor. */
+static void push_shape(lua_State *L, struct fnn_shape shape) {
+  lua_createtable(L, shape.rank, 0);
+  for (int i = 0; i < shape.rank; i++) {
+    lua_pushinteger(L, (lua_Integer)shape.size[i]);
     lua_rawseti(L, -2, i + 1);
   }
 }
@@ -58,7 +59,7 @@ static int push_grad(lua_State *L) {
 static int get_field(lua_State *L, const char *name) {
   struct fnn_tensor *t = fnn_check_tensor(L, 1, name);
   if (strcmp(name, "shape") == 0)
-    push_shape(L, t);
+    push_shape(L, t->shape);
   else if (strcmp(name, "dtype") == 0)
     lua_pushstring(L, fnn_dtype_name(t->dtype));
   else if (strcmp(name, "grad") == 0)
@@ -111,6 +112,15 @@ static int index_tensor(lua_State *L) {
   return 1;
 }
 
+/* A handle of our own on a gradient that can be added to: dense, no two elements in one place. */
+static enum fnn_status own_gradient(struct fnn_tensor *grad, struct fnn_tensor **out) {
+  struct fnn_tensor *dense;
+  FNN_TRY(fnn_tensor_dense(grad, FNN_FLOAT32, &dense));
+  enum fnn_status status = fnn_tensor_alias(dense, out);
+  fnn_tensor_release(dense);
+  return status;
+}
+
 static int set_field(lua_State *L, const char *name) {
   struct fnn_tensor *t = fnn_check_tensor(L, 1, name);
   if (strcmp(name, "requires_grad") == 0) {
@@ -126,9 +136,9 @@ static int set_field(lua_State *L, const char *name) {
     if (grad && (grad->dtype != FNN_FLOAT32 || grad->history || !fnn_shape_equal(&grad->shape, &t->shape)))
       return luaL_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s", fnn_shape_text(&t->shape, a),
                         fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
-    struct fnn_tensor *before = t->grad, *alias = NULL;
-    if (grad) fnn_raise(L, fnn_tensor_alias(grad, &alias));
-    t->grad = alias;
+    struct fnn_tensor *before = t->grad, *own = NULL;
+    if (grad) fnn_raise(L, own_gradient(grad, &own));
+    t->grad = own;
     fnn_tensor_release(before);
     return 0;
   }
@@ -207,9 +217,11 @@ static void push_table(lua_State *L, const struct fnn_tensor *t, int axis, size_
 }
 
 static int totable(lua_State *L) {
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "totable");
+  lua_settop(L, 1);
+  struct fnn_box *own = fnn_push_box(L); /* so that no finalizer closes it on the way */
+  own->tensor = fnn_tensor_retain(fnn_check_tensor(L, 1, "totable"));
   luaL_checkstack(L, FNN_MAX_RANK + 4, "totable");
-  push_table(L, t, 0, 0);
+  push_table(L, own->tensor, 0, 0);
   return 1;
 }
 

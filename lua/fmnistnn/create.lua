@@ -10,10 +10,23 @@ local function finish(tensor, options)
 end
 
 local function check_options(who, options)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    error(("%s: options: expected a table, got %s"):format(who, type(options)), 3)
+  end
   for name in pairs(options) do
     if name ~= "dtype" and name ~= "requires_grad" then error(who .. ": unknown option: " .. tostring(name), 3) end
   end
   return options
+end
+
+local function check_numbers(who, names, ...)
+  for i, name in ipairs(names) do
+    local value = select(i, ...)
+    if type(value) ~= "number" then
+      error(("%s: %s: expected a number, got %s"):format(who, name, type(value)), 3)
+    end
+  end
 end
 
 -- (2, 3), ({2, 3}), either with options after them: the list of sizes and the options.
@@ -31,7 +44,7 @@ end
 
 --- A tensor of a number or of nested tables of numbers.
 function create.tensor(value, options)
-  options = check_options("tensor", options or {})
+  options = check_options("tensor", options)
   return finish(core.from_table(value, options.dtype), options)
 end
 
@@ -50,38 +63,47 @@ end
 
 --- full({2, 3}, 0.5)
 function create.full(shape, value, options)
-  options = check_options("full", options or {})
+  options = check_options("full", options)
   return finish(core.full(shape, value, options.dtype), options)
 end
 
 local function like(who, value)
   create[who] = function(tensor, options)
-    options = check_options(who, options or {})
+    options = check_options(who, options)
+    if not core.is_tensor(tensor) then error(("%s: expected a tensor, got %s"):format(who, type(tensor)), 2) end
     return finish(core.full(tensor.shape, value, options.dtype or tensor.dtype), options)
   end
 end
 like("zeros_like", 0)
 like("ones_like", 1)
 
+-- How many of first, first + step ... come before last; whole numbers are counted without rounding.
+local function count_steps(first, last, step, whole)
+  if step > 0 and first >= last or step < 0 and first <= last then return 0 end
+  local span = last - first
+  if whole and (span > 0) == (step > 0) then return -(-span // step) end
+  local count = math.ceil((last + 0.0 - first) / step)
+  if math.type(count) ~= "integer" then error("arange: expected finite bounds", 3) end
+  return count
+end
+
 --- arange(n): 0 .. n-1; arange(first, last, step): first, first + step ... below last, as in NumPy.
 -- Integers where all arguments are (dtype int64), else float32.
 function create.arange(...)
   local given, options = sizes_and_options("arange", ...)
-  local first, last, step = 0, given[1], given[3] or 1
-  if given[2] then first, last = given[1], given[2] end
-  for _, value in ipairs {first, last or false, step} do
-    if type(value) ~= "number" then error("arange: expected numbers, got " .. type(value), 2) end
-  end
+  local first, last, step = given[1], given[2], given[3] or 1
+  if last == nil then first, last = 0, first end
+  check_numbers("arange", {"first", "last", "step"}, first, last, step)
   if step == 0 or step ~= step then error("arange: step: expected a number other than 0, got " .. step, 2) end
-  local count = math.max(0, math.ceil((last - first) / step))
-  if math.type(count) ~= "integer" then error("arange: expected finite bounds", 2) end
   local whole = math.type(first) == "integer" and math.type(last) == "integer" and math.type(step) == "integer"
+  local count = count_steps(first, last, step, whole)
   return finish(core.sequence(first, step, count, options.dtype or (whole and "int64" or "float32")), options)
 end
 
 --- linspace(first, last, count): count numbers from first to last, both included.
 function create.linspace(first, last, count, options)
-  options = check_options("linspace", options or {})
+  options = check_options("linspace", options)
+  check_numbers("linspace", {"first", "last"}, first, last)
   if math.type(count) ~= "integer" or count < 1 then error("linspace: count: expected an integer of 1 or more", 2) end
   local step = count > 1 and (last - first) / (count - 1) or 0
   return finish(core.sequence(first, step, count, options.dtype), options)
@@ -93,23 +115,34 @@ function create.eye(...)
   return finish(core.eye(size[1], size[2] or size[1], options.dtype), options)
 end
 
+local function check_float(who, options)
+  if options.dtype ~= nil and options.dtype ~= "float32" then
+    error(("%s: dtype: expected float32, got %s"):format(who, tostring(options.dtype)), 3)
+  end
+  return options
+end
+
 --- Uniform in [0, 1).
 function create.rand(...)
   local shape, options = sizes_and_options("rand", ...)
-  return finish(core.uniform(shape, 0, 1), options)
+  return finish(core.uniform(shape, 0, 1), check_float("rand", options))
 end
 
 --- Standard normal.
 function create.randn(...)
   local shape, options = sizes_and_options("randn", ...)
-  return finish(core.normal(shape, 0, 1), options)
+  return finish(core.normal(shape, 0, 1), check_float("randn", options))
 end
 
 --- uniform(shape, low, high): in [low, high).
-function create.uniform(shape, low, high, options) return finish(core.uniform(shape, low or 0, high or 1), options) end
+function create.uniform(shape, low, high, options)
+  options = check_float("uniform", check_options("uniform", options))
+  return finish(core.uniform(shape, low or 0, high or 1), options)
+end
 
 --- normal(shape, mean, deviation)
 function create.normal(shape, mean, deviation, options)
+  options = check_float("normal", check_options("normal", options))
   return finish(core.normal(shape, mean or 0, deviation or 1), options)
 end
 

@@ -93,6 +93,7 @@ end
 
 --- The elements where a mask of the same shape is not 0, as a vector.
 function Tensor:masked_select(mask)
+  if not is_tensor(mask) then error("masked_select: mask: expected a tensor, got " .. type(mask), 2) end
   local same = #mask.shape == #self.shape
   for i, size in ipairs(self.shape) do same = same and mask.shape[i] == size end
   if not same then
@@ -112,7 +113,10 @@ function Tensor:masked_fill(mask, value) return core.ops.where(mask, value, self
 function Tensor.stack(tensors, dim)
   if type(tensors) ~= "table" or #tensors == 0 then error("stack: expected a list of tensors", 2) end
   local raised = {}
-  for i, tensor in ipairs(tensors) do raised[i] = tensor:unsqueeze(dim or 1) end
+  for i, tensor in ipairs(tensors) do
+    if not is_tensor(tensor) then error(("stack: number %d: expected a tensor, got %s"):format(i, type(tensor)), 2) end
+    raised[i] = tensor:unsqueeze(dim or 1)
+  end
   return core.ops.cat(raised, dim or 1)
 end
 
@@ -141,19 +145,33 @@ function Tensor:chunk(count, dim)
   return self:split(math.max(1, -(-self:size(dim or 1) // count)), dim)
 end
 
+-- The tensor repeated along one axis: (outer, inner) becomes (outer, times, inner).
+local function repeat_along(tensor, dim, times)
+  local shape, outer, inner = tensor.shape, 1, 1
+  for i, size in ipairs(shape) do
+    if i < dim then outer = outer * size else inner = inner * size end
+  end
+  shape[dim] = shape[dim] * times
+  return tensor:reshape(outer, 1, inner):expand(outer, times, inner):reshape(shape)
+end
+
 --- tile(2, 3): the tensor repeated along its axes; more numbers than axes add axes in front.
 function Tensor:tile(...)
   local times = type((...)) == "table" and (...) or {...}
-  local shape = self.shape
-  while #shape < #times do table.insert(shape, 1, 1) end
-  while #times < #shape do table.insert(times, 1, 1) end
-  local between, repeated, result = {}, {}, {}
-  for i, size in ipairs(shape) do
-    between[2 * i - 1], between[2 * i] = 1, size
-    repeated[2 * i - 1], repeated[2 * i] = times[i], size
-    result[i] = times[i] * size
+  local shape, result = self.shape, self
+  for _, each in ipairs(times) do
+    if math.type(each) ~= "integer" or each < 0 then
+      error("tile: times: expected integers of 0 or more, got " .. tostring(each), 2)
+    end
   end
-  return self:reshape(between):expand(repeated):reshape(result)
+  if #times > #shape then
+    for _ = #shape + 1, #times do table.insert(shape, 1, 1) end
+    result = self:reshape(shape)
+  end
+  for i, each in ipairs(times) do
+    if each ~= 1 then result = repeat_along(result, #shape - #times + i, each) end
+  end
+  return result
 end
 
 -- ---- mathematics ----
@@ -167,6 +185,10 @@ function Tensor:std(...) return self:var(...):sqrt() end
 --- topk(k, dim, {largest = true}): the k largest (smallest) elements along an axis in order, and their positions.
 function Tensor:topk(k, dim, options)
   dim = dim or -1
+  local size = self:size(dim)
+  if math.type(k) ~= "integer" or k < 0 or k > size then
+    error(("topk: k: expected an integer of 0..%d, got %s"):format(size, tostring(k)), 2)
+  end
   local values, positions = self:sort(dim, not options or options.largest ~= false)
   return values:narrow(dim, 1, k), positions:narrow(dim, 1, k)
 end
