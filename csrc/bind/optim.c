@@ -78,5 +78,11 @@ void fnn_open_optim(lua_State *L) {
   static const luaL_Reg functions[] = {{"step", step}, {"grad_norm", grad_norm}, {"zero_grad", zero_grad}, {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, functions);
+  lua_newtable(L); /* how many states each rule keeps for a parameter */
+  for (int rule = 0; rule < FNN_RULE_COUNT; rule++) {
+    lua_pushinteger(L, fnn_optim_rules[rule].states);
+    lua_setfield(L, -2, fnn_optim_rules[rule].name);
+  }
+  lua_setfield(L, -2, "states");
   lua_setfield(L, -2, "optim");
 }

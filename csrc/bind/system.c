@@ -126,6 +126,12 @@ static int interrupted(lua_State *L) {
   return 1;
 }
 
+/* process_id(): for the names of temporary files */
+static int process_id(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)getpid());
+  return 1;
+}
+
 static int info(lua_State *L) {
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, FNN_VERSION);
@@ -151,6 +157,7 @@ void fnn_open_system(lua_State *L) {
                                        {"now", now},
                                        {"terminal", terminal},
                                        {"interrupted", interrupted},
+                                       {"process_id", process_id},
                                        {"info", info},
                                        {NULL, NULL}};
   fnn_register(L, functions);

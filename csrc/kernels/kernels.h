@@ -142,10 +142,12 @@ typedef void (*fnn_update)(size_t n, float *w, const float *g, float *const *s, 
 
 enum fnn_rule {
   FNN_RULE_SGD,
+  FNN_RULE_MOMENTUM,
   FNN_RULE_ADAM,
   FNN_RULE_ADAMAX,
   FNN_RULE_NADAM,
   FNN_RULE_RMSPROP,
+  FNN_RULE_RMSPROP_FULL,
   FNN_RULE_ADAGRAD,
   FNN_RULE_ADADELTA,
   FNN_RULE_COUNT

@@ -17,16 +17,14 @@
     }                                                                                            \
   }
 
+UPDATE(sgd, w -= lr * g)
+
 /* s[0] velocity; h[4] momentum, h[5] 1 for Nesterov's form (Sutskever et al. 2013) */
-UPDATE(sgd_plain, w -= lr * g)
-UPDATE(sgd_momentum, {
+UPDATE(momentum, {
   const float v = h[4] * s[0][i] - lr * g;
   s[0][i] = v;
   w += h[5] != 0.0f ? h[4] * v - lr * g : v;
 })
-static void sgd(size_t n, float *w_, const float *g_, float *const *s, const float *h) {
-  (h[4] == 0.0f ? sgd_plain : sgd_momentum)(n, w_, g_, s, h);
-}
 
 /* s[0] m, s[1] v; h[4] beta1, h[5] beta2, h[6] epsilon; lr has the bias correction in it, as at the end of
  * section 2 of Kingma and Ba 2014 ("epsilon hat") */
@@ -54,18 +52,19 @@ UPDATE(nadam, {
   w -= lr * (m * h[7] + g * h[8]) / (sqrtf(v * h[9]) + h[6]);
 })
 
-/* s[0] v, s[1] momentum, s[2] mean gradient; h[4] rho, h[5] momentum, h[6] epsilon, h[7] 1 for the centered
- * form (Hinton 2012; Graves 2013) */
+/* s[0] v; h[4] rho, h[6] epsilon (Hinton 2012) */
 UPDATE(rmsprop, {
-  float v = s[0][i] + (g * g - s[0][i]) * (1.0f - h[4]);
+  const float v = s[0][i] + (g * g - s[0][i]) * (1.0f - h[4]);
   s[0][i] = v;
-  if (h[7] != 0.0f) {
-    const float mean = s[2][i] + (g - s[2][i]) * (1.0f - h[4]);
-    s[2][i] = mean;
-    v -= mean * mean;
-  }
-  float step = lr * g / sqrtf(v + h[6]);
-  if (h[5] != 0.0f) s[1][i] = step = h[5] * s[1][i] + step;
+  w -= lr * g / sqrtf(v + h[6]);
+})
+
+/* The same with s[1] momentum, s[2] mean gradient; h[5] momentum, h[7] 1 for the centered form (Graves 2013) */
+UPDATE(rmsprop_full, {
+  const float v = s[0][i] + (g * g - s[0][i]) * (1.0f - h[4]);
+  const float mean = s[2][i] + (g - s[2][i]) * (1.0f - h[4]);
+  const float step = h[5] * s[1][i] + lr * g / sqrtf(v - h[7] * mean * mean + h[6]);
+  s[0][i] = v, s[1][i] = step, s[2][i] = mean;
   w -= step;
 })
 
@@ -87,10 +86,12 @@ UPDATE(adadelta, {
 
 const struct fnn_update_kernels FNN_VARIANT(fnn_update) = {
     .rule = {[FNN_RULE_SGD] = sgd,
+             [FNN_RULE_MOMENTUM] = momentum,
              [FNN_RULE_ADAM] = adam,
              [FNN_RULE_ADAMAX] = adamax,
              [FNN_RULE_NADAM] = nadam,
              [FNN_RULE_RMSPROP] = rmsprop,
+             [FNN_RULE_RMSPROP_FULL] = rmsprop_full,
              [FNN_RULE_ADAGRAD] = adagrad,
              [FNN_RULE_ADADELTA] = adadelta},
 };

@@ -5,9 +5,14 @@
 #include "../tensor/loop.h"
 
 const struct fnn_optim_rule fnn_optim_rules[FNN_RULE_COUNT] = {
-    [FNN_RULE_SGD] = {"sgd", 1, 6},       [FNN_RULE_ADAM] = {"adam", 2, 7},
-    [FNN_RULE_ADAMAX] = {"adamax", 2, 7}, [FNN_RULE_NADAM] = {"nadam", 2, 10},
-    [FNN_RULE_RMSPROP] = {"rmsprop", 3, 8}, [FNN_RULE_ADAGRAD] = {"adagrad", 1, 7},
+    [FNN_RULE_SGD] = {"sgd", 0, 4},
+    [FNN_RULE_MOMENTUM] = {"momentum", 1, 6},
+    [FNN_RULE_ADAM] = {"adam", 2, 7},
+    [FNN_RULE_ADAMAX] = {"adamax", 2, 7},
+    [FNN_RULE_NADAM] = {"nadam", 2, 10},
+    [FNN_RULE_RMSPROP] = {"rmsprop", 1, 7},
+    [FNN_RULE_RMSPROP_FULL] = {"rmsprop_full", 3, 8},
+    [FNN_RULE_ADAGRAD] = {"adagrad", 1, 7},
     [FNN_RULE_ADADELTA] = {"adadelta", 2, 7},
 };
 

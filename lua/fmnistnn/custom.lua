@@ -1,0 +1,29 @@
+--- fnn.custom{name, forward, backward}: an op written in Lua.
+--
+--   local square = fnn.custom{
+--     name = "square",
+--     forward = function(context, x) context.x = x return x * x end,
+--     backward = function(context, gradient) return 2 * context.x * gradient end,
+--   }
+--   local y = square(x)
+--
+-- forward gets a table of its own for this call and the arguments; it records nothing and returns one float32 tensor. backward gets the same
+-- table and the gradient of the result, and returns a gradient for each tensor among the arguments, in order (nil: none).
+local core = require "fmnistnn.core"
+
+return function(definition)
+  if type(definition) ~= "table" then error("custom: expected a table, got " .. type(definition), 2) end
+  local name, forward, backward = definition.name or "custom op", definition.forward, definition.backward
+  if type(forward) ~= "function" or type(backward) ~= "function" then
+    error("custom: expected the functions forward and backward", 2)
+  end
+  return function(...)
+    local context, inputs = {}, {}
+    for i = 1, select("#", ...) do
+      local argument = select(i, ...)
+      if core.is_tensor(argument) then inputs[#inputs + 1] = argument end
+    end
+    local y = core.no_grad(forward, context, ...)
+    return core.record(name, y, inputs, function(gradient) return core.no_grad(backward, context, gradient) end)
+  end
+end

@@ -1,0 +1,155 @@
+--- Data sets.
+--
+--   local train, test = assert(fnn.data.fashion_mnist())
+--   for images, labels in train:batches{size = 128, shuffle = true} do ... end
+--   local set = fnn.data.Dataset{images, labels}    -- one's own tensors
+local core = require "fmnistnn.core"
+local files = require "fmnistnn.data.files"
+
+local data = {}
+
+-- ---- Dataset: examples and labels in memory ----
+
+local Dataset = {}
+Dataset.__index = Dataset
+Dataset.__name = "fmnistnn.Dataset"
+
+local function new(examples, labels, settings)
+  return setmetatable({
+    examples = examples,
+    labels = labels,
+    scale = settings.scale,
+    class_names = settings.class_names,
+  }, Dataset)
+end
+
+--- Dataset{examples, labels, scale =, class_names =}: two tensors whose first axes count the examples. The examples stay as
+-- they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time. Labels
+-- are class numbers 1..C, or floats to be predicted.
+function data.Dataset(given)
+  local examples, labels = given[1], given[2]
+  if not core.is_tensor(examples) or examples:dim() < 1 then error("Dataset: examples: expected a tensor of at least one axis", 2) end
+  if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= #examples then
+    error(("Dataset: labels: expected a tensor of %d, one for each example"):format(#examples), 2)
+  end
+  local scale = given.scale or (examples.dtype == "uint8" and 1 / 255 or 1)
+  return new(examples:contiguous(), labels:contiguous(), {scale = scale, class_names = given.class_names})
+end
+
+--- Whether a value is a Dataset.
+function data.is_dataset(value) return getmetatable(value) == Dataset end
+
+function Dataset:__len() return #self.examples end
+
+local function check_count(who, n, least, most)
+  if math.type(n) ~= "integer" or n < least or n > most then
+    error(("%s: expected an integer of %d..%d, got %s"):format(who, least, most, tostring(n)), 3)
+  end
+end
+
+--- Examples first..last, both included, without copying.
+function Dataset:range(first, last)
+  check_count("range: first", first, 1, #self + 1)
+  check_count("range: last", last, first - 1, #self)
+  local count = last - first + 1
+  return new(self.examples:narrow(1, first, count), self.labels:narrow(1, first, count), self)
+end
+
+--- The first n examples, or all where there are fewer.
+function Dataset:first(n)
+  check_count("first", n, 0, math.maxinteger)
+  return self:range(1, math.min(n, #self))
+end
+
+--- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split.
+function Dataset:split(fraction)
+  if type(fraction) ~= "number" or fraction <= 0 or fraction >= 1 then
+    error("split: expected a fraction between 0 and 1, got " .. tostring(fraction), 2)
+  end
+  local kept = #self - math.floor(#self * fraction + 0.5)
+  return self:range(1, kept), self:range(kept + 1, #self)
+end
+
+--- All examples as floats, and all labels.
+function Dataset:tensors() return self:pick(core.sequence(1, 1, #self, "int64")) end
+
+--- The examples that an int64 vector of positions names, as floats, and their labels.
+function Dataset:pick(positions)
+  return core.data.gather(self.examples, positions, self.scale), self.labels:index_select(1, positions)
+end
+
+local function check_batch_options(options)
+  local known = {size = true, shuffle = true, limit = true, seed = true, drop_last = true}
+  for name in pairs(options) do
+    if not known[name] then error("batches: unknown option " .. tostring(name), 3) end
+  end
+  check_count("batches: size", options.size or 32, 1, math.maxinteger)
+  check_count("batches: limit", options.limit or 0, 0, math.maxinteger)
+  if options.seed ~= nil then check_count("batches: seed", options.seed, math.mininteger, math.maxinteger) end
+end
+
+--- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order depends on it alone (else on the generator);
+-- limit: so many examples in all; drop_last false: leaves out a last batch that is not full. Also returns the
+-- number of batches, as #-less iterators cannot tell: local next_batch, count = set:batches{...}.
+function Dataset:batches(options)
+  options = options or {}
+  check_batch_options(options)
+  local size, total = options.size or 32, math.min(#self, options.limit or #self)
+  local order = options.shuffle and core.data.shuffled(#self, options.seed) or core.sequence(1, 1, #self, "int64")
+  local count = options.drop_last and total // size or (total + size - 1) // size
+  local batch = 0
+  return function()
+    if batch >= count then return nil end
+    local first = batch * size + 1
+    batch = batch + 1
+    return self:pick(order:narrow(1, first, math.min(size, total - first + 1)))
+  end, count
+end
+
+-- ---- Fashion-MNIST ----
+
+local class_names = {
+  "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+}
+
+-- Images (N,H,W) and labels 0..9 of one half, as a data set; or nil and a message.
+local function read_half(images_path, labels_path)
+  local images, labels, message
+  images, message = core.data.idx(images_path, 3)
+  if not images then return nil, message end
+  labels, message = core.data.idx(labels_path, 1)
+  if not labels then return nil, message end
+  if #images ~= #labels then
+    return nil, ("%s: %d labels for the %d images of %s"):format(labels_path, #labels, #images, images_path)
+  end
+  if #labels > 0 and labels:max():item() >= #class_names then
+    return nil, ("%s: a label is %d; expected 0..%d"):format(labels_path, labels:max():item(), #class_names - 1)
+  end
+  return data.Dataset {images:unsqueeze(2), labels:to("int64") + 1, class_names = class_names}
+end
+
+--- Fashion-MNIST (Xiao et al. 2017): two data sets, of 60,000 and 10,000 images (N,1,28,28) with labels 1..10. The four IDX files,
+-- gzip'd or plain, are looked for in the folder given, or in that of the environment variable FMNISTNN_DATA, or in Debian's (package
+-- dataset-fashion-mnist) and in the user's cache folder, and if they are nowhere downloaded into the latter.
+--
+-- fashion_mnist(folder) or fashion_mnist{folder =, download = true, url =, progress = true}. Returns nil and a message for
+-- files that are missing or damaged.
+function data.fashion_mnist(options)
+  if type(options) == "string" then options = {folder = options} end
+  local paths, message = files.locate(options or {})
+  if not paths then return nil, message end
+  local train, test
+  train, message = read_half(paths.train_images, paths.train_labels)
+  if not train then return nil, message end
+  test, message = read_half(paths.test_images, paths.test_labels)
+  if not test then return nil, message end
+  local expected, got = table.concat(train.examples.shape, "x", 3), table.concat(test.examples.shape, "x", 3)
+  if expected ~= got then
+    return nil, ("%s: images of %s pixels, but those of %s have %s"):format(paths.test_images, got, paths.train_images, expected)
+  end
+  return train, test
+end
+
+data.class_names = class_names
+
+return data

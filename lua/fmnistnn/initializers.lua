@@ -1,0 +1,121 @@
+--- Initial values of parameters. Each is a function (shape, fan_in, fan_out, settings) that returns a tensor; layers take the name,
+-- a table {"normal", deviation = 0.01}, or a function. Definitions and defaults are Keras's.
+--
+-- fan_in and fan_out count what one output is made of and what one input goes to: for a convolution, channels times the
+-- kernel's taps and filters times taps.
+local core = require "fmnistnn.core"
+
+local initializers = {}
+
+local function full(value)
+  return function(shape) return core.full(shape, value) end
+end
+initializers.zeros = full(0)
+initializers.ones = full(1)
+
+function initializers.constant(shape, _, _, settings) return core.full(shape, settings.value or 0) end
+
+--- Uniform in [low, high): -0.05 and 0.05.
+function initializers.uniform(shape, _, _, settings) return core.uniform(shape, settings.low or -0.05, settings.high or 0.05) end
+
+--- Normal: mean 0, deviation 0.05.
+function initializers.normal(shape, _, _, settings) return core.normal(shape, settings.mean or 0, settings.deviation or 0.05) end
+
+-- Standard normal without what lies beyond two deviations: drawn anew until it lies within.
+local function truncated(shape)
+  local x = core.normal(shape, 0, 1)
+  local outside = x:abs():gt(2)
+  while outside:any():item() == 1 do
+    x = core.ops.where(outside, core.normal(shape, 0, 1), x)
+    outside = x:abs():gt(2)
+  end
+  return x
+end
+
+--- Normal within two deviations: mean 0, deviation 0.05.
+function initializers.truncated_normal(shape, _, _, settings)
+  return truncated(shape) * (settings.deviation or 0.05) + (settings.mean or 0)
+end
+
+-- The variance of each family: scale / fan.
+local families = {
+  glorot = function(fan_in, fan_out) return 2 / (fan_in + fan_out) end, -- Glorot and Bengio 2010
+  he = function(fan_in) return 2 / fan_in end, -- He et al. 2015
+  lecun = function(fan_in) return 1 / fan_in end, -- LeCun et al. 1998
+}
+local TRUNCATED_DEVIATION = 0.87962566103423978 -- of a standard normal within two deviations
+
+for family, variance in pairs(families) do
+  initializers[family .. "_uniform"] = function(shape, fan_in, fan_out)
+    local limit = math.sqrt(3 * variance(fan_in, fan_out))
+    return core.uniform(shape, -limit, limit)
+  end
+  initializers[family .. "_normal"] = function(shape, fan_in, fan_out)
+    return truncated(shape) * (math.sqrt(variance(fan_in, fan_out)) / TRUNCATED_DEVIATION)
+  end
+end
+
+-- Rows made orthonormal one after the other (modified Gram and Schmidt, twice for accuracy).
+local function orthonormal_rows(m)
+  for i = 1, #m do
+    local row = m:select(1, i)
+    for _ = 1, 2 do
+      if i > 1 then
+        local before = m:narrow(1, 1, i - 1)
+        row:sub_(before:t():matmul(before:matmul(row)))
+      end
+      row:div_(row:norm())
+    end
+  end
+  return m
+end
+
+--- Orthogonal rows or columns of the matrix (first axis, the rest), times gain 1 (Saxe et al. 2013).
+function initializers.orthogonal(shape, _, _, settings)
+  local rows, columns = shape[1], 1
+  for i = 2, #shape do columns = columns * shape[i] end
+  local flat = core.normal({math.min(rows, columns), math.max(rows, columns)}, 0, 1)
+  local matrix = orthonormal_rows(flat)
+  if rows > columns then matrix = matrix:t() end
+  return (matrix * (settings.gain or 1)):reshape(shape)
+end
+
+--- A convolution (filters, channels, rows, columns) that passes channel i on as filter i, by a single 1 in the kernel's middle;
+-- for a matrix, the identity (Zagoruyko and Komodakis 2017).
+function initializers.dirac(shape)
+  if #shape < 2 then error("dirac: expected a weight of two axes or more, got " .. #shape, 0) end
+  local weight = core.full(shape, 0)
+  for i = 1, math.min(shape[1], shape[2]) do
+    local place = {i, i}
+    for axis = 3, #shape do place[axis] = (shape[axis] + 1) // 2 end
+    local last = table.remove(place)
+    local line = weight
+    for _, position in ipairs(place) do line = line:select(1, position) end
+    line[last] = 1
+  end
+  return weight
+end
+
+-- ---- for layers ----
+
+local function draw(given, shape, fan_in, fan_out)
+  local settings = type(given) == "table" and given or {}
+  local name = type(given) == "table" and given[1] or given
+  local f = type(name) == "function" and name or initializers[name]
+  if not f or name == "make" or name == "buffer" then error("initializer: no such initializer: " .. tostring(name), 0) end
+  local tensor = core.no_grad(f, shape, fan_in, fan_out, settings)
+  if not core.is_tensor(tensor) or table.concat(tensor.shape, ",") ~= table.concat(shape, ",") then
+    error(("initializer: expected a tensor of shape (%s)"):format(table.concat(shape, ",")), 0)
+  end
+  return tensor:contiguous()
+end
+
+--- A parameter.
+function initializers.make(given, shape, fan_in, fan_out)
+  return draw(given, shape, fan_in, fan_out):requires_grad_()
+end
+
+--- A buffer: the same, not trained.
+function initializers.buffer(given, shape) return draw(given, shape) end
+
+return initializers

@@ -1,0 +1,181 @@
+--- JSON (RFC 8259), as strict as the files that it reads are hostile: for model files and results.
+--
+-- Tables are arrays when they have a first element or json.array made them, else objects, whose keys are written in order. Integers
+-- stay integers. null is json.null.
+local json = {}
+
+json.null = setmetatable({}, {__name = "json.null", __tostring = function() return "null" end})
+local array_mark = {__name = "json.array"}
+
+--- Marks a table as an array, which an empty one does not show by itself.
+function json.array(list) return setmetatable(list or {}, array_mark) end
+
+-- ---- writing ----
+
+local escapes = {['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
+
+local function quote(text)
+  return '"' .. text:gsub('[%c"\\]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
+end
+
+local function number(x)
+  if math.type(x) == "integer" then return ("%d"):format(x) end
+  if x ~= x or x == math.huge or x == -math.huge then error("json: a number must be finite, got " .. x, 0) end
+  for digits = 15, 17 do
+    local text = ("%." .. digits .. "g"):format(x)
+    if tonumber(text) == x then return text end
+  end
+end
+
+local write
+
+local function write_list(value, indent, level, open, close, items)
+  if #items == 0 then return open .. close end
+  if not indent then return open .. table.concat(items, ",") .. close end
+  local pad = "\n" .. indent:rep(level + 1)
+  return open .. pad .. table.concat(items, "," .. pad) .. "\n" .. indent:rep(level) .. close
+end
+
+local function write_table(value, indent, level)
+  local items = {}
+  if getmetatable(value) == array_mark or value[1] ~= nil then
+    for i = 1, #value do items[i] = write(value[i], indent, level + 1) end
+    return write_list(value, indent, level, "[", "]", items)
+  end
+  local keys = {}
+  for key in pairs(value) do
+    if type(key) ~= "string" then error("json: an object's key must be a string, got " .. type(key), 0) end
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  for i, key in ipairs(keys) do
+    items[i] = quote(key) .. (indent and ": " or ":") .. write(value[key], indent, level + 1)
+  end
+  return write_list(value, indent, level, "{", "}", items)
+end
+
+function write(value, indent, level)
+  local kind = type(value)
+  if value == json.null then return "null" end
+  if kind == "string" then return quote(value) end
+  if kind == "number" then return number(value) end
+  if kind == "boolean" then return tostring(value) end
+  if kind ~= "table" then error("json: cannot write a " .. kind, 0) end
+  if level > 200 then error("json: nested too deeply (or in a circle)", 0) end
+  return write_table(value, indent, level)
+end
+
+--- The text of a value; with `indent`, such as "  ", on several lines. Raises for what JSON cannot hold.
+function json.encode(value, indent) return write(value, indent, 0) end
+
+-- ---- reading ----
+
+local function fail(text, at, what)
+  local _, line = text:sub(1, at - 1):gsub("\n", "")
+  error(("json: line %d: %s"):format(line + 1, what), 0)
+end
+
+local function skip(text, at) return text:find("[^ \t\r\n]", at) or #text + 1 end
+
+local unescapes = {['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t"}
+
+local function read_unicode(text, at)
+  local code = tonumber(text:match("^%x%x%x%x", at) or fail(text, at, "expected four hexadecimal digits after \\u"), 16)
+  at = at + 4
+  if code >= 0xD800 and code < 0xDC00 then
+    local low = tonumber(text:match("^\\u(%x%x%x%x)", at) or fail(text, at, "half of a surrogate pair"), 16)
+    if low < 0xDC00 or low > 0xDFFF then fail(text, at, "half of a surrogate pair") end
+    return utf8.char(0x10000 + (code - 0xD800) * 0x400 + low - 0xDC00), at + 6
+  end
+  if code >= 0xDC00 and code <= 0xDFFF then fail(text, at, "half of a surrogate pair") end
+  return utf8.char(code), at
+end
+
+local function read_string(text, at)
+  local parts = {}
+  at = at + 1
+  while true do
+    local stop = text:find('[%c"\\]', at) or fail(text, #text, "a string without an end")
+    parts[#parts + 1] = text:sub(at, stop - 1)
+    local c = text:sub(stop, stop)
+    if c == '"' then return table.concat(parts), stop + 1 end
+    if c ~= "\\" then fail(text, stop, "a control character in a string") end
+    local escape = text:sub(stop + 1, stop + 1)
+    if escape == "u" then
+      parts[#parts + 1], at = read_unicode(text, stop + 2)
+    else
+      parts[#parts + 1] = unescapes[escape] or fail(text, stop, "an unknown escape")
+      at = stop + 2
+    end
+  end
+end
+
+local function read_number(text, at)
+  local whole = text:match("^-?%d+", at)
+  if not whole or whole:match("^-?0%d") then fail(text, at, "expected a value") end
+  local rest = text:match("^%.%d+", at + #whole) or ""
+  local exponent = text:match("^[eE][+-]?%d+", at + #whole + #rest) or ""
+  local literal = whole .. rest .. exponent
+  return math.tointeger(rest .. exponent == "" and tonumber(literal)) or tonumber(literal) + 0.0, at + #literal
+end
+
+local read
+
+local function read_array(text, at, depth)
+  local list = json.array()
+  at = skip(text, at + 1)
+  if text:sub(at, at) == "]" then return list, at + 1 end
+  while true do
+    list[#list + 1], at = read(text, at, depth + 1)
+    at = skip(text, at)
+    local c = text:sub(at, at)
+    if c == "]" then return list, at + 1 end
+    if c ~= "," then fail(text, at, "expected , or ]") end
+    at = at + 1
+  end
+end
+
+local function read_object(text, at, depth)
+  local object = {}
+  at = skip(text, at + 1)
+  if text:sub(at, at) == "}" then return object, at + 1 end
+  while true do
+    at = skip(text, at)
+    if text:sub(at, at) ~= '"' then fail(text, at, "expected a string as a key") end
+    local key
+    key, at = read_string(text, at)
+    at = skip(text, at)
+    if text:sub(at, at) ~= ":" then fail(text, at, "expected :") end
+    if object[key] ~= nil then fail(text, at, "the key " .. key .. " stands there twice") end
+    object[key], at = read(text, at + 1, depth + 1)
+    at = skip(text, at)
+    local c = text:sub(at, at)
+    if c == "}" then return object, at + 1 end
+    if c ~= "," then fail(text, at, "expected , or }") end
+    at = at + 1
+  end
+end
+
+local words = {t = {"true", true}, f = {"false", false}, n = {"null", json.null}}
+
+function read(text, at, depth)
+  if depth > 200 then fail(text, at, "nested too deeply") end
+  at = skip(text, at)
+  local c = text:sub(at, at)
+  if c == "{" then return read_object(text, at, depth) end
+  if c == "[" then return read_array(text, at, depth) end
+  if c == '"' then return read_string(text, at) end
+  local word = words[c]
+  if word and text:sub(at, at + #word[1] - 1) == word[1] then return word[2], at + #word[1] end
+  return read_number(text, at)
+end
+
+--- The value of a text, or nil and what is wrong with it.
+function json.decode(text)
+  local ok, value, at = pcall(read, text, 1, 0)
+  if not ok then return nil, value end
+  if skip(text, at) <= #text then return nil, "json: more after the value" end
+  return value
+end
+
+return json

@@ -1,0 +1,171 @@
+--- Losses: functions (prediction, target, options) that return a tensor. Formulas are Keras's.
+--
+-- The target has the prediction's shape, or, where the prediction is (N,C), may be N class numbers 1..C: these stand for one-hot
+-- rows. Options of all: reduction "mean" (over the batch), "sum" or "none" (one value an example).
+--
+-- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
+local core = require "fmnistnn.core"
+
+local losses = {}
+local ops = core.ops
+local EPSILON = 1e-7 -- keeps logarithms finite, as in Keras
+
+local function refuse(who, format, ...) error(who .. ": " .. format:format(...), 0) end
+
+local function is_class_numbers(target) return core.is_tensor(target) and target.dtype ~= "float32" and target:dim() == 1 end
+
+local function check_options(who, options, known)
+  for name in pairs(options) do
+    if not known[name] then refuse(who, "unknown option: %s", tostring(name)) end
+  end
+end
+
+-- The target as floats of the prediction's shape.
+local function as_rows(who, prediction, target)
+  if not core.is_tensor(prediction) then refuse(who, "prediction: expected a tensor, got %s", type(prediction)) end
+  if not core.is_tensor(target) then refuse(who, "target: expected a tensor, got %s", type(target)) end
+  if is_class_numbers(target) and prediction:dim() == 2 then target = target:one_hot(prediction:size(2)) end
+  local expected, got = table.concat(prediction.shape, ","), table.concat(target.shape, ",")
+  if expected ~= got then refuse(who, "target: expected shape (%s) or class numbers, got (%s)", expected, got) end
+  return target:float()
+end
+
+-- One value an example, to what was asked for.
+local function reduce(who, values, reduction)
+  if reduction == nil or reduction == "mean" then return values:mean() end
+  if reduction == "sum" then return values:sum() end
+  if reduction == "none" then return values end
+  refuse(who, "reduction: expected one of mean, sum, none, got %s", tostring(reduction))
+end
+
+-- The mean (or sum) over all axes but the first.
+local function each_example(x, how)
+  if x:dim() < 2 then return x end
+  return x:flatten(2)[how](x:flatten(2), 2)
+end
+
+local function probabilities(prediction, options)
+  if options.from_logits ~= false then return prediction:softmax(-1) end
+  return prediction
+end
+
+-- ---- over probabilities of classes ----
+
+--- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or on rows of probabilities (N,C).
+-- label_smoothing 0; weight: a factor for each class; from_logits true.
+function losses.categorical_crossentropy(prediction, target, options)
+  local who = "categorical_crossentropy"
+  options = options or {}
+  check_options(who, options, {label_smoothing = true, weight = true, from_logits = true, reduction = true})
+  if options.from_logits ~= false then
+    local op = is_class_numbers(target) and ops.cross_entropy_classes or ops.cross_entropy_soft
+    return op(prediction, target, {
+      weight = options.weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
+    })
+  end
+  local t, s = as_rows(who, prediction, target), options.label_smoothing or 0
+  t = t * (1 - s) + s / prediction:size(-1)
+  if options.weight then t = t * options.weight end
+  local p = (prediction / prediction:sum(-1, true)):clamp(EPSILON, 1 - EPSILON)
+  return reduce(who, -(t * p:log()):sum(-1), options.reduction)
+end
+
+--- The name that PyTorch gives it.
+losses.cross_entropy = losses.categorical_crossentropy
+
+--- Kullback and Leibler's divergence, sum_c t_c log(t_c / p_c), with both cut to at least 1e-7. from_logits true.
+function losses.kullback_leibler_divergence(prediction, target, options)
+  options = options or {}
+  check_options("kullback_leibler_divergence", options, {from_logits = true, reduction = true})
+  local t = as_rows("kullback_leibler_divergence", prediction, target):clamp(EPSILON, 1)
+  local p = probabilities(prediction, options):clamp(EPSILON, 1)
+  return reduce("kullback_leibler_divergence", (t * (t / p):log()):sum(-1), options.reduction)
+end
+
+--- Focal loss (Lin et al. 2017), sum_c -alpha (1 - p_c)^gamma t_c log p_c. alpha 0.25, gamma 2, from_logits true.
+function losses.focal(prediction, target, options)
+  options = options or {}
+  check_options("focal", options, {alpha = true, gamma = true, from_logits = true, reduction = true})
+  local t = as_rows("focal", prediction, target)
+  local p = probabilities(prediction, options):clamp(EPSILON, 1 - EPSILON)
+  local values = t * p:log() * (1 - p) ^ (options.gamma or 2) * -(options.alpha or 0.25)
+  return reduce("focal", values:sum(-1), options.reduction)
+end
+
+--- Binary cross-entropy, -t log p - (1 - t) log(1 - p), averaged over an example's elements. label_smoothing 0 pulls
+-- targets to 0.5; from_logits true.
+function losses.binary_crossentropy(prediction, target, options)
+  options = options or {}
+  check_options("binary_crossentropy", options, {label_smoothing = true, from_logits = true, reduction = true})
+  local t = as_rows("binary_crossentropy", prediction, target)
+  local s = options.label_smoothing or 0
+  if s > 0 then t = t * (1 - s) + 0.5 * s end
+  local values
+  if options.from_logits == false then
+    local p = prediction:clamp(EPSILON, 1 - EPSILON)
+    values = -(t * p:log() + (1 - t) * (1 - p):log())
+  else
+    values = prediction:softplus() - t * prediction
+  end
+  return reduce("binary_crossentropy", each_example(values, "mean"), options.reduction)
+end
+
+-- ---- over numbers ----
+
+-- A loss that is the mean over an example's elements of f(prediction, target, options).
+local function elementwise(name, f, known)
+  known = known or {}
+  known.reduction = true
+  losses[name] = function(prediction, target, options)
+    options = options or {}
+    check_options(name, options, known)
+    local t = as_rows(name, prediction, target)
+    return reduce(name, each_example(f(prediction, t, options), "mean"), options.reduction)
+  end
+end
+
+elementwise("mean_squared_error", function(p, t) return (p - t):square() end)
+elementwise("mean_absolute_error", function(p, t) return (p - t):abs() end)
+
+--- Half the square within delta (1), beyond it the absolute error with the same slope (Huber 1964).
+elementwise("huber", function(p, t, options)
+  local delta = options.delta or 1
+  local error = (p - t):abs()
+  return core.ops.where(error:le(delta), error:square() * 0.5, error * delta - 0.5 * delta * delta)
+end, {delta = true})
+
+--- log cosh(p - t), without overflow.
+elementwise("log_cosh", function(p, t)
+  local error = p - t
+  return error + (error * -2):softplus() - math.log(2)
+end)
+
+--- max(1 - t p, 0); targets of 0 and 1 count as -1 and 1, as in Keras.
+local function signs(t)
+  local zero_or_one = (t:eq(0) | t:eq(1)):all():item() == 1
+  return zero_or_one and t * 2 - 1 or t
+end
+elementwise("hinge", function(p, t) return (1 - signs(t) * p):relu() end)
+elementwise("squared_hinge", function(p, t) return (1 - signs(t) * p):relu():square() end)
+
+elementwise("poisson", function(p, t) return p - t * (p + EPSILON):log() end)
+
+--- max(0, 1 + the largest wrong prediction - the right one)
+function losses.categorical_hinge(prediction, target, options)
+  options = options or {}
+  check_options("categorical_hinge", options, {reduction = true})
+  local t = as_rows("categorical_hinge", prediction, target)
+  local right, wrong = (t * prediction):sum(-1), ((1 - t) * prediction):max(-1)
+  return reduce("categorical_hinge", (wrong - right + 1):relu(), options.reduction)
+end
+
+--- Minus the cosine of the angle between prediction and target along the last axis: -1 is best.
+function losses.cosine_similarity(prediction, target, options)
+  options = options or {}
+  check_options("cosine_similarity", options, {reduction = true})
+  local t = as_rows("cosine_similarity", prediction, target)
+  local function unit(x) return x / x:square():sum(-1, true):maximum(1e-12):sqrt() end
+  return reduce("cosine_similarity", -(unit(prediction) * unit(t)):sum(-1), options.reduction)
+end
+
+return losses

@@ -1,0 +1,95 @@
+--- Measures of a classifier.
+--
+-- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset = function(self)}; a
+-- Trainer takes such tables and the names below.
+local core = require "fmnistnn.core"
+
+local metrics = {}
+
+-- Class numbers of rows of scores, or the class numbers themselves.
+local function classes_of(tensor)
+  if tensor.dtype == "float32" and tensor:dim() == 2 then return tensor:argmax(2) end
+  return tensor
+end
+
+local Accuracy = {}
+Accuracy.__index = Accuracy
+
+function Accuracy:reset() self.right, self.seen = 0, 0 end
+
+function Accuracy:update(prediction, target)
+  local predicted, wanted = classes_of(prediction), classes_of(target)
+  self.right = self.right + predicted:eq(wanted):sum():item()
+  self.seen = self.seen + wanted:numel()
+end
+
+function Accuracy:value() return self.seen > 0 and self.right / self.seen or 0 end
+
+--- The fraction of examples whose largest score is the target's class. Targets are class numbers or one-hot rows.
+function metrics.accuracy()
+  local metric = setmetatable({name = "accuracy"}, Accuracy)
+  metric:reset()
+  return metric
+end
+
+local TopK = setmetatable({}, {__index = Accuracy})
+TopK.__index = TopK
+
+function TopK:update(prediction, target)
+  local _, best = prediction:topk(self.k, 2)
+  local wanted = classes_of(target)
+  self.right = self.right + best:eq(wanted:unsqueeze(2)):sum():item()
+  self.seen = self.seen + wanted:numel()
+end
+
+--- The fraction of examples whose class is among the k largest scores.
+function metrics.top_k(k)
+  local metric = setmetatable({name = "top_" .. k, k = k}, TopK)
+  metric:reset()
+  return metric
+end
+
+--- A metric by its name, or the metric itself.
+function metrics.get(given)
+  if type(given) == "table" then return given end
+  if given == "accuracy" then return metrics.accuracy() end
+  error("metric: expected \"accuracy\" or a table, got " .. tostring(given), 3)
+end
+
+--- How often an example of class i (row) was taken for class j (column): int64 (classes, classes), from class numbers 1..classes.
+function metrics.confusion_matrix(predicted, target, classes)
+  local cells = (target - 1) * classes + predicted
+  local sorted = cells:sort():totable()
+  local counts = {}
+  for i = 1, classes * classes do counts[i] = 0 end
+  for _, cell in ipairs(sorted) do
+    if cell < 1 or cell > classes * classes then error("confusion_matrix: expected class numbers 1.." .. classes, 2) end
+    counts[cell] = counts[cell] + 1
+  end
+  return core.from_table(counts, "int64"):reshape {classes, classes}
+end
+
+--- Precision, recall, F1 and support of each class, from a confusion matrix: a list of tables, and the accuracy. A ratio of
+-- nothing counts as 0, as in scikit-learn.
+function metrics.classification_report(confusion)
+  local counts, report, right, total = confusion:totable(), {}, 0, 0
+  local function ratio(a, b) return b > 0 and a / b or 0 end
+  for i, row in ipairs(counts) do
+    local support, predicted = 0, 0
+    for j, count in ipairs(row) do
+      support = support + count
+      predicted = predicted + counts[j][i]
+    end
+    local precision, recall = ratio(row[i], predicted), ratio(row[i], support)
+    report[i] = {
+      precision = precision,
+      recall = recall,
+      f1 = ratio(2 * precision * recall, precision + recall),
+      support = support,
+    }
+    right, total = right + row[i], total + support
+  end
+  return report, ratio(right, total)
+end
+
+return metrics

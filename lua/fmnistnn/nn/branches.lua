@@ -1,0 +1,71 @@
+--- Layers that join several paths:
+--
+--   nn.Add{a, b}            a(x) + b(x); without branches, nn.Add{}(x, y) = x + y
+--   nn.Concat{a, b}         cat(a(x), b(x)) along the channels, or along `dim`; without branches, of its arguments
+--   nn.Residual{body}       body(x) + x; nn.Residual{body, shortcut = s}: body(x) + s(x); activation afterwards, if given
+local Activation = require "fmnistnn.nn.activation"
+local Module = require "fmnistnn.nn.module"
+local core = require "fmnistnn.core"
+
+local function take_branches(self, who, given)
+  for i, branch in ipairs(given) do
+    if not Module.is_module(branch) then error(("%s: element %d: expected a module, got %s"):format(who, i, type(branch)), 4) end
+    self[i] = branch
+  end
+end
+
+local function check_names(who, given, known)
+  if type(given) ~= "table" then error(("%s: expected a table, got %s"):format(who, type(given)), 4) end
+  for name in pairs(given) do
+    if type(name) == "string" and not known[name] then error(("%s: unknown option %s"):format(who, name), 4) end
+  end
+end
+
+-- The results of the branches for x, or the arguments themselves.
+local function results(self, ...)
+  if #self == 0 then return {...} end
+  local list = {}
+  for i, branch in ipairs(self) do list[i] = branch(...) end
+  return list
+end
+
+local Add = Module:extend("Add")
+
+function Add:init(given)
+  check_names("Add", given, {})
+  take_branches(self, "Add", given)
+end
+
+function Add:forward(...)
+  local list = results(self, ...)
+  local total = list[1]
+  for i = 2, #list do total = total + list[i] end
+  return total
+end
+
+local Concat = Module:extend("Concat")
+
+function Concat:init(given)
+  check_names("Concat", given, {dim = true})
+  take_branches(self, "Concat", given)
+  self._dim = given.dim or 2
+end
+
+function Concat:forward(...) return core.ops.cat(results(self, ...), self._dim) end
+
+local Residual = Module:extend("Residual")
+
+function Residual:init(given)
+  check_names("Residual", given, {shortcut = true, activation = true})
+  if not Module.is_module(given[1]) then error("Residual: expected a module, got " .. type(given[1]), 3) end
+  self.body = given[1]
+  if given.shortcut then self.shortcut = given.shortcut end
+  self._activation = Activation.resolve("Residual", given.activation)
+end
+
+function Residual:forward(x)
+  local shortcut = self.shortcut and self.shortcut(x) or x
+  return Activation.apply(self._activation, self.body(x) + shortcut)
+end
+
+return {Add = Add, Concat = Concat, Residual = Residual}

@@ -1,0 +1,58 @@
+--- nn.Conv2d{filters, kernel = 3}: convolution of x (N,C,H,W) to (N,filters,P,Q), plus a bias, then an activation.
+--
+-- stride 1, dilation 1: a number or {rows, columns}. padding "valid" (none), "same" (P = ceil(H / stride), the odd zero at the
+-- end as in Keras), a number, {rows, columns} or {top, bottom, left, right}. groups 1: channels are cut into so many
+-- independent convolutions. bias true. initializer "glorot_uniform", bias_initializer "zeros".
+-- Parameters: weight (filters, C / groups, kernel, kernel), bias (filters).
+local Activation = require "fmnistnn.nn.activation"
+local F = require "fmnistnn.nn.functional"
+local Module = require "fmnistnn.nn.module"
+local initializers = require "fmnistnn.initializers"
+local options = require "fmnistnn.nn.options"
+
+local Conv2d = Module:extend("Conv2d")
+Conv2d.fresh = true
+
+local spec = {
+  {"filters", "count"},
+  {"kernel", "pair"},
+  {"stride", "pair", default = 1},
+  {"padding", "padding", default = "valid"},
+  {"dilation", "pair", default = 1},
+  {"groups", "count", default = 1},
+  {"bias", "boolean", default = true},
+  {"activation", "callable", optional = true},
+  {"initializer", "callable", default = "glorot_uniform"},
+  {"bias_initializer", "callable", default = "zeros"},
+}
+
+function Conv2d:init(given)
+  local o = options.check("Conv2d", given, spec)
+  self._options = o
+  self._settings = {stride = o.stride, padding = o.padding, dilation = o.dilation, groups = o.groups}
+  self._activation = Activation.resolve("Conv2d", o.activation)
+end
+
+function Conv2d:build(x)
+  local o = self._options
+  if x:dim() ~= 4 then
+    error(("Conv2d: expected (images, channels, height, width), got (%s)"):format(table.concat(x.shape, ",")), 0)
+  end
+  local channels = x:size(2)
+  if channels % o.groups ~= 0 or o.filters % o.groups ~= 0 then
+    error(("Conv2d: groups: expected a divisor of %d channels and %d filters, got %d"):format(channels, o.filters, o.groups), 0)
+  end
+  local rows, columns = o.kernel, o.kernel
+  if type(o.kernel) == "table" then rows, columns = o.kernel[1], o.kernel[2] end
+  local taps = rows * columns
+  local shape = {o.filters, channels // o.groups, rows, columns}
+  self.weight = initializers.make(o.initializer, shape, channels // o.groups * taps, o.filters * taps)
+  if o.bias then self.bias = initializers.make(o.bias_initializer, {o.filters}, o.filters, o.filters) end
+end
+
+function Conv2d:forward(x)
+  if not self.weight then self:build(x) end
+  return Activation.apply(self._activation, F.conv2d(x, self.weight, self.bias, self._settings))
+end
+
+return Conv2d

@@ -1,0 +1,136 @@
+--- Models as files: safetensors, with the architecture as JSON in the metadata.
+--
+-- The architecture is how the model was made: the class and the arguments of each module, modules among the arguments
+-- likewise. Loading calls the same constructors and then gives them the saved tensors. A module that occurs twice is
+-- written once and referred to after that.
+local Module = require "fmnistnn.nn.module"
+local core = require "fmnistnn.core"
+local json = require "fmnistnn.json"
+local safetensors = require "fmnistnn.safetensors"
+
+local FORMAT = "fmnistnn 1"
+
+-- ---- architecture to JSON and back ----
+
+-- Plain values are themselves; {class =, arguments =, id =} is a module, {same = id} one that came before, {list = {...}, fields = {...}} a
+-- table.
+local function encode(value, where, seen)
+  local kind = type(value)
+  if kind == "string" or kind == "number" or kind == "boolean" then return value end
+  if value == nil then return json.null end
+  if Module.is_module(value) then
+    if seen[value] then return {same = seen[value]} end
+    seen.count = seen.count + 1
+    seen[value] = seen.count
+    local arguments = json.array()
+    local given = value._arguments
+    for i = 1, given.n do arguments[i] = encode(given[i], ("%s: argument %d"):format(value.class_name, i), seen) end
+    return {class = value.class_name, arguments = arguments, id = seen[value]}
+  end
+  if kind ~= "table" then error(("%s: a %s cannot be saved"):format(where, kind), 0) end
+  local list, fields = json.array(), {}
+  for i = 1, #value do list[i] = encode(value[i], where, seen) end
+  for key, element in pairs(value) do
+    if type(key) == "string" then
+      fields[key] = encode(element, ("%s: %s"):format(where, key), seen)
+    elseif math.type(key) ~= "integer" or key < 1 or key > #value then
+      error(("%s: a table with the key %s cannot be saved"):format(where, tostring(key)), 0)
+    end
+  end
+  return {list = list, fields = fields}
+end
+
+local function find_class(name, classes)
+  if classes and classes[name] then return classes[name] end
+  local nn = require "fmnistnn.nn"
+  local own = nn.layers[name] and nn[name]
+  if type(own) == "table" and rawget(own, "class_name") == name then return own end
+  error(("the class %s is not known: give it to nn.load(path, {%s = %s})"):format(name, name, name), 0)
+end
+
+local decode
+
+local function decode_module(value, classes, made)
+  if type(value.class) ~= "string" or type(value.arguments) ~= "table" then error("its architecture is damaged", 0) end
+  local class, arguments = find_class(value.class, classes), {n = #value.arguments}
+  for i = 1, arguments.n do arguments[i] = decode(value.arguments[i], classes, made) end
+  local module = class(table.unpack(arguments, 1, arguments.n))
+  made[value.id or 0] = module
+  return module
+end
+
+function decode(value, classes, made)
+  if value == json.null then return nil end
+  if type(value) ~= "table" then return value end
+  if value.class then return decode_module(value, classes, made) end
+  if value.same then return made[value.same] or error("its architecture is damaged", 0) end
+  if type(value.list) ~= "table" or type(value.fields) ~= "table" then error("its architecture is damaged", 0) end
+  local result = {}
+  for i, element in ipairs(value.list) do result[i] = decode(element, classes, made) end
+  for key, element in pairs(value.fields) do result[key] = decode(element, classes, made) end
+  return result
+end
+
+-- ---- tensors into a model that was just made ----
+
+-- Fields of tensors are made when a module is first called, so they are put there by name: "4.conv1.weight".
+local function place(model, name, tensor, trained)
+  local modules = {}
+  for prefix, module in model:named_modules() do modules[prefix] = module end
+  local prefix, field = name:match("^(.*)%.([^.]*)$")
+  if not prefix then prefix, field = "", name end
+  local module = modules[prefix]
+  if not module then error(("the model has no module for the tensor %s"):format(name), 0) end
+  local existing = rawget(module, field)
+  if existing ~= nil and not core.is_tensor(existing) then error(("the tensor %s has the name of something else"):format(name), 0) end
+  if trained then tensor:requires_grad_() end
+  module[field] = tensor
+end
+
+-- ---- the two functions ----
+
+local files = {}
+
+--- Writes a model; see Module:save.
+function files.save(model, path)
+  if type(path) ~= "string" then error("save: expected a path, got " .. type(path), 3) end
+  local trained = {}
+  local state = model:state()
+  for _, entry in ipairs(state) do
+    if entry[2].requires_grad then trained[#trained + 1] = entry[1] end
+  end
+  local architecture = encode(model, model.class_name, {count = 0})
+  return safetensors.save(path, state, {
+    format = FORMAT,
+    architecture = json.encode(architecture),
+    trained = json.encode(json.array(trained)),
+  })
+end
+
+local function rebuild(tensors, metadata, classes)
+  if metadata.format ~= FORMAT then error(("expected a model of the format %s, got %s"):format(FORMAT, tostring(metadata.format)), 0) end
+  local architecture = json.decode(metadata.architecture or "")
+  local trained = json.decode(metadata.trained or "")
+  if type(architecture) ~= "table" or type(trained) ~= "table" then error("its architecture is damaged", 0) end
+  local model = decode(architecture, classes, {})
+  if not Module.is_module(model) then error("its architecture is damaged", 0) end
+  local is_trained, names = {}, {}
+  for _, name in ipairs(trained) do is_trained[name] = true end
+  for name in pairs(tensors) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do place(model, name, tensors[name], is_trained[name] or false) end
+  return model
+end
+
+--- Reads a model that was saved. `classes` gives the classes of one's own by name: nn.load(path, {Block = Block}). Returns the
+-- model, or nil and a message.
+function files.load(path, classes)
+  if type(path) ~= "string" then error("load: expected a path, got " .. type(path), 2) end
+  local tensors, metadata = safetensors.load(path)
+  if not tensors then return nil, metadata end
+  local ok, model = pcall(rebuild, tensors, metadata, classes)
+  if not ok then return nil, ("%s: %s"):format(path, model) end
+  return model
+end
+
+return files

@@ -1,0 +1,66 @@
+--- The layers as functions of tensors, without state. Most are ops of the core (csrc/ops); the others are made of these.
+local core = require "fmnistnn.core"
+local activations = require "fmnistnn.nn.activations"
+
+local F = {}
+
+for name, op in pairs(core.functional) do F[name] = op end -- conv2d, linear, max_pool2d, layer_norm ...
+for name, activation in pairs(activations) do F[name] = activation end
+for _, name in ipairs {"one_hot", "pad", "flatten"} do F[name] = core.methods[name] end
+for name, loss in pairs(require "fmnistnn.losses") do F[name] = loss end
+
+local ops = core.ops
+
+--- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon}).
+-- While training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these,
+-- running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon 0.001.
+function F.batch_norm(x, o)
+  local settings = {epsilon = o.epsilon}
+  if not o.training then
+    return ops.batch_norm_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, settings)
+  end
+  local y, mean, variance = ops.batch_norm_train(x, o.weight, o.bias, settings)
+  if o.running_mean then
+    local momentum = o.momentum or 0.99
+    core.no_grad(function()
+      o.running_mean:mul_(momentum):add_(mean * (1 - momentum))
+      o.running_variance:mul_(momentum):add_(variance * (1 - momentum))
+    end)
+  end
+  mean:close()
+  variance:close()
+  return y
+end
+
+--- dropout(x, rate, {training}): x itself unless training (true unless told otherwise).
+function F.dropout(x, rate, o)
+  if rate == 0 or o and o.training == false then return x end
+  return ops.dropout(x, rate)
+end
+
+--- The same for whole channels of x (N,C,...).
+function F.dropout2d(x, rate, o)
+  if rate == 0 or o and o.training == false then return x end
+  return ops.dropout(x, rate, true)
+end
+
+--- The rows of a table (count, size) for class numbers of any shape: (..., size).
+function F.embedding(index, table_)
+  local shape = index.shape
+  shape[#shape + 1] = table_:size(2)
+  return table_:index_select(1, index:flatten()):reshape(shape)
+end
+
+--- The mean of each channel of x (N,C,H,W): (N,C).
+function F.global_avg_pool2d(x) return x:mean({3, 4}) end
+--- The maximum of each channel of x (N,C,H,W): (N,C).
+function F.global_max_pool2d(x) return x:max({3, 4}) end
+
+--- zero_pad2d(x, {top, bottom, left, right}); also {rows, columns} or one number.
+function F.zero_pad2d(x, margins)
+  if type(margins) == "number" then margins = {margins, margins} end
+  if #margins == 2 then margins = {margins[1], margins[1], margins[2], margins[2]} end
+  return ops.pad(x, {{margins[1], margins[2]}, {margins[3], margins[4]}})
+end
+
+return F

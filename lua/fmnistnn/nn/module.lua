@@ -1,0 +1,216 @@
+--- nn.Module: what all layers and models are.
+--
+--   local Block = nn.Module:extend("Block")
+--   function Block:init(channels) self.conv = nn.Conv2d{channels, kernel = 3} end
+--   function Block:forward(x) return self.conv(x):relu() + x end
+--   local block = Block(16)
+--   local y = block(x)
+--
+-- The fields of a module decide what belongs to it: modules (and lists of modules) are its children; tensors that require a
+-- gradient its parameters; other tensors its buffers, which are saved with it but not trained. Names that begin with
+-- "_" are private: they hold what does not belong to the model's state.
+local core = require "fmnistnn.core"
+
+local Module = {class_name = "Module"}
+
+-- ---- classes and instances ----
+
+local recorder -- nn/summary.lua listens to calls through this
+
+local function call(self, ...)
+  if recorder then return recorder(self, ...) end
+  return self:forward(...)
+end
+
+-- Fields are kept in the order of their first assignment, so that parameters have one order everywhere.
+local function assign(self, key, value)
+  local order, known = rawget(self, "_order"), rawget(self, "_known")
+  if not known[key] then
+    known[key] = true
+    order[#order + 1] = key
+  end
+  rawset(self, key, value)
+end
+
+local function describe(self) return self.class_name end
+
+local function new(class, ...)
+  local instance = setmetatable({_order = {}, _known = {}, _arguments = table.pack(...), training = true}, class)
+  instance:init(...)
+  return instance
+end
+
+local function prepare(class, parent)
+  class.__index = class
+  class.__newindex = assign
+  class.__call = call
+  class.__tostring = describe
+  class.__name = "fmnistnn.Module"
+  return setmetatable(class, {__index = parent, __call = new, __tostring = describe})
+end
+prepare(Module)
+
+--- A new class derived from this one. Its instances are made by calling it; they then run `init` with the same arguments.
+function Module:extend(name)
+  if type(name) ~= "string" then error("extend: expected the name of the class, got " .. type(name), 2) end
+  return prepare({class_name = name, super = self}, self)
+end
+
+--- Whether a value is an instance of a class derived from nn.Module.
+function Module.is_module(value)
+  local class = type(value) == "table" and getmetatable(value)
+  return class and rawget(class, "__call") == call or false
+end
+
+function Module:init() end
+
+--- Whether the layer's result is always a tensor that nobody else holds (or the input itself); see Sequential.
+Module.fresh = false
+
+function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
+
+-- ---- what belongs to a module ----
+
+local is_module, is_tensor = Module.is_module, core.is_tensor
+
+local function is_public(key) return type(key) ~= "string" or key:sub(1, 1) ~= "_" end
+
+-- Calls visit(name, value) for each field that is a tensor or a module, lists of modules taken apart.
+local function each_field(self, visit)
+  for _, key in ipairs(rawget(self, "_order")) do
+    local value = rawget(self, key)
+    if not is_public(key) then
+      value = nil
+    elseif is_tensor(value) or is_module(value) then
+      visit(tostring(key), value)
+    elseif type(value) == "table" and getmetatable(value) == nil then
+      for i, element in ipairs(value) do
+        if is_module(element) then visit(key .. "." .. i, element) end
+      end
+    end
+  end
+end
+
+-- All modules from this one down, each once, with its name: {name, module} in order.
+local function collect_modules(self, prefix, seen, list)
+  if seen[self] then return list end
+  seen[self] = true
+  list[#list + 1] = {prefix, self}
+  each_field(self, function(name, value)
+    if is_module(value) then collect_modules(value, prefix == "" and name or prefix .. "." .. name, seen, list) end
+  end)
+  return list
+end
+
+-- {name, tensor} of every leaf that `accept` takes, in order, each once.
+local function collect_tensors(self, accept)
+  local list, seen = {}, {}
+  for _, entry in ipairs(collect_modules(self, "", {}, {})) do
+    local prefix, module = entry[1], entry[2]
+    each_field(module, function(name, value)
+      if is_tensor(value) and not seen[value] and value.is_leaf and accept(value) then
+        seen[value] = true
+        list[#list + 1] = {prefix == "" and name or prefix .. "." .. name, value}
+      end
+    end)
+  end
+  return list
+end
+
+local function iterate(list)
+  local i = 0
+  return function()
+    i = i + 1
+    if list[i] then return list[i][1], list[i][2] end
+  end
+end
+
+local function second(list)
+  local values = {}
+  for i, entry in ipairs(list) do values[i] = entry[2] end
+  return values
+end
+
+local function is_parameter(tensor) return tensor.requires_grad end
+local function is_buffer(tensor) return not tensor.requires_grad end
+local function any() return true end
+
+--- for name, module in model:named_modules() do: the model itself (named "") and all below it.
+function Module:named_modules() return iterate(collect_modules(self, "", {}, {})) end
+--- for name, tensor in model:named_parameters() do
+function Module:named_parameters() return iterate(collect_tensors(self, is_parameter)) end
+--- for name, tensor in model:named_buffers() do
+function Module:named_buffers() return iterate(collect_tensors(self, is_buffer)) end
+--- A list of the tensors that are trained.
+function Module:parameters() return second(collect_tensors(self, is_parameter)) end
+--- A list of the tensors that are saved but not trained.
+function Module:buffers() return second(collect_tensors(self, is_buffer)) end
+
+--- How many numbers the model has: all of them, and those that are trained.
+function Module:count_parameters()
+  local all, trained = 0, 0
+  for _, tensor in ipairs(second(collect_tensors(self, any))) do
+    all = all + tensor:numel()
+    if tensor.requires_grad then trained = trained + tensor:numel() end
+  end
+  return all, trained
+end
+
+--- The parameters and buffers: a list of {name, tensor}.
+function Module:state() return collect_tensors(self, any) end
+
+--- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been called yet
+-- have none; load files with nn.load. Raises when a name or a shape does not fit.
+function Module:load_state(tensors)
+  local unused = {}
+  for name in pairs(tensors) do unused[name] = true end
+  for _, entry in ipairs(self:state()) do
+    local name, own = entry[1], entry[2]
+    local given = tensors[name]
+    if not given then error("load_state: there is no tensor named " .. name, 2) end
+    local shape, expected = table.concat(given.shape, ","), table.concat(own.shape, ",")
+    if shape ~= expected then error(("load_state: %s: expected (%s), got (%s)"):format(name, expected, shape), 2) end
+    unused[name] = nil
+    core.no_grad(own.copy_, own, given)
+  end
+  if next(unused) then error("load_state: the model has no tensor named " .. next(unused), 2) end
+  return self
+end
+
+-- ---- modes ----
+
+--- Whether the model and all below it train (dropout drops, batch normalization uses the batch); true unless told otherwise.
+function Module:train(training)
+  for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "training", training ~= false) end
+  return self
+end
+
+--- The same as train(false).
+function Module:eval() return self:train(false) end
+
+--- Freezes (false) or thaws all parameters.
+function Module:requires_grad_(value)
+  for _, tensor in ipairs(second(collect_tensors(self, any))) do
+    if tensor.dtype == "float32" then tensor.requires_grad = value ~= false end
+  end
+  return self
+end
+
+function Module:zero_grad()
+  core.optim.zero_grad(self:parameters())
+  return self
+end
+
+-- ---- the rest is loaded when it is used ----
+
+--- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch axis).
+-- Returns the totals as a table.
+function Module:summary(shape) return require "fmnistnn.nn.summary"(self, shape) end
+
+--- Writes the model, its architecture, weights and buffers, to a safetensors file, atomically. Returns true, or nil and a message.
+function Module:save(path) return require "fmnistnn.nn.files".save(self, path) end
+
+--- For summary: f(module, ...) is called for every call of a module until it is set to nil.
+function Module.set_recorder(f) recorder = f end
+
+return Module

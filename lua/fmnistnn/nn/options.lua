@@ -1,0 +1,82 @@
+--- Checks the tables of options that layers and optimizers are made with.
+--
+--   options.check("Conv2d", given, {
+--     {"filters", "count"},              -- given[1] or given.filters; required
+--     {"stride", "pair", default = 1},   -- given.stride
+--   })
+--
+-- returns a table of all of them. The first option may be given by position. Raises an error that names the option.
+local options = {}
+
+local function is_integer(value) return math.type(value) == "integer" end
+local function is_pair(value, least)
+  if is_integer(value) then return value >= least end
+  return type(value) == "table" and #value == 2 and is_integer(value[1]) and is_integer(value[2]) and value[1] >= least
+    and value[2] >= least
+end
+
+-- Each kind: what is expected, in words, and the test.
+local kinds = {
+  any = {"a value", function() return true end},
+  boolean = {"true or false", function(v) return type(v) == "boolean" end},
+  number = {"a number", function(v) return type(v) == "number" end},
+  positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
+  rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
+  count = {"an integer of 1 or more", function(v) return is_integer(v) and v >= 1 end},
+  whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
+  integer = {"an integer", is_integer},
+  string = {"a string", function(v) return type(v) == "string" end},
+  table = {"a table", function(v) return type(v) == "table" end},
+  pair = {"an integer of 1 or more, or two of them", function(v) return is_pair(v, 1) end},
+  pair0 = {"an integer of 0 or more, or two of them", function(v) return is_pair(v, 0) end},
+  callable = {"a name, a function or a table", function(v)
+    return type(v) == "string" or type(v) == "function" or type(v) == "table"
+  end},
+  padding = {'"valid", "same", an integer, {rows, columns} or {top, bottom, left, right}', function(v)
+    if v == "valid" or v == "same" or is_pair(v, 0) then return true end
+    return type(v) == "table" and #v == 4 and is_pair({v[1], v[2]}, 0) and is_pair({v[3], v[4]}, 0)
+  end},
+}
+
+local function describe(value)
+  if type(value) == "string" then return ("string '%s'"):format(value) end
+  if type(value) == "number" then return "number " .. tostring(value) end
+  return type(value)
+end
+
+local function check_names(who, given, spec)
+  local known = {}
+  for _, entry in ipairs(spec) do known[entry[1]] = true end
+  for name in pairs(given) do
+    if name ~= 1 and not known[name] then
+      local names = {}
+      for i, entry in ipairs(spec) do names[i] = entry[1] end
+      error(("%s: unknown option %s (there are %s)"):format(who, tostring(name),
+        #names > 0 and table.concat(names, ", ") or "none"), 4)
+    end
+  end
+end
+
+function options.check(who, given, spec)
+  if given == nil then given = {} end
+  if type(given) ~= "table" then
+    error(("%s: expected a table of options, got %s"):format(who, describe(given)), 3)
+  end
+  check_names(who, given, spec)
+  local checked = {}
+  for i, entry in ipairs(spec) do
+    local name, kind = entry[1], kinds[entry[2]]
+    local value = given[name]
+    if i == 1 and value == nil then value = given[1] end
+    if value == nil then value = entry.default end
+    if value == nil and not entry.optional then
+      error(("%s: %s: expected %s, got none"):format(who, name, kind[1]), 3)
+    elseif value ~= nil and not kind[2](value) then
+      error(("%s: %s: expected %s, got %s"):format(who, name, kind[1], describe(value)), 3)
+    end
+    checked[name] = value
+  end
+  return checked
+end
+
+return options

@@ -1,0 +1,99 @@
+--- model:summary{1, 28, 28}: a table of layers, made by calling the model once with a batch of one (zeros, in evaluation) and
+-- listening. Layers that are not built yet are built by this.
+local Module = require "fmnistnn.nn.module"
+local core = require "fmnistnn.core"
+
+-- What a call of the model does: a row for each module that is called, its children's rows after it.
+local function observe(model, shape)
+  local rows, depth = {}, 0
+  local names = {}
+  for name, module in model:named_modules() do names[module] = name end
+  Module.set_recorder(function(module, ...)
+    local row = {module = module, name = names[module] or "", depth = depth, before = core.multiply_adds()}
+    rows[#rows + 1] = row
+    depth = depth + 1
+    local y = module:forward(...)
+    depth = depth - 1
+    row.multiply_adds = core.multiply_adds() - row.before
+    row.shape = core.is_tensor(y) and y.shape or nil
+    row.leaf = rows[#rows] == row
+    return y
+  end)
+  local ok, message = pcall(core.no_grad, model, core.full({1, table.unpack(shape)}, 0))
+  Module.set_recorder(nil)
+  if not ok then error(message, 0) end
+  return rows
+end
+
+local function thousands(n)
+  local text = ("%d"):format(n)
+  return (text:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
+local function bytes(n)
+  if n < 10 * 1024 then return ("%d B"):format(n) end
+  if n < 10 * 1024 * 1024 then return ("%.1f KiB"):format(n / 1024) end
+  return ("%.1f MiB"):format(n / 1024 / 1024)
+end
+
+local function own_parameters(module)
+  local count = 0
+  for _, entry in ipairs(module:state()) do count = count + entry[2]:numel() end
+  return count
+end
+
+local function numel(shape)
+  local n = 1
+  for i = 2, #shape do n = n * shape[i] end
+  return n
+end
+
+local function write(lines)
+  local widths = {0, 0, 0, 0, 0}
+  for _, line in ipairs(lines) do
+    for i, cell in ipairs(line) do widths[i] = math.max(widths[i], utf8.len(cell)) end
+  end
+  local total = -2
+  for _, width in ipairs(widths) do total = total + width + 2 end
+  for number, line in ipairs(lines) do
+    local cells = {}
+    for i, cell in ipairs(line) do
+      local space = (" "):rep(widths[i] - utf8.len(cell))
+      cells[i] = i == 1 and cell .. space or space .. cell
+    end
+    print((table.concat(cells, "  "):gsub("%s+$", "")))
+    if number == 1 then print(("-"):rep(total)) end
+  end
+  print(("-"):rep(total))
+end
+
+return function(model, shape)
+  if type(shape) ~= "table" then error("summary: expected the shape of an input without the batch axis, got " .. type(shape), 3) end
+  local modes = {}
+  for _, module in model:named_modules() do modes[module] = module.training end
+  model:eval()
+  local ok, rows = pcall(observe, model, shape)
+  for module, training in pairs(modes) do rawset(module, "training", training) end
+  if not ok then error(rows, 0) end
+
+  local lines = {{"layer", "output", "parameters", "memory", "multiply-adds"}}
+  local all, trained = model:count_parameters()
+  local totals = {parameters = all, trained = trained, multiply_adds = 0, output_bytes = 0}
+  for _, row in ipairs(rows) do
+    local size = row.shape and 4 * numel(row.shape) or 0
+    if row.leaf then totals.output_bytes = totals.output_bytes + size end
+    if row.depth == 0 then totals.multiply_adds = row.multiply_adds end
+    local label = ("%s%s %s"):format(("  "):rep(row.depth), row.name:match("[^.]*$"), row.module.class_name)
+    lines[#lines + 1] = {
+      row.depth == 0 and row.module.class_name or label,
+      row.shape and "(N," .. table.concat(row.shape, ",", 2) .. ")" or "",
+      thousands(own_parameters(row.module)),
+      bytes(size),
+      thousands(row.multiply_adds),
+    }
+  end
+  write(lines)
+  print(("parameters     %s (%s trained), %s"):format(thousands(all), thousands(trained), bytes(4 * all)))
+  print(("an image takes %s multiply-adds and %s of outputs"):format(thousands(totals.multiply_adds), bytes(totals.output_bytes)))
+  return totals
+end

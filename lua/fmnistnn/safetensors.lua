@@ -1,0 +1,146 @@
+--- Files of named tensors in the safetensors format (github.com/huggingface/safetensors): the length of a JSON head in eight
+-- bytes, the head, the elements. Other programs read them too.
+local core = require "fmnistnn.core"
+local json = require "fmnistnn.json"
+
+local safetensors = {}
+
+local MAX_HEAD = 100 * 1024 * 1024 -- the format's own limit
+local dtype_names = {float32 = "F32", uint8 = "U8", int64 = "I64"}
+local dtypes = {F32 = "float32", U8 = "uint8", I64 = "int64"}
+local sizes = {float32 = 4, uint8 = 1, int64 = 8}
+
+-- ---- writing ----
+
+-- Writes through a file beside it that takes its name when it is whole.
+local function write_atomically(path, pieces)
+  local temporary = ("%s.%d.tmp"):format(path, core.process_id())
+  local file, message = io.open(temporary, "wb")
+  if not file then return nil, message end
+  for _, piece in ipairs(pieces) do
+    local ok
+    ok, message = file:write(type(piece) == "string" and piece or piece:tobytes())
+    if not ok then
+      file:close()
+      os.remove(temporary)
+      return nil, path .. ": " .. message
+    end
+  end
+  local closed, close_message = file:close()
+  if closed then closed, close_message = os.rename(temporary, path) end
+  if not closed then
+    os.remove(temporary)
+    return nil, path .. ": " .. tostring(close_message)
+  end
+  return true
+end
+safetensors.write_atomically = write_atomically
+
+--- Writes a list of {name, tensor} and a table of strings, atomically. Returns true, or nil and a message.
+function safetensors.save(path, tensors, metadata)
+  local head, pieces, offset = {}, {}, 0
+  for i, entry in ipairs(tensors) do
+    local name, tensor = entry[1], entry[2]
+    if head[name] or name == "__metadata__" then error("safetensors: the name " .. name .. " is used twice", 2) end
+    local bytes = tensor:numel() * sizes[tensor.dtype]
+    head[name] = {
+      dtype = dtype_names[tensor.dtype],
+      shape = json.array(tensor.shape),
+      data_offsets = json.array {offset, offset + bytes},
+    }
+    offset = offset + bytes
+    pieces[i + 2] = tensor
+  end
+  head.__metadata__ = metadata
+  local text = json.encode(head)
+  text = text .. (" "):rep(-#text % 8)
+  pieces[1], pieces[2] = string.pack("<I8", #text), text
+  return write_atomically(path, pieces)
+end
+
+-- ---- reading ----
+
+local function is_size(value) return math.type(value) == "integer" and value >= 0 end
+
+-- One entry of the head, checked: {name, dtype, shape, first, last}.
+local function check_entry(name, entry, room)
+  local dtype = type(entry) == "table" and dtypes[entry.dtype]
+  if not dtype then return nil, ("tensor %s: expected dtype F32, U8 or I64"):format(name) end
+  local shape, offsets = entry.shape, entry.data_offsets
+  if type(shape) ~= "table" or #shape > 8 then return nil, ("tensor %s: expected a shape of at most 8 sizes"):format(name) end
+  local bytes = sizes[dtype]
+  for _, size in ipairs(shape) do
+    if not is_size(size) or size > 0 and bytes > room // size then
+      return nil, ("tensor %s: its shape does not fit into the file"):format(name)
+    end
+    bytes = bytes * size
+  end
+  if type(offsets) ~= "table" or not is_size(offsets[1]) or not is_size(offsets[2]) or offsets[2] > room
+    or offsets[2] - offsets[1] ~= bytes then
+    return nil, ("tensor %s: its data_offsets do not fit its shape and the file"):format(name)
+  end
+  return {name = name, dtype = dtype, shape = table.move(shape, 1, #shape, 1, {}), first = offsets[1], last = offsets[2]}
+end
+
+local function check_head(head, room)
+  local entries, metadata = {}, {}
+  for name, entry in pairs(head) do
+    if name == "__metadata__" then
+      if type(entry) ~= "table" then return nil, "__metadata__: expected an object" end
+      metadata = entry
+    else
+      local checked, message = check_entry(name, entry, room)
+      if not checked then return nil, message end
+      entries[#entries + 1] = checked
+    end
+  end
+  table.sort(entries, function(a, b) return a.first < b.first or a.first == b.first and a.last < b.last end)
+  local at = 0
+  for _, entry in ipairs(entries) do
+    if entry.first ~= at then return nil, ("tensor %s: the data has a gap or an overlap before it"):format(entry.name) end
+    at = entry.last
+  end
+  if at ~= room then return nil, ("%d bytes of data belong to no tensor"):format(room - at) end
+  return entries, metadata
+end
+
+local function read_head(file)
+  local size = file:seek("end")
+  file:seek("set")
+  local prefix = file:read(8)
+  if not prefix or #prefix < 8 then return nil, "truncated: expected the eight bytes of the head's length" end
+  local length = string.unpack("<I8", prefix)
+  if length < 0 or length > MAX_HEAD or length > size - 8 then
+    return nil, ("expected a head of at most %d bytes, its length says %d"):format(math.min(MAX_HEAD, size - 8), length)
+  end
+  local head, message = json.decode(file:read(length) or "")
+  if type(head) ~= "table" then return nil, "its head is not JSON: " .. tostring(message) end
+  return head, size - 8 - length
+end
+
+local function read_file(file)
+  local head, room = read_head(file)
+  if not head then return nil, room end
+  local entries, metadata = check_head(head, room)
+  if not entries then return nil, metadata end
+  local tensors = {}
+  for _, entry in ipairs(entries) do
+    local bytes = entry.last > entry.first and file:read(entry.last - entry.first) or ""
+    if #(bytes or "") ~= entry.last - entry.first then return nil, ("truncated within tensor %s"):format(entry.name) end
+    tensors[entry.name] = core.frombytes(bytes, entry.shape, entry.dtype)
+  end
+  return tensors, metadata
+end
+
+--- Reads a file: a table of tensors by name and one of metadata, or nil and a message that names the file. A damaged or hostile
+-- file is refused before anything of the size that it claims is allocated.
+function safetensors.load(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local tensors, metadata = read_file(file)
+  file:close()
+  if not tensors then return nil, path .. ": " .. metadata end
+  return tensors, metadata
+end
+
+return safetensors

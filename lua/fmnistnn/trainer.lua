@@ -1,0 +1,258 @@
+--- fnn.Trainer: the training loop that most scripts need.
+--
+--   local trainer = fnn.Trainer{model = model, optimizer = fnn.optim.Adam{}, loss = "categorical_crossentropy", metrics = {"accuracy"}}
+--   local history = trainer:fit(train, {epochs = 10, batch_size = 128, validation = test})
+--   print(trainer:evaluate(test).accuracy)
+--
+-- All that it uses is public: a loop of one's own is a dozen lines (README.md).
+local core = require "fmnistnn.core"
+local losses = require "fmnistnn.losses"
+local metrics = require "fmnistnn.metrics"
+local options = require "fmnistnn.nn.options"
+local Module = require "fmnistnn.nn.module"
+local Progress = require "fmnistnn.progress"
+
+local Trainer = {}
+Trainer.__index = Trainer
+Trainer.__name = "fmnistnn.Trainer"
+
+-- ---- making one ----
+
+-- The last layer of a chain, or nil.
+local function last_layer(model)
+  local last = model[#model]
+  if last and last.class_name == "Sequential" then return last_layer(last) end
+  return last
+end
+
+-- Whether a model is known to end in probabilities: the loss must then not apply a softmax of its own.
+local function gives_probabilities(model)
+  local last = last_layer(model)
+  if not last then return false end
+  local name = last._options and last._options.activation or last._arguments[1]
+  if type(name) == "table" then name = name.activation or name[1] end
+  return name == "softmax" or name == "sigmoid"
+end
+
+local over_probabilities = {
+  categorical_crossentropy = true, cross_entropy = true, kullback_leibler_divergence = true, focal = true,
+  binary_crossentropy = true,
+}
+
+local function make_loss(given, model)
+  if type(given) == "function" then return given end
+  local loss = losses[given]
+  if not loss then error("Trainer: loss: expected a function or the name of a loss, got " .. tostring(given), 4) end
+  if over_probabilities[given] and gives_probabilities(model) then
+    return function(prediction, target) return loss(prediction, target, {from_logits = false}) end
+  end
+  return loss
+end
+
+--- Trainer{model, optimizer, loss, metrics}. optimizer: one that has no parameters yet trains the model's. loss: a name of
+-- fnn.losses or a function (prediction, target); a named loss over probabilities takes the model's outputs as logits unless its last
+-- layer is a softmax or sigmoid. metrics: a list of names or metrics (fnn.metrics).
+local function new(_, given)
+  local o = options.check("Trainer", given, {
+    {"model", "table"},
+    {"optimizer", "table", optional = true},
+    {"loss", "callable"},
+    {"metrics", "table", default = {}},
+  })
+  if not Module.is_module(o.model) then error("Trainer: model: expected a module", 2) end
+  local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
+  self.loss = make_loss(o.loss, o.model)
+  if self.optimizer then self.optimizer:attach(self.model) end
+  self.names = {"loss"}
+  for i, metric in ipairs(o.metrics) do
+    self.metrics[i] = metrics.get(metric)
+    self.names[i + 1] = self.metrics[i].name
+  end
+  return self
+end
+
+-- ---- running averages over batches ----
+
+local function reset(self)
+  self.total, self.count = 0, 0
+  for _, metric in ipairs(self.metrics) do metric:reset() end
+end
+
+local function update(self, loss, prediction, target)
+  self.total = self.total + loss:item() * #target
+  self.count = self.count + #target
+  local plain <close> = prediction:detach()
+  for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
+end
+
+local function averages(self)
+  local values = {loss = self.count > 0 and self.total / self.count or 0}
+  for _, metric in ipairs(self.metrics) do values[metric.name] = metric:value() end
+  return values
+end
+
+-- ---- training ----
+
+-- lua stops a script by an error of this text, raised wherever it happens to be.
+local function is_interrupt(message) return type(message) == "string" and message:find("interrupted!$") ~= nil end
+
+local function train_batch(self, examples, target)
+  local prediction = self.model(examples)
+  local loss <close> = self.loss(prediction, target)
+  self.optimizer:zero_grad()
+  loss:backward()
+  self.optimizer:step()
+  update(self, loss, prediction, target)
+  prediction:close()
+end
+
+local function call_back(o, event, ...)
+  for _, callback in ipairs(o.callbacks) do
+    if callback[event] then callback[event](callback, ...) end
+  end
+end
+
+local function train_epoch(self, data, o, epoch, progress)
+  self.model:train()
+  reset(self)
+  local seed = o.seed and o.seed * 1000003 + epoch
+  for examples, target in data:batches {size = o.batch_size, shuffle = o.shuffle, seed = seed} do
+    train_batch(self, examples, target)
+    if progress then progress:advance(#target, self.names, averages(self)) end
+    examples:close()
+    target:close()
+    call_back(o, "on_batch_end", self)
+    if core.interrupted() then error("interrupted!", 0) end
+  end
+  return averages(self)
+end
+
+local function add_to_history(history, values, prefix)
+  for name, value in pairs(values) do
+    local list = history[prefix .. name] or {}
+    list[#list + 1] = value
+    history[prefix .. name] = list
+  end
+end
+
+local function run_epochs(self, data, o, progress)
+  local history, names = self.history, {table.unpack(self.names)}
+  for _, name in ipairs(self.names) do names[#names + 1] = "val_" .. name end
+  call_back(o, "on_train_begin", self)
+  for epoch = 1, o.epochs do
+    if progress then progress:begin_epoch(epoch, #data) end
+    call_back(o, "on_epoch_begin", self, epoch)
+    local started = core.now()
+    local values = train_epoch(self, data, o, epoch, progress)
+    local seconds = core.now() - started
+    if o.validation then
+      for name, value in pairs(self:evaluate(o.validation, {batch_size = o.batch_size})) do values["val_" .. name] = value end
+    end
+    local rate = #data / seconds
+    if progress then progress:end_epoch(names, values, seconds, rate) end
+    values.seconds, values.images_per_second = seconds, rate
+    add_to_history(history, values, "")
+    call_back(o, "on_epoch_end", self, epoch, values)
+    if self.stop then break end
+  end
+  call_back(o, "on_train_end", self)
+end
+
+local function as_data_set(who, given)
+  local data = require "fmnistnn.data"
+  if data.is_dataset(given) then return given end
+  if type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2]) then return data.Dataset(given) end
+  error(who .. ": expected a data set or {examples, labels}, got " .. type(given), 3)
+end
+
+--- Trains the model on a data set (or {examples, labels}). Options:
+--
+--   epochs 1, batch_size 32, shuffle true
+--   seed             seeds the generator first: weights that are not built yet, dropout and the order of batches follow from it
+--   validation       a data set that is evaluated after each epoch; validation_split: so large a part of the end of the data instead
+--   callbacks        a list of tables with any of on_train_begin(self, trainer), on_epoch_begin(self, trainer, epoch),
+--                    on_batch_end(self, trainer), on_epoch_end(self, trainer, epoch, values), on_train_end(self, trainer);
+--                    trainer.stop = true ends training after the epoch
+--   progress true    tells how it goes on standard error
+--   interruptible    Ctrl-C ends training as if its epochs were over, and history.interrupted says so; else it is raised as usual
+--
+-- Returns the history: lists with a value an epoch: loss, val_loss, accuracy ..., seconds, images_per_second. Training
+-- seconds do not count the validation. trainer.history keeps it, also of a fit that was ended by an error.
+function Trainer:fit(data, given)
+  local o = options.check("fit", given or {}, {
+    {"epochs", "count", default = 1},
+    {"batch_size", "count", default = 32},
+    {"shuffle", "boolean", default = true},
+    {"seed", "integer", optional = true},
+    {"validation", "table", optional = true},
+    {"validation_split", "number", optional = true},
+    {"callbacks", "table", default = {}},
+    {"progress", "boolean", default = true},
+    {"interruptible", "boolean", default = false},
+  })
+  if not self.optimizer then error("fit: the Trainer was made without an optimizer", 2) end
+  data = as_data_set("fit", data)
+  if #data == 0 then error("fit: the data set is empty", 2) end
+  if o.validation then o.validation = as_data_set("fit: validation", o.validation) end
+  if o.validation_split then data, o.validation = data:split(o.validation_split) end
+  if o.seed then core.manual_seed(o.seed) end
+  local progress = o.progress and Progress.new(o.epochs)
+  self.history, self.stop = {}, false
+  local ok, message = xpcall(run_epochs, function(m)
+    return is_interrupt(m) and m or type(m) == "string" and debug.traceback(m, 2) or m
+  end, self, data, o, progress)
+  if progress then progress:stop() end
+  if not ok then
+    if not (o.interruptible and is_interrupt(message)) then error(message, 0) end
+    self.history.interrupted = true
+  end
+  return self.history
+end
+
+-- ---- using ----
+
+-- f() with the model in evaluation and nothing recorded.
+local function evaluating(self, f)
+  local training = self.model.training
+  self.model:eval()
+  local ok, message = pcall(core.no_grad, f)
+  self.model:train(training)
+  if not ok then error(message, 0) end
+end
+
+--- The loss and metrics on a data set: a table by name. batch_size 256.
+function Trainer:evaluate(data, given)
+  local o = options.check("evaluate", given or {}, {{"batch_size", "count", default = 256}})
+  data = as_data_set("evaluate", data)
+  reset(self)
+  evaluating(self, function()
+    for examples, target in data:batches {size = o.batch_size} do
+      local prediction = self.model(examples)
+      local loss <close> = self.loss(prediction, target)
+      update(self, loss, prediction, target)
+      prediction:close()
+      examples:close()
+      target:close()
+    end
+  end)
+  return averages(self)
+end
+
+--- The model's outputs for a data set or a tensor of examples, as one tensor. batch_size 256.
+function Trainer:predict(examples, given)
+  local o = options.check("predict", given or {}, {{"batch_size", "count", default = 256}})
+  if core.is_tensor(examples) then
+    local labels = core.full({#examples}, 1, "int64")
+    examples = require "fmnistnn.data".Dataset {examples, labels}
+  else
+    examples = as_data_set("predict", examples)
+  end
+  local outputs = {}
+  evaluating(self, function()
+    for batch in examples:batches {size = o.batch_size} do outputs[#outputs + 1] = self.model(batch) end
+  end)
+  if #outputs == 0 then error("predict: there are no examples", 2) end
+  return core.ops.cat(outputs, 1)
+end
+
+return setmetatable(Trainer, {__call = new})
