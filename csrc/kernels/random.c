@@ -5,10 +5,14 @@
 #include "variant.h"
 
 static void uniform(size_t n, uint64_t seed, uint64_t first, float low, float high, float *y) {
+  const float last = nextafterf(high, low); /* the sum may be rounded up to `high` */
   for (size_t i = 0; i < n; i += 4) {
     uint32_t bits[4];
     fnn_philox(seed, first + i / 4, bits);
-    for (size_t k = 0; k < 4 && i + k < n; k++) y[i + k] = low + (high - low) * fnn_uniform(bits[k]);
+    for (size_t k = 0; k < 4 && i + k < n; k++) {
+      const float value = low + (high - low) * fnn_uniform(bits[k]);
+      y[i + k] = value == high ? last : value;
+    }
   }
 }
 
