@@ -47,6 +47,7 @@ local parts = {
   safetensors = "fmnistnn.safetensors",
   Trainer = "fmnistnn.trainer",
   custom = "fmnistnn.custom",
+  write_file = "fmnistnn.write_file",
 }
 
 return setmetatable(fnn, {

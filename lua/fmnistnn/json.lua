@@ -32,6 +32,8 @@ local write
 local function write_list(value, indent, level, open, close, items)
   if #items == 0 then return open .. close end
   if not indent then return open .. table.concat(items, ",") .. close end
+  local inline = open .. table.concat(items, ", ") .. close
+  if open == "[" and not inline:find("\n", 1, true) and #inline < 100 then return inline end
   local pad = "\n" .. indent:rep(level + 1)
   return open .. pad .. table.concat(items, "," .. pad) .. "\n" .. indent:rep(level) .. close
 end

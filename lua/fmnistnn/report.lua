@@ -42,7 +42,7 @@ function report.confusion(confusion, names)
   local counts = confusion:totable()
   local width, cell = widest(names), 0
   local headers = {}
-  for i, name in ipairs(names) do headers[i] = name:sub(1, 8) end
+  for i, name in ipairs(names) do headers[i] = name:sub(1, 5) end -- ten classes fit into 80 columns
   cell = math.max(widest(headers), 5)
   local lines = {pad_right("true \\ predicted", math.max(width, 16))}
   width = math.max(width, 16)

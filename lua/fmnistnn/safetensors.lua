@@ -2,6 +2,7 @@
 -- bytes, the head, the elements. Other programs read them too.
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
+local write_file = require "fmnistnn.write_file"
 
 local safetensors = {}
 
@@ -11,30 +12,6 @@ local dtypes = {F32 = "float32", U8 = "uint8", I64 = "int64"}
 local sizes = {float32 = 4, uint8 = 1, int64 = 8}
 
 -- ---- writing ----
-
--- Writes through a file beside it that takes its name when it is whole.
-local function write_atomically(path, pieces)
-  local temporary = ("%s.%d.tmp"):format(path, core.process_id())
-  local file, message = io.open(temporary, "wb")
-  if not file then return nil, message end
-  for _, piece in ipairs(pieces) do
-    local ok
-    ok, message = file:write(type(piece) == "string" and piece or piece:tobytes())
-    if not ok then
-      file:close()
-      os.remove(temporary)
-      return nil, path .. ": " .. message
-    end
-  end
-  local closed, close_message = file:close()
-  if closed then closed, close_message = os.rename(temporary, path) end
-  if not closed then
-    os.remove(temporary)
-    return nil, path .. ": " .. tostring(close_message)
-  end
-  return true
-end
-safetensors.write_atomically = write_atomically
 
 --- Writes a list of {name, tensor} and a table of strings, atomically. Returns true, or nil and a message.
 function safetensors.save(path, tensors, metadata)
@@ -55,7 +32,7 @@ function safetensors.save(path, tensors, metadata)
   local text = json.encode(head)
   text = text .. (" "):rep(-#text % 8)
   pieces[1], pieces[2] = string.pack("<I8", #text), text
-  return write_atomically(path, pieces)
+  return write_file(path, pieces)
 end
 
 -- ---- reading ----

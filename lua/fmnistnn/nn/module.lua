@@ -146,12 +146,13 @@ function Module:parameters() return second(collect_tensors(self, is_parameter)) 
 --- A list of the tensors that are saved but not trained.
 function Module:buffers() return second(collect_tensors(self, is_buffer)) end
 
---- How many numbers the model has: all of them, and those that are trained.
+--- How many float32 numbers the model has, parameters and buffers, and how many of them are trained.
 function Module:count_parameters()
   local all, trained = 0, 0
   for _, tensor in ipairs(second(collect_tensors(self, any))) do
-    all = all + tensor:numel()
-    if tensor.requires_grad then trained = trained + tensor:numel() end
+    local count = tensor.dtype == "float32" and tensor:numel() or 0
+    all = all + count
+    if tensor.requires_grad then trained = trained + count end
   end
   return all, trained
 end

@@ -36,12 +36,6 @@ local function bytes(n)
   return ("%.1f MiB"):format(n / 1024 / 1024)
 end
 
-local function own_parameters(module)
-  local count = 0
-  for _, entry in ipairs(module:state()) do count = count + entry[2]:numel() end
-  return count
-end
-
 local function numel(shape)
   local n = 1
   for i = 2, #shape do n = n * shape[i] end
@@ -87,7 +81,7 @@ return function(model, shape)
     lines[#lines + 1] = {
       row.depth == 0 and row.module.class_name or label,
       row.shape and "(N," .. table.concat(row.shape, ",", 2) .. ")" or "",
-      thousands(own_parameters(row.module)),
+      thousands((row.module:count_parameters())),
       bytes(size),
       thousands(row.multiply_adds),
     }

@@ -1,0 +1,107 @@
+-- What the examples share: finding the library, the options of the command line, the file of results.
+local here = arg[0]:match("^(.*/)") or "./"
+
+if _VERSION < "Lua 5.4" then
+  io.stderr:write(arg[0], " needs Lua 5.4, and this is ", _VERSION, "; run: lua5.4 ", arg[0], "\n")
+  os.exit(2)
+end
+
+-- In a clone that has been built, use it; else what is installed.
+local built = io.open(here .. "../build/fmnistnn/core.so")
+if built then
+  built:close()
+  package.path = here .. "../lua/?.lua;" .. here .. "../lua/?/init.lua;" .. package.path
+  package.cpath = here .. "../build/?.so;" .. package.cpath
+end
+
+local found, argparse = pcall(require, "argparse")
+if not found then
+  io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or 'luarocks install argparse'.\n")
+  os.exit(2)
+end
+
+local options = {}
+
+-- What turns the text of an option into its value, or says why not.
+local converters = {
+  integer = function(name, least)
+    return function(text)
+      local value = math.tointeger(tonumber(text))
+      if value and value >= least then return value end
+      return nil, ("option '%s': expected an integer of %d or more, got '%s'"):format(name, least, text)
+    end
+  end,
+  number = function(name)
+    return function(text)
+      local value = tonumber(text)
+      if value and value > 0 and value < math.huge then return value end
+      return nil, ("option '%s': expected a number above 0, got '%s'"):format(name, text)
+    end
+  end,
+  file = function(name)
+    return function(text) -- that it cannot be written should not be found out after training
+      local probe = ("%s.%d.tmp"):format(text, math.random(0, 0xffffff))
+      local file, message = io.open(probe, "wb")
+      if not file then return nil, ("option '%s': %s"):format(name, message) end
+      file:close()
+      os.remove(probe)
+      return text
+    end
+  end,
+}
+
+--- The options of the command line; `defaults` has epochs, batch, lr and seed, as texts.
+function options.parse(description, defaults)
+  local name = arg[0]:match("[^/]*$")
+  local parser = argparse(name, description)
+  local function option(flag, argument, description_, kind, least)
+    parser:option(flag, description_, defaults[flag:sub(3)]):argname(argument):convert(converters[kind](flag, least))
+  end
+  option("--epochs", "N", "Passes over the training images.", "integer", 1)
+  option("--batch", "N", "Images in a batch.", "integer", 1)
+  option("--lr", "X", "Learning rate.", "number")
+  option("--seed", "N", "Decides on initial weights, dropout and the order of the images.", "integer", 0)
+  option("--threads", "N", "Threads to use (all CPUs unless given).", "integer", 1)
+  option("--limit", "N", "Use the first N training images only.", "integer", 1)
+  option("--save", "FILE", "Save the trained model to this file.", "file")
+  option("--json", "FILE", "Write the results to this file.", "file")
+  function parser.error(_, message)
+    io.stderr:write(name, ": ", message, " (--help tells the options)\n")
+    os.exit(2)
+  end
+  local parsed = parser:parse()
+  if parsed.threads then require "fmnistnn".set_threads(parsed.threads) end
+  return parsed
+end
+
+--- Stops the script with a line on standard error unless the first value is true: the way of assert, without a traceback.
+function options.check(ok, message, ...)
+  if ok then return ok, message, ... end
+  io.stderr:write(arg[0]:match("[^/]*$"), ": ", message, "\n")
+  os.exit(1)
+end
+
+--- Writes what --json promises.
+function options.write_json(path, model, history, result, confusion)
+  local fnn = require "fmnistnn"
+  local epochs = fnn.json.array()
+  for i in ipairs(history.val_loss or {}) do
+    epochs[i] = {
+      loss = history.loss[i],
+      accuracy = history.accuracy[i],
+      val_loss = history.val_loss[i],
+      val_accuracy = history.val_accuracy[i],
+      seconds = history.seconds[i],
+      images_per_second = history.images_per_second[i],
+    }
+  end
+  options.check(fnn.write_file(path, fnn.json.encode({
+    test_accuracy = result.accuracy,
+    test_loss = result.loss,
+    parameters = model:count_parameters(),
+    epochs = epochs,
+    confusion = confusion:totable(),
+  }, "  ") .. "\n"))
+end
+
+return options
