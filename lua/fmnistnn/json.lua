@@ -1,7 +1,7 @@
 --- JSON (RFC 8259), as strict as the files that it reads are hostile: for model files and results.
 --
 -- Tables are arrays when they have a first element or json.array made them, else objects, whose keys are written in order. Integers
--- stay integers. null is json.null.
+-- stay integers and floats floats. null is json.null. Strings are bytes: what is no UTF-8 is passed on as it is.
 local json = {}
 
 json.null = setmetatable({}, {__name = "json.null", __tostring = function() return "null" end})
@@ -10,26 +10,29 @@ local array_mark = {__name = "json.array"}
 --- Marks a table as an array, which an empty one does not show by itself.
 function json.array(list) return setmetatable(list or {}, array_mark) end
 
+--- Whether a value is an array that json.array or decode made.
+function json.is_array(value) return getmetatable(value) == array_mark end
+
 -- ---- writing ----
 
 local escapes = {['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
 
 local function quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
+  return '"' .. text:gsub('[\0-\31\127"\\]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
 end
 
 local function number(x)
   if math.type(x) == "integer" then return ("%d"):format(x) end
   if x ~= x or x == math.huge or x == -math.huge then error("json: a number must be finite, got " .. x, 0) end
   for digits = 15, 17 do
-    local text = ("%." .. digits .. "g"):format(x)
-    if tonumber(text) == x then return text end
+    local text = ("%." .. digits .. "g"):format(x):gsub(",", ".") -- some locales have a decimal comma
+    if tonumber(text) == x then return text:find("[.e]") and text or text .. ".0" end
   end
 end
 
 local write
 
-local function write_list(value, indent, level, open, close, items)
+local function write_list(indent, level, open, close, items)
   if #items == 0 then return open .. close end
   if not indent then return open .. table.concat(items, ",") .. close end
   local inline = open .. table.concat(items, ", ") .. close
@@ -38,13 +41,19 @@ local function write_list(value, indent, level, open, close, items)
   return open .. pad .. table.concat(items, "," .. pad) .. "\n" .. indent:rep(level) .. close
 end
 
-local function write_table(value, indent, level)
-  local items = {}
-  if getmetatable(value) == array_mark or value[1] ~= nil then
-    for i = 1, #value do items[i] = write(value[i], indent, level + 1) end
-    return write_list(value, indent, level, "[", "]", items)
+local function write_array(value, indent, level)
+  local items, count = {}, #value
+  for key in pairs(value) do
+    if math.type(key) ~= "integer" or key < 1 or key > count then
+      error("json: an array cannot have the key " .. tostring(key), 0)
+    end
   end
-  local keys = {}
+  for i = 1, count do items[i] = write(value[i], indent, level + 1) end
+  return write_list(indent, level, "[", "]", items)
+end
+
+local function write_object(value, indent, level)
+  local items, keys = {}, {}
   for key in pairs(value) do
     if type(key) ~= "string" then error("json: an object's key must be a string, got " .. type(key), 0) end
     keys[#keys + 1] = key
@@ -53,7 +62,7 @@ local function write_table(value, indent, level)
   for i, key in ipairs(keys) do
     items[i] = quote(key) .. (indent and ": " or ":") .. write(value[key], indent, level + 1)
   end
-  return write_list(value, indent, level, "{", "}", items)
+  return write_list(indent, level, "{", "}", items)
 end
 
 function write(value, indent, level)
@@ -64,7 +73,8 @@ function write(value, indent, level)
   if kind == "boolean" then return tostring(value) end
   if kind ~= "table" then error("json: cannot write a " .. kind, 0) end
   if level > 200 then error("json: nested too deeply (or in a circle)", 0) end
-  return write_table(value, indent, level)
+  local is_array = json.is_array(value) or value[1] ~= nil
+  return (is_array and write_array or write_object)(value, indent, level)
 end
 
 --- The text of a value; with `indent`, such as "  ", on several lines. Raises for what JSON cannot hold.
@@ -97,7 +107,7 @@ local function read_string(text, at)
   local parts = {}
   at = at + 1
   while true do
-    local stop = text:find('[%c"\\]', at) or fail(text, #text, "a string without an end")
+    local stop = text:find('[\0-\31"\\]', at) or fail(text, #text, "a string without an end")
     parts[#parts + 1] = text:sub(at, stop - 1)
     local c = text:sub(stop, stop)
     if c == '"' then return table.concat(parts), stop + 1 end
@@ -118,7 +128,7 @@ local function read_number(text, at)
   local rest = text:match("^%.%d+", at + #whole) or ""
   local exponent = text:match("^[eE][+-]?%d+", at + #whole + #rest) or ""
   local literal = whole .. rest .. exponent
-  return math.tointeger(rest .. exponent == "" and tonumber(literal)) or tonumber(literal) + 0.0, at + #literal
+  return tonumber(literal), at + #literal
 end
 
 local read
