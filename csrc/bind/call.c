@@ -141,6 +141,20 @@ static void set_operators(lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* core.arguments[name]: the names of an op's arguments in order, for the spec of the reference. */
+static void set_arguments(lua_State *L) {
+  lua_newtable(L);
+  for (const struct fnn_op *const *op = fnn_ops; *op; op++) {
+    lua_newtable(L);
+    for (int i = 0; (*op)->args[i].name; i++) {
+      lua_pushstring(L, (*op)->args[i].name);
+      lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, (*op)->name);
+  }
+  lua_setfield(L, -2, "arguments");
+}
+
 /* core.ops[name] is every op; core.methods those that are methods of tensors, with the in-place forms "name_";
  * core.functional those that belong to nn.functional. */
 void fnn_open_ops(lua_State *L) {
@@ -167,5 +181,6 @@ void fnn_open_ops(lua_State *L) {
   lua_setfield(L, -4, "functional");
   lua_setfield(L, -3, "methods");
   lua_setfield(L, -2, "ops");
+  set_arguments(L);
   set_operators(L);
 }

@@ -1,17 +1,17 @@
-/* cat(tensors, axis): the tensors one after the other along an axis; their other sizes agree. */
+/* cat(tensors, dim): the tensors one after the other along an axis; their other sizes agree. */
 #include <string.h>
 
 #include "op.h"
 
 struct cat {
-  int axis;
+  int dim;
 };
 static const struct cat defaults = {0};
 static const struct fnn_arg args[] = {{.name = "tensors", .kind = FNN_TENSORS},
-                                      FNN_PARAM(cat, axis, FNN_AXIS, .flags = FNN_OPTIONAL),
+                                      FNN_PARAM(cat, dim, FNN_AXIS, .flags = FNN_OPTIONAL),
                                       {0}};
 
-static int axis_of(const struct fnn_call *call) { return ((const struct cat *)call->params)->axis; }
+static int axis_of(const struct fnn_call *call) { return ((const struct cat *)call->params)->dim; }
 
 static enum fnn_status infer(struct fnn_call *call) {
   int axis = axis_of(call);

@@ -1,13 +1,13 @@
-/* flip(x, axes): the order of the elements along these axes reversed. */
+/* flip(x, dim): the order of the elements along these axes reversed. */
 #include <string.h>
 
 #include "op.h"
 
 struct flip {
-  struct fnn_axes axes;
+  struct fnn_axes dim;
 };
 static const struct flip defaults;
-static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR}, FNN_PARAM(flip, axes, FNN_AXES), {0}};
+static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR}, FNN_PARAM(flip, dim, FNN_AXES), {0}};
 
 static enum fnn_status infer(struct fnn_call *call) {
   fnn_out(call, 0, call->in_spec[0].dtype, fnn_in_shape(call, 0));
@@ -48,13 +48,13 @@ static void flip(const struct fnn_tensor *x, unsigned mask, struct fnn_tensor *y
 }
 
 static enum fnn_status forward(struct fnn_call *call) {
-  flip(call->in[0], mask_of(&((const struct flip *)call->params)->axes), call->out[0]);
+  flip(call->in[0], mask_of(&((const struct flip *)call->params)->dim), call->out[0]);
   return FNN_OK;
 }
 
 static enum fnn_status backward(struct fnn_call *call) {
   FNN_TRY(fnn_new_grad(call, 0));
-  flip(call->grad, mask_of(&((const struct flip *)call->params)->axes), call->grad_in[0]);
+  flip(call->grad, mask_of(&((const struct flip *)call->params)->dim), call->grad_in[0]);
   return FNN_OK;
 }
 

@@ -1,18 +1,18 @@
-/* gather(x, axis, index): y[i][j][k] = x[i][index[i][j][k]][k] for the second of three axes. The index has
+/* gather(x, dim, index): y[i][j][k] = x[i][index[i][j][k]][k] for the second of three axes. The index has
  * as many axes as x, and along the others is at most as long. */
 #include "indexing.h"
 
 struct gather {
-  int axis;
+  int dim;
 };
 static const struct gather defaults;
 static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                      FNN_PARAM(gather, axis, FNN_AXIS),
+                                      FNN_PARAM(gather, dim, FNN_AXIS),
                                       {.name = "index", .kind = FNN_INDICES},
                                       {0}};
 
 static enum fnn_status infer(struct fnn_call *call) {
-  int axis = ((const struct gather *)call->params)->axis;
+  int axis = ((const struct gather *)call->params)->dim;
   const struct fnn_shape *x = fnn_in_shape(call, 0), *index = fnn_in_shape(call, 1);
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   int fits = x->rank == index->rank;
@@ -42,7 +42,7 @@ static size_t place(const struct fnn_shape *x, const struct fnn_shape *index, co
     data(call->out[0])[i] = data(call->in[0])[place(fnn_in_shape(call, 0), index, at, axis, i)]
 
 static enum fnn_status forward(struct fnn_call *call) {
-  int axis = ((const struct gather *)call->params)->axis;
+  int axis = ((const struct gather *)call->params)->dim;
   const struct fnn_shape *index = fnn_in_shape(call, 1);
   const int64_t *at = fnn_ints(call->in[1]);
   size_t n = fnn_shape_numel(index);
@@ -55,7 +55,7 @@ static enum fnn_status forward(struct fnn_call *call) {
 }
 
 static enum fnn_status backward(struct fnn_call *call) {
-  int axis = ((const struct gather *)call->params)->axis;
+  int axis = ((const struct gather *)call->params)->dim;
   FNN_TRY(fnn_zero_grad(call, 0));
   const int64_t *at = fnn_ints(call->in[1]);
   for (size_t i = 0, n = fnn_tensor_numel(call->grad); i < n; i++)

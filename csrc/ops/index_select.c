@@ -1,4 +1,4 @@
-/* index_select(x, axis, index): the slices of x along an axis that a list of positions names. An embedding
+/* index_select(x, dim, index): the slices of x along an axis that a list of positions names. An embedding
  * is this with the table as x. */
 #include <string.h>
 
@@ -6,15 +6,15 @@
 #include "indexing.h"
 
 struct index_select {
-  int axis;
+  int dim;
 };
 static const struct index_select defaults;
 static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                      FNN_PARAM(index_select, axis, FNN_AXIS),
+                                      FNN_PARAM(index_select, dim, FNN_AXIS),
                                       {.name = "index", .kind = FNN_INDICES},
                                       {0}};
 
-static int axis_of(const struct fnn_call *call) { return ((const struct index_select *)call->params)->axis; }
+static int axis_of(const struct fnn_call *call) { return ((const struct index_select *)call->params)->dim; }
 
 static enum fnn_status infer(struct fnn_call *call) {
   struct fnn_shape shape = *fnn_in_shape(call, 0);

@@ -1,4 +1,4 @@
-/* sort(x, axis, descending): the elements of each line along an axis in order, and the positions they came from. Equal
+/* sort(x, dim, descending): the elements of each line along an axis in order, and the positions they came from. Equal
  * elements keep their order; NaN counts as the largest. */
 #include <stdlib.h>
 

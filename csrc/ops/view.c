@@ -162,15 +162,15 @@ static enum fnn_status transpose_backward(struct fnn_call *call) {
 }
 VIEW_OP(transpose, FNN_STRIDED, transpose);
 
-/* ---- narrow(axis, start, length) and select(axis, index) ---- */
+/* ---- narrow(dim, start, length) and select(dim, index) ---- */
 
 struct narrow {
-  int axis;
+  int dim;
   int64_t start;
   size_t length;
 };
 static const struct narrow narrow_defaults;
-static const struct fnn_arg narrow_args[] = {INPUT, FNN_PARAM(narrow, axis, FNN_AXIS),
+static const struct fnn_arg narrow_args[] = {INPUT, FNN_PARAM(narrow, dim, FNN_AXIS),
                                              FNN_PARAM(narrow, start, FNN_POSITION),
                                              FNN_PARAM(narrow, length, FNN_SIZE), {0}};
 
@@ -178,15 +178,15 @@ static int64_t from_end(int64_t position, size_t size) { return position < 0 ? p
 
 static enum fnn_status narrow_infer(struct fnn_call *call) {
   const struct narrow *params = call->params;
-  size_t size = fnn_in_shape(call, 0)->size[params->axis];
+  size_t size = fnn_in_shape(call, 0)->size[params->dim];
   int64_t start = from_end(params->start, size);
   if (start < 0 || (uint64_t)start > size || params->length > size - (size_t)start)
     return fnn_refuse(call, "length", "expected a part of axis %d, which has %zu elements, got %zu elements from %lld on",
-                      params->axis + 1, size, params->length,
+                      params->dim + 1, size, params->length,
                       (long long)(params->start < 0 ? params->start : params->start + 1));
   keep_layout(call);
-  call->out_spec[0].shape.size[params->axis] = params->length;
-  call->view_offset += (size_t)start * call->view_stride[params->axis];
+  call->out_spec[0].shape.size[params->dim] = params->length;
+  call->view_offset += (size_t)start * call->view_stride[params->dim];
   return FNN_OK;
 }
 
@@ -195,16 +195,16 @@ static enum fnn_status narrow_backward(struct fnn_call *call) {
   const struct fnn_shape *in = fnn_in_shape(call, 0);
   size_t stride[FNN_MAX_RANK];
   fnn_shape_strides(in, stride);
-  return into_zeros(call, stride, (size_t)from_end(params->start, in->size[params->axis]) * stride[params->axis]);
+  return into_zeros(call, stride, (size_t)from_end(params->start, in->size[params->dim]) * stride[params->dim]);
 }
 VIEW_OP(narrow, FNN_STRIDED, narrow);
 
 struct select {
-  int axis;
+  int dim;
   int64_t index;
 };
 static const struct select select_defaults;
-static const struct fnn_arg select_args[] = {INPUT, FNN_PARAM(select, axis, FNN_AXIS),
+static const struct fnn_arg select_args[] = {INPUT, FNN_PARAM(select, dim, FNN_AXIS),
                                              FNN_PARAM(select, index, FNN_POSITION), {0}};
 
 static void remove_axis(int axis, int rank, size_t values[FNN_MAX_RANK]) {
@@ -214,15 +214,15 @@ static void remove_axis(int axis, int rank, size_t values[FNN_MAX_RANK]) {
 static enum fnn_status select_infer(struct fnn_call *call) {
   const struct select *params = call->params;
   int rank = fnn_in_shape(call, 0)->rank;
-  size_t size = fnn_in_shape(call, 0)->size[params->axis];
+  size_t size = fnn_in_shape(call, 0)->size[params->dim];
   int64_t index = from_end(params->index, size);
   if (index < 0 || (uint64_t)index >= size)
-    return fnn_refuse(call, "index", "expected 1..%zu (or -%zu..-1) along axis %d, got %lld", size, size, params->axis + 1,
+    return fnn_refuse(call, "index", "expected 1..%zu (or -%zu..-1) along axis %d, got %lld", size, size, params->dim + 1,
                       (long long)(params->index < 0 ? params->index : params->index + 1));
   keep_layout(call);
-  call->view_offset += (size_t)index * call->view_stride[params->axis];
-  remove_axis(params->axis, rank, call->view_stride);
-  remove_axis(params->axis, rank, call->out_spec[0].shape.size);
+  call->view_offset += (size_t)index * call->view_stride[params->dim];
+  remove_axis(params->dim, rank, call->view_stride);
+  remove_axis(params->dim, rank, call->out_spec[0].shape.size);
   call->out_spec[0].shape.rank--;
   return FNN_OK;
 }
@@ -232,22 +232,22 @@ static enum fnn_status select_backward(struct fnn_call *call) {
   const struct fnn_shape *in = fnn_in_shape(call, 0);
   size_t stride[FNN_MAX_RANK];
   fnn_shape_strides(in, stride);
-  size_t offset = (size_t)from_end(params->index, in->size[params->axis]) * stride[params->axis];
-  remove_axis(params->axis, in->rank, stride);
+  size_t offset = (size_t)from_end(params->index, in->size[params->dim]) * stride[params->dim];
+  remove_axis(params->dim, in->rank, stride);
   return into_zeros(call, stride, offset);
 }
 VIEW_OP(select, FNN_STRIDED, select);
 
-/* ---- squeeze(axes) and unsqueeze(axis) ---- */
+/* ---- squeeze(dim) and unsqueeze(dim) ---- */
 
 struct squeeze {
-  struct fnn_axes axes;
+  struct fnn_axes dim;
 };
 static const struct squeeze squeeze_defaults;
-static const struct fnn_arg squeeze_args[] = {INPUT, FNN_PARAM(squeeze, axes, FNN_AXES, .flags = FNN_OPTIONAL), {0}};
+static const struct fnn_arg squeeze_args[] = {INPUT, FNN_PARAM(squeeze, dim, FNN_AXES, .flags = FNN_OPTIONAL), {0}};
 
 static enum fnn_status squeeze_infer(struct fnn_call *call) {
-  const struct fnn_axes *axes = &((const struct squeeze *)call->params)->axes;
+  const struct fnn_axes *axes = &((const struct squeeze *)call->params)->dim;
   unsigned chosen = axes->count == 0 ? ~0u : 0;
   for (int i = 0; i < axes->count; i++) chosen |= 1u << axes->axis[i];
   keep_layout(call);
@@ -264,13 +264,13 @@ static enum fnn_status squeeze_infer(struct fnn_call *call) {
 VIEW_OP(squeeze, FNN_STRIDED, squeeze);
 
 struct unsqueeze {
-  int axis;
+  int dim;
 };
 static const struct unsqueeze unsqueeze_defaults;
-static const struct fnn_arg unsqueeze_args[] = {INPUT, FNN_PARAM(unsqueeze, axis, FNN_AXIS, .flags = FNN_NEW_AXIS), {0}};
+static const struct fnn_arg unsqueeze_args[] = {INPUT, FNN_PARAM(unsqueeze, dim, FNN_AXIS, .flags = FNN_NEW_AXIS), {0}};
 
 static enum fnn_status unsqueeze_infer(struct fnn_call *call) {
-  int axis = ((const struct unsqueeze *)call->params)->axis;
+  int axis = ((const struct unsqueeze *)call->params)->dim;
   keep_layout(call);
   struct fnn_shape *shape = &call->out_spec[0].shape;
   if (shape->rank == FNN_MAX_RANK) return fnn_refuse(call, "input", "a tensor has at most %d axes", FNN_MAX_RANK);
