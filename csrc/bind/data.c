@@ -25,7 +25,11 @@ static int gather(lua_State *L) {
   fnn_raise(L, fnn_tensor_new(fnn_tensor_context(index), FNN_INT64, &index->shape, &zero_based->tensor));
   fnn_tensor_copy(zero_based->tensor, index);
   for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++) fnn_ints(zero_based->tensor)[i] -= 1;
-  fnn_raise(L, fnn_batch_gather(source, zero_based->tensor, scale, &out->tensor));
+  enum fnn_status status = fnn_batch_gather(source, zero_based->tensor, scale, &out->tensor);
+  fnn_tensor_release(zero_based->tensor);
+  zero_based->tensor = NULL;
+  fnn_raise(L, status);
+  fnn_count_box(fnn_bind_of(L), out);
   lua_settop(L, 4);
   return 1;
 }

@@ -11,7 +11,7 @@ local names = {
 }
 local order = {"train_images", "train_labels", "test_images", "test_labels"}
 
--- SHA-256 of the four gzip'd files as their authors publish them.
+-- SHA-256 of the four gzip'd files as their authors publish them; the option `checksums` takes their place.
 local checksums = {
   train_images = "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
   train_labels = "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -59,14 +59,16 @@ function files.cache_folder()
   return (cache or home .. "/.cache") .. "/fmnistnn/fashion-mnist"
 end
 
--- Fetches what is missing into the cache folder.
+-- Fetches what is missing into a folder.
 local function fetch(folder, options)
+  if not folder then return nil, "Fashion-MNIST was not found, and without HOME there is no folder to download it to" end
+  local sums = options.checksums or checksums
   for _, key in ipairs(order) do
     local name = names[key] .. ".gz"
     local path = folder .. "/" .. name
     if not exists(path) then
       local ok, message = download(((options.url or URL):gsub("/*$", "/")) .. name, path, {
-        sha256 = checksums[key],
+        sha256 = sums[key],
         progress = options.progress,
       })
       if not ok then return nil, message end
@@ -77,6 +79,7 @@ end
 
 --- Paths of the four files by what they are, or nil and a message. Options as data.fashion_mnist.
 function files.locate(options)
+  if options.url then return fetch(options.folder or files.cache_folder(), options) end
   if options.folder then return demand(options.folder, "the folder given") end
   local named = is_set "FMNISTNN_DATA"
   if named then return demand(named, "the environment variable FMNISTNN_DATA") end
@@ -86,7 +89,6 @@ function files.locate(options)
   if options.download == false then
     return nil, "Fashion-MNIST was not found; install Debian's dataset-fashion-mnist or name a folder in FMNISTNN_DATA"
   end
-  if not cache then return nil, "Fashion-MNIST was not found, and without HOME there is no folder to download it to" end
   return fetch(cache, options)
 end
 

@@ -5,6 +5,7 @@
 --   local set = fnn.data.Dataset{images, labels}    -- one's own tensors
 local core = require "fmnistnn.core"
 local files = require "fmnistnn.data.files"
+local options = require "fmnistnn.nn.options"
 
 local data = {}
 
@@ -23,10 +24,16 @@ local function new(examples, labels, settings)
   }, Dataset)
 end
 
+local dataset_options = {true, true, scale = true, class_names = true}
+
 --- Dataset{examples, labels, scale =, class_names =}: two tensors whose first axes count the examples. The examples stay as
 -- they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time. Labels
 -- are class numbers 1..C, or floats to be predicted.
 function data.Dataset(given)
+  if type(given) ~= "table" then error("Dataset: expected a table of two tensors, got " .. type(given), 2) end
+  for name in pairs(given) do
+    if not dataset_options[name] then error("Dataset: unknown option " .. tostring(name), 2) end
+  end
   local examples, labels = given[1], given[2]
   if not core.is_tensor(examples) or examples:dim() < 1 then error("Dataset: examples: expected a tensor of at least one axis", 2) end
   if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= #examples then
@@ -67,6 +74,9 @@ function Dataset:split(fraction)
     error("split: expected a fraction between 0 and 1, got " .. tostring(fraction), 2)
   end
   local kept = #self - math.floor(#self * fraction + 0.5)
+  if kept == 0 or kept == #self then
+    error(("split: %d examples are too few to set %s of them apart"):format(#self, fraction), 2)
+  end
   return self:range(1, kept), self:range(kept + 1, #self)
 end
 
@@ -78,32 +88,31 @@ function Dataset:pick(positions)
   return core.data.gather(self.examples, positions, self.scale), self.labels:index_select(1, positions)
 end
 
-local function check_batch_options(options)
-  local known = {size = true, shuffle = true, limit = true, seed = true, drop_last = true}
-  for name in pairs(options) do
-    if not known[name] then error("batches: unknown option " .. tostring(name), 3) end
-  end
-  check_count("batches: size", options.size or 32, 1, math.maxinteger)
-  check_count("batches: limit", options.limit or 0, 0, math.maxinteger)
-  if options.seed ~= nil then check_count("batches: seed", options.seed, math.mininteger, math.maxinteger) end
-end
+local batch_options = {
+  {"size", "count", default = 32},
+  {"shuffle", "boolean", default = false},
+  {"seed", "integer", optional = true},
+  {"limit", "whole", default = math.maxinteger},
+  {"drop_last", "boolean", default = false},
+}
 
 --- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order depends on it alone (else on the generator);
 -- limit: so many examples in all; drop_last false: leaves out a last batch that is not full. Also returns the
--- number of batches, as #-less iterators cannot tell: local next_batch, count = set:batches{...}.
-function Dataset:batches(options)
-  options = options or {}
-  check_batch_options(options)
-  local size, total = options.size or 32, math.min(#self, options.limit or #self)
-  local order = options.shuffle and core.data.shuffled(#self, options.seed) or core.sequence(1, 1, #self, "int64")
-  local count = options.drop_last and total // size or (total + size - 1) // size
+-- number of batches, as #-less iterators cannot tell: local next_batch, count = set:batches{...}; the order goes with the loop.
+function Dataset:batches(given)
+  local o = options.check("batches", given, batch_options)
+  local size, total = o.size, math.min(#self, o.limit)
+  local order = o.shuffle and core.data.shuffled(#self, o.seed) or core.sequence(1, 1, #self, "int64")
+  local count = total // size
+  if total % size > 0 and not o.drop_last then count = count + 1 end
   local batch = 0
   return function()
     if batch >= count then return nil end
     local first = batch * size + 1
     batch = batch + 1
-    return self:pick(order:narrow(1, first, math.min(size, total - first + 1)))
-  end, count
+    local positions <close> = order:narrow(1, first, math.min(size, total - first + 1))
+    return self:pick(positions)
+  end, count, nil, order
 end
 
 -- ---- Fashion-MNIST ----
@@ -132,11 +141,19 @@ end
 -- gzip'd or plain, are looked for in the folder given, or in that of the environment variable FMNISTNN_DATA, or in Debian's (package
 -- dataset-fashion-mnist) and in the user's cache folder, and if they are nowhere downloaded into the latter.
 --
--- fashion_mnist(folder) or fashion_mnist{folder =, download = true, url =, progress = true}. Returns nil and a message for
--- files that are missing or damaged.
-function data.fashion_mnist(options)
-  if type(options) == "string" then options = {folder = options} end
-  local paths, message = files.locate(options or {})
+-- fashion_mnist(folder) or fashion_mnist{folder =, download = true, url =, checksums =, progress = true}. With a `url`, the gzip'd
+-- files come from there, into the folder given or else the cache folder, unless that has them; `checksums` are then
+-- their SHA-256 by train_images, train_labels, test_images and test_labels, where they are others than those of
+-- Fashion-MNIST (none is checked that is not there). Returns nil and a message for files that are missing or damaged.
+function data.fashion_mnist(given)
+  if type(given) == "string" then given = {folder = given} end
+  local paths, message = files.locate(options.check("fashion_mnist", given, {
+    {"folder", "string", optional = true},
+    {"download", "boolean", default = true},
+    {"url", "string", optional = true},
+    {"checksums", "table", optional = true},
+    {"progress", "boolean", default = true},
+  }))
   if not paths then return nil, message end
   local train, test
   train, message = read_half(paths.train_images, paths.train_labels)

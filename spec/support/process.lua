@@ -1,0 +1,87 @@
+--- Temporary folders, and other programs: what specs need of the system around them.
+local process = {}
+
+--- One word of a shell command, whatever is in it.
+function process.quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local quote = process.quote
+
+function process.read(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+function process.write(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+--- What a command writes to standard output.
+function process.output(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("a")
+  pipe:close()
+  return text
+end
+
+function process.has(program)
+  return (os.execute("command -v " .. quote(program) .. " >/dev/null 2>&1")) == true
+end
+
+--- A new folder of its own; process.remove takes it away again.
+function process.folder()
+  local path = os.tmpname()
+  os.remove(path)
+  assert(os.execute("mkdir " .. quote(path)))
+  return path
+end
+
+function process.remove(folder)
+  assert(#folder > 5)
+  os.execute("chmod -R u+w " .. quote(folder) .. "; rm -rf " .. quote(folder))
+end
+
+--- The names in a folder, in order.
+function process.list(folder)
+  local names = {}
+  for name in process.output("ls -A " .. quote(folder)):gmatch("[^\n]+") do names[#names + 1] = name end
+  return names
+end
+
+-- The interpreter that runs this spec.
+local function interpreter()
+  local lowest = 0
+  while arg and arg[lowest - 1] do lowest = lowest - 1 end
+  return lowest < 0 and arg[lowest] or "lua5.4"
+end
+
+--- A command that runs a Lua script with this interpreter and these paths. `before`: words of the shell in front of it, such
+-- as assignments to the environment.
+function process.lua(script_path, before)
+  return ("LUA_PATH=%s LUA_CPATH=%s %s %s %s"):format(quote(package.path), quote(package.cpath), before or "",
+    quote(interpreter()), quote(script_path))
+end
+
+--- Runs a shell command; returns its exit code (128 + n for signal n) and what it wrote to standard output and error.
+function process.run(command)
+  local folder = process.folder()
+  local _, how, code = os.execute(("( %s\n) >%s/out 2>%s/err </dev/null"):format(command, folder, folder))
+  if how == "signal" then code = code + 128 end
+  local out, err = process.read(folder .. "/out"), process.read(folder .. "/err")
+  process.remove(folder)
+  return code, out, err
+end
+
+--- Runs Lua text in a process of its own; returns as process.run.
+function process.run_lua(text, before)
+  local folder = process.folder()
+  process.write(folder .. "/script.lua", text)
+  local code, out, err = process.run(process.lua(folder .. "/script.lua", before))
+  process.remove(folder)
+  return code, out, err
+end
+
+return process
