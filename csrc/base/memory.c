@@ -103,7 +103,7 @@ void *fnn_alloc(struct fnn_context *context, size_t bytes) {
     if (memory->fail_after == 1) return refuse(context, bytes);
     memory->fail_after--;
   }
-  if (!within_limit(memory, bytes)) return refuse(context, bytes);
+  if (bytes > SIZE_MAX / 4) return refuse(context, bytes); /* no class is that large */
   unsigned k = class_of(bytes);
   if (!within_limit(memory, class_bytes(k))) return refuse(context, bytes);
   struct fnn_block *block = reuse(memory, k);
