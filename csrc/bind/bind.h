@@ -18,8 +18,11 @@ struct fnn_custom;
 /* What the binding keeps for one Lua state. */
 struct fnn_bind {
   struct fnn_context *context;
-  size_t collect_above;    /* run Lua's collector when more bytes than this are in use */
-  size_t collect_least;    /* and never below this */
+  size_t boxed;            /* bytes of tensors that boxes hold, those that Lua could collect included */
+  size_t boxed_before;     /* what was left of them after Lua's collector ran last for our sake */
+  size_t slack;            /* how many bytes may come on top before it runs again */
+  double collected_at;     /* when that was, and how long it took: seconds */
+  double collect_seconds;
   int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
 };
@@ -27,6 +30,7 @@ struct fnn_bind {
 /* A tensor in Lua: a full userdata with one pointer, NULL before it is filled and after close. */
 struct fnn_box {
   struct fnn_tensor *tensor;
+  size_t counted; /* its share of fnn_bind.boxed */
 };
 
 enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };
@@ -49,8 +53,12 @@ struct fnn_box *fnn_push_box(lua_State *L);
 struct fnn_box *fnn_test_box(lua_State *L, int at);
 /* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
-/* Run Lua's collector if the core holds much more than after its last run: Lua does not see these bytes by itself. */
+/* Count what a box has been filled with. */
+void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box);
+/* Run Lua's collector if boxes hold much more than after its last run: Lua does not see these bytes by itself. */
 void fnn_relieve_memory(lua_State *L);
+/* Seconds of a clock that never goes back. */
+double fnn_now(void);
 /* Raise the context's error text when status is not FNN_OK. */
 void fnn_raise(lua_State *L, enum fnn_status status);
 /* For files: return nil and the text when status is not FNN_OK (the number of results), else 0. */

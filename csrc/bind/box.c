@@ -9,7 +9,7 @@ void fnn_register(lua_State *L, const luaL_Reg *functions) {
 
 struct fnn_box *fnn_push_box(lua_State *L) {
   struct fnn_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->tensor = NULL;
+  *box = (struct fnn_box){0};
   lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
   lua_setmetatable(L, -2);
   return box;
@@ -29,12 +29,28 @@ struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
   return box->tensor;
 }
 
+void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box) {
+  box->counted = fnn_tensor_numel(box->tensor) * fnn_dtype_size(box->tensor->dtype);
+  bind->boxed += box->counted;
+}
+
+/* A full collection of a large Lua heap takes long. While little is in use, it gets at most a twentieth of the time; beyond
+ * that it waits for half as much again as it left before, so that it is rare where much is really alive. */
+static int is_worth_collecting(const struct fnn_bind *bind) {
+  enum { LITTLE = 256 << 20, SHARE = 20 };
+  if (bind->boxed < bind->boxed_before + bind->slack) return 0;
+  if (bind->context->memory.used < LITTLE) return fnn_now() - bind->collected_at >= SHARE * bind->collect_seconds;
+  return bind->boxed >= bind->boxed_before + bind->boxed_before / 2 + bind->slack;
+}
+
 void fnn_relieve_memory(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
-  const struct fnn_memory *memory = &bind->context->memory;
-  if (memory->used <= bind->collect_above) return;
+  if (!is_worth_collecting(bind)) return;
+  double start = fnn_now();
   lua_gc(L, LUA_GCCOLLECT);
-  bind->collect_above = memory->used * 2 > bind->collect_least ? memory->used * 2 : bind->collect_least;
+  bind->boxed_before = bind->boxed;
+  bind->collected_at = fnn_now();
+  bind->collect_seconds = bind->collected_at - start;
 }
 
 void fnn_raise(lua_State *L, enum fnn_status status) {
@@ -54,7 +70,8 @@ static int close_box(lua_State *L) {
   struct fnn_box *box = fnn_test_box(L, 1);
   if (!box) return luaL_error(L, "close: expected a tensor, got %s", fnn_describe(L, 1));
   struct fnn_tensor *tensor = box->tensor;
-  box->tensor = NULL;
+  fnn_bind_of(L)->boxed -= box->counted;
+  *box = (struct fnn_box){0};
   fnn_tensor_release(tensor);
   return 0;
 }

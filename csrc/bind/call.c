@@ -24,14 +24,20 @@ static enum fnn_status take_input(struct fnn_context *context, const struct fnn_
   }
 }
 
-static enum fnn_status give_outputs(struct fnn_call *call, struct fnn_box *const *boxes) {
-  for (int i = 0; i < call->op->outputs - call->op->hidden; i++) {
-    if (call->op->indices & 1u << i) {
-      FNN_TRY(shifted(call->out[i], 1, &boxes[i]->tensor));
-    } else {
-      boxes[i]->tensor = call->out[i];
-      call->out[i] = NULL;
-    }
+/* Positions first count from 1, which may fail; then all results change hands. */
+static enum fnn_status give_outputs(struct fnn_bind *bind, struct fnn_call *call, struct fnn_box *const *boxes) {
+  int visible = call->op->outputs - call->op->hidden;
+  for (int i = 0; i < visible; i++) {
+    struct fnn_tensor *counted;
+    if (!(call->op->indices & 1u << i)) continue;
+    FNN_TRY(shifted(call->out[i], 1, &counted));
+    fnn_tensor_release(call->out[i]);
+    call->out[i] = counted;
+  }
+  for (int i = 0; i < visible; i++) {
+    boxes[i]->tensor = call->out[i];
+    call->out[i] = NULL;
+    fnn_count_box(bind, boxes[i]);
   }
   return FNN_OK;
 }
@@ -50,7 +56,7 @@ enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parse
   for (size_t i = 0; i < parsed->inputs && status == FNN_OK; i++)
     status = take_input(bind->context, &parsed->input[i], &call.in[i]);
   if (status == FNN_OK) status = fnn_apply(&call, over, record);
-  if (status == FNN_OK && !over) status = give_outputs(&call, boxes);
+  if (status == FNN_OK && !over) status = give_outputs(bind, &call, boxes);
   fnn_call_release(&call);
   if (call.in != small) fnn_free(bind->context, call.in);
   return status;

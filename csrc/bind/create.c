@@ -25,6 +25,7 @@ static void fill_box(lua_State *L, struct fnn_box *box, enum fnn_dtype dtype, co
     status = fnn_tensor_new(context, dtype, shape, &box->tensor);
   }
   fnn_raise(L, status);
+  fnn_count_box(fnn_bind_of(L), box);
 }
 
 static struct fnn_tensor *push_new(lua_State *L, enum fnn_dtype dtype, const struct fnn_shape *shape) {

@@ -3,7 +3,7 @@
 #include "../kernels/kernels.h"
 #include "bind.h"
 
-static const size_t COLLECT_LEAST = (size_t)256 << 20;
+static const size_t SLACK = (size_t)16 << 20;
 
 static int close_bind(lua_State *L) {
   struct fnn_bind *bind = lua_touserdata(L, 1);
@@ -18,7 +18,7 @@ static int close_bind(lua_State *L) {
 /* The state, created empty so that its __gc can be set before it holds anything. Created first, it is finalized last. */
 static struct fnn_bind *push_bind(lua_State *L) {
   struct fnn_bind *bind = lua_newuserdatauv(L, sizeof *bind, 0);
-  *bind = (struct fnn_bind){.collect_above = COLLECT_LEAST, .collect_least = COLLECT_LEAST};
+  *bind = (struct fnn_bind){.slack = SLACK};
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, close_bind);
   lua_setfield(L, -2, "__gc");

@@ -19,14 +19,15 @@ static void set_integer(lua_State *L, const char *name, uint64_t value) {
 static int memory(lua_State *L) {
   const struct fnn_memory *m = &context_of(L)->memory;
   fnn_bury_custom(L, fnn_bind_of(L));
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   set_integer(L, "used", m->used);
   set_integer(L, "cached", m->cached);
   set_integer(L, "peak", m->peak);
   set_integer(L, "limit", m->limit);
   set_integer(L, "blocks", m->blocks);
   set_integer(L, "system_calls", m->system);
-  set_integer(L, "collect_above", fnn_bind_of(L)->collect_least);
+  set_integer(L, "boxed", fnn_bind_of(L)->boxed);
+  set_integer(L, "slack", fnn_bind_of(L)->slack);
   return 1;
 }
 
@@ -37,13 +38,13 @@ static size_t bytes_at(lua_State *L, const char *name, size_t otherwise) {
   return bytes;
 }
 
-/* set_memory{limit = bytes, collect_above = bytes} */
+/* set_memory{limit = bytes, slack = bytes} */
 static int set_memory(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
-  size_t limit = bytes_at(L, "limit", bind->context->memory.limit), least = bytes_at(L, "collect_above", bind->collect_least);
+  size_t limit = bytes_at(L, "limit", bind->context->memory.limit), slack = bytes_at(L, "slack", bind->slack);
   bind->context->memory.limit = limit;
-  bind->collect_above = bind->collect_least = least;
+  bind->slack = slack;
   return 0;
 }
 
@@ -99,11 +100,14 @@ static int multiply_adds(lua_State *L) {
   return 1;
 }
 
-/* now(): seconds of a clock that never goes back */
-static int now(lua_State *L) {
+double fnn_now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec * 1e-9);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)fnn_now());
   return 1;
 }
 
