@@ -54,10 +54,11 @@ static enum fnn_status read_head(struct reader *r, int rank, struct fnn_shape *s
 
 static enum fnn_status check_plausible(struct reader *r, const struct fnn_shape *shape) {
   struct stat info;
-  size_t bytes = 1;
+  size_t bytes = fnn_shape_numel(shape), counted = 1; /* without axes of size 0, as a tensor counts */
   char text[FNN_SHAPE_TEXT];
   int fits = stat(r->path, &info) == 0 && S_ISREG(info.st_mode);
-  for (int i = 0; i < shape->rank; i++) fits = fits && fnn_multiply(bytes, shape->size[i], &bytes);
+  for (int i = 0; i < shape->rank; i++)
+    fits = fits && fnn_multiply(counted, shape->size[i] ? shape->size[i] : 1, &counted);
   if (fits && bytes / DEFLATE_BEST <= (size_t)info.st_size) return FNN_OK;
   return fnn_fail(r->context, FNN_IO, "%s: its head says %s elements, which a file of this size cannot hold", r->path,
                   fnn_shape_text(shape, text));
