@@ -51,17 +51,17 @@ function process.list(folder)
   return names
 end
 
--- The interpreter that runs this spec.
+-- The interpreter that runs this spec, by its whole path.
 local function interpreter()
   local lowest = 0
   while arg and arg[lowest - 1] do lowest = lowest - 1 end
-  return lowest < 0 and arg[lowest] or "lua5.4"
+  return process.output("command -v " .. quote(lowest < 0 and arg[lowest] or "lua5.4")):match("[^\n]+")
 end
 
 --- A command that runs a Lua script with this interpreter and these paths. `before`: words of the shell in front of it, such
 -- as assignments to the environment.
 function process.lua(script_path, before)
-  return ("LUA_PATH=%s LUA_CPATH=%s %s %s %s"):format(quote(package.path), quote(package.cpath), before or "",
+  return ("env LUA_PATH=%s LUA_CPATH=%s %s %s %s"):format(quote(package.path), quote(package.cpath), before or "",
     quote(interpreter()), quote(script_path))
 end
 
@@ -73,6 +73,22 @@ function process.run(command)
   local out, err = process.read(folder .. "/out"), process.read(folder .. "/err")
   process.remove(folder)
   return code, out, err
+end
+
+--- Runs a shell command as on a terminal where Ctrl-C is pressed once a file that `pattern` names exists and is not empty;
+-- returns as process.run.
+function process.interrupt(command, pattern)
+  return process.run(("exec python3 spec/support/interrupt.py %s %s"):format(quote(pattern), quote(command)))
+end
+
+--- Waits until check() gives a true value, and returns it; raises after ten seconds.
+function process.wait(check)
+  for _ = 1, 200 do
+    local value = check()
+    if value then return value end
+    os.execute "sleep 0.05"
+  end
+  error("it did not happen within ten seconds", 2)
 end
 
 --- Runs Lua text in a process of its own; returns as process.run.

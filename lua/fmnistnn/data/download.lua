@@ -4,9 +4,17 @@ local core = require "fmnistnn.core"
 -- One word of a shell command, whatever is in it.
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
+-- Whether a command went well, and its exit code (128 + n where signal n ended it, as shells count).
 local function run(...)
   local ok, how, code = os.execute(table.concat({...}, " "))
-  return ok, how == "exit" and code or 1
+  return ok, how == "signal" and 128 + code or code
+end
+
+local function make_folder(folder)
+  local pipe = io.popen("mkdir -p -- " .. quote(folder) .. " 2>&1")
+  local said = pipe:read("a"):match("[^\n]*")
+  if pipe:close() then return true end
+  return nil, ("%s: the folder could not be made (%s)"):format(folder, said)
 end
 
 -- The SHA-256 of a file, by whichever program is there; nil when none is.
@@ -36,25 +44,26 @@ local reasons = {
 local function fetch(url, path, progress)
   local bar = progress == false and "--silent" or "--progress-bar"
   if progress ~= false then io.stderr:write("downloading ", url, "\n") end
-  local ok, code = run("curl --fail --location --retry 2 --connect-timeout 20 --speed-limit 1000 --speed-time 60", bar, "--output",
-    quote(path), quote(url))
+  local ok, code = run("curl --fail --location --globoff --retry 2 --connect-timeout 20 --speed-limit 1000 --speed-time 60", bar,
+    "--output", quote(path), "--url", quote(url))
   if ok then return true end
   if code == 127 then return nil, "the program curl is not installed" end
+  if code > 128 then return nil, "interrupted" end
   return nil, ("%s (curl %d)"):format(reasons[code] or "curl failed", code)
 end
 
 local function check(path, expected)
   local sum = sha256(path)
   if not sum then return nil, "no program for SHA-256 is installed (sha256sum, shasum or openssl)" end
-  if sum ~= expected then return nil, ("its SHA-256 is %s, expected %s"):format(sum, expected) end
+  if sum ~= expected:lower() then return nil, ("its SHA-256 is %s, expected %s"):format(sum, expected) end
   return true
 end
 
 --- Fetches `url` into `path`, making the folder if needed. options: sha256, what the file must have; progress true. The file
 -- appears under its name only when it is whole. Returns true, or nil and a message with the address.
 return function(url, path, options)
-  local folder = path:match("^(.*)/[^/]*$") or "."
-  if not run("mkdir -p", quote(folder)) then return nil, folder .. ": the folder could not be made" end
+  local made, why = make_folder(path:match("^(.*/)[^/]*$") or ".")
+  if not made then return nil, why end
   local part = ("%s.%d.part"):format(path, core.process_id())
   local ok, message = fetch(url, part, options.progress)
   if ok and options.sha256 then ok, message = check(part, options.sha256) end
