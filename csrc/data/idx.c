@@ -93,10 +93,14 @@ static enum fnn_status read_file(struct reader *r, int rank, struct fnn_tensor *
 enum fnn_status fnn_idx_read(struct fnn_context *context, const char *path, int rank, struct fnn_tensor **out) {
   struct reader r = {context, path, gzopen(path, "rb")};
   if (!r.file) return fnn_fail(context, FNN_IO, "%s: %s", path, strerror(errno ? errno : ENOMEM));
-  enum fnn_status status = read_file(&r, rank, out);
-  if (gzclose_r(r.file) == Z_BUF_ERROR && status == FNN_OK) {
-    fnn_tensor_release(*out);
-    status = fnn_fail(context, FNN_IO, "%s: truncated: its compressed data ends early", path);
+  struct fnn_tensor *tensor;
+  enum fnn_status status = read_file(&r, rank, &tensor);
+  int ends_early = gzclose_r(r.file) == Z_BUF_ERROR;
+  FNN_TRY(status);
+  if (ends_early) {
+    fnn_tensor_release(tensor);
+    return fnn_fail(context, FNN_IO, "%s: truncated: its compressed data ends early", path);
   }
-  return status;
+  *out = tensor;
+  return FNN_OK;
 }

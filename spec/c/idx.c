@@ -72,7 +72,7 @@ static enum fnn_status read_file(int rank, struct fnn_tensor **tensor) {
     EXPECT(*tensor && (*tensor)->dtype == FNN_UINT8 && (*tensor)->shape.rank == rank);
   } else {
     EXPECT(strncmp(context->error, path, strlen(path)) == 0);
-    EXPECT(context->memory.used == 0);
+    EXPECT(*tensor == NULL && context->memory.used == 0);
   }
   return status;
 }
