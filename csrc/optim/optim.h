@@ -3,7 +3,7 @@
  * once a step by the caller, lua/fmnistnn/optim.lua.
  *
  *   h[0] factor on the gradient   h[1] bound on its magnitude after that   h[2] learning rate
- *   h[3] factor on the parameter before the step (1 - lr * weight_decay)   h[4..] the rule's own
+ *   h[3] how much of the parameter goes before the step (lr * weight_decay)   h[4..] the rule's own
  */
 #ifndef FNN_OPTIM_OPTIM_H
 #define FNN_OPTIM_OPTIM_H

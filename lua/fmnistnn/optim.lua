@@ -13,7 +13,8 @@
 --   lr                       learning rate
 --   weight_decay 0           decoupled, w = w (1 - lr weight_decay) before the step, as in Keras (Loshchilov and Hutter 2017);
 --                            PyTorch's SGD, Adam and others add weight_decay w to the gradient instead
---   clip_value, clip_norm, global_clip_norm   bounds on each element, on each tensor's norm, on the norm of all
+--   clip_value, clip_norm, global_clip_norm   bounds on each element, on each tensor's norm, on the norm of all; one of
+--                            the norms at most
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
@@ -31,44 +32,64 @@ local common = {
 
 -- ---- groups of parameters ----
 
-local function new_group(self, source, given)
-  local group = setmetatable({}, {__index = self.options})
-  for name, value in pairs(given) do
-    if name ~= "model" and name ~= "parameters" then group[name] = value end
+-- A function that lists what `source`, which has a model or parameters, gives to train.
+local function lister(self, source)
+  local model, list = source.model, source.parameters
+  if model then
+    if type(model.parameters) ~= "function" then error(self.name .. ": model: expected a module", 0) end
+    return function() return model:parameters() end
   end
-  if source.model then
-    if type(source.model.parameters) ~= "function" then error(self.name .. ": model: expected a module", 5) end
-    group.list = function() return source.model:parameters() end
-  else
-    local list = source.parameters or {}
-    for i, tensor in ipairs(list) do
-      if not core.is_tensor(tensor) then
-        error(("%s: parameters: element %d: expected a tensor, got %s"):format(self.name, i, type(tensor)), 5)
-      end
+  for i, tensor in ipairs(list) do
+    if not core.is_tensor(tensor) then
+      error(("%s: parameters: element %d: expected a tensor, got %s"):format(self.name, i, type(tensor)), 0)
     end
-    group.list = function() return list end
   end
-  return group
+  return function() return list end
 end
 
-local function make_groups(self, given)
+local function check_norms(self, given)
+  if given.clip_norm and given.global_clip_norm then
+    error(self.name .. ": expected either clip_norm or global_clip_norm", 0)
+  end
+end
+
+-- Adds a group with options of its own; the others are the optimizer's, also when these change later.
+local function add_group(self, source, own)
+  local group = setmetatable({list = lister(self, source)}, {__index = self.options})
+  for name, value in pairs(own) do
+    if name ~= "model" and name ~= "parameters" then group[name] = value end
+  end
+  check_norms(self, group)
+  self.groups[#self.groups + 1] = group
+end
+
+local function add_own_groups(self, list)
+  for i, each in ipairs(list) do
+    local who = ("%s: parameters: element %d"):format(self.name, i)
+    if type(each) ~= "table" then error(("%s: expected a table, as element 1, got %s"):format(who, type(each)), 0) end
+    options.check(self.name, each, self.spec)
+    if not each.model == not each.parameters then error(who .. ": expected either a model or parameters", 0) end
+    if each.global_clip_norm then error(who .. ": global_clip_norm: expected it for all groups together", 0) end
+    add_group(self, each, each)
+  end
+end
+
+local function make_groups(self)
+  local given = self.options
   local list = given.parameters
   self.groups = {}
-  if given.model then
-    self.groups[1] = new_group(self, given, {})
-  elseif list and type(list[1]) == "table" then
-    for i, each in ipairs(list) do
-      options.check(self.name, each, self.spec)
-      self.groups[i] = new_group(self, each, each)
-    end
-  elseif list then
-    self.groups[1] = new_group(self, given, {})
+  check_norms(self, given)
+  if given.model and list then error(self.name .. ": expected either a model or parameters", 0) end
+  if list and type(list[1]) == "table" then
+    add_own_groups(self, list)
+  elseif given.model or list then
+    add_group(self, given, {})
   end
 end
 
 --- Trains this model from now on, if no parameters were given before (a Trainer calls this).
 function Optimizer:attach(model)
-  if #self.groups == 0 then self.groups[1] = new_group(self, {model = model}, {}) end
+  if #self.groups == 0 then add_group(self, {model = model}, {}) end
 end
 
 local function check_attached(self)
@@ -83,13 +104,11 @@ end
 
 -- ---- a step ----
 
-local function states_of(self, tensor, rule)
-  local states = self.states[tensor]
-  if not states then
-    states = {}
-    for i = 1, core.optim.states[rule] do states[i] = core.full(tensor.shape, self.options.initial_accumulator or 0) end
-    self.states[tensor] = states
-  end
+-- The tensors that a rule keeps for a parameter. They come when they are needed: another rule may need more.
+local function states_of(self, group, tensor, rule)
+  local states = self.states[tensor] or {}
+  for i = #states + 1, core.optim.states[rule] do states[i] = core.full(tensor.shape, group.initial_accumulator or 0) end
+  self.states[tensor] = states
   return states
 end
 
@@ -99,17 +118,17 @@ local function shrink(norm, bound) return norm > bound and bound / norm or 1 end
 local function step_group(self, group, all_norm)
   local list, lr = group.list(), group.lr
   local factor = group.global_clip_norm and shrink(all_norm, group.global_clip_norm) or 1
-  local numbers = {factor, group.clip_value or math.huge, lr, 1 - lr * (group.weight_decay or 0)}
+  local numbers = {factor, group.clip_value or math.huge, lr, lr * (group.weight_decay or 0)}
   local rule = self.rule(group, numbers, self.steps)
   if not group.clip_norm then
     local states = {}
-    for i, tensor in ipairs(list) do states[i] = states_of(self, tensor, rule) end
+    for i, tensor in ipairs(list) do states[i] = states_of(self, group, tensor, rule) end
     core.optim.step(rule, list, states, numbers)
     return
   end
   for _, tensor in ipairs(list) do
     numbers[1] = shrink(core.optim.grad_norm {tensor}, group.clip_norm)
-    core.optim.step(rule, {tensor}, {states_of(self, tensor, rule)}, numbers)
+    core.optim.step(rule, {tensor}, {states_of(self, group, tensor, rule)}, numbers)
   end
 end
 
@@ -142,7 +161,7 @@ local function class(name, own, rule)
     __call = function(_, given)
       local self = setmetatable({steps = 0, states = setmetatable({}, {__mode = "k"})}, Class)
       self.options = options.check(name, given, spec)
-      make_groups(self, self.options)
+      make_groups(self)
       return self
     end,
   })
@@ -162,7 +181,7 @@ end)
 
 local function adam(group, h, t)
   h[3] = group.lr * math.sqrt(1 - group.beta2 ^ t) / (1 - group.beta1 ^ t)
-  h[5], h[6], h[7] = group.beta1, group.beta2, group.epsilon
+  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
   return "adam"
 end
 
@@ -177,7 +196,7 @@ class("AdamW", {lr(0.001), beta1, beta2, epsilon, {"weight_decay", "number", def
 -- PyTorch: lr 0.002, and epsilon inside the maximum.
 class("Adamax", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
   h[3] = group.lr / (1 - group.beta1 ^ t)
-  h[5], h[6], h[7] = group.beta1, group.beta2, group.epsilon
+  h[5], h[6], h[7] = 1 - group.beta1, group.beta2, group.epsilon
   return "adamax"
 end)
 
@@ -186,7 +205,7 @@ class("Nadam", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
   local now = group.beta1 * (1 - 0.5 * 0.96 ^ t)
   local later = group.beta1 * (1 - 0.5 * 0.96 ^ (t + 1))
   group.product = (group.product or 1) * now -- of the momenta of all steps so far
-  h[5], h[6], h[7] = group.beta1, group.beta2, group.epsilon
+  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
   h[8] = later / (1 - group.product * later)
   h[9] = (1 - now) / (1 - group.product)
   h[10] = 1 / (1 - group.beta2 ^ t)
@@ -203,7 +222,7 @@ class("RMSprop", {
   epsilon,
   {"centered", "boolean", default = false},
 }, function(group, h)
-  h[5], h[6], h[7] = group.rho, group.momentum, group.epsilon
+  h[5], h[6], h[7] = 1 - group.rho, group.momentum, group.epsilon
   if group.momentum == 0 and not group.centered then return "rmsprop" end
   h[8] = group.centered and 1 or 0
   return "rmsprop_full"
@@ -218,7 +237,7 @@ end)
 
 --- Adadelta (Zeiler 2012): lr 0.001, rho 0.95, epsilon 1e-7; PyTorch: lr 1, rho 0.9, epsilon 1e-6.
 class("Adadelta", {lr(0.001), {"rho", "rate", default = 0.95}, epsilon}, function(group, h)
-  h[5], h[6], h[7] = group.rho, 0, group.epsilon
+  h[5], h[6], h[7] = 1 - group.rho, 0, group.epsilon
   return "adadelta"
 end)
 

@@ -13,39 +13,39 @@ static double reference_step(enum fnn_rule rule, double w, double g, double s[ST
   double lr = h[2], v;
   g *= h[0];
   g = g > h[1] ? h[1] : g < -h[1] ? -h[1] : g;
-  w *= h[3];
+  w -= h[3] * w;
   switch (rule) {
     case FNN_RULE_SGD: return w - lr * g;
     case FNN_RULE_MOMENTUM:
       s[0] = h[4] * s[0] - lr * g;
       return w + (h[5] != 0 ? h[4] * s[0] - lr * g : s[0]);
     case FNN_RULE_ADAM:
-      s[0] = h[4] * s[0] + (1 - h[4]) * g;
-      s[1] = h[5] * s[1] + (1 - h[5]) * g * g;
+      s[0] = (1 - h[4]) * s[0] + h[4] * g;
+      s[1] = (1 - h[5]) * s[1] + h[5] * g * g;
       return w - lr * s[0] / (sqrt(s[1]) + h[6]);
     case FNN_RULE_ADAMAX:
-      s[0] = h[4] * s[0] + (1 - h[4]) * g;
+      s[0] = (1 - h[4]) * s[0] + h[4] * g;
       s[1] = fmax(h[5] * s[1], fabs(g));
       return w - lr * s[0] / (s[1] + h[6]);
     case FNN_RULE_NADAM:
-      s[0] = h[4] * s[0] + (1 - h[4]) * g;
-      s[1] = h[5] * s[1] + (1 - h[5]) * g * g;
+      s[0] = (1 - h[4]) * s[0] + h[4] * g;
+      s[1] = (1 - h[5]) * s[1] + h[5] * g * g;
       return w - lr * (s[0] * h[7] + g * h[8]) / (sqrt(s[1] * h[9]) + h[6]);
     case FNN_RULE_RMSPROP:
-      s[0] = h[4] * s[0] + (1 - h[4]) * g * g;
+      s[0] = (1 - h[4]) * s[0] + h[4] * g * g;
       return w - lr * g / sqrt(s[0] + h[6]);
     case FNN_RULE_RMSPROP_FULL:
-      s[0] = h[4] * s[0] + (1 - h[4]) * g * g;
-      s[2] = h[4] * s[2] + (1 - h[4]) * g;
+      s[0] = (1 - h[4]) * s[0] + h[4] * g * g;
+      s[2] = (1 - h[4]) * s[2] + h[4] * g;
       s[1] = h[5] * s[1] + lr * g / sqrt(s[0] - h[7] * s[2] * s[2] + h[6]);
       return w - s[1];
     case FNN_RULE_ADAGRAD:
       s[0] += g * g;
       return w - lr * g / sqrt(s[0] + h[6]);
     case FNN_RULE_ADADELTA:
-      s[0] = h[4] * s[0] + (1 - h[4]) * g * g;
+      s[0] = (1 - h[4]) * s[0] + h[4] * g * g;
       v = sqrt(s[1] + h[6]) * g / sqrt(s[0] + h[6]);
-      s[1] = h[4] * s[1] + (1 - h[4]) * v * v;
+      s[1] = (1 - h[4]) * s[1] + h[4] * v * v;
       return w - lr * v;
     default: return NAN;
   }
@@ -78,8 +78,8 @@ static void check_rule(const struct fnn_kernels *k, enum fnn_rule rule, size_t n
 
 int spec_update(const struct fnn_kernels *kernels) {
   /* plain; with the gradient scaled and cut, weight decay, and the rules' switches on */
-  static const float numbers[2][NUMBERS] = {{1.0f, INFINITY, 0.01f, 1.0f, 0.9f, 0.0f, 1e-7f, 0.0f, 0.2f, 1.1f},
-                                            {0.5f, 0.75f, 0.1f, 0.99f, 0.95f, 0.999f, 1e-3f, 1.0f, 0.1f, 1.0f}};
+  static const float numbers[2][NUMBERS] = {{1.0f, INFINITY, 0.01f, 0.0f, 0.1f, 0.0f, 1e-7f, 0.0f, 0.2f, 1.1f},
+                                            {0.5f, 0.75f, 0.1f, 0.01f, 0.05f, 0.25f, 1e-3f, 1.0f, 0.1f, 1.0f}};
   check_failures = 0;
   for (int rule = 0; rule < FNN_RULE_COUNT; rule++)
     for (int i = 0; i < SPEC_COUNTS; i++)
