@@ -12,12 +12,19 @@ local function classes_of(tensor)
   return tensor
 end
 
+local function check_lengths(who, prediction, target)
+  if #prediction ~= #target then
+    error(("%s: expected a target for each of the %d predictions, got %d"):format(who, #prediction, #target), 3)
+  end
+end
+
 local Accuracy = {}
 Accuracy.__index = Accuracy
 
 function Accuracy:reset() self.right, self.seen = 0, 0 end
 
 function Accuracy:update(prediction, target)
+  check_lengths(self.name, prediction, target)
   local predicted, wanted = classes_of(prediction), classes_of(target)
   self.right = self.right + predicted:eq(wanted):sum():item()
   self.seen = self.seen + wanted:numel()
@@ -36,6 +43,7 @@ local TopK = setmetatable({}, {__index = Accuracy})
 TopK.__index = TopK
 
 function TopK:update(prediction, target)
+  check_lengths(self.name, prediction, target)
   local _, best = prediction:topk(self.k, 2)
   local wanted = classes_of(target)
   self.right = self.right + best:eq(wanted:unsqueeze(2)):sum():item()
@@ -44,6 +52,7 @@ end
 
 --- The fraction of examples whose class is among the k largest scores.
 function metrics.top_k(k)
+  if math.type(k) ~= "integer" or k < 1 then error("top_k: k: expected an integer of 1 or more, got " .. tostring(k), 2) end
   local metric = setmetatable({name = "top_" .. k, k = k}, TopK)
   metric:reset()
   return metric
@@ -58,12 +67,16 @@ end
 
 --- How often an example of class i (row) was taken for class j (column): int64 (classes, classes), from class numbers 1..classes.
 function metrics.confusion_matrix(predicted, target, classes)
-  local cells = (target - 1) * classes + predicted
-  local sorted = cells:sort():totable()
-  local counts = {}
+  check_lengths("confusion_matrix", predicted, target)
+  local columns, rows, counts = predicted:totable(), target:totable(), {}
   for i = 1, classes * classes do counts[i] = 0 end
-  for _, cell in ipairs(sorted) do
-    if cell < 1 or cell > classes * classes then error("confusion_matrix: expected class numbers 1.." .. classes, 2) end
+  for i, row in ipairs(rows) do
+    for _, class in ipairs {row, columns[i]} do
+      if class < 1 or class > classes or class % 1 ~= 0 then
+        error(("confusion_matrix: expected class numbers 1..%d, got %s"):format(classes, class), 2)
+      end
+    end
+    local cell = (row - 1) * classes + columns[i]
     counts[cell] = counts[cell] + 1
   end
   return core.from_table(counts, "int64"):reshape {classes, classes}
