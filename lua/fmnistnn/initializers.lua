@@ -4,22 +4,30 @@
 -- fan_in and fan_out count what one output is made of and what one input goes to: for a convolution, channels times the
 -- kernel's taps and filters times taps.
 local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
 
 local initializers = {}
 
-local function full(value)
-  return function(shape) return core.full(shape, value) end
+-- An initializer f(shape, fan_in, fan_out, settings) whose settings are checked and have their defaults.
+local function define(name, spec, f)
+  initializers[name] = function(shape, fan_in, fan_out, settings)
+    return f(shape, fan_in, fan_out, options.check(name, settings, spec))
+  end
 end
-initializers.zeros = full(0)
-initializers.ones = full(1)
 
-function initializers.constant(shape, _, _, settings) return core.full(shape, settings.value or 0) end
+define("zeros", {}, function(shape) return core.full(shape, 0) end)
+define("ones", {}, function(shape) return core.full(shape, 1) end)
 
---- Uniform in [low, high): -0.05 and 0.05.
-function initializers.uniform(shape, _, _, settings) return core.uniform(shape, settings.low or -0.05, settings.high or 0.05) end
+define("constant", {{"value", "number", default = 0}}, function(shape, _, _, s) return core.full(shape, s.value) end)
 
---- Normal: mean 0, deviation 0.05.
-function initializers.normal(shape, _, _, settings) return core.normal(shape, settings.mean or 0, settings.deviation or 0.05) end
+--- Uniform in [low, high).
+define("uniform", {{"low", "number", default = -0.05}, {"high", "number", default = 0.05}}, function(shape, _, _, s)
+  return core.uniform(shape, s.low, s.high)
+end)
+
+local mean_and_deviation = {{"mean", "number", default = 0}, {"deviation", "number", default = 0.05}}
+
+define("normal", mean_and_deviation, function(shape, _, _, s) return core.normal(shape, s.mean, s.deviation) end)
 
 -- Standard normal without what lies beyond two deviations: drawn anew until it lies within.
 local function truncated(shape)
@@ -32,10 +40,8 @@ local function truncated(shape)
   return x
 end
 
---- Normal within two deviations: mean 0, deviation 0.05.
-function initializers.truncated_normal(shape, _, _, settings)
-  return truncated(shape) * (settings.deviation or 0.05) + (settings.mean or 0)
-end
+--- Normal within two deviations.
+define("truncated_normal", mean_and_deviation, function(shape, _, _, s) return truncated(shape) * s.deviation + s.mean end)
 
 -- The variance of each family: scale / fan.
 local families = {
@@ -46,13 +52,13 @@ local families = {
 local TRUNCATED_DEVIATION = 0.87962566103423978 -- of a standard normal within two deviations
 
 for family, variance in pairs(families) do
-  initializers[family .. "_uniform"] = function(shape, fan_in, fan_out)
+  define(family .. "_uniform", {}, function(shape, fan_in, fan_out)
     local limit = math.sqrt(3 * variance(fan_in, fan_out))
     return core.uniform(shape, -limit, limit)
-  end
-  initializers[family .. "_normal"] = function(shape, fan_in, fan_out)
+  end)
+  define(family .. "_normal", {}, function(shape, fan_in, fan_out)
     return truncated(shape) * (math.sqrt(variance(fan_in, fan_out)) / TRUNCATED_DEVIATION)
-  end
+  end)
 end
 
 -- Rows made orthonormal one after the other (modified Gram and Schmidt, twice for accuracy).
@@ -70,19 +76,19 @@ local function orthonormal_rows(m)
   return m
 end
 
---- Orthogonal rows or columns of the matrix (first axis, the rest), times gain 1 (Saxe et al. 2013).
-function initializers.orthogonal(shape, _, _, settings)
+--- Orthogonal rows or columns of the matrix (first axis, the rest), times gain (Saxe et al. 2013).
+define("orthogonal", {{"gain", "number", default = 1}}, function(shape, _, _, s)
   local rows, columns = shape[1], 1
   for i = 2, #shape do columns = columns * shape[i] end
   local flat = core.normal({math.min(rows, columns), math.max(rows, columns)}, 0, 1)
   local matrix = orthonormal_rows(flat)
   if rows > columns then matrix = matrix:t() end
-  return (matrix * (settings.gain or 1)):reshape(shape)
-end
+  return (matrix * s.gain):reshape(shape)
+end)
 
 --- A convolution (filters, channels, rows, columns) that passes channel i on as filter i, by a single 1 in the kernel's middle;
 -- for a matrix, the identity (Zagoruyko and Komodakis 2017).
-function initializers.dirac(shape)
+define("dirac", {}, function(shape)
   if #shape < 2 then error("dirac: expected a weight of two axes or more, got " .. #shape, 0) end
   local weight = core.full(shape, 0)
   for i = 1, math.min(shape[1], shape[2]) do
@@ -94,13 +100,18 @@ function initializers.dirac(shape)
     line[last] = 1
   end
   return weight
-end
+end)
 
 -- ---- for layers ----
 
 local function draw(given, shape, fan_in, fan_out)
-  local settings = type(given) == "table" and given or {}
-  local name = type(given) == "table" and given[1] or given
+  local name, settings = given, {}
+  if type(given) == "table" then
+    name = given[1]
+    for key, value in pairs(given) do
+      if key ~= 1 then settings[key] = value end
+    end
+  end
   local f = type(name) == "function" and name or initializers[name]
   if not f or name == "make" or name == "buffer" then error("initializer: no such initializer: " .. tostring(name), 0) end
   local tensor = core.no_grad(f, shape, fan_in, fan_out, settings)

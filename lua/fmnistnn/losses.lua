@@ -5,6 +5,7 @@
 --
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
 local core = require "fmnistnn.core"
+local check = require "fmnistnn.nn.options".check
 
 local losses = {}
 local ops = core.ops
@@ -14,11 +15,10 @@ local function refuse(who, format, ...) error(who .. ": " .. format:format(...),
 
 local function is_class_numbers(target) return core.is_tensor(target) and target.dtype ~= "float32" and target:dim() == 1 end
 
-local function check_options(who, options, known)
-  for name in pairs(options) do
-    if not known[name] then refuse(who, "unknown option: %s", tostring(name)) end
-  end
-end
+-- Options that several losses have, for specs.
+local reduction = {"reduction", "string", default = "mean"}
+local from_logits = {"from_logits", "boolean", default = true}
+local label_smoothing = {"label_smoothing", "number", default = 0}
 
 -- The target as floats of the prediction's shape.
 local function as_rows(who, prediction, target)
@@ -31,11 +31,11 @@ local function as_rows(who, prediction, target)
 end
 
 -- One value an example, to what was asked for.
-local function reduce(who, values, reduction)
-  if reduction == nil or reduction == "mean" then return values:mean() end
-  if reduction == "sum" then return values:sum() end
-  if reduction == "none" then return values end
-  refuse(who, "reduction: expected one of mean, sum, none, got %s", tostring(reduction))
+local function reduce(who, values, how)
+  if how == "mean" then return values:mean() end
+  if how == "sum" then return values:sum() end
+  if how == "none" then return values end
+  refuse(who, "reduction: expected one of mean, sum, none, got %s", how)
 end
 
 -- The mean (or sum) over all axes but the first.
@@ -45,8 +45,7 @@ local function each_example(x, how)
 end
 
 local function probabilities(prediction, options)
-  if options.from_logits ~= false then return prediction:softmax(-1) end
-  return prediction
+  return options.from_logits and prediction:softmax(-1) or prediction
 end
 
 -- ---- over probabilities of classes ----
@@ -55,15 +54,14 @@ end
 -- label_smoothing 0; weight: a factor for each class; from_logits true.
 function losses.categorical_crossentropy(prediction, target, options)
   local who = "categorical_crossentropy"
-  options = options or {}
-  check_options(who, options, {label_smoothing = true, weight = true, from_logits = true, reduction = true})
-  if options.from_logits ~= false then
+  options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
+  if options.from_logits then
     local op = is_class_numbers(target) and ops.cross_entropy_classes or ops.cross_entropy_soft
     return op(prediction, target, {
       weight = options.weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
     })
   end
-  local t, s = as_rows(who, prediction, target), options.label_smoothing or 0
+  local t, s = as_rows(who, prediction, target), options.label_smoothing
   t = t * (1 - s) + s / prediction:size(-1)
   if options.weight then t = t * options.weight end
   local p = (prediction / prediction:sum(-1, true)):clamp(EPSILON, 1 - EPSILON)
@@ -75,8 +73,7 @@ losses.cross_entropy = losses.categorical_crossentropy
 
 --- Kullback and Leibler's divergence, sum_c t_c log(t_c / p_c), with both cut to at least 1e-7. from_logits true.
 function losses.kullback_leibler_divergence(prediction, target, options)
-  options = options or {}
-  check_options("kullback_leibler_divergence", options, {from_logits = true, reduction = true})
+  options = check("kullback_leibler_divergence", options, {reduction, from_logits})
   local t = as_rows("kullback_leibler_divergence", prediction, target):clamp(EPSILON, 1)
   local p = probabilities(prediction, options):clamp(EPSILON, 1)
   return reduce("kullback_leibler_divergence", (t * (t / p):log()):sum(-1), options.reduction)
@@ -84,24 +81,22 @@ end
 
 --- Focal loss (Lin et al. 2017), sum_c -alpha (1 - p_c)^gamma t_c log p_c. alpha 0.25, gamma 2, from_logits true.
 function losses.focal(prediction, target, options)
-  options = options or {}
-  check_options("focal", options, {alpha = true, gamma = true, from_logits = true, reduction = true})
+  options = check("focal", options,
+    {reduction, from_logits, {"alpha", "number", default = 0.25}, {"gamma", "number", default = 2}})
   local t = as_rows("focal", prediction, target)
   local p = probabilities(prediction, options):clamp(EPSILON, 1 - EPSILON)
-  local values = t * p:log() * (1 - p) ^ (options.gamma or 2) * -(options.alpha or 0.25)
+  local values = t * p:log() * (1 - p) ^ options.gamma * -options.alpha
   return reduce("focal", values:sum(-1), options.reduction)
 end
 
 --- Binary cross-entropy, -t log p - (1 - t) log(1 - p), averaged over an example's elements. label_smoothing 0 pulls
 -- targets to 0.5; from_logits true.
 function losses.binary_crossentropy(prediction, target, options)
-  options = options or {}
-  check_options("binary_crossentropy", options, {label_smoothing = true, from_logits = true, reduction = true})
-  local t = as_rows("binary_crossentropy", prediction, target)
-  local s = options.label_smoothing or 0
+  options = check("binary_crossentropy", options, {reduction, from_logits, label_smoothing})
+  local t, s = as_rows("binary_crossentropy", prediction, target), options.label_smoothing
   if s > 0 then t = t * (1 - s) + 0.5 * s end
   local values
-  if options.from_logits == false then
+  if not options.from_logits then
     local p = prediction:clamp(EPSILON, 1 - EPSILON)
     values = -(t * p:log() + (1 - t) * (1 - p):log())
   else
@@ -112,13 +107,11 @@ end
 
 -- ---- over numbers ----
 
--- A loss that is the mean over an example's elements of f(prediction, target, options).
-local function elementwise(name, f, known)
-  known = known or {}
-  known.reduction = true
+-- A loss that is the mean over an example's elements of f(prediction, target, options), with an option of its own if given.
+local function elementwise(name, f, own)
+  local spec = {reduction, own}
   losses[name] = function(prediction, target, options)
-    options = options or {}
-    check_options(name, options, known)
+    options = check(name, options, spec)
     local t = as_rows(name, prediction, target)
     return reduce(name, each_example(f(prediction, t, options), "mean"), options.reduction)
   end
@@ -129,10 +122,9 @@ elementwise("mean_absolute_error", function(p, t) return (p - t):abs() end)
 
 --- Half the square within delta (1), beyond it the absolute error with the same slope (Huber 1964).
 elementwise("huber", function(p, t, options)
-  local delta = options.delta or 1
-  local error = (p - t):abs()
+  local delta, error = options.delta, (p - t):abs()
   return core.ops.where(error:le(delta), error:square() * 0.5, error * delta - 0.5 * delta * delta)
-end, {delta = true})
+end, {"delta", "positive", default = 1})
 
 --- log cosh(p - t), without overflow.
 elementwise("log_cosh", function(p, t)
@@ -152,8 +144,7 @@ elementwise("poisson", function(p, t) return p - t * (p + EPSILON):log() end)
 
 --- max(0, 1 + the largest wrong prediction - the right one)
 function losses.categorical_hinge(prediction, target, options)
-  options = options or {}
-  check_options("categorical_hinge", options, {reduction = true})
+  options = check("categorical_hinge", options, {reduction})
   local t = as_rows("categorical_hinge", prediction, target)
   local right, wrong = (t * prediction):sum(-1), ((1 - t) * prediction):max(-1)
   return reduce("categorical_hinge", (wrong - right + 1):relu(), options.reduction)
@@ -161,8 +152,7 @@ end
 
 --- Minus the cosine of the angle between prediction and target along the last axis: -1 is best.
 function losses.cosine_similarity(prediction, target, options)
-  options = options or {}
-  check_options("cosine_similarity", options, {reduction = true})
+  options = check("cosine_similarity", options, {reduction})
   local t = as_rows("cosine_similarity", prediction, target)
   local function unit(x) return x / x:square():sum(-1, true):maximum(1e-12):sqrt() end
   return reduce("cosine_similarity", -(unit(prediction) * unit(t)):sum(-1), options.reduction)

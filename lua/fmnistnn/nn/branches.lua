@@ -6,18 +6,12 @@
 local Activation = require "fmnistnn.nn.activation"
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
 
 local function take_branches(self, who, given)
-  for i, branch in ipairs(given) do
+  for i, branch in ipairs(given or {}) do
     if not Module.is_module(branch) then error(("%s: element %d: expected a module, got %s"):format(who, i, type(branch)), 4) end
     self[i] = branch
-  end
-end
-
-local function check_names(who, given, known)
-  if type(given) ~= "table" then error(("%s: expected a table, got %s"):format(who, type(given)), 4) end
-  for name in pairs(given) do
-    if type(name) == "string" and not known[name] then error(("%s: unknown option %s"):format(who, name), 4) end
   end
 end
 
@@ -32,7 +26,7 @@ end
 local Add = Module:extend("Add")
 
 function Add:init(given)
-  check_names("Add", given, {})
+  options.check("Add", given, {list = true})
   take_branches(self, "Add", given)
 end
 
@@ -46,9 +40,8 @@ end
 local Concat = Module:extend("Concat")
 
 function Concat:init(given)
-  check_names("Concat", given, {dim = true})
+  self._dim = options.check("Concat", given, {list = true, {"dim", "integer", default = 2}}).dim
   take_branches(self, "Concat", given)
-  self._dim = given.dim or 2
 end
 
 function Concat:forward(...) return core.ops.cat(results(self, ...), self._dim) end
@@ -56,11 +49,14 @@ function Concat:forward(...) return core.ops.cat(results(self, ...), self._dim) 
 local Residual = Module:extend("Residual")
 
 function Residual:init(given)
-  check_names("Residual", given, {shortcut = true, activation = true})
-  if not Module.is_module(given[1]) then error("Residual: expected a module, got " .. type(given[1]), 3) end
-  self.body = given[1]
-  if given.shortcut then self.shortcut = given.shortcut end
-  self._activation = Activation.resolve("Residual", given.activation)
+  local o = options.check("Residual", given, {
+    {"body", "module"},
+    {"shortcut", "module", optional = true},
+    {"activation", "callable", optional = true},
+  })
+  self.body = o.body
+  if o.shortcut then self.shortcut = o.shortcut end
+  self._activation = Activation.resolve("Residual", o.activation)
 end
 
 function Residual:forward(x)

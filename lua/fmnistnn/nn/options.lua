@@ -5,7 +5,10 @@
 --     {"stride", "pair", default = 1},   -- given.stride
 --   })
 --
--- returns a table of all of them. The first option may be given by position. Raises an error that names the option.
+-- returns a table of all of them. The first option may be given by position, unless the spec is marked `list`: then what stands
+-- there by position is no option but the caller's business. Raises an error that names the option.
+local Module = require "fmnistnn.nn.module"
+
 local options = {}
 
 local function is_integer(value) return math.type(value) == "integer" end
@@ -26,6 +29,7 @@ local kinds = {
   whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
   integer = {"an integer", is_integer},
   string = {"a string", function(v) return type(v) == "string" end},
+  module = {"a module", Module.is_module},
   table = {"a table", function(v) return type(v) == "table" end},
   pair = {"an integer of 1 or more, or two of them", function(v) return is_pair(v, 1) end},
   pair0 = {"an integer of 0 or more, or two of them", function(v) return is_pair(v, 0) end},
@@ -44,35 +48,46 @@ local function describe(value)
   return type(value)
 end
 
+-- Raises an error at the line outside the library that the options come from, however deep in it they are checked.
+local library = debug.getinfo(1, "S").source:match("^(.*/)nn/[^/]*$") or "?"
+
+local function refuse(format, ...)
+  local level = 3
+  local caller = debug.getinfo(level, "S")
+  while caller and caller.source:sub(1, #library) == library do
+    level = level + 1
+    caller = debug.getinfo(level, "S")
+  end
+  error(format:format(...), caller and level or 0)
+end
+
 local function check_names(who, given, spec)
   local known = {}
   for _, entry in ipairs(spec) do known[entry[1]] = true end
   for name in pairs(given) do
-    if name ~= 1 and not known[name] then
+    local by_position = name == 1 or spec.list and math.type(name) == "integer"
+    if not by_position and not known[name] then
       local names = {}
       for i, entry in ipairs(spec) do names[i] = entry[1] end
-      error(("%s: unknown option %s (there are %s)"):format(who, tostring(name),
-        #names > 0 and table.concat(names, ", ") or "none"), 4)
+      refuse("%s: unknown option %s (there are %s)", who, tostring(name), #names > 0 and table.concat(names, ", ") or "none")
     end
   end
 end
 
 function options.check(who, given, spec)
   if given == nil then given = {} end
-  if type(given) ~= "table" then
-    error(("%s: expected a table of options, got %s"):format(who, describe(given)), 3)
-  end
+  if type(given) ~= "table" then refuse("%s: expected a table of options, got %s", who, describe(given)) end
   check_names(who, given, spec)
   local checked = {}
   for i, entry in ipairs(spec) do
     local name, kind = entry[1], kinds[entry[2]]
     local value = given[name]
-    if i == 1 and value == nil then value = given[1] end
+    if i == 1 and value == nil and not spec.list then value = given[1] end
     if value == nil then value = entry.default end
     if value == nil and not entry.optional then
-      error(("%s: %s: expected %s, got none"):format(who, name, kind[1]), 3)
+      refuse("%s: %s: expected %s, got none", who, name, kind[1])
     elseif value ~= nil and not kind[2](value) then
-      error(("%s: %s: expected %s, got %s"):format(who, name, kind[1], describe(value)), 3)
+      refuse("%s: %s: expected %s, got %s", who, name, kind[1], describe(value))
     end
     checked[name] = value
   end
