@@ -1,6 +1,9 @@
 /* Memory, threads, the generator, the terminal: what is around the tensors. */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#define _XOPEN_SOURCE 700 /* clock_gettime, realpath */
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,6 +139,18 @@ static int process_id(lua_State *L) {
   return 1;
 }
 
+/* resolve(path): the path with links followed where there is a file, and whether there is something else, a device, a pipe or a
+ * folder, which cannot be replaced by a file */
+static int resolve(lua_State *L) {
+  char real[PATH_MAX];
+  struct stat status;
+  const char *path = luaL_checkstring(L, 1);
+  int special = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+  lua_pushstring(L, !special && realpath(path, real) ? real : path);
+  lua_pushboolean(L, special);
+  return 2;
+}
+
 static int info(lua_State *L) {
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, FNN_VERSION);
@@ -162,6 +177,7 @@ void fnn_open_system(lua_State *L) {
                                        {"terminal", terminal},
                                        {"interrupted", interrupted},
                                        {"process_id", process_id},
+                                       {"resolve", resolve},
                                        {"info", info},
                                        {NULL, NULL}};
   fnn_register(L, functions);

@@ -37,34 +37,51 @@ end
 
 -- ---- reading ----
 
+local function is_object(value) return type(value) == "table" and value ~= json.null and not json.is_array(value) end
 local function is_size(value) return math.type(value) == "integer" and value >= 0 end
+
+-- The bytes that a shape takes, or nil where it is none, or is too large to address even without its axes of size 0.
+local function bytes_of(shape, dtype)
+  local bytes, empty = sizes[dtype], false
+  for _, size in ipairs(shape) do
+    if not is_size(size) or size > 0 and bytes > math.maxinteger // size then return nil end
+    if size == 0 then empty = true else bytes = bytes * size end
+  end
+  return empty and 0 or bytes
+end
 
 -- One entry of the head, checked: {name, dtype, shape, first, last}.
 local function check_entry(name, entry, room)
-  local dtype = type(entry) == "table" and dtypes[entry.dtype]
+  local dtype = is_object(entry) and dtypes[entry.dtype]
   if not dtype then return nil, ("tensor %s: expected dtype F32, U8 or I64"):format(name) end
   local shape, offsets = entry.shape, entry.data_offsets
-  if type(shape) ~= "table" or #shape > 8 then return nil, ("tensor %s: expected a shape of at most 8 sizes"):format(name) end
-  local bytes = sizes[dtype]
-  for _, size in ipairs(shape) do
-    if not is_size(size) or size > 0 and bytes > room // size then
-      return nil, ("tensor %s: its shape does not fit into the file"):format(name)
-    end
-    bytes = bytes * size
+  if not json.is_array(shape) or #shape > 8 then
+    return nil, ("tensor %s: expected a shape of at most 8 sizes"):format(name)
   end
-  if type(offsets) ~= "table" or not is_size(offsets[1]) or not is_size(offsets[2]) or offsets[2] > room
-    or offsets[2] - offsets[1] ~= bytes then
+  local bytes = bytes_of(shape, dtype)
+  if not bytes or bytes > room then return nil, ("tensor %s: its shape does not fit into the file"):format(name) end
+  if not json.is_array(offsets) or #offsets ~= 2 or not is_size(offsets[1]) or not is_size(offsets[2])
+    or offsets[2] > room or offsets[2] - offsets[1] ~= bytes then
     return nil, ("tensor %s: its data_offsets do not fit its shape and the file"):format(name)
   end
   return {name = name, dtype = dtype, shape = table.move(shape, 1, #shape, 1, {}), first = offsets[1], last = offsets[2]}
+end
+
+local function check_metadata(metadata)
+  if not is_object(metadata) then return nil, "__metadata__: expected an object" end
+  for name, value in pairs(metadata) do
+    if type(value) ~= "string" then return nil, ("__metadata__: %s: expected a string"):format(name) end
+  end
+  return metadata
 end
 
 local function check_head(head, room)
   local entries, metadata = {}, {}
   for name, entry in pairs(head) do
     if name == "__metadata__" then
-      if type(entry) ~= "table" then return nil, "__metadata__: expected an object" end
-      metadata = entry
+      local message
+      metadata, message = check_metadata(entry)
+      if not metadata then return nil, message end
     else
       local checked, message = check_entry(name, entry, room)
       if not checked then return nil, message end
@@ -82,16 +99,19 @@ local function check_head(head, room)
 end
 
 local function read_head(file)
-  local size = file:seek("end")
-  file:seek("set")
-  local prefix = file:read(8)
-  if not prefix or #prefix < 8 then return nil, "truncated: expected the eight bytes of the head's length" end
+  local size, message = file:seek("end")
+  if not size or not file:seek("set") then return nil, message end
+  local prefix
+  prefix, message = file:read(8)
+  if not prefix or #prefix < 8 then return nil, message or "truncated: expected the eight bytes of the head's length" end
   local length = string.unpack("<I8", prefix)
   if length < 0 or length > MAX_HEAD or length > size - 8 then
     return nil, ("expected a head of at most %d bytes, its length says %d"):format(math.min(MAX_HEAD, size - 8), length)
   end
-  local head, message = json.decode(file:read(length) or "")
-  if type(head) ~= "table" then return nil, "its head is not JSON: " .. tostring(message) end
+  local head
+  head, message = json.decode(file:read(length) or "")
+  if head == nil then return nil, "its head is not JSON: " .. message end
+  if not is_object(head) then return nil, "its head is not a JSON object" end
   return head, size - 8 - length
 end
 

@@ -9,19 +9,26 @@ local function write_pieces(file, pieces)
   return file:flush()
 end
 
---- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the path; a
--- file that was there before is then as it was.
-return function(path, content)
-  local pieces = type(content) == "table" and content or {content}
-  local temporary = ("%s.%d.tmp"):format(path, core.process_id())
-  local file, message = io.open(temporary, "wb")
+-- Opens a file, writes it and closes it.
+local function write(path, pieces)
+  local file, message = io.open(path, "wb")
   if not file then return nil, message end
   local ok
   ok, message = write_pieces(file, pieces)
   local closed, close_message = file:close()
-  if ok and not closed then ok, message = nil, close_message end
-  if ok then ok, message = os.rename(temporary, path) end
+  if ok and not closed then return nil, close_message end
+  return ok, message
+end
+
+--- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the path; a
+-- file that was there before is then as it was. Links are followed; devices and pipes, such as /dev/stdout, are written to.
+return function(path, content)
+  local pieces = type(content) == "table" and content or {content}
+  local target, special = core.resolve(path)
+  local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
+  local ok, message = write(written, pieces)
+  if ok and not special then ok, message = os.rename(written, target) end
   if ok then return true end
-  os.remove(temporary)
+  if not special then os.remove(written) end
   return nil, ("%s: %s"):format(path, message)
 end

@@ -2,8 +2,10 @@
 --
 -- The architecture is how the model was made: the class and the arguments of each module, modules among the arguments
 -- likewise. Loading calls the same constructors and then gives them the saved tensors. A module that occurs twice is
--- written once and referred to after that.
+-- written once and referred to after that; a tensor with several names too. The metadata names every tensor, so that none
+-- goes missing unnoticed.
 local Module = require "fmnistnn.nn.module"
+local Sequential = require "fmnistnn.nn.sequential"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
 local safetensors = require "fmnistnn.safetensors"
@@ -12,8 +14,35 @@ local FORMAT = "fmnistnn 1"
 
 -- ---- architecture to JSON and back ----
 
--- Plain values are themselves; {class =, arguments =, id =} is a module, {same = id} one that came before, {list = {...}, fields = {...}} a
--- table.
+-- What a module would be made of again. A Sequential's layers may have been exchanged since it was made.
+local function arguments_of(module)
+  if getmetatable(module) == Sequential then return {n = 1, {table.unpack(module)}} end
+  return module._arguments
+end
+
+-- Names in an order that is the same when a table is written and when it is read.
+local function sorted_names(fields)
+  local names = {}
+  for name in pairs(fields) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- The fields of a table that are not its list.
+local function fields_of(value, where)
+  local fields = {}
+  for key, element in pairs(value) do
+    if type(key) == "string" then
+      fields[key] = element
+    elseif math.type(key) ~= "integer" or key < 1 or key > #value then
+      error(("%s: a table with the key %s cannot be saved"):format(where, tostring(key)), 0)
+    end
+  end
+  return fields
+end
+
+-- Plain values are themselves; {class =, arguments =, id =} is a module, {same = id} one that came before,
+-- {list = {...}, fields = {...}} a table.
 local function encode(value, where, seen)
   local kind = type(value)
   if kind == "string" or kind == "number" or kind == "boolean" then return value end
@@ -23,20 +52,18 @@ local function encode(value, where, seen)
     seen.count = seen.count + 1
     seen[value] = seen.count
     local arguments = json.array()
-    local given = value._arguments
+    local given = arguments_of(value)
     for i = 1, given.n do arguments[i] = encode(given[i], ("%s: argument %d"):format(value.class_name, i), seen) end
     return {class = value.class_name, arguments = arguments, id = seen[value]}
   end
   if kind ~= "table" then error(("%s: a %s cannot be saved"):format(where, kind), 0) end
+  if seen[value] then error(where .. ": a table that contains itself cannot be saved", 0) end
+  seen[value] = true
   local list, fields = json.array(), {}
   for i = 1, #value do list[i] = encode(value[i], where, seen) end
-  for key, element in pairs(value) do
-    if type(key) == "string" then
-      fields[key] = encode(element, ("%s: %s"):format(where, key), seen)
-    elseif math.type(key) ~= "integer" or key < 1 or key > #value then
-      error(("%s: a table with the key %s cannot be saved"):format(where, tostring(key)), 0)
-    end
-  end
+  local given = fields_of(value, where)
+  for _, name in ipairs(sorted_names(given)) do fields[name] = encode(given[name], ("%s: %s"):format(where, name), seen) end
+  seen[value] = nil
   return {list = list, fields = fields}
 end
 
@@ -67,24 +94,24 @@ function decode(value, classes, made)
   if type(value.list) ~= "table" or type(value.fields) ~= "table" then error("its architecture is damaged", 0) end
   local result = {}
   for i, element in ipairs(value.list) do result[i] = decode(element, classes, made) end
-  for key, element in pairs(value.fields) do result[key] = decode(element, classes, made) end
+  for _, name in ipairs(sorted_names(value.fields)) do result[name] = decode(value.fields[name], classes, made) end
   return result
 end
 
 -- ---- tensors into a model that was just made ----
 
 -- Fields of tensors are made when a module is first called, so they are put there by name: "4.conv1.weight".
-local function place(model, name, tensor, trained)
-  local modules = {}
-  for prefix, module in model:named_modules() do modules[prefix] = module end
+local function place(modules, name, tensor)
   local prefix, field = name:match("^(.*)%.([^.]*)$")
   if not prefix then prefix, field = "", name end
   local module = modules[prefix]
   if not module then error(("the model has no module for the tensor %s"):format(name), 0) end
-  local existing = rawget(module, field)
-  if existing ~= nil and not core.is_tensor(existing) then error(("the tensor %s has the name of something else"):format(name), 0) end
-  if trained then tensor:requires_grad_() end
-  module[field] = tensor
+  local key = field:find("^[1-9]%d*$") and tonumber(field) or field
+  local existing = module[key]
+  if field:find("^_") or existing ~= nil and not core.is_tensor(existing) then
+    error(("the tensor %s has the name of something else"):format(name), 0)
+  end
+  module[key] = tensor
 end
 
 -- ---- the two functions ----
@@ -94,31 +121,52 @@ local files = {}
 --- Writes a model; see Module:save.
 function files.save(model, path)
   if type(path) ~= "string" then error("save: expected a path, got " .. type(path), 3) end
-  local trained = {}
-  local state = model:state()
-  for _, entry in ipairs(state) do
-    if entry[2].requires_grad then trained[#trained + 1] = entry[1] end
-  end
   local architecture = encode(model, model.class_name, {count = 0})
-  return safetensors.save(path, state, {
+  local tensors, state, first_name = {}, json.array(), {}
+  for i, entry in ipairs(model:state(true)) do
+    local name, tensor = entry[1], entry[2]
+    state[i] = {name = name, trained = tensor.requires_grad, same = first_name[tensor]}
+    if not first_name[tensor] then
+      first_name[tensor] = name
+      tensors[#tensors + 1] = entry
+    end
+  end
+  return safetensors.save(path, tensors, {
     format = FORMAT,
     architecture = json.encode(architecture),
-    trained = json.encode(json.array(trained)),
+    state = json.encode(state),
   })
 end
 
+-- Gives the tensors of a file to a model, in the order in which they were saved.
+local function place_all(model, state, tensors)
+  local modules, used = {}, {}
+  for prefix, module in model:named_modules() do modules[prefix] = module end
+  for _, entry in ipairs(state) do
+    if type(entry) ~= "table" or type(entry.name) ~= "string" then error("its list of tensors is damaged", 0) end
+    local source = entry.same or entry.name
+    local tensor = tensors[source]
+    if not tensor then error(("the tensor %s is missing"):format(tostring(source)), 0) end
+    used[source] = true
+    if entry.trained then tensor:requires_grad_() end
+    place(modules, entry.name, tensor)
+  end
+  for name in pairs(tensors) do
+    if not used[name] then error(("the tensor %s is not one of the model's"):format(name), 0) end
+  end
+end
+
 local function rebuild(tensors, metadata, classes)
-  if metadata.format ~= FORMAT then error(("expected a model of the format %s, got %s"):format(FORMAT, tostring(metadata.format)), 0) end
+  if metadata.format ~= FORMAT then
+    error(("expected a model of the format %s, got %s"):format(FORMAT, tostring(metadata.format)), 0)
+  end
   local architecture = json.decode(metadata.architecture or "")
-  local trained = json.decode(metadata.trained or "")
-  if type(architecture) ~= "table" or type(trained) ~= "table" then error("its architecture is damaged", 0) end
+  local state = json.decode(metadata.state or "")
+  if type(architecture) ~= "table" then error("its architecture is damaged", 0) end
+  if not json.is_array(state) then error("its list of tensors is damaged", 0) end
   local model = decode(architecture, classes, {})
   if not Module.is_module(model) then error("its architecture is damaged", 0) end
-  local is_trained, names = {}, {}
-  for _, name in ipairs(trained) do is_trained[name] = true end
-  for name in pairs(tensors) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do place(model, name, tensors[name], is_trained[name] or false) end
+  place_all(model, state, tensors)
   return model
 end
 

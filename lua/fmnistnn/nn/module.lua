@@ -102,13 +102,13 @@ local function collect_modules(self, prefix, seen, list)
   return list
 end
 
--- {name, tensor} of every leaf that `accept` takes, in order, each once.
-local function collect_tensors(self, accept)
+-- {name, tensor} of every leaf that `accept` takes, in order, each once (or under each of its names).
+local function collect_tensors(self, accept, each_name)
   local list, seen = {}, {}
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do
     local prefix, module = entry[1], entry[2]
     each_field(module, function(name, value)
-      if is_tensor(value) and not seen[value] and value.is_leaf and accept(value) then
+      if is_tensor(value) and (each_name or not seen[value]) and value.is_leaf and accept(value) then
         seen[value] = true
         list[#list + 1] = {prefix == "" and name or prefix .. "." .. name, value}
       end
@@ -157,8 +157,9 @@ function Module:count_parameters()
   return all, trained
 end
 
---- The parameters and buffers: a list of {name, tensor}.
-function Module:state() return collect_tensors(self, any) end
+--- The parameters and buffers: a list of {name, tensor}. A tensor that has several names is there once, under the first, or with
+-- `each_name` under all of them.
+function Module:state(each_name) return collect_tensors(self, any, each_name) end
 
 --- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been called yet
 -- have none; load files with nn.load. Raises when a name or a shape does not fit.
