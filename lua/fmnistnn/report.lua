@@ -1,19 +1,39 @@
---- Results as text for people.
+--- Results as text for people. Class names may be left out: classes then have their numbers.
 local metrics = require "fmnistnn.metrics"
 
 local report = {}
 
-local function pad_left(text, width) return (" "):rep(width - utf8.len(text)) .. text end
-local function pad_right(text, width) return text .. (" "):rep(width - utf8.len(text)) end
+-- ---- texts of a width, in characters where they are UTF-8 ----
 
-local function widest(names)
+local function width_of(text) return utf8.len(text) or #text end
+local function pad_left(text, width) return (" "):rep(width - width_of(text)) .. text end
+local function pad_right(text, width) return text .. (" "):rep(width - width_of(text)) end
+
+local function cut(text, width)
+  if width_of(text) <= width then return text end
+  return text:sub(1, utf8.len(text) and utf8.offset(text, width + 1) - 1 or width)
+end
+
+local function widest(texts)
   local width = 0
-  for _, name in ipairs(names) do width = math.max(width, utf8.len(name)) end
+  for _, text in ipairs(texts) do width = math.max(width, width_of(text)) end
   return width
 end
 
+local function check_names(who, confusion, given)
+  local names = {}
+  if given and #given ~= #confusion then
+    error(("%s: names: expected %d, one for each class, got %d"):format(who, #confusion, #given), 3)
+  end
+  for i = 1, #confusion do names[i] = tostring(given and given[i] or i) end
+  return names
+end
+
+-- ---- the two reports ----
+
 --- Precision, recall, F1 and support of each class, as lines of text.
-function report.classification(confusion, names)
+function report.classification(confusion, class_names)
+  local names = check_names("classification", confusion, class_names)
   local rows, accuracy = metrics.classification_report(confusion)
   local width = math.max(widest(names), #"weighted mean")
   local lines = {pad_right("class", width) .. "  precision  recall      F1  images"}
@@ -37,23 +57,32 @@ function report.classification(confusion, names)
   return table.concat(lines, "\n")
 end
 
---- The confusion matrix with class names: a row for each true class, a column for each predicted one.
-function report.confusion(confusion, names)
-  local counts = confusion:totable()
-  local width, cell = widest(names), 0
-  local headers = {}
-  for i, name in ipairs(names) do headers[i] = name:sub(1, 5) end -- ten classes fit into 80 columns
-  cell = math.max(widest(headers), 5)
-  local lines = {pad_right("true \\ predicted", math.max(width, 16))}
-  width = math.max(width, 16)
-  for i in ipairs(names) do lines[1] = lines[1] .. " " .. pad_left(headers[i], cell) end
-  for i, row in ipairs(counts) do
-    local line = pad_right(names[i], width)
+-- The cells of a confusion matrix as texts: "." for no mistake.
+local function cell_texts(confusion)
+  local rows, all = confusion:totable(), {}
+  for i, row in ipairs(rows) do
     for j, count in ipairs(row) do
-      line = line .. " " .. pad_left(count == 0 and i ~= j and "." or ("%d"):format(count), cell)
+      row[j] = count == 0 and i ~= j and "." or ("%d"):format(count)
+      all[#all + 1] = row[j]
     end
-    lines[#lines + 1] = line
   end
+  return rows, widest(all)
+end
+
+--- The confusion matrix with class names: a row for each true class, a column for each predicted one.
+function report.confusion(confusion, class_names)
+  local names, headers = check_names("confusion", confusion, class_names), {}
+  for i, name in ipairs(names) do headers[i] = cut(name, 5) end -- ten classes fit into 80 columns
+  local rows, widest_cell = cell_texts(confusion)
+  local title = "true \\ predicted"
+  local width, cell = math.max(widest(names), #title), math.max(widest_cell, 5)
+  local function line(name, texts)
+    local parts = {pad_right(name, width)}
+    for i, text in ipairs(texts) do parts[i + 1] = pad_left(text, cell) end
+    return table.concat(parts, " ")
+  end
+  local lines = {line(title, headers)}
+  for i, row in ipairs(rows) do lines[i + 1] = line(names[i], row) end
   return table.concat(lines, "\n")
 end
 
