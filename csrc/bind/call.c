@@ -79,9 +79,8 @@ void fnn_begin_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
   if (fnn_is_recorded(tensor) && fnn_recording(L))
     luaL_error(L, "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
                "or fnn.no_grad", who);
-  for (int i = 0; i < tensor->shape.rank; i++)
-    if (tensor->stride[i] == 0 && tensor->shape.size[i] > 1)
-      luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
+  if (fnn_tensor_overlaps(tensor))
+    luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
   tensor->storage->version++;
 }
 

@@ -58,7 +58,8 @@ static enum fnn_status backward(struct fnn_call *call) {
   size_t rows = fnn_shape_product(&whole.shape, 0, axis), step = row_bytes(&whole, axis);
   const char *from = fnn_tensor_data(call->grad);
   for (size_t i = 0; i < call->inputs; i++) {
-    size_t bytes = row_bytes(&call->in_spec[i], axis);
+    struct fnn_spec part = {FNN_FLOAT32, call->in_spec[i].shape}; /* whatever the input's type is */
+    size_t bytes = row_bytes(&part, axis);
     if (fnn_wants(call, i)) {
       FNN_TRY(fnn_new_grad(call, i));
       copy_rows(rows, bytes, fnn_tensor_data(call->grad_in[i]), bytes, from, step);

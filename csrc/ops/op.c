@@ -130,10 +130,9 @@ static enum fnn_status check_over(struct fnn_call *call, const struct fnn_tensor
   if (!fnn_shape_equal(&over->shape, &call->out_spec[0].shape))
     return fnn_fail(call->context, FNN_INVALID, "%s_: the result of shape %s does not fit into a tensor of shape %s",
                     call->op->name, fnn_shape_text(&call->out_spec[0].shape, a), fnn_shape_text(&over->shape, b));
-  for (int i = 0; i < over->shape.rank; i++)
-    if (over->stride[i] == 0 && over->shape.size[i] > 1)
-      return fnn_fail(call->context, FNN_INVALID, "%s_: several elements of an expanded tensor share one place in memory",
-                      call->op->name);
+  if (fnn_tensor_overlaps(over))
+    return fnn_fail(call->context, FNN_INVALID, "%s_: several elements of an expanded tensor share one place in memory",
+                    call->op->name);
   if (over->dtype != FNN_FLOAT32 && call->out_spec[0].dtype == FNN_FLOAT32)
     return fnn_fail(call->context, FNN_INVALID, "%s_: a float32 result does not fit into a tensor of %s", call->op->name,
                     fnn_dtype_name(over->dtype));

@@ -138,3 +138,10 @@ int fnn_tensor_is_contiguous(const struct fnn_tensor *tensor) {
   }
   return 1;
 }
+
+int fnn_tensor_overlaps(const struct fnn_tensor *tensor) {
+  if (fnn_tensor_numel(tensor) == 0) return 0;
+  for (int i = 0; i < tensor->shape.rank; i++)
+    if (tensor->stride[i] == 0 && tensor->shape.size[i] > 1) return 1;
+  return 0;
+}

@@ -80,5 +80,7 @@ size_t fnn_tensor_position(const struct fnn_tensor *tensor, size_t i);
 struct fnn_context *fnn_tensor_context(const struct fnn_tensor *tensor);
 /* Dense, last axis fastest. */
 int fnn_tensor_is_contiguous(const struct fnn_tensor *tensor);
+/* Several elements share one place in memory, as after expand: nothing to write to. */
+int fnn_tensor_overlaps(const struct fnn_tensor *tensor);
 
 #endif
