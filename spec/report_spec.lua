@@ -72,8 +72,8 @@ describe("reports", function()
   end)
 
   it("call classes by their numbers when they have no names", function()
-    assert.are.same({"true \\ predicted     1     2", "1                    3     1", "2                    .     2"},
-      lines(report.confusion(two)))
+    local expected = {"true \\ predicted     1     2", "1                    3     1", "2                    .     2"}
+    assert.are.same(expected, lines(report.confusion(two)))
     assert.matches("\n2 +0.667", report.classification(two))
   end)
 

@@ -123,13 +123,16 @@ static int terminal(lua_State *L) {
   return 1;
 }
 
-/* interrupted(): whether the standalone lua has been told to stop (Ctrl-C) and could not yet, because a coroutine
- * is running: its handler sets this very hook on the main thread. */
+/* interrupted(forget): whether the standalone lua has been told to stop (Ctrl-C) and could not yet, because a coroutine
+ * is running: its handler sets this very hook on the main thread. `forget`: lua then goes on there as if it had not. */
 static int interrupted(lua_State *L) {
   enum { ALL = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT };
+  lua_settop(L, 1);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_State *main = lua_tothread(L, -1);
-  lua_pushboolean(L, lua_gethook(main) && lua_gethookmask(main) == ALL && lua_gethookcount(main) == 1);
+  int told = lua_gethook(main) && lua_gethookmask(main) == ALL && lua_gethookcount(main) == 1;
+  if (told && lua_toboolean(L, 1)) lua_sethook(main, NULL, 0, 0);
+  lua_pushboolean(L, told);
   return 1;
 }
 

@@ -1,7 +1,7 @@
 --- Measures of a classifier.
 --
 -- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset = function(self)}; a
--- Trainer takes such tables and the names below.
+-- Trainer takes such tables and the names below. It closes prediction and target after update, which clones what it keeps.
 local core = require "fmnistnn.core"
 
 local metrics = {}

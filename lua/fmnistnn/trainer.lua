@@ -96,6 +96,12 @@ end
 -- lua stops a script by an error of this text, raised wherever it happens to be.
 local function is_interrupt(message) return type(message) == "string" and message:find("interrupted!$") ~= nil end
 
+-- The message of an error, with where it happened.
+local function traced(message)
+  if type(message) ~= "string" or is_interrupt(message) or message:find("stack traceback:", 1, true) then return message end
+  return debug.traceback(message, 2)
+end
+
 local function train_batch(self, examples, target)
   local prediction = self.model(examples)
   local loss <close> = self.loss(prediction, target)
@@ -104,6 +110,14 @@ local function train_batch(self, examples, target)
   self.optimizer:step()
   update(self, loss, prediction, target)
   prediction:close()
+end
+
+local function check_callbacks(callbacks)
+  for key, callback in pairs(callbacks) do
+    if math.type(key) ~= "integer" or type(callback) ~= "table" then
+      error("fit: callbacks: expected a list of tables, got " .. tostring(key) .. " = " .. tostring(callback), 3)
+    end
+  end
 end
 
 local function call_back(o, event, ...)
@@ -122,7 +136,7 @@ local function train_epoch(self, data, o, epoch, progress)
     examples:close()
     target:close()
     call_back(o, "on_batch_end", self)
-    if core.interrupted() then error("interrupted!", 0) end
+    if core.interrupted(o.interruptible) then error("interrupted!", 0) end
   end
   return averages(self)
 end
@@ -155,7 +169,6 @@ local function run_epochs(self, data, o, progress)
     call_back(o, "on_epoch_end", self, epoch, values)
     if self.stop then break end
   end
-  call_back(o, "on_train_end", self)
 end
 
 local function as_data_set(who, given)
@@ -191,6 +204,7 @@ function Trainer:fit(data, given)
     {"interruptible", "boolean", default = false},
   })
   if not self.optimizer then error("fit: the Trainer was made without an optimizer", 2) end
+  check_callbacks(o.callbacks)
   data = as_data_set("fit", data)
   if #data == 0 then error("fit: the data set is empty", 2) end
   if o.validation then o.validation = as_data_set("fit: validation", o.validation) end
@@ -198,25 +212,25 @@ function Trainer:fit(data, given)
   if o.seed then core.manual_seed(o.seed) end
   local progress = o.progress and Progress.new(o.epochs)
   self.history, self.stop = {}, false
-  local ok, message = xpcall(run_epochs, function(m)
-    return is_interrupt(m) and m or type(m) == "string" and debug.traceback(m, 2) or m
-  end, self, data, o, progress)
+  local ok, message = xpcall(run_epochs, traced, self, data, o, progress)
   if progress then progress:stop() end
   if not ok then
     if not (o.interruptible and is_interrupt(message)) then error(message, 0) end
     self.history.interrupted = true
   end
+  call_back(o, "on_train_end", self)
   return self.history
 end
 
 -- ---- using ----
 
--- f() with the model in evaluation and nothing recorded.
+-- f() with the model in evaluation and nothing recorded; then each module is as it was.
 local function evaluating(self, f)
-  local training = self.model.training
+  local modes = {}
+  for _, module in self.model:named_modules() do modes[module] = module.training end
   self.model:eval()
-  local ok, message = pcall(core.no_grad, f)
-  self.model:train(training)
+  local ok, message = core.no_grad(xpcall, f, traced)
+  for module, training in pairs(modes) do module.training = training end
   if not ok then error(message, 0) end
 end
 

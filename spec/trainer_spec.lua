@@ -1,0 +1,748 @@
+-- The training loop: what it learns, tells, leaves alone and survives.
+local blobs = require "spec.support.blobs"
+local core = require "fmnistnn.core"
+local fnn = require "fmnistnn"
+local process = require "spec.support.process"
+
+local nn = fnn.nn
+local quote = process.quote
+local data, few
+
+setup(function()
+  data = blobs(100)
+  few = blobs(30)
+end)
+
+local function make_model()
+  return nn.Sequential {
+    nn.Conv2d {4, kernel = 3, activation = "relu"}, nn.BatchNorm2d {momentum = 0.8}, nn.MaxPool2d {2},
+    nn.Dropout {0.2},
+    nn.Flatten {}, nn.Dense {2},
+  }
+end
+
+-- A trainer of a plain model, with options to change.
+local function make(changed)
+  local options = {
+    model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}, optimizer = fnn.optim.Adam {lr = 0.02},
+    loss = "categorical_crossentropy",
+    metrics = {"accuracy"},
+  }
+  for name, value in pairs(changed or {}) do options[name] = value or nil end
+  return fnn.Trainer(options)
+end
+
+-- Trains without progress.
+local function fit(trainer, set, options)
+  options.progress = false
+  return trainer:fit(set, options)
+end
+
+local function bytes_of(model)
+  local parts = {}
+  for _, entry in ipairs(model:state()) do parts[#parts + 1] = entry[1] .. entry[2]:tobytes() end
+  return table.concat(parts)
+end
+
+local function error_of(f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok)
+  return message
+end
+
+describe("Trainer:fit", function()
+  it("learns", function()
+    local trainer = make {model = make_model()}
+    local history = fit(trainer, data, {epochs = 6, batch_size = 16, seed = 1})
+    assert(history.accuracy[6] > 0.95, history.accuracy[6])
+    assert(history.loss[6] < 0.3 * history.loss[1])
+    local result = trainer:evaluate(few)
+    assert(result.accuracy > 0.95, result.accuracy)
+    assert(result.loss < 0.2, result.loss)
+  end)
+
+  it("keeps a history of lists with a value an epoch", function()
+    local trainer = make {metrics = {"accuracy", fnn.metrics.top_k(2)}}
+    local history = fit(trainer, data, {epochs = 3, validation = few})
+    local names = {}
+    for name, list in pairs(history) do
+      names[#names + 1] = name
+      assert.are.equal(3, #list)
+      for _, value in ipairs(list) do assert.is_number(value) end
+    end
+    table.sort(names)
+    assert.are.equal("accuracy images_per_second loss seconds top_2 val_accuracy val_loss val_top_2",
+    table.concat(names, " "))
+    assert.are.same({1.0, 1.0, 1.0}, history.top_2)
+    assert.is_true(rawequal(history, trainer.history))
+    local again = fit(trainer, data, {})
+    assert.are.equal(1, #again.loss)
+    assert.are.equal(3, #history.loss)
+    assert.is_nil(again.val_loss)
+  end)
+
+  it("with a seed gives the same bits, whatever came before, on any number of threads", function()
+    local threads = fnn.threads()
+    local expected, losses
+    for _, count in ipairs {1, 1, 2, 3} do
+      fnn.set_threads(count)
+      fnn.manual_seed(count * 1000)
+      fnn.rand(count)
+      local trainer = make {model = make_model()}
+      local history = fit(trainer, data, {epochs = 2, batch_size = 16, seed = 42, validation = few})
+      expected, losses = expected or bytes_of(trainer.model), losses or history.loss
+      assert(bytes_of(trainer.model) == expected, "other weights on " .. count .. " threads")
+      assert.are.same(losses, history.loss)
+    end
+    fnn.set_threads(threads)
+    local other = make {model = make_model()}
+    assert.are_not.same(losses, fit(other, data, {epochs = 2, batch_size = 16, seed = 43}).loss)
+  end)
+
+  it("without a seed follows the generator", function()
+    local function train()
+      local trainer = make {model = make_model()}
+      return fit(trainer, data, {batch_size = 16}).loss
+    end
+    fnn.manual_seed(5)
+    local first, second = train(), train()
+    assert.are_not.same(first, second)
+    fnn.manual_seed(5)
+    assert.are.same(first, train())
+    assert.are.same(second, train())
+  end)
+
+  it("shuffles anew in each epoch, or not at all", function()
+    local orders
+    local Spy = nn.Module:extend("Spy")
+    function Spy:init() self.dense = nn.Dense {2} end
+    function Spy:forward(x)
+      if self.training then orders[#orders + 1] = x:tobytes() end
+      return self.dense(x:flatten(2))
+    end
+    local function watch(options)
+      orders = {}
+      options.epochs, options.batch_size = 2, 1000
+      fit(make {model = Spy()}, few, options)
+      return orders[1], orders[2]
+    end
+    local all = few:tensors():tobytes()
+    local first, second = watch {seed = 1}
+    assert(first ~= second and first ~= all and second ~= all)
+    local first_again, second_again = watch {seed = 1}
+    assert(first == first_again and second == second_again)
+    first, second = watch {shuffle = false}
+    assert(first == all and second == all)
+  end)
+
+  it("averages over examples, not batches, and takes a short last batch", function()
+    local sizes, losses = {}, {}
+    local Mean = nn.Module:extend("Mean")
+    function Mean:init() self.weight = fnn.zeros(1, {requires_grad = true}) end
+    function Mean:forward(x)
+      sizes[#sizes + 1] = #x
+      return x:flatten(2):mean(2) + self.weight * 0
+    end
+    local function loss(prediction)
+      local value = prediction:square():mean()
+      losses[#losses + 1] = value:item()
+      return value
+    end
+    local trainer = make {model = Mean(), loss = loss, metrics = {}}
+    local history = fit(trainer, data, {batch_size = 30, shuffle = false})
+    assert.are.same({30, 30, 30, 10}, sizes)
+    local expected = (30 * (losses[1] + losses[2] + losses[3]) + 10 * losses[4]) / 100
+    assert.are.equal(expected, history.loss[1])
+    sizes = {}
+    trainer:evaluate(data, {batch_size = 64})
+    assert.are.same({64, 36}, sizes)
+  end)
+
+  it("evaluates a validation set after each epoch", function()
+    local trainer = make()
+    local history = fit(trainer, data, {epochs = 2, batch_size = 25, validation = few})
+    local result = trainer:evaluate(few, {batch_size = 25})
+    assert.are.equal(result.loss, history.val_loss[2])
+    assert.are.equal(result.accuracy, history.val_accuracy[2])
+    local pair = fit(trainer, {data:tensors()}, {validation = {few:tensors()}})
+    assert.are.equal(1, #pair.val_loss)
+  end)
+
+  it("sets the end of the data apart with validation_split", function()
+    local seen = 0
+    local trainer = make()
+    local history = fit(trainer, data, {
+      validation_split = 0.2, batch_size = 100, callbacks = {{on_batch_end = function(_,
+      t) seen = seen + t.count end}},
+    })
+    assert.are.equal(80, seen)
+    assert.are.equal(trainer:evaluate(data:range(81, 100), {batch_size = 100}).loss, history.val_loss[1])
+  end)
+
+  it("calls callbacks in order, with their arguments", function()
+    local calls, events = {}, {"on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"}
+    local trainer = make()
+    local function recorder(name)
+      local callback = {name = name}
+      for _, event in ipairs(events) do
+        callback[event] = function(self, given, epoch, values, ...)
+          assert.is_true(rawequal(self, callback) and rawequal(given, trainer))
+          assert.are.equal(0, select("#", ...))
+          if event == "on_epoch_end" then
+            assert.are.equal(trainer.history.loss[epoch], values.loss)
+            assert.are.equal(trainer.history.val_accuracy[epoch], values.val_accuracy)
+            assert.is_number(values.seconds)
+          else
+            assert.is_nil(values)
+          end
+          calls[#calls + 1] = ("%s %s %s"):format(name, event:sub(4), epoch or "-")
+        end
+      end
+      return callback
+    end
+    fit(trainer, data, {
+      epochs = 2, batch_size = 50, validation = few,
+      callbacks = {recorder "a", {}, recorder "b", {on_epoch_begin = function(_, _,
+      epoch) calls[#calls + 1] = "c " .. epoch end}},
+    })
+    local expected = {"a train_begin -", "b train_begin -"}
+    for epoch = 1, 2 do
+      for _, each in ipairs {
+        "a epoch_begin " .. epoch, "b epoch_begin " .. epoch, "c " .. epoch, "a batch_end -", "b batch_end -",
+        "a batch_end -",
+        "b batch_end -", "a epoch_end " .. epoch, "b epoch_end " .. epoch,
+      } do
+        expected[#expected + 1] = each
+      end
+    end
+    expected[#expected + 1], expected[#expected + 2] = "a train_end -", "b train_end -"
+    assert.are.same(expected, calls)
+  end)
+
+  it("stops after the epoch when told to", function()
+    local ended = 0
+    local early = {
+      on_batch_end = function(_, trainer) if #(trainer.history.loss or {}) == 1 then trainer.stop = true end end,
+      on_train_end = function() ended = ended + 1 end,
+    }
+    local trainer = make()
+    local history = fit(trainer, data, {epochs = 10, batch_size = 10, callbacks = {early}})
+    assert.are.equal(2, #history.loss)
+    assert.are.equal(1, ended)
+    assert.is_nil(history.interrupted)
+    assert.are.equal(1, #fit(trainer, data, {}).loss) -- it does not stay so
+  end)
+
+  it("leaves the model training, and can be called again", function()
+    local trainer = make {model = make_model()}
+    fit(trainer, data, {validation = few})
+    assert.is_true(trainer.model.training)
+    trainer.model:eval()
+    local loss = fit(trainer, data, {epochs = 2}).loss
+    assert(loss[2] < 0.7)
+    assert.is_true(trainer.model[4].training)
+  end)
+
+  it("trains what the optimizer was given", function()
+    local model = nn.Sequential {nn.Flatten {}, nn.Dense {4}, nn.Dense {2}}
+    model(few:tensors())
+    local before = model[2].weight:tobytes()
+    fit(make {model = model, optimizer = fnn.optim.SGD {parameters = model[3]:parameters(), lr = 0.1}}, few, {})
+    assert(model[2].weight:tobytes() == before)
+    local frozen = model[3].weight:tobytes()
+    model[3]:requires_grad_(false)
+    fit(make {model = model, optimizer = fnn.optim.SGD {lr = 0.1}}, few, {})
+    assert(model[3].weight:tobytes() == frozen)
+    assert(model[2].weight:tobytes() ~= before)
+  end)
+
+  it("refuses what it cannot use", function()
+    local function refuses(pattern, f) assert.error_matches(f, pattern) end
+    local trainer = make()
+    refuses("fit: the Trainer was made without an optimizer", function() make {optimizer = false}:fit(data) end)
+    refuses("fit: expected a data set or {examples, labels}, got number", function() trainer:fit(5) end)
+    refuses("fit: expected a data set", function() trainer:fit({1, 2}) end)
+    refuses("fit: the data set is empty", function() trainer:fit(data:first(0)) end)
+    refuses("fit: validation: expected a data set", function() trainer:fit(data, {validation = {}}) end)
+    refuses("fit: epochs: expected an integer of 1 or more", function() trainer:fit(data, {epochs = 0}) end)
+    refuses("fit: batch_size: ", function() trainer:fit(data, {batch_size = "all"}) end)
+    refuses("fit: unknown option epoch ", function() trainer:fit(data, {epoch = 3}) end)
+    refuses("fit: callbacks: expected a list of tables", function() trainer:fit(data,
+    {callbacks = {on_epoch_end = print}}) end)
+    refuses("fit: callbacks: expected a list of tables", function() trainer:fit(data, {callbacks = {print}}) end)
+    refuses("split: ", function() trainer:fit(data, {validation_split = 1}) end)
+    refuses("split: 1 examples are too few", function() trainer:fit(data:first(1), {validation_split = 0.5}) end)
+    refuses("evaluate: expected a data set", function() trainer:evaluate() end)
+    refuses("evaluate: unknown option size", function() trainer:evaluate(data, {size = 3}) end)
+    refuses("predict: there are no examples", function() trainer:predict(data:first(0)) end)
+    refuses("predict: expected a data set", function() trainer:predict("x") end)
+    refuses("Trainer: model: expected a module", function() make {model = {}} end)
+    refuses("Trainer: loss: expected a function or the name of a loss, got crossentropy",
+    function() make {loss = "crossentropy"} end)
+    refuses("Trainer: loss: expected ", function() make {loss = false} end)
+    refuses('metric: expected "accuracy" or a table, got precision', function() make {metrics = {"precision"}} end)
+    refuses("Trainer: unknown option metric ", function() make {metric = {}} end)
+  end)
+end)
+
+describe("a Trainer's loss", function()
+  it("goes by every name in fnn.losses", function()
+    for name in pairs(fnn.losses) do
+      local set = data
+      if name ~= "categorical_crossentropy" and name ~= "cross_entropy" then
+        local examples, labels = data:tensors()
+        set = {examples, labels:one_hot(2)}
+      end
+      local activation = name == "poisson" and "softmax" or nil -- it counts, so it takes no negative numbers
+      local model = nn.Sequential {nn.Flatten {}, nn.Dense {2, activation = activation}}
+      local history = fit(make {model = model, loss = name}, set, {epochs = 3, seed = 1})
+      assert(history.loss[3] <= history.loss[1], name)
+    end
+  end)
+
+  it("may be a function", function()
+    local function loss(prediction, target)
+      assert.are.same({#target, 2}, prediction.shape)
+      return fnn.losses.cross_entropy(prediction, target, {label_smoothing = 0.1})
+    end
+    local named, own = make(), make {loss = loss}
+    assert.are_not.equal(fit(named, data, {seed = 1}).loss[1], fit(own, data, {seed = 1}).loss[1])
+    assert(own:evaluate(data).loss > named:evaluate(data).loss)
+  end)
+
+  it("takes outputs as probabilities where the model ends in them", function()
+    local function head(...) return nn.Sequential {nn.Flatten {}, ...} end
+    local function train(model, name, set)
+      return fit(make {model = model, loss = name}, set or data, {epochs = 2, seed = 3, batch_size = 25}).loss
+    end
+    local function assert_near(expected, got)
+      for i, loss in ipairs(expected) do assert(math.abs(loss - got[i]) < 1e-4 * loss,
+      ("%g instead of %g"):format(got[i], loss)) end
+    end
+    for _, name in ipairs {"categorical_crossentropy", "cross_entropy", "kullback_leibler_divergence", "focal"} do
+      local expected = train(head(nn.Dense {2}), name)
+      assert_near(expected, train(head(nn.Dense {2, activation = "softmax"}), name))
+      assert_near(expected, train(head(nn.Dense {2, activation = {"softmax"}}), name))
+      assert_near(expected, train(head(nn.Dense {2}, nn.Activation {"softmax"}), name))
+      assert_near(expected, train(head(nn.Sequential {nn.Dense {2}, nn.Sequential {nn.Activation "softmax"}}), name))
+    end
+    local binary = data.labels:float():reshape(100, 1) - 1
+    local set = {data:tensors(), binary}
+    assert_near(train(head(nn.Dense {1}), "binary_crossentropy", set),
+      train(head(nn.Dense {1, activation = "sigmoid"}), "binary_crossentropy", set))
+    local other = train(head(nn.Dense {2, activation = "tanh"}), "cross_entropy")
+    assert(math.abs(other[1] - train(head(nn.Dense {2}), "cross_entropy")[1]) > 1e-4)
+  end)
+end)
+
+describe("a Trainer's metrics", function()
+  it("are reset, updated and asked once a batch or more, on plain tensors", function()
+    local calls, counts = {}, {}
+    local metric = {name = "seen"}
+    function metric:reset() calls[#calls + 1], self.seen = "reset", 0 end
+    function metric:update(prediction, target)
+      assert.is_false(prediction.requires_grad)
+      assert.are.equal(#prediction, #target)
+      calls[#calls + 1] = "update"
+      self.seen = self.seen + #target
+    end
+    function metric:value() return self.seen end
+    local trainer = make {metrics = {metric, "accuracy"}}
+    local history = fit(trainer, data, {batch_size = 40, validation = few, callbacks = {{
+      on_batch_end = function() counts[#counts + 1] = metric:value() end,
+    }}})
+    assert.are.equal("reset update update update reset update", table.concat(calls, " "))
+    assert.are.same({40, 80, 100}, counts)
+    assert.are.same({100}, history.seen)
+    assert.are.same({30}, history.val_seen)
+    assert.are.same({"accuracy", "loss", "seen"}, (function(names)
+      for name in pairs(trainer:evaluate(few)) do names[#names + 1] = name end
+      table.sort(names)
+      return names
+    end)({}))
+  end)
+
+  it("agree with predictions", function()
+    local trainer = make()
+    fit(trainer, data, {epochs = 2, seed = 1})
+    local right = trainer:predict(few):argmax(2):eq(few.labels):sum():item()
+    assert.are.equal(right / 30, trainer:evaluate(few).accuracy)
+  end)
+end)
+
+describe("Trainer:evaluate and predict", function()
+  local function modes(model)
+    local list = {}
+    for name, module in model:named_modules() do list[#list + 1] = name .. tostring(module.training) end
+    return table.concat(list, " ")
+  end
+
+  it("give the model's outputs in evaluation, for any batch size", function()
+    local trainer = make {model = make_model()}
+    fit(trainer, data, {seed = 1})
+    trainer.model:eval()
+    local images = few:tensors()
+    local expected = fnn.no_grad(trainer.model, images)
+    trainer.model:train()
+    for _, given in ipairs {few, images, {images, few.labels}} do
+      for _, size in ipairs {7, 30, 1000} do
+        local outputs = trainer:predict(given, {batch_size = size})
+        assert.is_false(outputs.requires_grad)
+        local difference = (outputs - expected):abs():max():item()
+        assert(difference < (size < 30 and 1e-5 or 1e-30), difference)
+      end
+    end
+    assert(trainer:predict(few):equal(expected))
+    assert(math.abs(trainer:evaluate(few).loss - fnn.losses.cross_entropy(expected, few.labels):item()) < 1e-6)
+    assert.are.equal(trainer:evaluate(few).loss, trainer:evaluate(few, {batch_size = 30}).loss)
+  end)
+
+  it("leave every module in the mode that it had", function()
+    local trainer = make {model = make_model()}
+    fit(trainer, few, {})
+    trainer.model[2]:eval()
+    local before, statistics = modes(trainer.model), trainer.model[2].running_mean:tobytes()
+    trainer:evaluate(few)
+    trainer:predict(few)
+    assert.are.equal(before, modes(trainer.model))
+    assert(trainer.model[2].running_mean:tobytes() == statistics)
+    trainer.model:eval()
+    trainer:evaluate(few)
+    assert.is_false(trainer.model.training)
+  end)
+
+  it("do so after an error too", function()
+    local Fails = nn.Module:extend("Fails")
+    function Fails:init() self.inner = nn.Dropout {0.5} end
+    function Fails:forward(x)
+      assert(not self.training and not self.inner.training and not fnn.is_grad_enabled())
+      if x then error("no more", 0) end
+    end
+    local trainer = make {model = Fails()}
+    assert.matches("^no more", error_of(trainer.evaluate, trainer, few))
+    assert.matches("^no more", error_of(trainer.predict, trainer, few))
+    assert.are.equal("true innertrue", modes(trainer.model))
+    assert.is_true(fnn.is_grad_enabled())
+    local broken = {name = "broken", reset = function() end, update = function() error({code = 7}) end}
+    local other = make {metrics = {broken}}
+    assert.are.same({code = 7}, error_of(other.evaluate, other, few))
+    assert.is_true(other.model.training)
+  end)
+
+  it("need no optimizer", function()
+    local trainer = make {optimizer = false}
+    assert.is_number(trainer:evaluate(few).loss)
+    assert.are.same({30, 2}, trainer:predict(few).shape)
+  end)
+
+  it("may be called from a callback at an epoch's end", function()
+    local seen = {}
+    local trainer = make()
+    local history = fit(trainer, data, {epochs = 2, callbacks = {{
+      on_epoch_end = function(_, t) seen[#seen + 1] = t:evaluate(few).loss end,
+    }}, validation = few})
+    for i, loss in ipairs(history.val_loss) do assert(math.abs(loss - seen[i]) < 1e-6) end
+  end)
+end)
+
+describe("an error in fit", function()
+  it("is raised with where it happened, and leaves the history", function()
+    local trainer = make()
+    local function breaks(_, _, epoch) if epoch == 3 then error("the disk is full") end end
+    local message = error_of(fit, trainer, data, {epochs = 5, callbacks = {{on_epoch_end = breaks}}})
+    assert.matches("trainer_spec.lua:%d+: the disk is full\nstack traceback:", message)
+    assert.matches("in function <spec/trainer_spec.lua", message)
+    assert.are.equal(3, #trainer.history.loss)
+    assert.is_nil(trainer.history.interrupted)
+    assert.are.equal(1, #fit(trainer, data, {}).loss)
+  end)
+
+  it("that is no text is raised as it is", function()
+    local problem = {code = 5}
+    local trainer = make()
+    assert.is_true(rawequal(problem, error_of(fit, trainer, data,
+    {callbacks = {{on_batch_end = function() error(problem) end}}})))
+    local ok, message = pcall(fit, trainer, data, {callbacks = {{on_train_end = function() error() end}}})
+    assert.are.same({false}, {ok, message})
+  end)
+
+  it("in the model, the loss or the validation has one traceback", function()
+    local function count(message) return select(2, message:gsub("stack traceback:", "")) end
+    local Fails = nn.Module:extend("Fails")
+    function Fails:forward(x)
+      if not self.training then error("in evaluation") end
+      return x:flatten(2):narrow(2, 1, 2) * fnn.ones(1, {requires_grad = true})
+    end
+    local trainer = make {model = Fails(), optimizer = fnn.optim.SGD {parameters = {}}}
+    local message = error_of(fit, trainer, data, {validation = few})
+    assert.matches("trainer_spec.lua:%d+: in evaluation\nstack traceback:", message)
+    assert.are.equal(1, count(message))
+    message = error_of(fit, make {loss = function() error "in the loss" end}, data, {})
+    assert.matches("in the loss\nstack traceback:", message)
+    message = error_of(fit, make {model = nn.Sequential {nn.Conv2d {4, kernel = 9}, nn.Flatten {}, nn.Dense {2}}},
+    data, {})
+    assert.matches("conv2d", message)
+  end)
+end)
+
+describe("Ctrl-C", function()
+  -- As lua does on SIGINT: a hook on the running thread that raises at the next instruction.
+  local function interrupt()
+    debug.sethook(function()
+      debug.sethook()
+      error("interrupted!")
+    end, "crl", 1)
+  end
+
+  local function after_batches(count)
+    return {on_batch_end = function()
+      count = count - 1
+      if count == 0 then interrupt() end
+    end}
+  end
+
+  it("ends an interruptible fit as if it were over", function()
+    local ended = 0
+    local trainer = make()
+    local history = fit(trainer, data, {
+      epochs = 50, batch_size = 10, interruptible = true,
+      callbacks = {after_batches(25), {on_train_end = function() ended = ended + 1 end}},
+    })
+    assert.is_true(history.interrupted)
+    assert.are.equal(2, #history.loss)
+    assert.are.equal(1, ended)
+    assert.is_nil(debug.gethook())
+    assert.is_number(trainer:evaluate(few).loss)
+    assert.is_nil(fit(trainer, data, {interruptible = true}).interrupted)
+  end)
+
+  it("is raised as usual without interruptible, and leaves the history", function()
+    local trainer = make()
+    local message = error_of(fit, trainer, data, {epochs = 50, batch_size = 10, callbacks = {after_batches(25)}})
+    assert.matches("interrupted!$", message)
+    assert.are.equal(2, #trainer.history.loss)
+  end)
+
+  it("during the validation ends it too, and the model trains", function()
+    local metric = fnn.metrics.accuracy()
+    local update = metric.update
+    local trainer = make {metrics = {metric}}
+    metric.update = function(self, ...)
+      if not trainer.model.training then interrupt() end
+      update(self, ...)
+    end
+    local history = fit(trainer, data, {epochs = 5, validation = few, interruptible = true})
+    assert.is_true(history.interrupted)
+    assert.is_true(trainer.model.training)
+    assert.is_true(fnn.is_grad_enabled())
+  end)
+
+  -- A real process and a real signal. The script tells by a file that it trains.
+  local script = [[
+    local blobs = require "spec.support.blobs"
+    local fnn = require "fmnistnn"
+    local nn = fnn.nn
+    local started = %q
+    local function train()
+      local trainer = fnn.Trainer {
+        model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}, optimizer = fnn.optim.SGD {}, loss = "cross_entropy",
+      }
+      local tell = {on_batch_end = function()
+        if not started then return end
+        local file = io.open(started, "w")
+        file:write("x")
+        file:close()
+        started = nil
+      end, on_train_end = function() print "end" end}
+      local ok, result = pcall(trainer.fit, trainer, blobs(20), {
+        epochs = 10000000, progress = false, callbacks = {tell}, interruptible = %s,
+      })
+      print(ok, ok and result.interrupted or tostring(result):match("interrupted!$"))
+      if not ok then error(result, 0) end
+      print("and goes on", trainer:predict(blobs(3)).shape[1])
+    end
+    %s
+    for i = 1, 100 do fnn.zeros(1) end
+    print "done"
+  ]]
+  local in_main = "train()"
+  local in_coroutine = [[
+    local thread = coroutine.create(train)
+    local ok, message = coroutine.resume(thread)
+    if not ok then error(message, 0) end
+  ]]
+
+  local function signalled(interruptible, how)
+    local folder = process.folder()
+    process.write(folder .. "/script.lua", script:format(folder .. "/started", interruptible, how))
+    local code, out, err = process.interrupt(process.lua(folder .. "/script.lua",
+    "LUA_PATH=" .. quote("./?.lua;" .. package.path)),
+      folder .. "/started")
+    process.remove(folder)
+    return code, out, err
+  end
+
+  it("by a real signal ends an interruptible fit, also within a coroutine", function()
+    if not process.has "python3" then return pending("python3 is needed") end
+    for _, how in ipairs {in_main, in_coroutine} do
+      local code, out, err = signalled("true", how)
+      assert.are.equal("end\ntrue\ttrue\nand goes on\t3\ndone\n", out, err)
+      assert.are.equal(0, code)
+    end
+  end)
+
+  it("by a real signal ends the script otherwise, also within a coroutine", function()
+    if not process.has "python3" then return pending("python3 is needed") end
+    for _, how in ipairs {in_main, in_coroutine} do
+      local code, out, err = signalled("false", how)
+      assert.are.equal(1, code, err)
+      assert.matches("interrupted!", err)
+      assert.is_nil(out:find("done", 1, true))
+    end
+  end)
+end)
+
+describe("memory", function()
+  local function with_collector(mode, f, ...)
+    collectgarbage(mode)
+    local ok, result = pcall(f, ...)
+    collectgarbage "restart"
+    collectgarbage "incremental"
+    assert(ok, result)
+    return result
+  end
+
+  -- The bytes in use at the end of each of six epochs.
+  local function watch(trainer)
+    local used = {}
+    local callback = {on_epoch_end = function() used[#used + 1] = core.memory().used end}
+    fit(trainer, data, {epochs = 6, batch_size = 20, validation = few, seed = 1, callbacks = {callback}})
+    return used
+  end
+
+  it("of activations is let go without Lua's collector", function()
+    local activation = 20 * 32 * 8 * 8 * 4 -- bytes of the first layer's output for a batch
+    for _, mode in ipairs {"stop", "generational", "incremental"} do
+      local model = nn.Sequential {
+        nn.Conv2d {32, kernel = 3, padding = "same", activation = "relu"}, nn.BatchNorm2d {}, nn.Dropout {0.1},
+        nn.MaxPool2d {2},
+        nn.Flatten {}, nn.Dense {32, activation = "relu"}, nn.Dense {2},
+      }
+      local used = with_collector(mode, watch, make {model = model})
+      local each_step = (used[6] - used[2]) / (4 * 5)
+      assert(each_step < activation / 32, ("%s: %.0f bytes a step"):format(mode, each_step))
+    end
+  end)
+
+  -- What such a module computes in passing waits for Lua's collector, which the core calls when it has become much.
+  it("of modules of one's own does not grow without end", function()
+    local Own = nn.Module:extend("Own")
+    function Own:init() self.conv, self.dense = nn.Conv2d {32, kernel = 3, padding = "same"}, nn.Dense {2} end
+    function Own:forward(x)
+      local y = self.conv(x):relu()
+      y = (y * 2 + 1) * 0.5 + y
+      return self.dense(y:flatten(2))
+    end
+    local activation, epochs = 100 * 32 * 8 * 8 * 4, 120
+    for _, mode in ipairs {"stop", "generational", "incremental"} do
+      collectgarbage()
+      core.empty_cache()
+      local before = core.memory().used
+      with_collector(mode, fit, make {model = Own()}, data, {epochs = epochs, batch_size = 100, seed = 1})
+      local most = core.memory().peak - before
+      assert(most < 300 << 20 and most < epochs * 5 * activation, ("%s: %d bytes"):format(mode, most))
+    end
+  end)
+
+  it("of data is a batch at a time", function()
+    core.empty_cache()
+    local set = fnn.data.Dataset {fnn.zeros(4000, 1, 8, 8, {dtype = "uint8"}), fnn.ones(4000, {dtype = "int64"})}
+    local trainer = make()
+    trainer:evaluate(set:first(100), {batch_size = 100})
+    collectgarbage()
+    core.empty_cache()
+    local before = core.memory().used
+    trainer:evaluate(set, {batch_size = 100})
+    assert(core.memory().peak - before < 10 * 100 * 64 * 4)
+  end)
+end)
+
+describe("progress", function()
+  local script = [[
+    local blobs = require "spec.support.blobs"
+    local fnn = require "fmnistnn"
+    local nn = fnn.nn
+    local trainer = fnn.Trainer {
+      model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}, optimizer = fnn.optim.Adam {}, loss = "cross_entropy",
+      metrics = {"accuracy"},
+    }
+    local function wait() local before = fnn.now() repeat until fnn.now() - before > 0.11 end
+    local ok, message = pcall(trainer.fit, trainer, blobs(40), {
+      epochs = 3, batch_size = 20, validation = blobs(10), %s callbacks = {{on_batch_end = wait,
+      on_epoch_begin = function(_, _, epoch)
+        if epoch == 3 and %s then error("enough", 0) end
+      end}},
+    })
+    if not ok then io.stderr:write(message:match("[^\n]*"), "\n") end
+  ]]
+  local line = "^epoch %d/3  %d%d:%d%d  %d+ images/s  loss V  accuracy V  val_loss V  val_accuracy V$"
+  line = line:gsub("V", "%%d%%.%%d%%d%%d%%d")
+  local path = "LUA_PATH=" .. quote("./?.lua;" .. package.path)
+
+  it("writes a line an epoch to standard error, nothing to standard output", function()
+    local code, out, err = process.run_lua(script:format("", "false"), path)
+    assert.are.equal(0, code)
+    assert.are.equal("", out)
+    local count = 0
+    for text in err:gmatch("[^\n]+") do
+      count = count + 1
+      assert.matches(line, text)
+      assert.matches("^epoch " .. count, text)
+    end
+    assert.are.equal(3, count)
+    assert.is_nil(err:find("[\r\27]"))
+  end)
+
+  it("keeps quiet when told to", function()
+    assert.are.same({0, "", ""}, {process.run_lua(script:format("progress = false,", "false"), path)})
+  end)
+
+  -- What a terminal of so many columns shows, and the script's standard output.
+  local function on_terminal(columns, fails)
+    local folder = process.folder()
+    process.write(folder .. "/script.lua", script:format("", tostring(fails)))
+    local command = ("stty cols %d; %s >%s/stdout"):format(columns, process.lua(folder .. "/script.lua", path), folder)
+    local code, shown = process.run("exec python3 spec/support/pty.py " .. quote(command))
+    assert.are.equal(0, code, shown)
+    assert.are.equal("", process.read(folder .. "/stdout"))
+    process.remove(folder)
+    return shown:gsub("\r\n", "\n")
+  end
+
+  it("draws a live line on a terminal, no wider than that", function()
+    if not process.has "python3" then return pending("python3 is needed") end
+    for _, columns in ipairs {120, 40} do
+      local shown = on_terminal(columns, false)
+      local drawn, ended = 0, 0
+      for text in shown:gmatch("\r([^\r\n\27]*)\27%[K") do
+        if text ~= "" then
+          drawn = drawn + 1
+          assert(#text < columns, text)
+          assert.matches("^epoch [123]/3 %[=*%.*%]? *", text)
+        end
+      end
+      for text in shown:gmatch("\r\27%[K([^\r\n]+)\n") do
+        ended = ended + 1
+        assert.matches(line, text)
+      end
+      assert(drawn >= 3, shown)
+      assert.are.equal(3, ended)
+      if columns == 120 then assert.matches("%d+ images/s  loss %d%.%d+  accuracy %d%.%d+  %d%d:%d%d left", shown) end
+    end
+  end)
+
+  it("takes the live line away after an error", function()
+    if not process.has "python3" then return pending("python3 is needed") end
+    assert.matches("\r\27%[Kenough\n$", (on_terminal(80, true)))
+  end)
+end)
