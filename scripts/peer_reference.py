@@ -837,7 +837,8 @@ def number_losses(book):
     certain = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.5, 1.0]])
     loss(
         book, "of certain probabilities", "binary_crossentropy", {"from_logits": False}, certain,
-        torch.tensor([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]), by_keras(binary),
+        torch.tensor([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]),
+        lambda p, t, r: by_keras(binary, dtype="float32")(p.float(), t.float(), r).double(),  # where 1 - 1e-7 is another number
     )
     loss(
         book, "of far logits, three axes", "binary_crossentropy", {}, deep * 300, (deep_target > 0).double(),

@@ -9,10 +9,12 @@ local options = require "fmnistnn.nn.options"
 local initializers = {}
 
 -- An initializer f(shape, fan_in, fan_out, settings) whose settings are checked and have their defaults.
+local defined = {}
 local function define(name, spec, f)
-  initializers[name] = function(shape, fan_in, fan_out, settings)
+  defined[name] = function(shape, fan_in, fan_out, settings)
     return f(shape, fan_in, fan_out, options.check(name, settings, spec))
   end
+  initializers[name] = defined[name]
 end
 
 define("zeros", {}, function(shape) return core.full(shape, 0) end)
@@ -104,17 +106,23 @@ end)
 
 -- ---- for layers ----
 
+-- The function that a name, a table that begins with one, or a function stands for; nil when there is none.
+local function find(given)
+  local name = type(given) == "table" and given[1] or given
+  return type(name) == "function" and name or defined[name]
+end
+
+--- Whether a layer may be given this as an initializer.
+function initializers.exists(given) return find(given) ~= nil end
+
 local function draw(given, shape, fan_in, fan_out)
-  local name, settings = given, {}
+  local settings = {}
   if type(given) == "table" then
-    name = given[1]
     for key, value in pairs(given) do
       if key ~= 1 then settings[key] = value end
     end
   end
-  local f = type(name) == "function" and name or initializers[name]
-  if not f or name == "make" or name == "buffer" then error("initializer: no such initializer: " .. tostring(name), 0) end
-  local tensor = core.no_grad(f, shape, fan_in, fan_out, settings)
+  local tensor = core.no_grad(find(given), shape, fan_in, fan_out, settings)
   if not core.is_tensor(tensor) or table.concat(tensor.shape, ",") ~= table.concat(shape, ",") then
     error(("initializer: expected a tensor of shape (%s)"):format(table.concat(shape, ",")), 0)
   end

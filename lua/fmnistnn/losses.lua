@@ -18,7 +18,7 @@ local function is_class_numbers(target) return core.is_tensor(target) and target
 -- Options that several losses have, for specs.
 local reduction = {"reduction", "string", default = "mean"}
 local from_logits = {"from_logits", "boolean", default = true}
-local label_smoothing = {"label_smoothing", "number", default = 0}
+local label_smoothing = {"label_smoothing", "fraction", default = 0}
 
 -- The target as floats of the prediction's shape.
 local function as_rows(who, prediction, target)
@@ -48,10 +48,21 @@ local function probabilities(prediction, options)
   return options.from_logits and prediction:softmax(-1) or prediction
 end
 
+-- Probabilities that add up to 1, as Keras makes them where a loss relies on it.
+local function rows_of_one(prediction) return prediction / prediction:sum(-1, true) end
+
 -- ---- over probabilities of classes ----
 
+local function check_weight(who, weight, classes)
+  if not core.is_tensor(weight) then refuse(who, "weight: expected a tensor, got %s", type(weight)) end
+  if weight:dim() ~= 1 or #weight ~= classes then
+    refuse(who, "weight: expected (%d), a weight for each class, got (%s)", classes, table.concat(weight.shape, ","))
+  end
+end
+
 --- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or on rows of probabilities (N,C).
--- label_smoothing 0; weight: a factor for each class; from_logits true.
+-- label_smoothing 0; weight: a factor for each class; from_logits true. With class numbers and weights, the mean is over the
+-- sum of the weights of the examples' classes, as in PyTorch.
 function losses.categorical_crossentropy(prediction, target, options)
   local who = "categorical_crossentropy"
   options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
@@ -61,11 +72,18 @@ function losses.categorical_crossentropy(prediction, target, options)
       weight = options.weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
     })
   end
-  local t, s = as_rows(who, prediction, target), options.label_smoothing
+  local t, s, weight = as_rows(who, prediction, target), options.label_smoothing, options.weight
   t = t * (1 - s) + s / prediction:size(-1)
-  if options.weight then t = t * options.weight end
-  local p = (prediction / prediction:sum(-1, true)):clamp(EPSILON, 1 - EPSILON)
-  return reduce(who, -(t * p:log()):sum(-1), options.reduction)
+  if weight then
+    check_weight(who, weight, prediction:size(-1))
+    t = t * weight
+  end
+  local p = rows_of_one(prediction):clamp(EPSILON, 1 - EPSILON)
+  local values = -(t * p:log()):sum(-1)
+  if weight and is_class_numbers(target) and options.reduction == "mean" then
+    return values:sum() / weight:index_select(1, target):sum()
+  end
+  return reduce(who, values, options.reduction)
 end
 
 --- The name that PyTorch gives it.
@@ -84,7 +102,7 @@ function losses.focal(prediction, target, options)
   options = check("focal", options,
     {reduction, from_logits, {"alpha", "number", default = 0.25}, {"gamma", "number", default = 2}})
   local t = as_rows("focal", prediction, target)
-  local p = probabilities(prediction, options):clamp(EPSILON, 1 - EPSILON)
+  local p = rows_of_one(probabilities(prediction, options)):clamp(EPSILON, 1 - EPSILON)
   local values = t * p:log() * (1 - p) ^ options.gamma * -options.alpha
   return reduce("focal", values:sum(-1), options.reduction)
 end

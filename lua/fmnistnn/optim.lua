@@ -36,12 +36,12 @@ local common = {
 local function lister(self, source)
   local model, list = source.model, source.parameters
   if model then
-    if type(model.parameters) ~= "function" then error(self.name .. ": model: expected a module", 0) end
+    if type(model.parameters) ~= "function" then options.refuse("%s: model: expected a module", self.name) end
     return function() return model:parameters() end
   end
   for i, tensor in ipairs(list) do
     if not core.is_tensor(tensor) then
-      error(("%s: parameters: element %d: expected a tensor, got %s"):format(self.name, i, type(tensor)), 0)
+      options.refuse("%s: parameters: element %d: expected a tensor, got %s", self.name, i, type(tensor))
     end
   end
   return function() return list end
@@ -49,7 +49,7 @@ end
 
 local function check_norms(self, given)
   if given.clip_norm and given.global_clip_norm then
-    error(self.name .. ": expected either clip_norm or global_clip_norm", 0)
+    options.refuse("%s: expected either clip_norm or global_clip_norm", self.name)
   end
 end
 
@@ -66,10 +66,10 @@ end
 local function add_own_groups(self, list)
   for i, each in ipairs(list) do
     local who = ("%s: parameters: element %d"):format(self.name, i)
-    if type(each) ~= "table" then error(("%s: expected a table, as element 1, got %s"):format(who, type(each)), 0) end
+    if type(each) ~= "table" then options.refuse("%s: expected a table, as element 1, got %s", who, type(each)) end
     options.check(self.name, each, self.spec)
-    if not each.model == not each.parameters then error(who .. ": expected either a model or parameters", 0) end
-    if each.global_clip_norm then error(who .. ": global_clip_norm: expected it for all groups together", 0) end
+    if not each.model == not each.parameters then options.refuse("%s: expected either a model or parameters", who) end
+    if each.global_clip_norm then options.refuse("%s: global_clip_norm: expected it for all groups together", who) end
     add_group(self, each, each)
   end
 end
@@ -79,7 +79,7 @@ local function make_groups(self)
   local list = given.parameters
   self.groups = {}
   check_norms(self, given)
-  if given.model and list then error(self.name .. ": expected either a model or parameters", 0) end
+  if given.model and list then options.refuse("%s: expected either a model or parameters", self.name) end
   if list and type(list[1]) == "table" then
     add_own_groups(self, list)
   elseif given.model or list then

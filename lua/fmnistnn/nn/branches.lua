@@ -9,10 +9,7 @@ local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
 local function take_branches(self, who, given)
-  for i, branch in ipairs(given or {}) do
-    if not Module.is_module(branch) then error(("%s: element %d: expected a module, got %s"):format(who, i, type(branch)), 4) end
-    self[i] = branch
-  end
+  for i, branch in ipairs(options.modules(who, given)) do self[i] = branch end
 end
 
 -- The results of the branches for x, or the arguments themselves.

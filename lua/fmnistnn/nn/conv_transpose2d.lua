@@ -21,8 +21,8 @@ local spec = {
   {"groups", "count", default = 1},
   {"bias", "boolean", default = true},
   {"activation", "callable", optional = true},
-  {"initializer", "callable", default = "glorot_uniform"},
-  {"bias_initializer", "callable", default = "zeros"},
+  {"initializer", "initializer", default = "glorot_uniform"},
+  {"bias_initializer", "initializer", default = "zeros"},
 }
 
 function ConvTranspose2d:init(given)

@@ -15,8 +15,8 @@ local spec = {
   {"units", "count"},
   {"activation", "callable", optional = true},
   {"bias", "boolean", default = true},
-  {"initializer", "callable", default = "glorot_uniform"},
-  {"bias_initializer", "callable", default = "zeros"},
+  {"initializer", "initializer", default = "glorot_uniform"},
+  {"bias_initializer", "initializer", default = "zeros"},
 }
 
 function Dense:init(given)

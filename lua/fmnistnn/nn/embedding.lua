@@ -8,7 +8,7 @@ local options = require "fmnistnn.nn.options"
 local Embedding = Module:extend("Embedding")
 Embedding.fresh = true
 
-local spec = {{"count", "count"}, {"size", "count"}, {"initializer", "callable", default = "uniform"}}
+local spec = {{"count", "count"}, {"size", "count"}, {"initializer", "initializer", default = "uniform"}}
 
 function Embedding:init(given)
   self._options = options.check("Embedding", given, spec)

@@ -18,6 +18,11 @@ local function is_pair(value, least)
     and value[2] >= least
 end
 
+local function is_margin(value)
+  if is_pair(value, 0) then return true end
+  return type(value) == "table" and #value == 4 and is_pair({value[1], value[2]}, 0) and is_pair({value[3], value[4]}, 0)
+end
+
 -- Each kind: what is expected, in words, and the test.
 local kinds = {
   any = {"a value", function() return true end},
@@ -25,6 +30,7 @@ local kinds = {
   number = {"a number", function(v) return type(v) == "number" end},
   positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
+  fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
   count = {"an integer of 1 or more", function(v) return is_integer(v) and v >= 1 end},
   whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
   integer = {"an integer", is_integer},
@@ -36,9 +42,12 @@ local kinds = {
   callable = {"a name, a function or a table", function(v)
     return type(v) == "string" or type(v) == "function" or type(v) == "table"
   end},
+  initializer = {"an initializer's name, a table that begins with one, or a function", function(v)
+    return require "fmnistnn.initializers".exists(v)
+  end},
+  margin = {"an integer, {rows, columns} or {top, bottom, left, right}", is_margin},
   padding = {'"valid", "same", an integer, {rows, columns} or {top, bottom, left, right}', function(v)
-    if v == "valid" or v == "same" or is_pair(v, 0) then return true end
-    return type(v) == "table" and #v == 4 and is_pair({v[1], v[2]}, 0) and is_pair({v[3], v[4]}, 0)
+    return v == "valid" or v == "same" or is_margin(v)
   end},
 }
 
@@ -65,7 +74,7 @@ local function check_names(who, given, spec)
   local known = {}
   for _, entry in ipairs(spec) do known[entry[1]] = true end
   for name in pairs(given) do
-    local by_position = name == 1 or spec.list and math.type(name) == "integer"
+    local by_position = name == 1 or spec.list and is_integer(name) and name > 1
     if not by_position and not known[name] then
       local names = {}
       for i, entry in ipairs(spec) do names[i] = entry[1] end
@@ -93,5 +102,20 @@ function options.check(who, given, spec)
   end
   return checked
 end
+
+--- Raises unless what stands by position in a list are modules; returns them.
+function options.modules(who, given)
+  local count, list = 0, {}
+  for key in pairs(given or {}) do
+    if is_integer(key) then count = math.max(count, key) end
+  end
+  for i = 1, count do -- #given may end at a nil, which is a mistake and not the end
+    if not Module.is_module(given[i]) then refuse("%s: element %d: expected a module, got %s", who, i, describe(given[i])) end
+    list[i] = given[i]
+  end
+  return list
+end
+
+options.refuse = refuse
 
 return options

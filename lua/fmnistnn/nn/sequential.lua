@@ -1,5 +1,6 @@
 --- nn.Sequential{a, b, c}: c(b(a(x))). Layers are its elements: model[2], #model.
 local Module = require "fmnistnn.nn.module"
+local options = require "fmnistnn.nn.options"
 
 local Sequential = Module:extend("Sequential")
 
@@ -7,12 +8,8 @@ function Sequential:init(layers)
   if type(layers) ~= "table" or Module.is_module(layers) then
     error("Sequential: expected a list of modules, got " .. (type(layers) == "table" and tostring(layers) or type(layers)), 3)
   end
-  for i, layer in ipairs(layers) do
-    if not Module.is_module(layer) then
-      error(("Sequential: element %d: expected a module, got %s"):format(i, type(layer)), 3)
-    end
-    self[i] = layer
-  end
+  options.check("Sequential", layers, {list = true})
+  for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end
 end
 
 -- What a layer hands to the next is nobody else's where both are known not to keep tensors (`fresh`): it is closed as

@@ -8,9 +8,7 @@ local ZeroPad2d = Module:extend("ZeroPad2d")
 ZeroPad2d.fresh = true
 
 function ZeroPad2d:init(given)
-  local margin = options.check("ZeroPad2d", given, {{"margin", "padding"}}).margin
-  if type(margin) == "string" then error("ZeroPad2d: margin: expected numbers, got '" .. margin .. "'", 3) end
-  self._margin = margin
+  self._margin = options.check("ZeroPad2d", given, {{"margin", "margin"}}).margin
 end
 
 function ZeroPad2d:forward(x) return F.zero_pad2d(x, self._margin) end

@@ -1,0 +1,111 @@
+-- Every loss against PyTorch and Keras: values and gradients, from logits and from probabilities, with every option.
+local fnn = require "fmnistnn"
+local losses = fnn.losses
+local peer = require "spec.support.peer"
+
+local cases = peer.cases("losses")
+
+-- Cases keep the factors of classes as a list.
+local function options_of(case)
+  local options = {}
+  for name, value in pairs(case.options) do options[name] = name == "weight" and fnn.tensor(value) or value end
+  return options
+end
+
+describe("a loss", function()
+  for _, case in ipairs(cases) do
+    it("is as in PyTorch and Keras: " .. case.name, function()
+      local prediction = case.tensors.prediction:requires_grad_()
+      local value = losses[case.loss](prediction, case.tensors.target, options_of(case))
+      peer.check_close("value", value, case.tensors.value)
+      value:backward(case.tensors.upstream)
+      peer.check_close("gradient", prediction.grad, case.tensors.gradient)
+    end)
+  end
+
+  it("has a case, each of them", function()
+    local with_case = {cross_entropy = losses.cross_entropy == losses.categorical_crossentropy}
+    for _, case in ipairs(cases) do with_case[case.loss] = true end
+    for name in pairs(losses) do assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py") end
+  end)
+
+  it("averages over the batch unless told otherwise", function()
+    local p, t = fnn.tensor {{1, 2}, {3, 4}}, fnn.tensor {{0, 2}, {3, 1}}
+    assert.equal((0.5 + 4.5) / 2, losses.mean_squared_error(p, t):item())
+    assert.equal(5, losses.mean_squared_error(p, t, {reduction = "sum"}):item())
+    assert.same({0.5, 4.5}, losses.mean_squared_error(p, t, {reduction = "none"}):totable())
+  end)
+
+  it("takes class numbers of either integer type, and one-hot rows of any type", function()
+    local logits = fnn.tensor {{1, 2, 0}, {3, 0, 1}}
+    local expected = losses.categorical_crossentropy(logits, fnn.tensor {{0, 1, 0}, {0, 0, 1}}):item()
+    for _, dtype in ipairs {"int64", "uint8"} do
+      assert.equal(expected, losses.categorical_crossentropy(logits, fnn.tensor({2, 3}, {dtype = dtype})):item())
+      local rows = fnn.tensor({{0, 1, 0}, {0, 0, 1}}, {dtype = dtype})
+      assert.equal(expected, losses.categorical_crossentropy(logits, rows):item())
+    end
+  end)
+
+  it("leaves its arguments as they were", function()
+    for name, loss in pairs(losses) do
+      local p, t = fnn.tensor {{0.2, 0.8}, {0.6, 0.4}}, fnn.tensor {{0, 1}, {1, 0}}
+      loss(p, t)
+      assert.is_true(p:equal(fnn.tensor {{0.2, 0.8}, {0.6, 0.4}}), name)
+      assert.is_true(t:equal(fnn.tensor {{0, 1}, {1, 0}}), name)
+    end
+  end)
+end)
+
+describe("a loss refuses", function()
+  local p = fnn.full({2, 3}, 0.3)
+  local t = fnn.tensor({1, 3}, {dtype = "int64"})
+
+  local function refuses(message, name, ...)
+    local ok, got = pcall(losses[name], ...)
+    assert.is_false(ok, name)
+    assert.truthy(got:find(message, 1, true), got)
+  end
+
+  it("an unknown option", function()
+    for name in pairs(losses) do refuses("unknown option", name, p, p, {smoothing = 0.1}) end
+  end)
+
+  it("an unknown reduction", function()
+    for name in pairs(losses) do refuses("reduction: expected one of mean, sum, none", name, p, p, {reduction = "average"}) end
+  end)
+
+  it("wrong values of options", function()
+    for _, from_logits in ipairs {true, false} do
+      local function with(options)
+        options.from_logits = from_logits
+        return options
+      end
+      refuses("label_smoothing: expected", "categorical_crossentropy", p, t, with {label_smoothing = 1.5})
+      refuses("label_smoothing: expected", "categorical_crossentropy", p, t, with {label_smoothing = "0.1"})
+      refuses("label_smoothing: expected", "binary_crossentropy", p, p, with {label_smoothing = -0.5})
+      refuses("weight: expected", "categorical_crossentropy", p, t, with {weight = fnn.ones(2)})
+      refuses("weight: expected", "categorical_crossentropy", p, t, with {weight = "high"})
+    end
+    refuses("from_logits: expected", "categorical_crossentropy", p, t, {from_logits = "no"})
+    refuses("huber: delta: expected", "huber", p, p, {delta = -1})
+    refuses("focal: gamma: expected", "focal", p, p, {gamma = "two"})
+  end)
+
+  it("targets that do not fit, with both shapes", function()
+    for name in pairs(losses) do
+      refuses("expected", name, p, fnn.ones(3, 3))
+      refuses("target: expected", name, p, 3)
+      refuses("expected a tensor", name, 3, p)
+    end
+  end)
+
+  it("class numbers outside the classes", function()
+    for _, from_logits in ipairs {true, false} do
+      for _, class in ipairs {0, 4, -1} do
+        local wrong = fnn.tensor({1, class}, {dtype = "int64"})
+        refuses("expected 1..3, got " .. class, "categorical_crossentropy", p, wrong, {from_logits = from_logits})
+      end
+    end
+    refuses("expected (2)", "categorical_crossentropy", p, fnn.tensor({1, 2, 3}, {dtype = "int64"}))
+  end)
+end)
