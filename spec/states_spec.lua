@@ -1,0 +1,294 @@
+-- Coroutines: several train side by side in one Lua state and do not meet.
+local blobs = require "spec.support.blobs"
+local fnn = require "fmnistnn"
+
+local nn = fnn.nn
+local data
+
+setup(function() data = blobs(60) end)
+
+local function bytes_of(model)
+  local parts = {}
+  for _, entry in ipairs(model:state()) do parts[#parts + 1] = entry[1] .. entry[2]:tobytes() end
+  return table.concat(parts)
+end
+
+-- What a coroutine yields and returns, run to its end alone.
+local function alone(f)
+  local thread = coroutine.wrap(f)
+  local result
+  repeat result = thread() until result ~= nil
+  return result
+end
+
+-- The results of several, run in turns: a step of each, in an order that changes. With `own_numbers` each keeps its own
+-- place in the generator's stream: what a scheduler must see to whose coroutines draw random numbers as they train.
+local function in_turns(functions, own_numbers)
+  local threads, results, places, open, turn = {}, {}, {}, #functions, 0
+  local seed, offset = fnn.generator_state()
+  for i, f in ipairs(functions) do threads[i], places[i] = coroutine.create(f), {seed, offset} end
+  while open > 0 do
+    turn = turn + 1
+    local i = (turn * 7 + turn // 5) % #functions + 1
+    if not results[i] then
+      if own_numbers then fnn.set_generator_state(table.unpack(places[i])) end
+      local ok, result = coroutine.resume(threads[i])
+      assert(ok, result)
+      places[i] = {fnn.generator_state()}
+      if result ~= nil then
+        results[i] = result
+        open = open - 1
+      end
+    end
+  end
+  return results
+end
+
+describe("coroutines that train side by side", function()
+  -- A loop of one's own that yields after each part of a step.
+  local function own_loop(make, optimizer, seed)
+    return function()
+      fnn.manual_seed(seed)
+      local model = make()
+      local optimize = optimizer {model = model}
+      for _ = 1, 3 do
+        for images, labels in data:batches {size = 20, shuffle = true, seed = seed} do
+          local prediction = model(images)
+          coroutine.yield()
+          local loss = fnn.losses.cross_entropy(prediction, labels)
+          coroutine.yield()
+          optimize:zero_grad()
+          loss:backward()
+          coroutine.yield()
+          optimize:step()
+          coroutine.yield()
+          fnn.no_grad(function()
+            model:eval()
+            coroutine.yield()
+            model(images)
+            model:train()
+          end)
+        end
+      end
+      return bytes_of(model)
+    end
+  end
+
+  local function step() coroutine.yield() end
+
+  local function with_fit(make, optimizer, seed)
+    return function()
+      local trainer = fnn.Trainer {model = make(), optimizer = optimizer {}, loss = "cross_entropy",
+      metrics = {"accuracy"}}
+      trainer:fit(data, {
+        epochs = 3, batch_size = 20, seed = seed, validation_split = 0.2, progress = false,
+        callbacks = {{on_batch_end = step, on_epoch_end = step}},
+      })
+      return bytes_of(trainer.model)
+    end
+  end
+
+  local function dense() return nn.Sequential {nn.Flatten {}, nn.Dense {8, activation = "relu"}, nn.Dropout {0.3},
+  nn.Dense {2}} end
+  local function convolutional()
+    return nn.Sequential {
+      nn.Conv2d {4, kernel = 3}, nn.BatchNorm2d {}, nn.Activation {"relu"}, nn.MaxPool2d {2}, nn.Dropout2d {0.2},
+      nn.Flatten {}, nn.Dense {2},
+    }
+  end
+
+  -- An op written in Lua whose backward yields in the middle of a backward pass.
+  local yielding_square = fnn.custom {
+    name = "yielding square",
+    forward = function(context, x)
+      context.x = x
+      return x * x
+    end,
+    backward = function(context, gradient)
+      coroutine.yield()
+      local first = context.x * gradient
+      coroutine.yield()
+      return first * 2
+    end,
+  }
+  local function with_custom()
+    local Square = nn.Module:extend("Square")
+    function Square:init() self.dense = nn.Dense {4} end
+    function Square:forward(x) return yielding_square(self.dense(x:flatten(2))) end
+    return nn.Sequential {Square(), nn.Dense {2}}
+  end
+
+  for name, loop in pairs {["in loops of their own"] = own_loop, ["by Trainers"] = with_fit} do
+    it("get the same bits as alone, " .. name, function()
+      local functions = {
+        loop(dense, fnn.optim.Adam, 1), loop(convolutional, fnn.optim.SGD, 2), loop(dense, fnn.optim.RMSprop, 3),
+        loop(with_custom, fnn.optim.Adam, 4),
+        loop(dense, fnn.optim.Adam, 1),
+      }
+      local expected = {}
+      for i, f in ipairs(functions) do expected[i] = alone(f) end
+      assert(expected[1] ~= expected[3])
+      for i, result in ipairs(in_turns(functions, true)) do assert(result == expected[i], "number " .. i) end
+    end)
+  end
+
+  it("do not depend on the collector, which may run at any step", function()
+    local expected = alone(own_loop(convolutional, fnn.optim.Adam, 5))
+    local functions = {}
+    for i = 1, 3 do
+      local f = own_loop(convolutional, fnn.optim.Adam, 5)
+      functions[i] = function()
+        local inner = coroutine.wrap(f)
+        while true do
+          local result = inner()
+          if i == 2 then collectgarbage() end
+          if result ~= nil then return result end
+          coroutine.yield()
+        end
+      end
+    end
+    for _, result in ipairs(in_turns(functions, true)) do assert(result == expected) end
+  end)
+
+  it("need no numbers of their own when they draw none after the first step", function()
+    local function plain() return nn.Sequential {nn.Flatten {}, nn.Dense {8, activation = "relu"}, nn.Dense {2}} end
+    local functions = {own_loop(plain, fnn.optim.Adam, 1), with_fit(plain, fnn.optim.SGD, 2), own_loop(plain,
+    fnn.optim.SGD, 3)}
+    local expected = {}
+    for i, f in ipairs(functions) do expected[i] = alone(f) end
+    for i, result in ipairs(in_turns(functions)) do assert(result == expected[i], "number " .. i) end
+  end)
+end)
+
+describe("no_grad", function()
+  local w
+
+  before_each(function() w = fnn.ones(2, {requires_grad = true}) end)
+
+  local function records() return (w * 2).requires_grad and fnn.is_grad_enabled() end
+
+  it("holds in the coroutine that called it alone, across its yields", function()
+    local quiet = coroutine.create(function()
+      fnn.no_grad(function()
+        assert.is_false(records())
+        coroutine.yield()
+        assert.is_false(records())
+        fnn.enable_grad(function()
+          coroutine.yield()
+          assert.is_true(records())
+        end)
+        assert.is_false(records())
+      end)
+      assert.is_true(records())
+    end)
+    local loud = coroutine.create(function()
+      for _ = 1, 3 do
+        assert.is_true(records())
+        coroutine.yield()
+      end
+    end)
+    for _ = 1, 3 do
+      assert.is_true(records())
+      assert(coroutine.resume(quiet))
+      assert.is_true(records())
+      assert(coroutine.resume(loud))
+    end
+    assert.are.equal("dead", coroutine.status(quiet))
+    assert.is_true(records())
+  end)
+
+  it("around coroutines does not reach into them, nor out of them", function()
+    fnn.no_grad(function()
+      local seen = coroutine.wrap(records)()
+      assert.is_true(seen)
+      assert.is_false(records())
+    end)
+    assert.is_true(records())
+  end)
+
+  it("ends with errors, also those that are raised after a yield", function()
+    local thread = coroutine.create(function()
+      local ok, message = pcall(fnn.no_grad, function()
+        coroutine.yield()
+        error("oops", 0)
+      end)
+      assert.are.same({false, "oops"}, {ok, message})
+      assert.is_true(records())
+      return "end"
+    end)
+    assert(coroutine.resume(thread))
+    assert.is_true(records())
+    local ok, result = coroutine.resume(thread)
+    assert.are.same({true, "end"}, {ok, result})
+  end)
+
+  it("left for good leaves nothing to others", function()
+    for i = 1, 50 do
+      local thread = coroutine.create(function() fnn.no_grad(coroutine.yield) end)
+      coroutine.resume(thread)
+      if i % 2 == 0 then coroutine.close(thread) end
+      local again = coroutine.create(records)
+      assert.is_true(select(2, coroutine.resume(again)))
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(records())
+    for _ = 1, 50 do assert.is_true(coroutine.wrap(records)()) end
+  end)
+
+  it("passes arguments, results and yields through", function()
+    local thread = coroutine.wrap(function() return "back",
+    fnn.no_grad(function(...) return coroutine.yield(...) end, 1, nil, 3) end)
+    assert.are.same({n = 3, 1, nil, 3}, table.pack(thread()))
+    assert.are.same({n = 4, "back", nil, "x", nil}, table.pack(thread(nil, "x", nil)))
+  end)
+end)
+
+describe("backward", function()
+  it("may begin in one coroutine while another's is not over", function()
+    local calls = {}
+    local op = fnn.custom {
+      name = "yielding",
+      forward = function(_, x) return x * 1 end,
+      backward = function(_, gradient)
+        calls[#calls + 1] = "begin"
+        coroutine.yield()
+        calls[#calls + 1] = "end"
+        return gradient * 2
+      end,
+    }
+    local x = fnn.tensor({1, 2, 3}, {requires_grad = true})
+    local threads = {}
+    for i = 1, 3 do threads[i] = coroutine.create(function() (op(x) * i):sum():backward() end) end
+    for _ = 1, 2 do
+      for i = 1, 3 do assert(coroutine.resume(threads[i])) end
+    end
+    assert.are.equal("begin begin begin end end end", table.concat(calls, " "))
+    assert.are.same({12.0, 12.0, 12.0}, x.grad:totable()) -- 2 (1 + 2 + 3)
+  end)
+
+  it("that is left in the middle leaves the others alone, and no memory", function()
+    local core = require "fmnistnn.core"
+    local op = fnn.custom {
+      name = "stuck", forward = function(_, x) return x * 1 end,
+      backward = function(_, gradient)
+        coroutine.yield()
+        return gradient
+      end,
+    }
+    collectgarbage()
+    local before = core.memory().blocks
+    do
+      local x = fnn.tensor({1, 2, 3}, {requires_grad = true})
+      for _ = 1, 10 do
+        local thread = coroutine.create(function() op(x * 2):sum():backward() end)
+        assert(coroutine.resume(thread))
+      end
+      (x * 5):sum():backward()
+      assert.are.same({5.0, 5.0, 5.0}, x.grad:totable())
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.are.equal(before, core.memory().blocks)
+  end)
+end)
