@@ -90,7 +90,8 @@ cases.index_select = {
   wrong = {
     {"a matrix of positions", pack(random{4, 3}, 1, positions({2, 2}, 4)), "index", "(2,2)"},
     {"a position out of range", pack(random{4, 3}, 2, array.from({1}, {4}, "int64")), "index", "1..3", "got 4"},
-    {"the smallest integer", pack(random{4}, 1, array.from({1}, {math.mininteger}, "int64")), "index", "1..4"},
+    {"the smallest integer", pack(random{4}, 1, array.from({1}, {math.mininteger}, "int64")), "index", "1..4",
+      tostring(math.mininteger)},
     {"floats as positions", pack(random{3}, 1, random{2}), "index", "integers", "float32"},
   },
 }
