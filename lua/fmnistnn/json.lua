@@ -1,7 +1,8 @@
 --- JSON (RFC 8259), as strict as the files that it reads are hostile: for model files and results.
 --
--- Tables are arrays when they have a first element or json.array made them, else objects, whose keys are written in order. Integers
--- stay integers and floats floats. null is json.null. Strings are bytes: what is no UTF-8 is passed on as it is.
+-- Tables are arrays when they have a first element or json.array made them, else objects, whose keys are written in
+-- order. Integers stay integers and floats floats. null is json.null. Strings are bytes: what is no UTF-8 is passed
+-- on as it is.
 local json = {}
 
 json.null = setmetatable({}, {__name = "json.null", __tostring = function() return "null" end})
@@ -15,7 +16,9 @@ function json.is_array(value) return getmetatable(value) == array_mark end
 
 -- ---- writing ----
 
-local escapes = {['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t"}
+local escapes = {
+  ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
+}
 
 local function quote(text)
   return '"' .. text:gsub('[\0-\31\127"\\]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'

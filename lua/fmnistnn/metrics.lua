@@ -1,7 +1,8 @@
 --- Measures of a classifier.
 --
--- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset = function(self)}; a
--- Trainer takes such tables and the names below. It closes prediction and target after update, which clones what it keeps.
+-- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset =
+-- function(self)}; a Trainer takes such tables and the names below. It closes prediction and target after update,
+-- which clones what it keeps.
 local core = require "fmnistnn.core"
 
 local metrics = {}
@@ -65,7 +66,8 @@ function metrics.get(given)
   error("metric: expected \"accuracy\" or a table, got " .. tostring(given), 3)
 end
 
---- How often an example of class i (row) was taken for class j (column): int64 (classes, classes), from class numbers 1..classes.
+--- How often an example of class i (row) was taken for class j (column): int64 (classes, classes), from class numbers
+-- 1..classes.
 function metrics.confusion_matrix(predicted, target, classes)
   check_lengths("confusion_matrix", predicted, target)
   local columns, rows, counts = predicted:totable(), target:totable(), {}
@@ -82,8 +84,8 @@ function metrics.confusion_matrix(predicted, target, classes)
   return core.from_table(counts, "int64"):reshape {classes, classes}
 end
 
---- Precision, recall, F1 and support of each class, from a confusion matrix: a list of tables, and the accuracy. A ratio of
--- nothing counts as 0, as in scikit-learn.
+--- Precision, recall, F1 and support of each class, from a confusion matrix: a list of tables, and the accuracy. A
+-- ratio of nothing counts as 0, as in scikit-learn.
 function metrics.classification_report(confusion)
   local counts, report, right, total = confusion:totable(), {}, 0, 0
   local function ratio(a, b) return b > 0 and a / b or 0 end

@@ -40,7 +40,8 @@ function report.classification(confusion, class_names)
   local sums, total = {precision = 0, recall = 0, f1 = 0}, 0
   local weighted = {precision = 0, recall = 0, f1 = 0}
   local function line(name, row, count)
-    lines[#lines + 1] = ("%s  %9.3f  %6.3f  %6.3f  %6d"):format(pad_right(name, width), row.precision, row.recall, row.f1, count)
+    local text = ("  %9.3f  %6.3f  %6.3f  %6d"):format(row.precision, row.recall, row.f1, count)
+    lines[#lines + 1] = pad_right(name, width) .. text
   end
   for i, row in ipairs(rows) do
     line(names[i], row, row.support)

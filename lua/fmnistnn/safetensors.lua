@@ -1,5 +1,5 @@
---- Files of named tensors in the safetensors format (github.com/huggingface/safetensors): the length of a JSON head in eight
--- bytes, the head, the elements. Other programs read them too.
+--- Files of named tensors in the safetensors format (github.com/huggingface/safetensors): the length of a JSON head
+-- in eight bytes, the head, the elements. Other programs read them too.
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
 local write_file = require "fmnistnn.write_file"
@@ -64,7 +64,8 @@ local function check_entry(name, entry, room)
     or offsets[2] > room or offsets[2] - offsets[1] ~= bytes then
     return nil, ("tensor %s: its data_offsets do not fit its shape and the file"):format(name)
   end
-  return {name = name, dtype = dtype, shape = table.move(shape, 1, #shape, 1, {}), first = offsets[1], last = offsets[2]}
+  local plain_shape = table.move(shape, 1, #shape, 1, {})
+  return {name = name, dtype = dtype, shape = plain_shape, first = offsets[1], last = offsets[2]}
 end
 
 local function check_metadata(metadata)
@@ -91,7 +92,9 @@ local function check_head(head, room)
   table.sort(entries, function(a, b) return a.first < b.first or a.first == b.first and a.last < b.last end)
   local at = 0
   for _, entry in ipairs(entries) do
-    if entry.first ~= at then return nil, ("tensor %s: the data has a gap or an overlap before it"):format(entry.name) end
+    if entry.first ~= at then
+      return nil, ("tensor %s: the data has a gap or an overlap before it"):format(entry.name)
+    end
     at = entry.last
   end
   if at ~= room then return nil, ("%d bytes of data belong to no tensor"):format(room - at) end
@@ -103,7 +106,9 @@ local function read_head(file)
   if not size or not file:seek("set") then return nil, message end
   local prefix
   prefix, message = file:read(8)
-  if not prefix or #prefix < 8 then return nil, message or "truncated: expected the eight bytes of the head's length" end
+  if not prefix or #prefix < 8 then
+    return nil, message or "truncated: expected the eight bytes of the head's length"
+  end
   local length = string.unpack("<I8", prefix)
   if length < 0 or length > MAX_HEAD or length > size - 8 then
     return nil, ("expected a head of at most %d bytes, its length says %d"):format(math.min(MAX_HEAD, size - 8), length)
@@ -129,8 +134,8 @@ local function read_file(file)
   return tensors, metadata
 end
 
---- Reads a file: a table of tensors by name and one of metadata, or nil and a message that names the file. A damaged or hostile
--- file is refused before anything of the size that it claims is allocated.
+--- Reads a file: a table of tensors by name and one of metadata, or nil and a message that names the file. A damaged
+-- or hostile file is refused before anything of the size that it claims is allocated.
 function safetensors.load(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, message end

@@ -1,6 +1,8 @@
 --- fnn.Trainer: the training loop that most scripts need.
 --
---   local trainer = fnn.Trainer{model = model, optimizer = fnn.optim.Adam{}, loss = "categorical_crossentropy", metrics = {"accuracy"}}
+--   local trainer = fnn.Trainer{
+--     model = model, optimizer = fnn.optim.Adam{}, loss = "categorical_crossentropy", metrics = {"accuracy"},
+--   }
 --   local history = trainer:fit(train, {epochs = 10, batch_size = 128, validation = test})
 --   print(trainer:evaluate(test).accuracy)
 --
@@ -49,9 +51,9 @@ local function make_loss(given, model)
   return loss
 end
 
---- Trainer{model, optimizer, loss, metrics}. optimizer: one that has no parameters yet trains the model's. loss: a name of
--- fnn.losses or a function (prediction, target); a named loss over probabilities takes the model's outputs as logits unless its last
--- layer is a softmax or sigmoid. metrics: a list of names or metrics (fnn.metrics).
+--- Trainer{model, optimizer, loss, metrics}. optimizer: one that has no parameters yet trains the model's. loss: a
+-- name of fnn.losses or a function (prediction, target); a named loss over probabilities takes the model's outputs as
+-- logits unless its last layer is a softmax or sigmoid. metrics: a list of names or metrics (fnn.metrics).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "table"},
@@ -98,7 +100,8 @@ local function is_interrupt(message) return type(message) == "string" and messag
 
 -- The message of an error, with where it happened.
 local function traced(message)
-  if type(message) ~= "string" or is_interrupt(message) or message:find("stack traceback:", 1, true) then return message end
+  if type(message) ~= "string" or is_interrupt(message) then return message end
+  if message:find("stack traceback:", 1, true) then return message end
   return debug.traceback(message, 2)
 end
 
@@ -160,7 +163,8 @@ local function run_epochs(self, data, o, progress)
     local values = train_epoch(self, data, o, epoch, progress)
     local seconds = core.now() - started
     if o.validation then
-      for name, value in pairs(self:evaluate(o.validation, {batch_size = o.batch_size})) do values["val_" .. name] = value end
+      local results = self:evaluate(o.validation, {batch_size = o.batch_size})
+      for name, value in pairs(results) do values["val_" .. name] = value end
     end
     local rate = #data / seconds
     if progress then progress:end_epoch(names, values, seconds, rate) end
@@ -174,20 +178,24 @@ end
 local function as_data_set(who, given)
   local data = require "fmnistnn.data"
   if data.is_dataset(given) then return given end
-  if type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2]) then return data.Dataset(given) end
+  local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
+  if is_pair then return data.Dataset(given) end
   error(who .. ": expected a data set or {examples, labels}, got " .. type(given), 3)
 end
 
 --- Trains the model on a data set (or {examples, labels}). Options:
 --
 --   epochs 1, batch_size 32, shuffle true
---   seed             seeds the generator first: weights that are not built yet, dropout and the order of batches follow from it
---   validation       a data set that is evaluated after each epoch; validation_split: so large a part of the end of the data instead
+--   seed             seeds the generator first: weights that are not built yet, dropout and the order of batches follow
+--                    from it
+--   validation       a data set that is evaluated after each epoch; validation_split: so large a part of the end of the
+--                    data instead
 --   callbacks        a list of tables with any of on_train_begin(self, trainer), on_epoch_begin(self, trainer, epoch),
---                    on_batch_end(self, trainer), on_epoch_end(self, trainer, epoch, values), on_train_end(self, trainer);
---                    trainer.stop = true ends training after the epoch
+--                    on_batch_end(self, trainer), on_epoch_end(self, trainer, epoch, values) and
+--                    on_train_end(self, trainer); trainer.stop = true ends training after the epoch
 --   progress true    tells how it goes on standard error
---   interruptible    Ctrl-C ends training as if its epochs were over, and history.interrupted says so; else it is raised as usual
+--   interruptible    Ctrl-C ends training as if its epochs were over, and history.interrupted says so; else it is
+--                    raised as usual
 --
 -- Returns the history: lists with a value an epoch: loss, val_loss, accuracy ..., seconds, images_per_second. Training
 -- seconds do not count the validation. trainer.history keeps it, also of a fit that was ended by an error.

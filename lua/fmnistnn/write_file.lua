@@ -20,8 +20,9 @@ local function write(path, pieces)
   return ok, message
 end
 
---- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the path; a
--- file that was there before is then as it was. Links are followed; devices and pipes, such as /dev/stdout, are written to.
+--- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the
+-- path; a file that was there before is then as it was. Links are followed; devices and pipes, such as /dev/stdout,
+-- are written to.
 return function(path, content)
   local pieces = type(content) == "table" and content or {content}
   local target, special = core.resolve(path)

@@ -44,8 +44,8 @@ local reasons = {
 local function fetch(url, path, progress)
   local bar = progress == false and "--silent" or "--progress-bar"
   if progress ~= false then io.stderr:write("downloading ", url, "\n") end
-  local ok, code = run("curl --fail --location --globoff --retry 2 --connect-timeout 20 --speed-limit 1000 --speed-time 60", bar,
-    "--output", quote(path), "--url", quote(url))
+  local ok, code = run("curl --fail --location --globoff --retry 2 --connect-timeout 20 --speed-limit 1000",
+    "--speed-time 60", bar, "--output", quote(path), "--url", quote(url))
   if ok then return true end
   if code == 127 then return nil, "the program curl is not installed" end
   if code > 128 then return nil, "interrupted" end
@@ -59,8 +59,8 @@ local function check(path, expected)
   return true
 end
 
---- Fetches `url` into `path`, making the folder if needed. options: sha256, what the file must have; progress true. The file
--- appears under its name only when it is whole. Returns true, or nil and a message with the address.
+--- Fetches `url` into `path`, making the folder if needed. options: sha256, what the file must have; progress true.
+-- The file appears under its name only when it is whole. Returns true, or nil and a message with the address.
 return function(url, path, options)
   local made, why = make_folder(path:match("^(.*/)[^/]*$") or ".")
   if not made then return nil, why end

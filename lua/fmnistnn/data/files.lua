@@ -61,7 +61,9 @@ end
 
 -- Fetches what is missing into a folder.
 local function fetch(folder, options)
-  if not folder then return nil, "Fashion-MNIST was not found, and without HOME there is no folder to download it to" end
+  if not folder then
+    return nil, "Fashion-MNIST was not found, and without HOME there is no folder to download it to"
+  end
   local sums = options.checksums or checksums
   for _, key in ipairs(order) do
     local name = names[key] .. ".gz"

@@ -26,16 +26,18 @@ end
 
 local dataset_options = {true, true, scale = true, class_names = true}
 
---- Dataset{examples, labels, scale =, class_names =}: two tensors whose first axes count the examples. The examples stay as
--- they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time. Labels
--- are class numbers 1..C, or floats to be predicted.
+--- Dataset{examples, labels, scale =, class_names =}: two tensors whose first axes count the examples. The examples
+-- stay as they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time.
+-- Labels are class numbers 1..C, or floats to be predicted.
 function data.Dataset(given)
   if type(given) ~= "table" then error("Dataset: expected a table of two tensors, got " .. type(given), 2) end
   for name in pairs(given) do
     if not dataset_options[name] then error("Dataset: unknown option " .. tostring(name), 2) end
   end
   local examples, labels = given[1], given[2]
-  if not core.is_tensor(examples) or examples:dim() < 1 then error("Dataset: examples: expected a tensor of at least one axis", 2) end
+  if not core.is_tensor(examples) or examples:dim() < 1 then
+    error("Dataset: examples: expected a tensor of at least one axis", 2)
+  end
   if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= #examples then
     error(("Dataset: labels: expected a tensor of %d, one for each example"):format(#examples), 2)
   end
@@ -96,9 +98,10 @@ local batch_options = {
   {"drop_last", "boolean", default = false},
 }
 
---- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order depends on it alone (else on the generator);
--- limit: so many examples in all; drop_last false: leaves out a last batch that is not full. Also returns the
--- number of batches, as #-less iterators cannot tell: local next_batch, count = set:batches{...}; the order goes with the loop.
+--- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order depends on it alone (else on
+-- the generator); limit: so many examples in all; drop_last false: leaves out a last batch that is not full. Also
+-- returns the number of batches, as #-less iterators cannot tell: local next_batch, count = set:batches{...}; the
+-- order goes with the loop.
 function Dataset:batches(given)
   local o = options.check("batches", given, batch_options)
   local size, total = o.size, math.min(#self, o.limit)
@@ -137,14 +140,16 @@ local function read_half(images_path, labels_path)
   return data.Dataset {images:unsqueeze(2), labels:to("int64") + 1, class_names = class_names}
 end
 
---- Fashion-MNIST (Xiao et al. 2017): two data sets, of 60,000 and 10,000 images (N,1,28,28) with labels 1..10. The four IDX files,
--- gzip'd or plain, are looked for in the folder given, or in that of the environment variable FMNISTNN_DATA, or in Debian's (package
--- dataset-fashion-mnist) and in the user's cache folder, and if they are nowhere downloaded into the latter.
+--- Fashion-MNIST (Xiao et al. 2017): two data sets, of 60,000 and 10,000 images (N,1,28,28) with labels 1..10. The
+-- four IDX files, gzip'd or plain, are looked for in the folder given, or in that of the environment variable
+-- FMNISTNN_DATA, or in Debian's (package dataset-fashion-mnist) and in the user's cache folder, and if they are
+-- nowhere downloaded into the latter.
 --
--- fashion_mnist(folder) or fashion_mnist{folder =, download = true, url =, checksums =, progress = true}. With a `url`, the gzip'd
--- files come from there, into the folder given or else the cache folder, unless that has them; `checksums` are then
--- their SHA-256 by train_images, train_labels, test_images and test_labels, where they are others than those of
--- Fashion-MNIST (none is checked that is not there). Returns nil and a message for files that are missing or damaged.
+-- fashion_mnist(folder) or fashion_mnist{folder =, download = true, url =, checksums =, progress = true}. With a
+-- `url`, the gzip'd files come from there, into the folder given or else the cache folder, unless that has them;
+-- `checksums` are then their SHA-256 by train_images, train_labels, test_images and test_labels, where they are
+-- others than those of Fashion-MNIST (none is checked that is not there). Returns nil and a message for files that
+-- are missing or damaged.
 function data.fashion_mnist(given)
   if type(given) == "string" then given = {folder = given} end
   local paths, message = files.locate(options.check("fashion_mnist", given, {
@@ -162,7 +167,8 @@ function data.fashion_mnist(given)
   if not test then return nil, message end
   local expected, got = table.concat(train.examples.shape, "x", 3), table.concat(test.examples.shape, "x", 3)
   if expected ~= got then
-    return nil, ("%s: images of %s pixels, but those of %s have %s"):format(paths.test_images, got, paths.train_images, expected)
+    return nil, ("%s: images of %s pixels, but those of %s have %s"):format(paths.test_images, got, paths.train_images,
+      expected)
   end
   return train, test
 end

@@ -2,8 +2,8 @@
 --
 -- The architecture is how the model was made: the class and the arguments of each module, modules among the arguments
 -- likewise. Loading calls the same constructors and then gives them the saved tensors. A module that occurs twice is
--- written once and referred to after that; a tensor with several names too. The metadata names every tensor, so that none
--- goes missing unnoticed.
+-- written once and referred to after that; a tensor with several names too. The metadata names every tensor, so that
+-- none goes missing unnoticed.
 local Module = require "fmnistnn.nn.module"
 local Sequential = require "fmnistnn.nn.sequential"
 local core = require "fmnistnn.core"
@@ -62,7 +62,9 @@ local function encode(value, where, seen)
   local list, fields = json.array(), {}
   for i = 1, #value do list[i] = encode(value[i], where, seen) end
   local given = fields_of(value, where)
-  for _, name in ipairs(sorted_names(given)) do fields[name] = encode(given[name], ("%s: %s"):format(where, name), seen) end
+  for _, name in ipairs(sorted_names(given)) do
+    fields[name] = encode(given[name], ("%s: %s"):format(where, name), seen)
+  end
   seen[value] = nil
   return {list = list, fields = fields}
 end
@@ -170,8 +172,8 @@ local function rebuild(tensors, metadata, classes)
   return model
 end
 
---- Reads a model that was saved. `classes` gives the classes of one's own by name: nn.load(path, {Block = Block}). Returns the
--- model, or nil and a message.
+--- Reads a model that was saved. `classes` gives the classes of one's own by name: nn.load(path, {Block = Block}).
+-- Returns the model, or nil and a message.
 function files.load(path, classes)
   if type(path) ~= "string" then error("load: expected a path, got " .. type(path), 2) end
   local tensors, metadata = safetensors.load(path)

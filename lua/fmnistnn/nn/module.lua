@@ -6,9 +6,9 @@
 --   local block = Block(16)
 --   local y = block(x)
 --
--- The fields of a module decide what belongs to it: modules (and lists of modules) are its children; tensors that require a
--- gradient its parameters; other tensors its buffers, which are saved with it but not trained. Names that begin with
--- "_" are private: they hold what does not belong to the model's state.
+-- The fields of a module decide what belongs to it: modules (and lists of modules) are its children; tensors that
+-- require a gradient its parameters; other tensors its buffers, which are saved with it but not trained. Names that
+-- begin with "_" are private: they hold what does not belong to the model's state.
 local core = require "fmnistnn.core"
 
 local Module = {class_name = "Module"}
@@ -50,10 +50,11 @@ local function prepare(class, parent)
 end
 prepare(Module)
 
---- A new class derived from this one. Its instances are made by calling it; they then run `init` with the same arguments.
+--- A new class derived from this one. Its instances are made by calling it; they then run `init` with the same
+-- arguments.
 function Module:extend(name)
   if type(name) ~= "string" then error("extend: expected the name of the class, got " .. type(name), 2) end
-  return prepare({class_name = name, super = self}, self)
+  return prepare({class_name = name, super = self, fresh = false}, self)
 end
 
 --- Whether a value is an instance of a class derived from nn.Module.
@@ -157,12 +158,12 @@ function Module:count_parameters()
   return all, trained
 end
 
---- The parameters and buffers: a list of {name, tensor}. A tensor that has several names is there once, under the first, or with
--- `each_name` under all of them.
+--- The parameters and buffers: a list of {name, tensor}. A tensor that has several names is there once, under the
+-- first, or with `each_name` under all of them.
 function Module:state(each_name) return collect_tensors(self, any, each_name) end
 
---- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been called yet
--- have none; load files with nn.load. Raises when a name or a shape does not fit.
+--- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been
+-- called yet have none; load files with nn.load. Raises when a name or a shape does not fit.
 function Module:load_state(tensors)
   local unused = {}
   for name in pairs(tensors) do unused[name] = true end
@@ -181,7 +182,8 @@ end
 
 -- ---- modes ----
 
---- Whether the model and all below it train (dropout drops, batch normalization uses the batch); true unless told otherwise.
+--- Whether the model and all below it train (dropout drops, batch normalization uses the batch); true unless told
+-- otherwise.
 function Module:train(training)
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "training", training ~= false) end
   return self
@@ -205,11 +207,12 @@ end
 
 -- ---- the rest is loaded when it is used ----
 
---- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch axis).
--- Returns the totals as a table.
+--- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch
+-- axis). Returns the totals as a table.
 function Module:summary(shape) return require "fmnistnn.nn.summary"(self, shape) end
 
---- Writes the model, its architecture, weights and buffers, to a safetensors file, atomically. Returns true, or nil and a message.
+--- Writes the model, its architecture, weights and buffers, to a safetensors file, atomically. Returns true, or nil
+-- and a message.
 function Module:save(path) return require "fmnistnn.nn.files".save(self, path) end
 
 --- For summary: f(module, ...) is called for every call of a module until it is set to nil.
