@@ -1,45 +1,60 @@
 --- nn.Activation{"relu"}: an activation as a layer. Parameters follow by name: {"leaky_relu", negative_slope = 0.1}.
--- A function of a tensor is taken too, but a model with one cannot be saved.
+-- A function of a tensor (and of a table of the parameters) is taken too, but a model with one cannot be saved.
 local Module = require "fmnistnn.nn.module"
 local activations = require "fmnistnn.nn.activations"
+local options = require "fmnistnn.nn.options"
 
 local Activation = Module:extend("Activation")
 Activation.fresh = true
 
--- What other layers take as their `activation`: nothing, a name, a function, or a table as above. Returns a function of a tensor, or
--- nil for none.
-function Activation.resolve(who, given)
-  if given == nil or given == "linear" then return nil end
-  if type(given) == "function" then return given end
-  local name, parameters = given, nil
-  if type(given) == "table" then
-    name, parameters = given[1], {}
-    for key, value in pairs(given) do
-      if key ~= 1 then parameters[key] = value end
-    end
+-- The functions that are known to keep neither their argument nor their result; one of the user's may.
+local keeps_nothing = setmetatable({}, {__mode = "k"})
+for _, activation in pairs(activations) do keeps_nothing[activation] = true end
+
+-- A name, a function, or a table that begins with one of these: the name or function, and its parameters.
+local function take_apart(given)
+  if type(given) ~= "table" then return given, {} end
+  local parameters = {}
+  for key, value in pairs(given) do
+    if key ~= 1 then parameters[key] = value end
   end
-  local activation = activations[name]
-  if not activation then
-    local known = {}
-    for each in pairs(activations) do known[#known + 1] = each end
-    table.sort(known)
-    error(("%s: activation: expected one of %s, got %s"):format(who, table.concat(known, ", "), tostring(name)), 4)
-  end
-  if not parameters or not next(parameters) then return activation end
-  return function(x) return activation(x, parameters) end
+  return given[1], parameters
 end
 
--- f(y), where y is nobody else's: it is let go at once.
+-- What other layers take as their `activation`: nothing, a name, a function, or a table as above. Returns a function of
+-- a tensor, or nil for none.
+function Activation.resolve(who, given)
+  if given == nil then return nil end
+  local name, parameters = take_apart(given)
+  if name == "linear" then return nil end
+  local activation = type(name) == "function" and name or activations[name]
+  if not activation then
+    local known = {"linear"}
+    for each in pairs(activations) do known[#known + 1] = each end
+    table.sort(known)
+    options.refuse("%s: activation: expected one of %s, got %s", who, table.concat(known, ", "), tostring(name))
+  end
+  if not next(parameters) then return activation end
+  local function with_parameters(x) return activation(x, parameters) end
+  keeps_nothing[with_parameters] = keeps_nothing[activation]
+  return with_parameters
+end
+
+--- Whether what a layer hands to this activation, and what comes out of it, is nobody else's.
+function Activation.is_fresh(f) return f == nil or keeps_nothing[f] == true end
+
+-- f(y), where y is nobody else's: it is let go at once, unless f may have kept it.
 function Activation.apply(f, y)
   if not f then return y end
   local z = f(y)
-  if z ~= y then y:close() end
+  if z ~= y and keeps_nothing[f] then y:close() end
   return z
 end
 
 function Activation:init(given)
-  local name = type(given) == "table" and given[1]
-  self._function = Activation.resolve("Activation", type(name) == "function" and name or given)
+  if given == nil then options.refuse("Activation: expected a name, a function or a table that begins with one, got none") end
+  self._function = Activation.resolve("Activation", given)
+  self.fresh = self.fresh and Activation.is_fresh(self._function)
 end
 
 function Activation:forward(x)

@@ -31,6 +31,7 @@ function Conv2d:init(given)
   self._options = o
   self._settings = {stride = o.stride, padding = o.padding, dilation = o.dilation, groups = o.groups}
   self._activation = Activation.resolve("Conv2d", o.activation)
+  self.fresh = self.fresh and Activation.is_fresh(self._activation)
 end
 
 function Conv2d:build(x)

@@ -32,6 +32,7 @@ function ConvTranspose2d:init(given)
     stride = o.stride, padding = o.padding, output_padding = o.output_padding, dilation = o.dilation, groups = o.groups,
   }
   self._activation = Activation.resolve("ConvTranspose2d", o.activation)
+  self.fresh = self.fresh and Activation.is_fresh(self._activation)
 end
 
 function ConvTranspose2d:build(x)

@@ -22,6 +22,7 @@ local spec = {
 function Dense:init(given)
   self._options = options.check("Dense", given, spec)
   self._activation = Activation.resolve("Dense", self._options.activation)
+  self.fresh = self.fresh and Activation.is_fresh(self._activation)
 end
 
 function Dense:build(x)

@@ -1,0 +1,253 @@
+-- Every layer and every activation against PyTorch and Keras: outputs, gradients of inputs and parameters, running statistics.
+-- What is random, or ours alone, is tested by its properties below.
+local fnn = require "fmnistnn"
+local nn = fnn.nn
+local peer = require "spec.support.peer"
+
+local cases = peer.cases("layers")
+
+-- ---- one case ----
+
+-- Runs the model once, so that it builds itself, and gives it the state of the case.
+local function prepared(case, inputs)
+  local model = peer.build(case.model)
+  model:eval()
+  fnn.no_grad(model, table.unpack(inputs))
+  model:load_state(peer.under(case, "state"))
+  return model:train(case.training)
+end
+
+local function check_layer(case)
+  local inputs = {}
+  for i = 1, case.inputs do inputs[i] = case.tensors["input/" .. i] end
+  local model = prepared(case, inputs)
+  for _, x in ipairs(inputs) do
+    if x.dtype == "float32" then x.requires_grad = true end
+  end
+  local y = model(table.unpack(inputs))
+  peer.check_close("output", y, case.tensors.output, case.tolerance)
+  y:backward(case.tensors.upstream)
+  local named = {}
+  for name, tensor in model:named_parameters() do named["state/" .. name] = tensor end
+  for i, x in ipairs(inputs) do named["input/" .. i] = x end
+  for role, expected in pairs(peer.under(case, "gradient")) do
+    local tensor = assert(named[role], "the model has no " .. role)
+    peer.check_close("gradient of " .. role, tensor.grad, expected, case.tolerance)
+  end
+end
+
+local function check_running(case)
+  local x = case.tensors.input
+  local layer = peer.build(case.running)
+  for i = 1, case.batches do layer(x[i]) end
+  peer.check_close("running mean", layer.running_mean, case.tensors.mean)
+  peer.check_close("running variance", layer.running_variance, case.tensors.variance)
+  assert.equal(case.batches, layer.batches:item())
+  local plain = nn[case.running[1]] {affine = false}
+  plain(x[1])
+  plain:load_state {running_mean = layer.running_mean, running_variance = layer.running_variance, batches = layer.batches}
+  peer.check_close("evaluation", plain:eval()(x[case.batches + 1]), case.tensors.evaluated)
+end
+
+local function check_activation(case)
+  local x = case.tensors.input:requires_grad_()
+  local y = nn.functional[case.activation](x, next(case.parameters) and case.parameters)
+  peer.check_close("output", y, case.tensors.output)
+  y:backward(case.tensors.upstream)
+  peer.check_close("gradient", x.grad, case.tensors.gradient)
+end
+
+local check = {model = check_layer, running = check_running, activation = check_activation}
+
+describe("a layer", function()
+  for _, case in ipairs(cases) do
+    it("is as in PyTorch and Keras: " .. case.name, function()
+      for kind, run in pairs(check) do
+        if case[kind] then run(case) end
+      end
+    end)
+  end
+
+  it("has a case, each of them", function()
+    local with_case = {Module = true, functional = true, load = true} -- no layers
+    for _, case in ipairs(cases) do with_case[case.model and case.model[1] or ""] = true end
+    for name in pairs(nn.layers) do assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py") end
+  end)
+
+  it("has a case in training and in evaluation, where they differ", function()
+    local trained, evaluated = {Dropout2d = true}, {} -- dropout is random in training: see below
+    for _, case in ipairs(cases) do
+      if case.model then (case.training and trained or evaluated)[case.model[1]] = true end
+    end
+    for _, name in ipairs {"BatchNorm1d", "BatchNorm2d", "Dropout", "Dropout2d"} do
+      assert.is_true(trained[name] and evaluated[name], name)
+    end
+  end)
+end)
+
+describe("an activation", function()
+  it("has a case, each of them", function()
+    local with_case = {}
+    for _, case in ipairs(cases) do with_case[case.activation or ""] = true end
+    for name in pairs(require "fmnistnn.nn.activations") do
+      assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py")
+    end
+  end)
+
+  it("is the same as a name, as a layer, as a function and in a layer", function()
+    local x = fnn.randn(3, 4)
+    for name, f in pairs(require "fmnistnn.nn.activations") do
+      local expected = f(x)
+      assert.is_true(nn.Activation {name}(x):equal(expected), name)
+      assert.is_true(nn.Activation {f}(x):equal(expected), name)
+      assert.is_true(nn.functional[name](x):equal(expected), name)
+      local dense = nn.Dense {4, initializer = "dirac", activation = name}
+      assert.is_true(dense(x):equal(expected), name)
+    end
+  end)
+
+  it("linear is none", function()
+    local x = fnn.randn(3, 4)
+    assert.is_true(rawequal(nn.Activation {"linear"}(x), x))
+    assert.is_true(nn.Dense {4, initializer = "dirac", activation = "linear"}(x):equal(x))
+  end)
+end)
+
+-- ---- what is random ----
+
+-- Of n examples with probability p, the number that comes up is within five deviations.
+local function check_fraction(count, n, p)
+  local slack = 5 * math.sqrt(n * p * (1 - p))
+  assert(math.abs(count - n * p) <= slack, ("%d of %d, expected about %g"):format(count, n, n * p))
+end
+
+describe("dropout", function()
+  before_each(function() fnn.manual_seed(7) end)
+
+  it("drops its share of the elements and scales the others up", function()
+    for _, rate in ipairs {0.1, 0.5, 0.7} do
+      local x = fnn.randn(100, 101)
+      local y = nn.Dropout {rate}(x)
+      local dropped = y:eq(0)
+      check_fraction(dropped:sum():item(), x:numel(), rate)
+      -- nothing else happens to them: kept or dropped, each is one or the other
+      peer.check_close("kept", y, fnn.where(dropped, 0, x / (1 - rate)), 1e-6)
+    end
+  end)
+
+  it("drops whole channels in Dropout2d", function()
+    for _, shape in ipairs {{200, 30, 3, 2}, {200, 30}, {200, 30, 5}} do
+      local y = nn.Dropout2d {0.4}(fnn.ones(shape)):reshape(6000, -1)
+      local kept = y:mean(2)
+      check_fraction(kept:eq(0):sum():item(), 6000, 0.4)
+      peer.check_close("channels", y, kept:unsqueeze(2):expand(y.shape))
+      peer.check_close("scale", kept:max(), fnn.tensor(1 / 0.6))
+    end
+  end)
+
+  it("gives the gradient to what was kept", function()
+    for _, class in ipairs {nn.Dropout, nn.Dropout2d} do
+      local x = fnn.ones({4, 5, 3, 3}, {requires_grad = true})
+      local y = class {0.5}(x)
+      y:sum():backward()
+      assert.is_true(x.grad:equal(y:detach()))
+    end
+  end)
+
+  it("draws anew at each call, and the same after the same seed", function()
+    local layer, x = nn.Dropout {0.5}, fnn.ones(1000)
+    local first, second = layer(x), layer(x)
+    assert.is_false(first:equal(second))
+    fnn.manual_seed(7)
+    assert.is_true(layer(x):equal(first))
+    assert.is_true(layer(x):equal(second))
+  end)
+
+  it("is its input in evaluation, and at a rate of 0", function()
+    local x = fnn.randn(3, 4)
+    for _, class in ipairs {nn.Dropout, nn.Dropout2d} do
+      assert.is_true(rawequal(class {0.5}:eval()(x), x))
+      assert.is_true(rawequal(class {0}(x), x))
+    end
+  end)
+end)
+
+-- ---- running statistics by hand ----
+
+describe("batch normalization", function()
+  it("keeps averages of its batches alone, the later ones weighing more", function()
+    local layer = nn.BatchNorm1d {momentum = 0.5, affine = false}
+    layer(fnn.tensor {{1}, {3}}) -- mean 2, variance 1
+    assert.same({2, 1}, {layer.running_mean[1], layer.running_variance[1]})
+    layer(fnn.tensor {{4}, {12}}) -- mean 8, variance 16
+    -- 0.5 * 8 + 0.25 * 2 over the sum of these weights, 0.75
+    peer.check_close("mean", layer.running_mean, fnn.tensor {(4 + 0.5) / 0.75})
+    peer.check_close("variance", layer.running_variance, fnn.tensor {(8 + 0.25) / 0.75})
+    layer(fnn.tensor {{-1}, {-1}}) -- mean -1, variance 0
+    peer.check_close("mean", layer.running_mean, fnn.tensor {(-0.5 + 2 + 0.25) / 0.875})
+    peer.check_close("variance", layer.running_variance, fnn.tensor {(0 + 4 + 0.125) / 0.875})
+    assert.equal(3, layer.batches:item())
+  end)
+
+  it("evaluates by the one batch that it has seen", function()
+    local layer = nn.BatchNorm1d {affine = false, epsilon = 1}
+    layer(fnn.tensor {{1}, {3}})
+    peer.check_close("result", layer:eval()(fnn.tensor {{2}, {5}}), fnn.tensor {{0}, {3 / math.sqrt(2)}})
+  end)
+
+  it("before any batch evaluates by mean 0 and variance 1, and counts nothing in evaluation", function()
+    local layer = nn.BatchNorm2d {epsilon = 3}:eval()
+    peer.check_close("result", layer(fnn.full({1, 1, 1, 2}, 5)), fnn.full({1, 1, 1, 2}, 2.5))
+    assert.equal(0, layer.batches:item())
+    assert.same({0, 1}, {layer.running_mean[1], layer.running_variance[1]})
+  end)
+
+  it("with a momentum of 0 keeps the last batch", function()
+    local layer = nn.BatchNorm1d {momentum = 0}
+    layer(fnn.tensor {{1}, {3}})
+    layer(fnn.tensor {{4}, {12}})
+    assert.same({8, 16}, {layer.running_mean[1], layer.running_variance[1]})
+  end)
+
+  it("lets no gradient flow to or from its running statistics", function()
+    local layer = nn.BatchNorm1d {}
+    layer(fnn.randn(5, 2)):sum():backward()
+    assert.is_false(layer.running_mean.requires_grad)
+    assert.is_true(layer.running_mean.is_leaf)
+    layer:eval()(fnn.randn(5, 2)):sum():backward()
+    assert.is_nil(layer.running_mean.grad)
+  end)
+end)
+
+-- ---- ten steps ----
+
+-- As llm.c tests itself: everything together, against the same steps in another library.
+describe("a small network", function()
+  it("learns as it does in Keras", function()
+    local case = peer.cases("curve")[1]
+    local t = case.tensors
+    local model = peer.build(case.model)
+    local function batch(i) return t.images[i]:float() / 255 end
+    model:eval()
+    model(batch(1))
+    local state = peer.under(case, "start")
+    for name, buffer in model:named_buffers() do state[name] = buffer end
+    model:load_state(state):train()
+    local optimizer = fnn.optim.Adam {model = model, lr = case.lr}
+    for step = 1, #t.images do
+      local loss = fnn.losses.categorical_crossentropy(model(batch(step)), t.labels[step])
+      peer.check_close("loss of step " .. step, loss, fnn.tensor(t.loss[step]))
+      optimizer:zero_grad()
+      loss:backward()
+      if step == 1 then
+        for name, w in model:named_parameters() do
+          peer.check_close("gradient of " .. name, w.grad, t["gradient/" .. name])
+        end
+      end
+      optimizer:step()
+    end
+    -- Adam divides by what may be close to 0: ten steps of rounding have grown to this at most
+    for name, w in model:named_parameters() do peer.check_close(name, w, t["after/" .. name], 1e-4) end
+    peer.check_close("evaluation", model:eval()(batch(1)), t.evaluated, 1e-4)
+  end)
+end)
