@@ -147,35 +147,49 @@ static int full(lua_State *L) {
   return 1;
 }
 
-/* Refuse a first or last value of a sequence that its integer type does not hold. */
-static void check_end(lua_State *L, double value, enum fnn_dtype dtype) {
-  int fits = dtype == FNN_UINT8 ? value >= 0.0 && value < 256.0 : value >= -0x1p63 && value < 0x1p63;
-  if (dtype != FNN_FLOAT32 && !fits) luaL_error(L, "arange: %s does not hold %f", fnn_dtype_name(dtype), (LUAI_UACNUMBER)value);
+/* first, first + step ... : exact beyond 2^53 where both are integers (`whole`). */
+struct sequence {
+  int whole;
+  double first, step;
+  int64_t whole_first, whole_step;
+};
+
+__extension__ typedef __int128 wide;
+
+/* Whether an integer type holds element number i. */
+static int holds(enum fnn_dtype dtype, const struct sequence *s, size_t i) {
+  wide whole = s->whole_first + (wide)s->whole_step * (wide)i;
+  double value = s->first + s->step * (double)i;
+  if (dtype == FNN_UINT8) return value >= 0.0 && value < 256.0;
+  if (!s->whole) return value >= -0x1p63 && value < 0x1p63;
+  return whole >= INT64_MIN && whole <= INT64_MAX;
 }
 
-/* sequence(first, step, count, dtype): first, first + step ... */
+static void fill_sequence(struct fnn_tensor *t, const struct sequence *s) {
+  for (size_t i = 0, n = fnn_tensor_numel(t); i < n; i++) {
+    double value = s->first + s->step * (double)i;
+    if (t->dtype == FNN_FLOAT32)
+      fnn_floats(t)[i] = (float)value;
+    else if (t->dtype == FNN_INT64)
+      fnn_ints(t)[i] = s->whole ? (int64_t)((uint64_t)s->whole_first + (uint64_t)s->whole_step * i) : (int64_t)value;
+    else
+      fnn_bytes(t)[i] = (uint8_t)value;
+  }
+}
+
+/* sequence(first, step, count, dtype) */
 static int sequence(lua_State *L) {
   if (lua_type(L, 1) != LUA_TNUMBER || lua_type(L, 2) != LUA_TNUMBER)
     return luaL_error(L, "arange: expected numbers, got %s and %s", fnn_describe(L, 1), fnn_describe(L, 2));
   struct fnn_shape shape = {1, {fnn_check_size(L, 3, "arange", "count")}};
   enum fnn_dtype dtype = dtype_at(L, 4, "arange");
-  double first = lua_tonumber(L, 1), step = lua_tonumber(L, 2);
-  int whole = lua_isinteger(L, 1) && lua_isinteger(L, 2); /* then exact beyond 2^53 too */
-  uint64_t whole_first = (uint64_t)lua_tointeger(L, 1), whole_step = (uint64_t)lua_tointeger(L, 2);
-  if (shape.size[0] > 0) {
-    check_end(L, first, dtype);
-    check_end(L, first + step * (double)(shape.size[0] - 1), dtype);
-  }
-  struct fnn_tensor *t = push_new(L, dtype, &shape);
-  for (size_t i = 0; i < shape.size[0]; i++) {
-    double value = first + step * (double)i;
-    if (dtype == FNN_FLOAT32)
-      fnn_floats(t)[i] = (float)value;
-    else if (dtype == FNN_INT64)
-      fnn_ints(t)[i] = whole ? (int64_t)(whole_first + whole_step * i) : (int64_t)value;
-    else
-      fnn_bytes(t)[i] = (uint8_t)value;
-  }
+  struct sequence s = {lua_isinteger(L, 1) && lua_isinteger(L, 2), lua_tonumber(L, 1), lua_tonumber(L, 2),
+                       lua_tointeger(L, 1), lua_tointeger(L, 2)};
+  size_t n = shape.size[0];
+  if (dtype != FNN_FLOAT32 && n > 0 && !(holds(dtype, &s, 0) && holds(dtype, &s, n - 1)))
+    return luaL_error(L, "arange: %s does not hold all numbers from %f to %f", fnn_dtype_name(dtype),
+                      (LUAI_UACNUMBER)s.first, (LUAI_UACNUMBER)(s.first + s.step * (double)(n - 1)));
+  fill_sequence(push_new(L, dtype, &shape), &s);
   return 1;
 }
 

@@ -94,7 +94,7 @@ for _, name in ipairs {"max", "min", "argmax", "argmin"} do
   add_case(name, "NaN wins", pack(array.from({2, 4}, {1, nan, 3, nan, inf, 2, -inf, 0}), {dim = 2})).gradient = false
   add_case(name, "integers", pack(ints{3, 5}, {dim = 2}))
   add_case(name, "integers over axes apart", pack(ints{2, 3, 2}, {dim = {1, 3}}))
-  add_case(name, "large integers", pack(array.from({2}, {2 ^ 53 | 0, 2 ^ 53 + 1 | 0}, "int64")))
+  add_case(name, "large integers", pack(array.from({2}, {1 << 53, (1 << 53) + 1}, "int64")))
   add_case(name, "bytes", pack(integers({5}, 0, 255, "uint8")))
   add_case(name, "a long row", function() return pack(distinct{20000}) end).large = true
   table.insert(cases[name].wrong, {"of nothing", pack(random{3, 0}, {dim = 2}), "input", "(3,0)"})

@@ -131,7 +131,7 @@ cases.sort = {
   {"NaN last", pack(array.from({6}, {nan, 1, -inf, nan, inf, 0})), gradient = false},
   {"NaN first", pack(array.from({6}, {nan, 1, -inf, nan, inf, 0}), {descending = true}), gradient = false},
   {"integers", pack(integers({2, 6}, -9, 9))},
-  {"large integers", pack(array.from({3}, {2 ^ 53 + 2 | 0, 2 ^ 53 + 1 | 0, 2 ^ 53 | 0}, "int64"))},
+  {"large integers", pack(array.from({3}, {(1 << 53) + 2, (1 << 53) + 1, 1 << 53}, "int64"))},
   {"bytes", pack(integers({6}, 0, 255, "uint8"))},
   {"no elements", pack(random{2, 0})},
   wrong = {{"an axis out of range", pack(random{2, 3}, 3), "dim", "1..2", "got 3"}},
@@ -153,7 +153,7 @@ cases.reshape = {
     {"an open size that does not fit", pack(random{2, 3}, {-1, 4}), "shape", "(2,3)", "-1"},
     {"a negative size", pack(random{2, 3}, {-2, 3}), "shape", "got -2"},
     {"nine axes", pack(random{1}, {1, 1, 1, 1, 1, 1, 1, 1, 1}), "shape", "at most 8"},
-    {"a product that overflows", pack(random{1}, {2 ^ 40 | 0, 2 ^ 40 | 0}), "shape", "too large"},
+    {"a product that overflows", pack(random{1}, {1 << 40, 1 << 40}), "shape", "too large"},
   },
 }
 
@@ -254,7 +254,7 @@ cases.expand = {
     {"an axis of another size", pack(random{2, 3}, {4, 3}), "shape", "(2,3)", "expected 2"},
     {"too few sizes", pack(random{2, 3}, {3}), "shape", "(2,3)", "got 1"},
     {"-1 for a new axis", pack(random{3}, {-1, 3}), "shape", "(3)"},
-    {"more than can be addressed", pack(random{1, 1}, {2 ^ 40 | 0, 2 ^ 40 | 0}), "shape", "too large"},
+    {"more than can be addressed", pack(random{1, 1}, {1 << 40, 1 << 40}), "shape", "too large"},
   },
 }
 
