@@ -1,5 +1,5 @@
---- Every op of the core: against its reference, in every memory layout, with failing allocations, with one to three threads,
--- in place, and refusing what it must. The cases are in spec/support/cases.lua.
+--- Every op of the core: against its reference, in every memory layout, with failing allocations, with one to three
+-- threads, in place, and refusing what it must. The cases are in spec/support/cases.lua.
 local core = require "fmnistnn.core"
 local cases = require "spec.support.cases"
 local check = require "spec.support.check"

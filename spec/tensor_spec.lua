@@ -86,7 +86,8 @@ describe("creation:", function()
     assert.same({first, first + 1}, fnn.arange(first, first + 2):totable())
     assert.same({math.maxinteger - 1}, fnn.arange(math.maxinteger - 1, math.maxinteger):totable())
     assert.equal(3, #fnn.arange(0, (1 << 62) + 1, 1 << 61))
-    assert.same({math.mininteger, -(1 << 62), 0, 1 << 62}, fnn.arange(math.mininteger, math.maxinteger, 1 << 62):totable())
+    local whole_range = fnn.arange(math.mininteger, math.maxinteger, 1 << 62)
+    assert.same({math.mininteger, -(1 << 62), 0, 1 << 62}, whole_range:totable())
     assert.same({math.maxinteger, 0}, fnn.arange(math.maxinteger, -1, -math.maxinteger):totable())
     refuses(function() return core.sequence(math.maxinteger, 1, 2, "int64") end, "arange", "int64")
   end)
@@ -150,11 +151,13 @@ describe("views:", function()
     for name, view in pairs {
       reshape = t:reshape(3, 2), flatten = t:flatten(), permute = t:permute(2, 1), transpose = t:transpose(1, 2),
       narrow = t:narrow(2, 2, 1), select = t:select(1, 1), unsqueeze = t:unsqueeze(1), detach = t:detach(), row = t[2],
-      squeeze = t:squeeze(), expand = t:unsqueeze(1):expand(4, 2, 3), part = t[{{}, {1, 2}}], t = t:t(), split = t:split(1)[1],
+      squeeze = t:squeeze(), expand = t:unsqueeze(1):expand(4, 2, 3), part = t[{{}, {1, 2}}], t = t:t(),
+      split = t:split(1)[1],
     } do
       assert.is_true(view:shares_storage(t), name)
     end
-    for name, copy in pairs {clone = t:clone(), to = t:to("float32"), add = t + 0, index = t[fnn.tensor({1}, {dtype = "int64"})]} do
+    local rows = t[fnn.tensor({1}, {dtype = "int64"})]
+    for name, copy in pairs {clone = t:clone(), to = t:to("float32"), add = t + 0, index = rows} do
       assert.is_false(copy:shares_storage(t), name)
     end
   end)
@@ -543,7 +546,8 @@ describe("joining and taking apart:", function()
     assert.same({1, 4}, t:masked_select(mask):totable())
     assert.same({{9, 2}, {3, 9}}, t:masked_fill(mask, 9):totable())
     assert.same({{1, 2}, {3, 4}}, t:totable())
-    refuses(function() return t:masked_select(fnn.ones(4, {dtype = "uint8"})) end, "masked_select: mask", "(2,2)", "(4)")
+    local four = fnn.ones(4, {dtype = "uint8"})
+    refuses(function() return t:masked_select(four) end, "masked_select: mask", "(2,2)", "(4)")
     refuses(function() return t:masked_select(1) end, "masked_select: mask", "number")
     refuses(function() return t:masked_fill(fnn.ones(2, 2), 9) end, "uint8", "float32")
   end)

@@ -81,7 +81,7 @@ like("ones_like", 1)
 local function count_steps(first, last, step, whole)
   if step > 0 and first >= last or step < 0 and first <= last then return 0 end
   local span = last - first
-  if whole and (span > 0) == (step > 0) then return -(-span // step) end
+  if whole and (span > 0) == (step > 0) then return span // step + (span % step == 0 and 0 or 1) end
   local count = math.ceil((last + 0.0 - first) / step)
   if math.type(count) ~= "integer" then error("arange: expected finite bounds", 3) end
   return count

@@ -43,7 +43,8 @@ function array.place(shape, index)
   return place + 1
 end
 
---- All indices of a shape in order, with their places: for index, i in array.each(shape). One table, written anew each time.
+--- All indices of a shape in order, with their places: for index, i in array.each(shape). The index is one table,
+-- written anew each time.
 function array.each(shape)
   local count, i, index = array.numel(shape), 0, {}
   return function()

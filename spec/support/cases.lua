@@ -1,5 +1,6 @@
---- Cases of every op: cases[name] is a list of {"what", args, flags ...} with a list `wrong` of {"what", args, texts ...}, the
--- calls that must be refused and what the error must say beside the op's name. The flags:
+--- Cases of every op: cases[name] is a list of {"what", args, flags ...}, where args is a table.pack or a function that
+-- makes it. The list `wrong` in it has {"what", args, texts ...}: calls that must be refused, and what the error must
+-- say beside the op's name. The flags:
 --
 --   gradient = false  nothing to check, as the result has no slope there (in a whole list: the op has none)
 --   distinct = true   equal elements have no unique gradient

@@ -1,5 +1,5 @@
---- Checks of an op against its reference. A case is {"what", args, flags ...}: args a table.pack of what the op takes, with
--- arrays (or lists of them) in the place of tensors.
+--- Checks of an op against its reference. A case is {"what", args, flags ...} as in support/cases.lua, with arrays (or
+-- lists of them) in the place of tensors in args.
 --
 -- Tolerances are in units of float32's epsilon, relative to 1 or to the largest element where that is more: sums
 -- of terms of both signs are no better than their largest terms, and an elementwise function is a few roundings.
@@ -12,8 +12,8 @@ local values = require "spec.support.values"
 local check = {}
 
 local EPSILON = 2 ^ -23
-local FORWARD, BACKWARD = 16, 64 -- backward is a forward of two or three steps, and the difference quotient errs by 1e-6 of it
-local STEP = 2 ^ -17             -- squared it is far below float32's epsilon, and doubles still have 20 digits to spare
+local FORWARD, BACKWARD = 16, 64 -- backward is two or three steps, and the difference quotient errs by 1e-6
+local STEP = 2 ^ -17 -- its square is far below float32's epsilon, and doubles have digits enough for the difference
 local MOST = 3.4028234663852886e38
 
 -- ---- comparing ----
@@ -38,8 +38,8 @@ end
 
 local function shape_text(a) return "(" .. table.concat(a.shape, ",") .. ")" end
 
---- Raises unless the array `got` has the shape, the type and, within `ulps`, the elements of `want`. With `pointwise`, each is
--- measured by its own size.
+--- Raises unless the array `got` has the shape, the type and, within `ulps`, the elements of `want`. With `pointwise`,
+-- each is measured by its own size.
 function check.near(got, want, ulps, what, pointwise)
   if got.dtype ~= want.dtype then error(("%s: expected %s, got %s"):format(what, want.dtype, got.dtype), 2) end
   if shape_text(got) ~= shape_text(want) then

@@ -129,8 +129,8 @@ add_kinds_of_operands("add")
 add_kinds_of_operands("mul")
 add_case("add", "integers that wrap around", pack(array.from({1}, {math.maxinteger}, "int64"), 1))
 add_case("div", "by zero", pack(array.from({3}, {1, -1, 0}), array.new({3}, 0)), {gradient = false})
-add_case("pow", "bases below and at zero", pack(array.from({5}, {-2, -2, 0, 0, -0.5}), array.from({5}, {3, 2, 0, 2, -2})),
-  {gradient = false})
+add_case("pow", "bases below and at zero",
+  pack(array.from({5}, {-2, -2, 0, 0, -0.5}), array.from({5}, {3, 2, 0, 2, -2})), {gradient = false})
 add_case("pow", "a squared number", pack(random{4}, 2))
 add_case("pow", "a whole power of negative bases", pack(random({4}, -3, -1), 3))
 for _, name in ipairs {"floor_divide", "remainder"} do

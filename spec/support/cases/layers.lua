@@ -92,12 +92,14 @@ cases.conv2d = {
     {"a bias of another size", pack(random{1, 1, 4, 4}, random{2, 1, 3, 3}, random{3}), "bias", "(2)", "(3)"},
     {"a kernel larger than the image", pack(random{1, 1, 2, 4}, random{1, 1, 3, 3}), "input", "window of 3", "into 2"},
     {"a kernel of no pixels", pack(random{1, 1, 2, 4}, random{1, 1, 0, 3}), "weight", "(1,1,0,3)"},
-    {"groups that do not divide", pack(random{1, 3, 4, 4}, random{2, 1, 3, 3}, nil, {groups = 2}), "groups", "3 input", "2"},
+    {"groups that do not divide", pack(random{1, 3, 4, 4}, random{2, 1, 3, 3}, nil, {groups = 2}), "groups",
+      "3 input", "2"},
     {"groups that do not divide the filters", pack(random{1, 4, 4, 4}, random{3, 2, 3, 3}, nil, {groups = 2}), "groups",
       "3 filters"},
     {"stride 0", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {stride = 0}), "stride", "at least 1", "got 0"},
     {"dilation 0", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {dilation = {1, 0}}), "dilation", "at least 1"},
-    {"three strides", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {stride = {1, 1, 1}}), "stride", "rows, columns"},
+    {"three strides", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {stride = {1, 1, 1}}), "stride",
+      "{rows, columns}"},
     {"an unknown padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = "full"}), "padding", "'full'"},
     {"a negative padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = -1}), "padding", "got -1"},
     {"an unknown option", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, {strides = 2}), "unknown option", "strides"},
@@ -125,9 +127,10 @@ cases.conv_transpose2d = {
     {"other channels", pack(random{1, 3, 4, 4}, random{2, 3, 3, 3}), "weight", "(3,filters", "(2,3,3,3)"},
     {"two axes", pack(random{4, 4}, random{2, 3, 3, 3}), "input", "(4,4)"},
     {"a bias of another size", pack(random{1, 2, 4, 4}, random{2, 3, 3, 3}, random{2}), "bias", "(3)", "(2)"},
-    {"an output padding of the stride", pack(random{1, 1, 2, 2}, random{1, 1, 2, 2}, nil, {stride = 2, output_padding = 2}),
-      "output_padding", "less than the stride 2", "got 2"},
-    {"padding that leaves nothing", pack(random{1, 1, 1, 1}, random{1, 1, 2, 2}, nil, {padding = 1}), "padding", "2 pixels"},
+    {"an output padding of the stride",
+      pack(random{1, 1, 2, 2}, random{1, 1, 2, 2}, nil, {stride = 2, output_padding = 2}), "output_padding", "less than the stride 2", "got 2"},
+    {"padding that leaves nothing", pack(random{1, 1, 1, 1}, random{1, 1, 2, 2}, nil, {padding = 1}), "padding",
+      "2 pixels"},
     {"groups that do not divide", pack(random{1, 3, 2, 2}, random{3, 1, 2, 2}, nil, {groups = 2}), "groups", "3 input"},
     {"a huge stride", pack(random{1, 1, 3, 3}, random{1, 1, 2, 2}, nil, {stride = math.maxinteger}), "too large"},
   },
@@ -178,7 +181,8 @@ for _, case in ipairs(cases.max_pool2d) do -- -inf has no loss
   if case[1] == "a window of padding alone" then case.gradient = false end
 end
 cases.avg_pool2d = pools(random)
-table.insert(cases.avg_pool2d, {"padding that counts", pack(random{1, 1, 3, 4}, 3, {padding = 1, count_padding = true})})
+table.insert(cases.avg_pool2d,
+  {"padding that counts", pack(random{1, 1, 3, 4}, 3, {padding = 1, count_padding = true})})
 
 cases.adaptive_avg_pool2d = {
   {"parts that divide", pack(random{2, 2, 4, 6}, {2, 3})},
@@ -228,7 +232,9 @@ cases.batch_norm_apply = {
   {"without weight and bias", pack(random{2, 2, 3}, random{2}, positive{2})},
   {"an epsilon", pack(random{2, 2}, random{2}, positive{2}, nil, random{2}, {epsilon = 0.5})},
   {"no images", pack(random{0, 2, 3}, random{2}, positive{2}, random{2}, random{2})},
-  {"many channels", function() return pack(random{2, 40, 20, 20}, random{40}, positive{40}, random{40}, random{40}) end, large = true},
+  {"many channels", function()
+    return pack(random{2, 40, 20, 20}, random{40}, positive{40}, random{40}, random{40})
+  end, large = true},
   wrong = {
     {"a mean of another size", pack(random{3, 2}, random{3}, positive{2}), "mean", "(2)", "(3)"},
     {"a variance of another size", pack(random{3, 2}, random{2}, positive{1}), "variance", "(2)", "(1)"},
@@ -328,13 +334,15 @@ cases.cross_entropy_classes = {
   {"no examples", pack(random{0, 3}, classes(0, 3), {reduction = "sum"})},
   {"large logits", pack(random({3, 4}, 50, 60), classes(3, 4))},
   wrong = {
-    {"a class out of range", pack(random{2, 3}, array.from({2}, {1, 4}, "int64")), "target", "number 2", "1..3", "got 4"},
+    {"a class out of range", pack(random{2, 3}, array.from({2}, {1, 4}, "int64")), "target", "number 2", "1..3",
+      "got 4"},
     {"class 0", pack(random{2, 3}, array.from({2}, {0, 1}, "int64")), "target", "number 1", "1..3", "got 0"},
     {"too few classes", pack(random{3, 4}, classes(2, 4)), "target", "(3)", "(2)"},
     {"a vector of logits", pack(random{3}, classes(3, 3)), "input", "(examples,classes)", "(3)"},
     {"weights of another size", pack(random{3, 4}, classes(3, 4), random{3}), "weight", "(4)", "(3)"},
     {"label smoothing above 1", pack(random{3, 4}, classes(3, 4), {label_smoothing = 1.5}), "label_smoothing", "1.5"},
-    {"an unknown reduction", pack(random{3, 4}, classes(3, 4), {reduction = "max"}), "reduction", "mean, sum, none", "'max'"},
+    {"an unknown reduction", pack(random{3, 4}, classes(3, 4), {reduction = "max"}), "reduction", "mean, sum, none",
+      "'max'"},
     {"floats as classes", pack(random{3, 4}, random{3}), "target", "integers", "float32"},
   },
 }
@@ -344,7 +352,8 @@ cases.cross_entropy_soft = {
   {"the sum", pack(random{4, 3}, probabilities(4, 3), {reduction = "sum"})},
   {"each", pack(random{4, 3}, probabilities(4, 3), {reduction = "none"})},
   {"weights", pack(random{4, 3}, probabilities(4, 3), constant(positive{3}))},
-  {"label smoothing and weights", pack(random{4, 3}, probabilities(4, 3), constant(positive{3}), {label_smoothing = 0.2})},
+  {"label smoothing and weights", pack(random{4, 3}, probabilities(4, 3), constant(positive{3}),
+    {label_smoothing = 0.2})},
   {"one example", pack(random{1, 5}, probabilities(1, 5))},
   {"rows that do not add up to 1", pack(random{2, 3}, constant(positive{2, 3}))},
   wrong = {
