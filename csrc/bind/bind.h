@@ -108,8 +108,9 @@ int fnn_recording(lua_State *L);
 /* The core's half of a call: run the op on checked arguments and fill the boxes (none for an in-place form over `over`). */
 enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
                            struct fnn_box *const *boxes) FNN_CHECK;
-/* Raise if a write in place to this tensor would falsify gradients; count the write otherwise. */
-void fnn_begin_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
+/* Raise if a write in place to this tensor would falsify gradients or has no place of its own for each element. Who writes
+ * then counts that in the storage's version. */
+void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
 
 /* ---- the functions of the module, by noun; each adds to the table on top ---- */
 void fnn_open_ops(lua_State *L);      /* call.c */

@@ -75,13 +75,12 @@ int fnn_recording(lua_State *L) {
   return !off;
 }
 
-void fnn_begin_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
+void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
   if (fnn_is_recorded(tensor) && fnn_recording(L))
     luaL_error(L, "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
                "or fnn.no_grad", who);
   if (fnn_tensor_overlaps(tensor))
     luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
-  tensor->storage->version++;
 }
 
 static const struct fnn_op *op_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(FNN_UP_THIRD)); }
@@ -104,7 +103,7 @@ static int run(lua_State *L, int last, int in_place) {
     fnn_parse(L, op, last, &parsed);
     if (in_place) {
       if (!parsed.input[0].tensor) return luaL_error(L, "%s_: expected a tensor to write to", op->name);
-      fnn_begin_write(L, parsed.input[0].tensor, op->name);
+      fnn_check_write(L, parsed.input[0].tensor, op->name);
       record = 0;
     }
     status = fnn_run_op(bind, &parsed, record, in_place ? parsed.input[0].tensor : NULL, boxes);

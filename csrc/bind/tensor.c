@@ -151,8 +151,9 @@ static int set_tensor(lua_State *L) {
   struct fnn_tensor *t = fnn_check_tensor(L, 1, "assign");
   if (lua_type(L, 2) == LUA_TNUMBER && t->shape.rank == 1 && is_value(L, 3)) {
     size_t at = first_axis(L, t, fnn_check_integer(L, 2, "assign", "position"));
-    fnn_begin_write(L, t, "assign");
+    fnn_check_write(L, t, "assign");
     write_element(L, t, at * t->stride[0], 3, "assign");
+    t->storage->version++;
     return 0;
   }
   lua_getfield(L, lua_upvalueindex(FNN_UP_THIRD), "assign");
@@ -271,13 +272,14 @@ static int copy_(lua_State *L) {
   fnn_raise(L, fnn_shape_broadcast(context, "copy_", &t->shape, &from->shape, &shape));
   if (!fnn_shape_equal(&shape, &t->shape))
     return luaL_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a), fnn_shape_text(&t->shape, b));
-  fnn_begin_write(L, t, "copy_");
+  fnn_check_write(L, t, "copy_");
   if (from->storage == t->storage) { /* it may overlap */
     fnn_raise(L, fnn_tensor_new(context, from->dtype, &from->shape, &whole->tensor));
     fnn_tensor_copy(whole->tensor, from);
     from = whole->tensor;
   }
   fnn_tensor_copy(t, from);
+  t->storage->version++;
   lua_settop(L, 1);
   return 1;
 }
@@ -290,8 +292,9 @@ static int fill_(lua_State *L) {
   if (!is_value(L, 2)) return luaL_error(L, "fill_: expected a number, got %s", fnn_describe(L, 2));
   fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value->tensor));
   write_element(L, value->tensor, 0, 2, "fill_");
-  fnn_begin_write(L, t, "fill_");
+  fnn_check_write(L, t, "fill_");
   fnn_tensor_copy(t, value->tensor);
+  t->storage->version++;
   lua_settop(L, 1);
   return 1;
 }
