@@ -110,6 +110,12 @@ static void take_answers(lua_State *L, int called, size_t inputs) {
   }
   enum fnn_status status = FNN_OK;
   int wrong = 0, top = lua_gettop(L);
+  while (top >= ANSWERS && lua_isnil(L, top)) top--;
+  int given = top - ANSWERS + 1;
+  if (given > (int)inputs) {
+    stop(L, box);
+    luaL_error(L, "backward: a custom op gave %d gradients for its %d tensors", given, (int)inputs);
+  }
   for (size_t i = 0; i < inputs && status == FNN_OK && !wrong; i++) {
     int at = ANSWERS + (int)i;
     if (at > top || lua_isnil(L, at)) continue;

@@ -10,13 +10,13 @@
 -- forward gets a table of its own for this call and the arguments; it records nothing and returns one float32 tensor. backward gets the same
 -- table and the gradient of the result, and returns a gradient for each tensor among the arguments, in order (nil: none).
 local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
+
+local spec = {{"name", "string", default = "custom op"}, {"forward", "function"}, {"backward", "function"}}
 
 return function(definition)
-  if type(definition) ~= "table" then error("custom: expected a table, got " .. type(definition), 2) end
-  local name, forward, backward = definition.name or "custom op", definition.forward, definition.backward
-  if type(forward) ~= "function" or type(backward) ~= "function" then
-    error("custom: expected the functions forward and backward", 2)
-  end
+  local o = options.check("custom", definition, spec)
+  local name, forward, backward = o.name, o.forward, o.backward
   return function(...)
     local context, inputs = {}, {}
     for i = 1, select("#", ...) do
@@ -24,6 +24,9 @@ return function(definition)
       if core.is_tensor(argument) then inputs[#inputs + 1] = argument end
     end
     local y = core.no_grad(forward, context, ...)
+    if core.is_tensor(y) and y.dtype ~= "float32" then
+      error(("%s: forward: expected a float32 tensor as its result, got %s"):format(name, y.dtype), 2)
+    end
     return core.record(name, y, inputs, function(gradient) return core.no_grad(backward, context, gradient) end)
   end
 end

@@ -14,7 +14,10 @@ end
 
 -- The results of the branches for x, or the arguments themselves.
 local function results(self, ...)
-  if #self == 0 then return {...} end
+  if #self == 0 then
+    if select("#", ...) == 0 then error(self.class_name .. ": expected at least one tensor, got none", 0) end
+    return {...}
+  end
   local list = {}
   for i, branch in ipairs(self) do list[i] = branch(...) end
   return list

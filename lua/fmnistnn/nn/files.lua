@@ -127,7 +127,12 @@ function files.save(model, path)
   local tensors, state, first_name = {}, json.array(), {}
   for i, entry in ipairs(model:state(true)) do
     local name, tensor = entry[1], entry[2]
-    state[i] = {name = name, trained = tensor.requires_grad, same = first_name[tensor]}
+    state[i] = {
+      name = name,
+      trained = tensor.requires_grad,
+      frozen = Module.is_frozen(tensor) or nil,
+      same = first_name[tensor],
+    }
     if not first_name[tensor] then
       first_name[tensor] = name
       tensors[#tensors + 1] = entry
@@ -151,6 +156,7 @@ local function place_all(model, state, tensors)
     if not tensor then error(("the tensor %s is missing"):format(tostring(source)), 0) end
     used[source] = true
     if entry.trained then tensor:requires_grad_() end
+    if entry.frozen then Module.freeze(tensor) end
     place(modules, entry.name, tensor)
   end
   for name in pairs(tensors) do

@@ -22,6 +22,9 @@ local function call(self, ...)
   return self:forward(...)
 end
 
+-- Tensors that are or were parameters: once they are frozen, nothing else tells them from buffers.
+local parameters = setmetatable({}, {__mode = "k"})
+
 -- Fields are kept in the order of their first assignment, so that parameters have one order everywhere.
 local function assign(self, key, value)
   local order, known = rawget(self, "_order"), rawget(self, "_known")
@@ -29,6 +32,7 @@ local function assign(self, key, value)
     known[key] = true
     order[#order + 1] = key
   end
+  if core.is_tensor(value) and value.requires_grad then parameters[value] = true end
   rawset(self, key, value)
 end
 
@@ -103,13 +107,23 @@ local function collect_modules(self, prefix, seen, list)
   return list
 end
 
+local function is_leaf(tensor) return tensor.is_leaf end
+
+-- The same for a field, whose name an error tells: tensors that a module keeps to look at are closed by others.
+local function is_leaf_field(module, name, tensor)
+  local ok, result = pcall(is_leaf, tensor)
+  if ok then return result end
+  error(("%s: %s: %s (a field that is not the model's must have a name that begins with _)"):format(
+    module.class_name, name, result:match("tensor is closed") or result), 0)
+end
+
 -- {name, tensor} of every leaf that `accept` takes, in order, each once (or under each of its names).
 local function collect_tensors(self, accept, each_name)
   local list, seen = {}, {}
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do
     local prefix, module = entry[1], entry[2]
     each_field(module, function(name, value)
-      if is_tensor(value) and (each_name or not seen[value]) and value.is_leaf and accept(value) then
+      if is_tensor(value) and (each_name or not seen[value]) and is_leaf_field(module, name, value) and accept(value) then
         seen[value] = true
         list[#list + 1] = {prefix == "" and name or prefix .. "." .. name, value}
       end
@@ -163,20 +177,20 @@ end
 function Module:state(each_name) return collect_tensors(self, any, each_name) end
 
 --- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been
--- called yet have none; load files with nn.load. Raises when a name or a shape does not fit.
+-- called yet have none; load files with nn.load. Raises when a name or a shape does not fit; all is then as it was.
 function Module:load_state(tensors)
-  local unused = {}
+  local unused, state = {}, self:state()
   for name in pairs(tensors) do unused[name] = true end
-  for _, entry in ipairs(self:state()) do
+  for _, entry in ipairs(state) do
     local name, own = entry[1], entry[2]
     local given = tensors[name]
-    if not given then error("load_state: there is no tensor named " .. name, 2) end
+    if not is_tensor(given) then error("load_state: there is no tensor named " .. name, 2) end
     local shape, expected = table.concat(given.shape, ","), table.concat(own.shape, ",")
     if shape ~= expected then error(("load_state: %s: expected (%s), got (%s)"):format(name, expected, shape), 2) end
     unused[name] = nil
-    core.no_grad(own.copy_, own, given)
   end
   if next(unused) then error("load_state: the model has no tensor named " .. next(unused), 2) end
+  for _, entry in ipairs(state) do core.no_grad(entry[2].copy_, entry[2], tensors[entry[1]]) end
   return self
 end
 
@@ -192,12 +206,22 @@ end
 --- The same as train(false).
 function Module:eval() return self:train(false) end
 
---- Freezes (false) or thaws all parameters.
+--- Freezes (false) or thaws all parameters. Those that the first call will make are not among them yet.
 function Module:requires_grad_(value)
   for _, tensor in ipairs(second(collect_tensors(self, any))) do
-    if tensor.dtype == "float32" then tensor.requires_grad = value ~= false end
+    if tensor.requires_grad then parameters[tensor] = true end
+    if parameters[tensor] then tensor.requires_grad = value ~= false end
   end
   return self
+end
+
+--- Whether a tensor is a parameter that was frozen.
+function Module.is_frozen(tensor) return parameters[tensor] ~= nil and not tensor.requires_grad end
+
+--- Freezes a tensor as requires_grad_ does.
+function Module.freeze(tensor)
+  parameters[tensor] = true
+  tensor.requires_grad = false
 end
 
 function Module:zero_grad()

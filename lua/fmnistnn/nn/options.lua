@@ -35,6 +35,7 @@ local kinds = {
   whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
   integer = {"an integer", is_integer},
   string = {"a string", function(v) return type(v) == "string" end},
+  ["function"] = {"a function", function(v) return type(v) == "function" end},
   module = {"a module", Module.is_module},
   table = {"a table", function(v) return type(v) == "table" end},
   pair = {"an integer of 1 or more, or two of them", function(v) return is_pair(v, 1) end},
