@@ -130,7 +130,7 @@ function files.save(model, path)
     state[i] = {
       name = name,
       trained = tensor.requires_grad,
-      frozen = Module.is_frozen(tensor) or nil,
+      frozen = Module._is_frozen(tensor) or nil,
       same = first_name[tensor],
     }
     if not first_name[tensor] then
@@ -156,7 +156,7 @@ local function place_all(model, state, tensors)
     if not tensor then error(("the tensor %s is missing"):format(tostring(source)), 0) end
     used[source] = true
     if entry.trained then tensor:requires_grad_() end
-    if entry.frozen then Module.freeze(tensor) end
+    if entry.frozen then Module._freeze(tensor) end
     place(modules, entry.name, tensor)
   end
   for name in pairs(tensors) do

@@ -215,11 +215,11 @@ function Module:requires_grad_(value)
   return self
 end
 
---- Whether a tensor is a parameter that was frozen.
-function Module.is_frozen(tensor) return parameters[tensor] ~= nil and not tensor.requires_grad end
+-- For files: whether a tensor is a parameter that was frozen.
+function Module._is_frozen(tensor) return parameters[tensor] ~= nil and not tensor.requires_grad end
 
---- Freezes a tensor as requires_grad_ does.
-function Module.freeze(tensor)
+-- For files: freezes a tensor as requires_grad_ does.
+function Module._freeze(tensor)
   parameters[tensor] = true
   tensor.requires_grad = false
 end
