@@ -1,12 +1,15 @@
---- tostring of a tensor, as NumPy prints an array (numpy/_core/arrayprint.py, str()): columns aligned, up to eight digits, long
--- tensors with their middle left out.
+--- tostring of a tensor, as NumPy 2.4 prints an array (numpy/_core/arrayprint.py, str()): columns aligned, up to eight
+-- digits, long tensors with their middle left out.
 local EDGE, THRESHOLD, WIDTH, PRECISION = 3, 1000, 75, 8
+local LARGE, SMALL = 1e6, 1e-4 -- numbers of this size and above, or below, get an exponent
 
--- The shortest decimal that reads back as this float32, as digits and exponent: 1.25 is "125", 0.
+local function to_float32(x) return (string.unpack("f", string.pack("f", x))) end
+
+-- The shortest decimal that reads back as this float32: 1.25 is "1.25e+00".
 local function shortest(x)
   for digits = 1, 9 do
     local text = ("%." .. digits - 1 .. "e"):format(x)
-    if string.unpack("f", string.pack("f", tonumber(text))) == x then return text end
+    if to_float32(tonumber(text)) == x then return text end
   end
   return ("%.8e"):format(x)
 end
@@ -18,26 +21,24 @@ end
 
 local function is_finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
 
--- 1.5 as "1.5", 2 as "2.": at most PRECISION digits after the point, no zeros at the end.
-local function positional(x)
+-- The number of decimals that the shortest decimal has when it is written without an exponent.
+local function decimals_of(x)
   local mantissa, exponent = shortest(x):match("^(.-)e(.+)$")
   local digits = #mantissa:gsub("[^%d]", "")
-  local decimals = math.max(0, math.min(PRECISION, digits - 1 - tonumber(exponent)))
-  local text = ("%." .. decimals .. "f"):format(x)
+  return math.max(0, digits - 1 - tonumber(exponent))
+end
+
+-- 1.5 as "1.5", 2 as "2.": at most `most` digits after the point, no zeros at the end.
+local function positional(x, most)
+  local text = ("%." .. math.min(most, decimals_of(x)) .. "f"):format(x)
   if not text:find(".", 1, true) then return text .. "." end
   return (text:gsub("0+$", ""))
 end
 
--- 1.5e+00: the mantissa with these many decimals (nil: as many as it has), an exponent of at least two digits.
+-- The parts of 1.5e+00; with these many decimals, or as many as the shortest decimal has.
 local function scientific(x, decimals)
-  local text = shortest(x)
-  local mantissa, exponent = text:match("^(.-)e(.+)$")
-  if #(mantissa:match("%.(%d*)") or "") > PRECISION then
-    mantissa, exponent = ("%." .. PRECISION .. "e"):format(x):match("^(.-)e(.+)$")
-  end
-  local whole, fraction = mantissa:match("^(-?%d+)%.?(%d*)$")
-  if decimals then fraction = fraction .. ("0"):rep(decimals - #fraction) end
-  return whole, fraction, "e" .. exponent
+  local text = decimals and ("%." .. decimals .. "e"):format(x) or shortest(x)
+  return text:match("^(-?%d+)%.?(%d*)(e.+)$")
 end
 
 local function widest(list)
@@ -55,7 +56,8 @@ local function needs_exponent(values)
       largest, smallest = math.max(largest, math.abs(x)), math.min(smallest, math.abs(x))
     end
   end
-  return largest >= 1e8 or (largest > 0 and (smallest < 1e-4 or largest / smallest > 1000))
+  -- NumPy compares in float32
+  return largest >= LARGE or (largest > 0 and (smallest < to_float32(SMALL) or to_float32(largest / smallest) > 1000))
 end
 
 -- A function that writes each of these floats at one width.
@@ -67,7 +69,7 @@ local function float_writer(values)
       if exponential then
         whole[#whole + 1], fraction[#fraction + 1] = scientific(x)
       else
-        whole[#whole + 1], fraction[#fraction + 1] = positional(x):match("^(.-)%.(.*)$")
+        whole[#whole + 1], fraction[#fraction + 1] = positional(x, PRECISION):match("^(.-)%.(.*)$")
       end
     end
   end
@@ -82,7 +84,7 @@ local function float_writer(values)
       local w, f, e = scientific(x, right)
       return pad(w, left) .. "." .. f .. e
     end
-    local w, f = positional(x):match("^(.-)%.(.*)$")
+    local w, f = positional(x, PRECISION):match("^(.-)%.(.*)$")
     return pad(w, left) .. "." .. f .. (" "):rep(right - #f)
   end
 end
@@ -139,11 +141,12 @@ local function write_nested(rows, depth, write, indent, width)
   return "[" .. table.concat(parts, ("\n"):rep(depth - 1)) .. "]"
 end
 
+-- A single number, by itself: all its digits.
 local function write_number(x)
   if math.type(x) == "integer" then return ("%d"):format(x) end
   if not is_finite(x) then return special(x) end
-  local text = float_writer({x})(x)
-  return (text:gsub("%.$", ".0"))
+  if x ~= 0 and (math.abs(x) >= LARGE or math.abs(x) < SMALL) then return shortest(x) end
+  return (positional(x, math.huge):gsub("%.$", ".0"))
 end
 
 return function(tensor)
@@ -151,6 +154,7 @@ return function(tensor)
   local plain = tensor:detach()
   local rows = visible(plain, tensor:numel() > THRESHOLD, values)
   if tensor:dim() == 0 then return write_number(rows) end
+  if tensor:numel() == 0 then return "[]" end
   local write = tensor.dtype == "float32" and float_writer(values) or integer_writer(values)
   return write_nested(rows, tensor:dim(), write, " ", WIDTH)
 end
