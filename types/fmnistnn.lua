@@ -196,13 +196,13 @@ function fnn.set_generator_state(seed, offset) end
 -- Ops on tensors that require a gradient are recorded; `Tensor:backward` goes back over them.
 
 --- Calls f(...) with nothing recorded in this coroutine, and returns what it returns.
----@param f fun(...: any): any
+---@param f function
 ---@param ... any
 ---@return any
 function fnn.no_grad(f, ...) end
 
 --- Calls f(...) with ops recorded, also within `fnn.no_grad`, and returns what it returns.
----@param f fun(...: any): any
+---@param f function
 ---@param ... any
 ---@return any
 function fnn.enable_grad(f, ...) end

@@ -339,8 +339,13 @@ local Module = {}
 
 --- A new class that is derived from this one. A call of it makes a module and runs `init` with the same arguments.
 ---@param name string
----@return fmnistnn.nn.Module
+---@return fmnistnn.nn.CustomModule
 function Module:extend(name) end
+
+--- A class of one's own, and a module of such a class.
+---@class fmnistnn.nn.CustomModule: fmnistnn.nn.Module
+---@field [string] any Its own fields and methods.
+---@overload fun(...: any): any
 
 --- To be defined by classes: prepares a new module.
 ---@param ... any What the class was called with.
@@ -391,8 +396,8 @@ function Module:count_parameters() end
 ---@return {[1]: string, [2]: fmnistnn.Tensor}[] # a list of {name, tensor}
 function Module:state(each_name) end
 
---- Copies tensors into the parameters and buffers of the same names. Raises when a name or a shape does not fit. Layers
---- that were never called have no parameters yet: `nn.load` reads whole models.
+--- Copies tensors into the parameters and buffers of the same names. Raises when a name or a shape does not fit; all is
+--- then as it was. Layers that were never called have no parameters yet: `nn.load` reads whole models.
 ---@param tensors table<string, fmnistnn.Tensor>
 ---@return fmnistnn.nn.Module # the module itself
 function Module:load_state(tensors) end
@@ -409,7 +414,7 @@ function Module:train(training) end
 ---@return fmnistnn.nn.Module # the module itself
 function Module:eval() end
 
---- Freezes all parameters, or has them trained again.
+--- Freezes all parameters, or has them trained again. Those that a first call is yet to make are not among them.
 ---@param value? boolean (default true) Whether they are trained.
 ---@return fmnistnn.nn.Module # the module itself
 function Module:requires_grad_(value) end
