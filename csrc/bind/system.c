@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700 /* clock_gettime, realpath */
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -41,10 +42,21 @@ static size_t bytes_at(lua_State *L, const char *name, size_t otherwise) {
   return bytes;
 }
 
+static void check_names(lua_State *L) {
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strcmp(name, "limit") != 0 && strcmp(name, "slack") != 0)
+      luaL_error(L, "set_memory: unknown option: %s", fnn_describe(L, -2));
+    lua_pop(L, 1);
+  }
+}
+
 /* set_memory{limit = bytes, slack = bytes} */
 static int set_memory(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   luaL_checktype(L, 1, LUA_TTABLE);
+  check_names(L);
   size_t limit = bytes_at(L, "limit", bind->context->memory.limit), slack = bytes_at(L, "slack", bind->slack);
   bind->context->memory.limit = limit;
   bind->slack = slack;

@@ -1,0 +1,243 @@
+--- Memory: the counters, the limit, and that training needs no more of it after a thousand steps than after ten,
+-- whatever
+-- Lua's collector does.
+local fnn = require "fmnistnn"
+local core = require "fmnistnn.core"
+local check = require "spec.support.check"
+
+local MIB = 1 << 20
+
+local function settle()
+  collectgarbage()
+  collectgarbage()
+end
+
+local function used()
+  settle()
+  return core.memory().used
+end
+
+-- Runs f with other settings of the memory, and puts them back.
+local function with_memory(settings, f)
+  local before = core.memory()
+  core.set_memory(settings)
+  local ok, message = pcall(f)
+  core.set_memory {limit = before.limit, slack = before.slack}
+  if not ok then error(message, 0) end
+end
+
+describe("counters:", function()
+  before_each(settle)
+
+  it("follow a tensor's life", function()
+    local before = core.memory()
+    local t = fnn.zeros(1000)
+    local during = core.memory()
+    assert.is_true(during.used >= before.used + 4000)
+    assert.is_true(during.used <= before.used + 8000)
+    assert.is_true(during.blocks > before.blocks)
+    assert.is_true(during.peak >= during.used)
+    assert.equal(before.boxed + 4000, during.boxed)
+    t:close()
+    local after = core.memory()
+    assert.equal(before.used, after.used)
+    assert.equal(before.blocks, after.blocks)
+    assert.equal(before.boxed, after.boxed)
+    assert.is_true(after.cached >= 4000)
+  end)
+
+  it("are integers of bytes", function()
+    for _, name in ipairs {"used", "cached", "peak", "limit", "blocks", "system_calls", "boxed", "slack"} do
+      assert.equal("integer", math.type(core.memory()[name]), name)
+    end
+  end)
+
+  it("do not count a view's elements twice", function()
+    local t = fnn.zeros(100000)
+    local before = core.memory().used
+    local views = {t:reshape(10, 10000), t:narrow(1, 5, 100), t:detach(), t:reshape(1, 100000):expand(50, 100000)}
+    assert.is_true(core.memory().used < before + 4 * 1000)
+    t:close()
+    assert.is_true(core.memory().used > 400000)
+    for _, view in ipairs(views) do view:close() end
+    assert.is_true(used() <= before - 400000)
+  end)
+
+  it("empty_cache gives back what is free and forgets the peak", function()
+    fnn.zeros(MIB):close()
+    assert.is_true(core.memory().cached >= 4 * MIB)
+    core.empty_cache()
+    local after = core.memory()
+    assert.equal(0, after.cached)
+    assert.equal(after.used, after.peak)
+  end)
+
+  it("free memory is used again", function()
+    fnn.zeros(MIB):close()
+    local before = core.memory().system_calls
+    for _ = 1, 10 do fnn.zeros(MIB):close() end
+    assert.equal(before, core.memory().system_calls)
+  end)
+
+  it("what lies free stays bounded", function()
+    core.empty_cache()
+    for size = 1, 64 do fnn.zeros(size * MIB // 16):close() end -- 4 MiB the largest, 130 MiB in all
+    local memory = core.memory()
+    assert.is_true(memory.used + memory.cached <= memory.peak * 5 // 4 + 65 * MIB)
+  end)
+end)
+
+describe("the limit:", function()
+  before_each(settle)
+
+  it("refuses what would pass it, and says how much", function()
+    with_memory({limit = core.memory().used + 10 * MIB}, function()
+      check.refused(function() return fnn.zeros(3 * MIB) end, {"out of memory", "12.0 MiB asked for", "limit"})
+      local x <close> = fnn.zeros(2 * MIB)
+      check.refused(function() return x + 1 end, {"out of memory", "8.0 MiB asked for"})
+      check.refused(function() return x:reshape(1, 2 * MIB):tile(4, 1) end, {"out of memory"})
+      x:add_(1)
+      assert.equal(1, x[1])
+    end)
+  end)
+
+  it("is never passed", function()
+    local limit = core.memory().used + 4 * MIB
+    with_memory({limit = limit}, function()
+      local kept = {}
+      for i = 1, 200 do
+        local ok, t = pcall(fnn.zeros, i * 1000)
+        if ok then kept[#kept + 1] = t end
+        if i % 7 == 0 and #kept > 0 then table.remove(kept, 1):close() end
+        assert.is_true(core.memory().used <= limit)
+      end
+    end)
+  end)
+
+  it("lets Lua's collector look for garbage first", function()
+    collectgarbage("stop")
+    with_memory({limit = core.memory().used + 10 * MIB}, function()
+      for _ = 1, 20 do fnn.zeros(MIB) end
+      local x = fnn.zeros(MIB)
+      for _ = 1, 20 do x = x + 1 end
+      assert.equal(20, x[1])
+    end)
+    collectgarbage("restart")
+  end)
+
+  it("is for sizes that overflow too", function()
+    for _, shape in ipairs {{1 << 40}, {1 << 40, 1 << 40}, {math.maxinteger}, {1 << 31, 1 << 31, 4}, {math.maxinteger,
+      3}} do
+      check.refused(fnn.zeros, {"out of memory"}, shape)
+      check.refused(core.uniform, {"out of memory"}, shape, 0, 1)
+    end
+    check.refused(fnn.zeros, {"out of memory"}, {0, math.maxinteger, math.maxinteger})
+    check.refused(fnn.ones(1).expand, {"too large"}, fnn.ones(1), math.maxinteger)
+    check.refused(fnn.randperm, {"out of memory"}, 1 << 40)
+    check.refused(fnn.eye, {"out of memory"}, 1 << 30)
+  end)
+
+  it("and the slack are checked", function()
+    check.refused(core.set_memory, {"set_memory: limit", "got -1"}, {limit = -1})
+    check.refused(core.set_memory, {"set_memory: slack", "integer"}, {slack = "much"})
+    check.refused(core.set_memory, {"set_memory: unknown option", "limt"}, {limt = 5})
+    check.refused(core.set_memory, {"table expected"}, 5)
+  end)
+
+  it("of another size holds for what comes", function()
+    local before = core.memory().limit
+    with_memory({limit = 12345}, function() assert.equal(12345, core.memory().limit) end)
+    assert.equal(before, core.memory().limit)
+  end)
+end)
+
+-- One training step of a small network on random numbers; `let_go` gets each tensor in between.
+local function make_step(let_go)
+  local w1 = fnn.randn(64, 49, {requires_grad = true})
+  local w2 = fnn.randn(10, 64, {requires_grad = true})
+  local kernel = fnn.randn(1, 1, 4, 4, {requires_grad = true})
+  local labels = fnn.randint(1, 10, {64})
+  local function step()
+    local images = let_go(fnn.rand(64, 1, 28, 28))
+    local maps = let_go(core.ops.conv2d(images, kernel, nil, {stride = 4}))
+    local hidden = let_go(let_go(core.ops.linear(let_go(maps:flatten(2)), w1)):relu())
+    local logits = let_go(core.ops.linear(hidden, w2))
+    local loss = let_go(core.ops.cross_entropy_classes(logits, labels))
+    loss:backward()
+    fnn.no_grad(function()
+      for _, w in ipairs {w1, w2, kernel} do
+        w:sub_(let_go(let_go(w.grad) * 0.01))
+        w.grad = nil
+      end
+    end)
+  end
+  return step
+end
+
+-- Images alone are 200 KB a step, so that 2000 steps would fill 400 MB.
+local STEPS = 2000
+
+describe("a training step", function()
+  before_each(settle)
+
+  it("whose tensors are closed uses the same memory again, with Lua's collector stopped", function()
+    local open = {}
+    local step = make_step(function(tensor)
+      open[#open + 1] = tensor
+      return tensor
+    end)
+    local function run()
+      step()
+      for i = #open, 1, -1 do table.remove(open):close() end
+    end
+    collectgarbage("stop")
+    for _ = 1, 3 do run() end
+    local before = core.memory()
+    for _ = 1, 50 do run() end
+    local after = core.memory()
+    collectgarbage("restart")
+    assert.equal(before.used, after.used)
+    assert.equal(before.blocks, after.blocks)
+    assert.equal(before.system_calls, after.system_calls)
+  end)
+
+  for _, mode in ipairs {"stopped", "generational", "incremental"} do
+    it("needs no more memory after many steps, with Lua's collector " .. mode, function()
+      local step = make_step(function(tensor) return tensor end)
+      local base = used()
+      core.empty_cache()
+      if mode == "stopped" then collectgarbage("stop") else collectgarbage(mode) end
+      for _ = 1, STEPS do step() end
+      local peak = core.memory().peak
+      if mode == "stopped" then collectgarbage("restart") else collectgarbage("incremental") end
+      step = nil -- luacheck: ignore
+      assert.is_true(peak < base + 300 * MIB, ("peak %.1f MiB"):format(peak / MIB))
+      assert.is_true(used() <= base)
+    end)
+  end
+
+  it("leaves nothing when its graph is never gone through", function()
+    local w = fnn.randn(100, 100, {requires_grad = true})
+    local base = used()
+    for _ = 1, 200 do
+      local y = w
+      for _ = 1, 10 do y = y:matmul(w):tanh() end
+    end
+    assert.equal(base, used())
+    assert.is_true(core.memory().used < base + MIB)
+    w:close()
+  end)
+
+  it("leaves nothing when it fails in the middle", function()
+    local step = make_step(function(tensor) return tensor end)
+    for _ = 1, 3 do step() end
+    local base = used()
+    for n = 1, 400, 7 do
+      core.fail_allocation(n)
+      pcall(step)
+      core.fail_allocation(0)
+    end
+    step()
+    assert.is_true(used() <= base + 32 * 1024) -- gradients of the last one that failed
+  end)
+end)
