@@ -189,7 +189,8 @@ function Tensor:topk(k, dim, options)
   if math.type(k) ~= "integer" or k < 0 or k > size then
     error(("topk: k: expected an integer of 0..%d, got %s"):format(size, tostring(k)), 2)
   end
-  local values, positions = self:sort(dim, not options or options.largest ~= false)
+  local o = require "fmnistnn.nn.options".check("topk", options, {{"largest", "boolean", default = true}})
+  local values, positions = self:sort(dim, o.largest)
   return values:narrow(dim, 1, k), positions:narrow(dim, 1, k)
 end
 

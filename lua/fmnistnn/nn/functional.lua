@@ -1,6 +1,8 @@
---- The layers as functions of tensors, without state. Most are ops of the core (csrc/ops); the others are made of these.
+--- The layers as functions of tensors, without state. Most are ops of the core (csrc/ops); the others are made of
+-- these.
 local core = require "fmnistnn.core"
 local activations = require "fmnistnn.nn.activations"
+local options = require "fmnistnn.nn.options"
 
 local F = {}
 
@@ -11,20 +13,30 @@ for name, loss in pairs(require "fmnistnn.losses") do F[name] = loss end
 
 local ops = core.ops
 
---- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon}).
--- While training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these,
--- running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon 0.001.
-function F.batch_norm(x, o)
+local batch_norm = {
+  {"weight", "any", optional = true},
+  {"bias", "any", optional = true},
+  {"running_mean", "any", optional = true},
+  {"running_variance", "any", optional = true},
+  {"training", "boolean", default = false},
+  {"momentum", "number", default = 0.99},
+  {"epsilon", "positive", default = 1e-3},
+}
+
+--- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon}). While training,
+-- normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these, running =
+-- momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon 0.001.
+function F.batch_norm(x, given)
+  local o = options.check("batch_norm", given, batch_norm)
   local settings = {epsilon = o.epsilon}
   if not o.training then
     return ops.batch_norm_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, settings)
   end
   local y, mean, variance = ops.batch_norm_train(x, o.weight, o.bias, settings)
   if o.running_mean then
-    local momentum = o.momentum or 0.99
     core.no_grad(function()
-      o.running_mean:mul_(momentum):add_(mean * (1 - momentum))
-      o.running_variance:mul_(momentum):add_(variance * (1 - momentum))
+      o.running_mean:mul_(o.momentum):add_(mean * (1 - o.momentum))
+      o.running_variance:mul_(o.momentum):add_(variance * (1 - o.momentum))
     end)
   end
   mean:close()
@@ -32,15 +44,19 @@ function F.batch_norm(x, o)
   return y
 end
 
+local dropout = {{"training", "boolean", default = true}}
+
 --- dropout(x, rate, {training}): x itself unless training (true unless told otherwise).
-function F.dropout(x, rate, o)
-  if rate == 0 or o and o.training == false then return x end
+function F.dropout(x, rate, given)
+  local o = options.check("dropout", given, dropout)
+  if rate == 0 or not o.training then return x end
   return ops.dropout(x, rate)
 end
 
 --- The same for whole channels of x (N,C,...).
-function F.dropout2d(x, rate, o)
-  if rate == 0 or o and o.training == false then return x end
+function F.dropout2d(x, rate, given)
+  local o = options.check("dropout2d", given, dropout)
+  if rate == 0 or not o.training then return x end
   return ops.dropout(x, rate, true)
 end
 
