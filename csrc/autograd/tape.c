@@ -155,7 +155,7 @@ static void release_list(struct fnn_tensor **list, size_t count) {
 }
 
 static enum fnn_status apply_and_record(struct fnn_call *call, struct fnn_tensor *over) {
-  struct fnn_tensor *inline_given[FNN_INLINE_INPUTS], **given = inline_given;
+  struct fnn_tensor *inline_given[FNN_INLINE_INPUTS] = {0}, **given = inline_given;
   if (call->inputs > FNN_INLINE_INPUTS) {
     given = fnn_alloc(call->context, call->inputs * sizeof *given);
     if (!given) return FNN_NO_MEMORY;
@@ -318,14 +318,14 @@ static enum fnn_status first_gradient(struct fnn_tensor *root, struct fnn_tensor
 
 enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *given, int keep, struct fnn_pass **out) {
   struct fnn_context *context = fnn_tensor_context(root);
-  struct fnn_tensor *grad;
+  struct fnn_tensor *grad = NULL;
   if (!root->requires_grad)
     return fnn_fail(context, FNN_INVALID, "backward: the tensor does not depend on any that requires a gradient");
   struct fnn_pass *pass = fnn_alloc(context, sizeof *pass);
   if (!pass) return FNN_NO_MEMORY;
   *pass = (struct fnn_pass){.context = context, .keep = keep};
   enum fnn_status status = first_gradient(root, given, &grad);
-  if (status == FNN_OK) {
+  if (grad) {
     struct edge start = {(struct fnn_node *)root->history, root->history ? NULL : root};
     status = deliver(pass, &start, grad);
     fnn_tensor_release(grad);

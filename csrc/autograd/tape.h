@@ -36,9 +36,9 @@ enum fnn_status fnn_record_foreign(struct fnn_tensor *output, size_t inputs, str
 
 struct fnn_pass;
 
-/* Begin at `root` with its gradient (NULL: 1, for a tensor of one element). With `keep`, what nodes saved stays for
+/* Begin at `root` with the given gradient (NULL: 1, for a tensor of one element). With `keep`, what nodes saved stays for
  * another pass. */
-enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *grad, int keep, struct fnn_pass **pass)
+enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *given, int keep, struct fnn_pass **out)
     FNN_CHECK;
 
 /* Go on until the end (*foreign is NULL) or until a custom op must be asked: *foreign, its gradient *grad (borrowed)

@@ -46,7 +46,7 @@ static enum fnn_status read_head(struct reader *r, int rank, struct fnn_shape *s
   if (got < length) return fnn_fail(r->context, FNN_IO, "%s: truncated within its head", r->path);
   shape->rank = rank;
   for (int i = 0; i < rank; i++) {
-    const unsigned char *b = head + 4 + 4 * i;
+    const unsigned char *b = head + 4 + 4 * (size_t)i;
     shape->size[i] = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
   }
   return FNN_OK;
@@ -77,7 +77,7 @@ static enum fnn_status read_elements(struct reader *r, struct fnn_tensor *tensor
 }
 
 static enum fnn_status read_file(struct reader *r, int rank, struct fnn_tensor **out) {
-  struct fnn_shape shape;
+  struct fnn_shape shape = {0};
   struct fnn_tensor *tensor;
   FNN_TRY(read_head(r, rank, &shape));
   FNN_TRY(check_plausible(r, &shape));

@@ -82,7 +82,7 @@ static struct job job_for(const struct fnn_call *call) {
 
 /* t of row i, class c: smoothed and weighted. */
 static double target_of(const struct job *job, size_t i, size_t c) {
-  double given = job->target ? job->target[i * job->classes + c] : (double)((size_t)job->class_numbers[i] == c);
+  double given = job->class_numbers ? (double)((size_t)job->class_numbers[i] == c) : job->target[i * job->classes + c];
   double smoothed = (1.0 - job->smoothing) * given + job->smoothing / (double)job->classes;
   return smoothed * (job->weight ? job->weight[c] : 1.0);
 }
@@ -92,7 +92,7 @@ static double divisor(const struct fnn_call *call, const struct job *job) {
   size_t n = call->in_spec[0].shape.size[0];
   double total = 0.0;
   if (((const struct cross_entropy *)call->params)->reduction != MEAN) return 1.0;
-  if (!job->weight || job->target) return (double)n;
+  if (!job->weight || !job->class_numbers) return (double)n;
   for (size_t i = 0; i < n; i++) total += job->weight[job->class_numbers[i]];
   return total;
 }

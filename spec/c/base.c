@@ -190,10 +190,11 @@ static void reference_philox(const uint32_t counter[4], const uint32_t key[2], u
 
 static void test_philox(void) {
   /* the known answers for philox4x32-10 in the file kat_vectors of the authors' library Random123: counter, key, numbers */
-  static const uint32_t known[][10] = {
-      {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}};
+  static const uint32_t known[][10] = {{0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+                                       {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff,
+                                        0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+                                       {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0,
+                                        0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}};
   uint32_t got[4], want[4];
   for (int i = 0; i < 3; i++) {
     reference_philox(known[i], known[i] + 4, got);
@@ -203,7 +204,8 @@ static void test_philox(void) {
   EXPECT(memcmp(got, known[0] + 6, sizeof got) == 0);
   for (int i = 0; i < 10000; i++) {
     uint64_t seed = random_bits(&state), place = i % 2 ? random_bits(&state) : (uint64_t)i;
-    uint32_t counter[4] = {(uint32_t)place, (uint32_t)(place >> 32), 0, 0}, key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    uint32_t counter[4] = {(uint32_t)place, (uint32_t)(place >> 32), 0, 0},
+             key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     fnn_philox(seed, place, got);
     reference_philox(counter, key, want);
     EXPECT(memcmp(got, want, sizeof got) == 0);
@@ -264,7 +266,8 @@ struct marks {
 
 static void mark(void *user, size_t first, size_t last, int worker) {
   struct marks *m = user;
-  int fine = worker >= 0 && worker < m->count && first < last && last <= m->n && first % m->grain == 0 && last - first <= m->grain;
+  int fine = worker >= 0 && worker < m->count && first < last && last <= m->n && first % m->grain == 0 &&
+             last - first <= m->grain;
   if (!fine) {
     atomic_fetch_add(&m->wrong, 1);
     return;
@@ -280,13 +283,15 @@ static void check_job(struct fnn_context *context, size_t n, size_t grain) {
   fnn_parallel(context, n, grain, mark, &marks);
   size_t once = 0;
   for (size_t i = 0; i < n; i++) once += atomic_load(&marks.seen[i]) == 1;
-  expect(once == n && atomic_load(&marks.wrong) == 0, "%zu items in pieces of %zu on %d threads: %zu done once, %d pieces wrong", n, grain,
-         context->threads.count, once, atomic_load(&marks.wrong));
+  expect(once == n && atomic_load(&marks.wrong) == 0,
+         "%zu items in pieces of %zu on %d threads: %zu done once, %d pieces wrong", n, grain, context->threads.count,
+         once, atomic_load(&marks.wrong));
   free(marks.seen);
 }
 
 static void test_parallel(void) {
-  static const size_t counts[] = {0, 1, 2, 3, 7, 8, 63, 64, 65, 1000, 4099}, grains[] = {0, 1, 2, 3, 16, 64, 1000, 5000};
+  static const size_t counts[] = {0, 1, 2, 3, 7, 8, 63, 64, 65, 1000, 4099},
+                      grains[] = {0, 1, 2, 3, 16, 64, 1000, 5000};
   struct fnn_context *context = fnn_context_new();
   for (int threads = 1; threads <= 5; threads++) {
     fnn_threads_set(&context->threads, threads);
@@ -439,8 +444,12 @@ static void test_broadcast(void) {
 static void test_overflow(void) {
   struct fnn_context *context = fnn_context_new();
   const size_t half = (size_t)1 << 32, top = (size_t)1 << 63;
-  const struct fnn_shape impossible[] = {shape_of(2, half, half),      shape_of(1, SIZE_MAX),           shape_of(1, top),
-                                         shape_of(1, SIZE_MAX / 4 + 1), shape_of(3, (size_t)0, half, half), shape_of(3, half, half, (size_t)0),
+  const struct fnn_shape impossible[] = {shape_of(2, half, half),
+                                         shape_of(1, SIZE_MAX),
+                                         shape_of(1, top),
+                                         shape_of(1, SIZE_MAX / 4 + 1),
+                                         shape_of(3, (size_t)0, half, half),
+                                         shape_of(3, half, half, (size_t)0),
                                          shape_of(4, half, (size_t)0, half, (size_t)4)};
   for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
     struct fnn_tensor *tensor = NULL;

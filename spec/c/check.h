@@ -50,7 +50,7 @@ __attribute__((unused)) static uint64_t random_bits(uint64_t *state) {
 
 /* 0 .. n-1 */
 __attribute__((unused)) static size_t random_below(uint64_t *state, size_t n) {
-  return (size_t)(random_bits(state) % n);
+  return n ? (size_t)(random_bits(state) % n) : 0;
 }
 
 /* k / 16 in [-4, 4]: products and quotients of such numbers round the same way in float and double. */
@@ -58,10 +58,10 @@ __attribute__((unused)) static float random_float(uint64_t *state) {
   return (float)((int)random_below(state, 129) - 64) / 16.0f;
 }
 
-/* malloc that cannot fail, of `count` elements and not a byte more. */
+/* malloc that cannot fail, of `count` elements and not a byte more (a byte for none of them). */
 __attribute__((unused)) static void *exactly(size_t count, size_t size) {
-  void *memory = malloc(count * size);
-  if (!memory && count > 0) {
+  void *memory = malloc(count ? count * size : 1);
+  if (!memory) {
     fputs("out of memory in a test\n", stderr);
     exit(EXIT_FAILURE);
   }

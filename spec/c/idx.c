@@ -1,12 +1,13 @@
 /* Reading IDX files: good ones, every way to be bad that we could think of, and random damage. */
 #define _GNU_SOURCE /* mkdtemp, mkfifo */
+#include "../../csrc/data/idx.h"
+
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "../../csrc/base/context.h"
-#include "../../csrc/data/idx.h"
 #include "check.h"
 
 enum { MOST = 1 << 16 };
@@ -98,7 +99,7 @@ static void check_good(unsigned rank, const uint32_t *size, int gzip) {
   EXPECT(read_file((int)rank, &tensor) == FNN_OK);
   if (!tensor) return;
   for (unsigned i = 0; i < rank; i++) EXPECT(tensor->shape.size[i] == size[i]);
-  EXPECT(fnn_tensor_numel(tensor) == count && memcmp(fnn_bytes(tensor), b.data + 4 + 4 * rank, count) == 0);
+  EXPECT(fnn_tensor_numel(tensor) == count && memcmp(fnn_bytes(tensor), b.data + 4 + 4 * (size_t)rank, count) == 0);
   fnn_tensor_release(tensor);
   EXPECT(context->memory.used == 0);
 }
@@ -181,8 +182,9 @@ static void test_cut_gzip(void) {
 /* Heads that ask for more than any memory has: refused before anything is allocated. */
 static void test_hostile(void) {
   static const uint32_t all = 0xFFFFFFFFu;
-  const uint32_t sizes[][4] = {{all, all, all, all}, {all, 1, 1, 1},   {1, 1, all, 1}, {1u << 31, 1u << 31, 4, 1}, {0, all, all, all},
-                               {all, all, all, 0},   {all, 0, all, all}, {1u << 20, 1u << 20, 1u << 20, 1u << 20}};
+  const uint32_t sizes[][4] = {
+      {all, all, all, all}, {all, 1, 1, 1},     {1, 1, all, 1},     {1u << 31, 1u << 31, 4, 1},
+      {0, all, all, all},   {all, all, all, 0}, {all, 0, all, all}, {1u << 20, 1u << 20, 1u << 20, 1u << 20}};
   static struct bytes b;
   for (int gzip = 0; gzip < 2; gzip++)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)

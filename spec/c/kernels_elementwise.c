@@ -67,15 +67,15 @@ typedef int64_t (*int_reference)(int64_t a, int64_t b);
 #define X const double x = v
 #define Y const double y = v
 #define NOTHING (void)v
-#define FNN_UNARY(name, params, y_, slope, reads)              \
-  static double value_##name(double x, const float *p) {       \
-    (void)p;                                                   \
-    return y_;                                                 \
-  }                                                            \
-  static double slope_##name(double v, const float *p) {       \
-    (void)p;                                                   \
-    reads;                                                     \
-    return slope;                                              \
+#define FNN_UNARY(name, params, y_, slope, reads)        \
+  static double value_##name(double x, const float *p) { \
+    (void)p;                                             \
+    return y_;                                           \
+  }                                                      \
+  static double slope_##name(double v, const float *p) { \
+    (void)p;                                             \
+    reads;                                               \
+    return slope;                                        \
   }
 #include "../../csrc/kernels/unary.inc"
 #undef FNN_UNARY
@@ -88,16 +88,16 @@ typedef int64_t (*int_reference)(int64_t a, int64_t b);
 #include "../../csrc/kernels/predicate.inc"
 #undef FNN_PREDICATE
 
-#define FNN_BINARY(name, types, y, int_y, slope_a, slope_b)                            \
-  static double value2_##name(double a, double b) { return (void)a, (void)b, y; }       \
-  static int64_t value_int_##name(int64_t a, int64_t b) { return (void)a, (void)b, int_y; }   \
-  static double slope_a_##name(double a, double b) { return (void)a, (void)b, slope_a; } \
+#define FNN_BINARY(name, types, y, int_y, slope_a, slope_b)                                 \
+  static double value2_##name(double a, double b) { return (void)a, (void)b, y; }           \
+  static int64_t value_int_##name(int64_t a, int64_t b) { return (void)a, (void)b, int_y; } \
+  static double slope_a_##name(double a, double b) { return (void)a, (void)b, slope_a; }    \
   static double slope_b_##name(double a, double b) { return (void)a, (void)b, slope_b; }
 #include "../../csrc/kernels/binary.inc"
 #undef FNN_BINARY
 
-#define FNN_COMPARE(name, condition)                                           \
-  static int holds2_##name(double a, double b) { return condition; }            \
+#define FNN_COMPARE(name, condition)                                 \
+  static int holds2_##name(double a, double b) { return condition; } \
   static int int_holds_##name(int64_t a, int64_t b) { return condition; }
 #include "../../csrc/kernels/compare.inc"
 #undef FNN_COMPARE
@@ -229,32 +229,33 @@ static void check_predicate(const struct fnn_kernels *k, int f, size_t n) {
 
 /* ---- two operands ---- */
 
-static const size_t strides[][3] = {{1, 1, 1}, {1, 0, 1}, {0, 1, 1}, {0, 0, 1}, {2, 3, 1}, {1, 1, 2}, {3, 0, 2}, {1, 2, 1}};
+static const size_t strides[][3] = {{1, 1, 1}, {1, 0, 1}, {0, 1, 1}, {0, 0, 1},
+                                    {2, 3, 1}, {1, 1, 2}, {3, 0, 2}, {1, 2, 1}};
 enum { STRIDES = sizeof strides / sizeof strides[0] };
 
 /* Defines a test of a kernel (n, a, sa, b, sb, y, sy). What lies between the strided results must stay as it was. */
-#define DEFINE_CHECK(function, in, out, any_in, reference_type, agrees)                                          \
-  static void function(const char *isa, const char *name,                                                         \
-                       void (*kernel)(size_t, const in *, size_t, const in *, size_t, out *, size_t),             \
-                       reference_type reference, size_t n, const size_t stride[3]) {                              \
-    size_t sa = stride[0], sb = stride[1], sy = stride[2], count = span(n, sy);                                   \
-    in *a = exactly(span(n, sa), sizeof *a), *b = exactly(span(n, sb), sizeof *b);                                \
-    out *y = exactly(count, sizeof *y);                                                                           \
-    for (size_t i = 0; i < span(n, sa); i++) a[i] = any_in();                                                     \
-    for (size_t i = 0; i < span(n, sb); i++) b[i] = any_in();                                                     \
-    for (size_t i = 0; i < count; i++) y[i] = (out)77;                                                            \
-    kernel(n, a, sa, b, sb, y, sy);                                                                               \
-    for (size_t i = 0; i < count; i++) {                                                                          \
-      size_t at = i / sy;                                                                                         \
-      if (i % sy)                                                                                                 \
+#define DEFINE_CHECK(function, in, out, any_in, reference_type, agrees)                                                \
+  static void function(const char *isa, const char *name,                                                              \
+                       void (*kernel)(size_t, const in *, size_t, const in *, size_t, out *, size_t),                  \
+                       reference_type reference, size_t n, const size_t stride[3]) {                                   \
+    size_t sa = stride[0], sb = stride[1], sy = stride[2], count = span(n, sy);                                        \
+    in *a = exactly(span(n, sa), sizeof *a), *b = exactly(span(n, sb), sizeof *b);                                     \
+    out *y = exactly(count, sizeof *y);                                                                                \
+    for (size_t i = 0; i < span(n, sa); i++) a[i] = any_in();                                                          \
+    for (size_t i = 0; i < span(n, sb); i++) b[i] = any_in();                                                          \
+    for (size_t i = 0; i < count; i++) y[i] = (out)77;                                                                 \
+    kernel(n, a, sa, b, sb, y, sy);                                                                                    \
+    for (size_t i = 0; i < count; i++) {                                                                               \
+      size_t at = i / sy;                                                                                              \
+      if (i % sy)                                                                                                      \
         expect(y[i] == (out)77, "%s %s, n %zu, strides %zu %zu %zu: wrote between results", isa, name, n, sa, sb, sy); \
-      else                                                                                                        \
-        expect(agrees(y[i], reference(a[at * sa], b[at * sb])),                                                   \
-               "%s %s, n %zu, strides %zu %zu %zu: element %zu of (%.9g, %.9g) is %.9g, expected %.9g", isa, name, n, sa, \
-               sb, sy, at, (double)a[at * sa], (double)b[at * sb], (double)y[i],                                  \
-               (double)reference(a[at * sa], b[at * sb]));                                                        \
-    }                                                                                                             \
-    free(a), free(b), free(y);                                                                                    \
+      else                                                                                                             \
+        expect(agrees(y[i], reference(a[at * sa], b[at * sb])),                                                        \
+               "%s %s, n %zu, strides %zu %zu %zu: element %zu of (%.9g, %.9g) is %.9g, expected %.9g", isa, name, n,  \
+               sa, sb, sy, at, (double)a[at * sa], (double)b[at * sb], (double)y[i],                                   \
+               (double)reference(a[at * sa], b[at * sb]));                                                             \
+    }                                                                                                                  \
+    free(a), free(b), free(y);                                                                                         \
   }
 
 #define NEAR(got, want) is_near(got, want, ABSOLUTE, RELATIVE)
@@ -273,8 +274,9 @@ static void check_binary_in_place(const struct fnn_kernels *k, int f, size_t n) 
   k->elementwise->binary[f](n, a, 1, over_b, 1, over_b, 1);
   for (size_t i = 0; i < n; i++) {
     double want = binary[f].value(a[i], b[i]);
-    expect(NEAR(over_a[i], want) && NEAR(over_b[i], want), "%s %s in place, n %zu: (%g, %g) gives %.9g and %.9g, expected %.9g",
-           k->name, binary[f].name, n, (double)a[i], (double)b[i], (double)over_a[i], (double)over_b[i], want);
+    expect(NEAR(over_a[i], want) && NEAR(over_b[i], want),
+           "%s %s in place, n %zu: (%g, %g) gives %.9g and %.9g, expected %.9g", k->name, binary[f].name, n,
+           (double)a[i], (double)b[i], (double)over_a[i], (double)over_b[i], want);
   }
   free(a), free(b), free(over_a), free(over_b);
 }
@@ -286,8 +288,10 @@ static void check_binary_slope(const struct fnn_kernels *k, int f, int operand, 
   k->elementwise->binary_slope[f][operand](n, a, sa, b, sb, g, sg, d);
   for (size_t i = 0; i < n; i++) {
     double want = g[i * sg] * rounded(binary[f].slope[operand](a[i * sa], b[i * sb]));
-    expect(NEAR(d[i], want), "%s slope %d of %s, n %zu, strides %zu %zu %zu: at (%g, %g) times %g is %.9g, expected %.9g", k->name,
-           operand + 1, binary[f].name, n, sa, sb, sg, (double)a[i * sa], (double)b[i * sb], (double)g[i * sg], (double)d[i], want);
+    expect(NEAR(d[i], want),
+           "%s slope %d of %s, n %zu, strides %zu %zu %zu: at (%g, %g) times %g is %.9g, expected %.9g", k->name,
+           operand + 1, binary[f].name, n, sa, sb, sg, (double)a[i * sa], (double)b[i * sb], (double)g[i * sg],
+           (double)d[i], want);
   }
   free(a), free(b), free(g), free(d);
 }
@@ -299,8 +303,8 @@ static void check_dense_slope(const struct fnn_kernels *k, int f, int operand, s
   k->elementwise->binary_slope[f][operand](n, a, 1, b, 1, over, 1, over);
   for (size_t i = 0; i < n; i++) {
     double want = g[i] * rounded(binary[f].slope[operand](a[i], b[i]));
-    expect(NEAR(over[i], want), "%s slope %d of %s in place, n %zu: at (%g, %g) times %g is %.9g, expected %.9g", k->name,
-           operand + 1, binary[f].name, n, (double)a[i], (double)b[i], (double)g[i], (double)over[i], want);
+    expect(NEAR(over[i], want), "%s slope %d of %s in place, n %zu: at (%g, %g) times %g is %.9g, expected %.9g",
+           k->name, operand + 1, binary[f].name, n, (double)a[i], (double)b[i], (double)g[i], (double)over[i], want);
   }
   free(a), free(b), free(g), free(over);
 }
@@ -311,7 +315,8 @@ static void check_where(const struct fnn_kernels *k, size_t n, size_t sc, const 
   size_t sa = stride[0], sb = stride[1], sy = stride[2], count = span(n, sy);
   uint8_t *c = exactly(span(n, sc), 1);
   float *a = floats(span(n, sa)), *b = floats(span(n, sb)), *y = exactly(count, sizeof *y);
-  int64_t *ia = exactly(span(n, sa), sizeof *ia), *ib = exactly(span(n, sb), sizeof *ib), *iy = exactly(count, sizeof *iy);
+  int64_t *ia = exactly(span(n, sa), sizeof *ia), *ib = exactly(span(n, sb), sizeof *ib),
+          *iy = exactly(count, sizeof *iy);
   for (size_t i = 0; i < span(n, sc); i++) c[i] = (uint8_t)random_below(&state, 3);
   for (size_t i = 0; i < span(n, sa); i++) ia[i] = any_int();
   for (size_t i = 0; i < span(n, sb); i++) ib[i] = any_int();
@@ -323,8 +328,8 @@ static void check_where(const struct fnn_kernels *k, size_t n, size_t sc, const 
     int chosen = i % sy == 0 && c[at * sc];
     float want = i % sy ? 77.0f : chosen ? a[at * sa] : b[at * sb];
     int64_t int_want = i % sy ? 77 : chosen ? ia[at * sa] : ib[at * sb];
-    expect(is_near(y[i], want, 0, 0) && iy[i] == int_want, "%s where, n %zu, strides %zu %zu %zu %zu: element %zu", k->name, n,
-           sc, sa, sb, sy, i);
+    expect(is_near(y[i], want, 0, 0) && iy[i] == int_want, "%s where, n %zu, strides %zu %zu %zu %zu: element %zu",
+           k->name, n, sc, sa, sb, sy, i);
   }
   free(c), free(a), free(b), free(y), free(ia), free(ib), free(iy);
 }
@@ -356,7 +361,8 @@ static void check_norm(const struct fnn_kernels *k, size_t n) {
   k->norm->affine_back(n, g, x, 0.7f, -0.2f, 0.1f, y);
   for (size_t i = 0; i < n; i++)
     expect(is_near(y[i], (double)g[i] * 0.7f + (double)x[i] * -0.2f + 0.1f, 1e-5, RELATIVE),
-           "%s affine_back, n %zu: element %zu of (%g, %g) is %.9g", k->name, n, i, (double)g[i], (double)x[i], (double)y[i]);
+           "%s affine_back, n %zu: element %zu of (%g, %g) is %.9g", k->name, n, i, (double)g[i], (double)x[i],
+           (double)y[i]);
   free(x), free(g), free(y);
 }
 
@@ -365,7 +371,8 @@ static void check_all(const struct fnn_kernels *k, size_t n) {
   const struct fnn_elementwise_kernels *e = k->elementwise;
   for (int f = 0; f < FNN_UNARY_COUNT; f++) check_unary(k, f, n, p), check_unary_slope(k, f, n, p);
   for (int f = 0; f < FNN_PREDICATE_COUNT; f++) check_predicate(k, f, n);
-  for (int f = 0; f < FNN_BINARY_COUNT; f++) check_binary_in_place(k, f, n), check_dense_slope(k, f, 0, n), check_dense_slope(k, f, 1, n);
+  for (int f = 0; f < FNN_BINARY_COUNT; f++)
+    check_binary_in_place(k, f, n), check_dense_slope(k, f, 0, n), check_dense_slope(k, f, 1, n);
   for (int s = 0; s < STRIDES; s++) {
     const size_t *stride = strides[s];
     for (int f = 0; f < FNN_BINARY_COUNT; f++) {

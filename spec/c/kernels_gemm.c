@@ -17,7 +17,8 @@ static struct fnn_matrix any_matrix(size_t rows, size_t columns, int transposed,
   return (struct fnn_matrix){data, transposed ? 1 : distance, transposed ? distance : 1};
 }
 
-static void multiply(size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b, float beta, float *c, size_t ldc) {
+static void multiply(size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b, float beta, float *c,
+                     size_t ldc) {
   for (size_t i = 0; i < m; i++)
     for (size_t j = 0; j < n; j++) {
       double sum = beta == 0.0f ? 0.0 : (double)beta * c[i * ldc + j];
@@ -29,9 +30,11 @@ static void multiply(size_t m, size_t n, size_t k, struct fnn_matrix a, struct f
 static void check_product(size_t m, size_t n, size_t k, int orientations, size_t gap, float beta) {
   size_t ldc = n + gap, count = m ? (m - 1) * ldc + n : 0;
   struct fnn_matrix a = any_matrix(m, k, orientations & 1, gap), b = any_matrix(k, n, orientations >> 1, gap);
-  float *start = exactly(count + 1, sizeof *start), *serial = exactly(count + 1, sizeof *start), *want = exactly(count + 1, sizeof *start);
+  float *start = exactly(count + 1, sizeof *start), *serial = exactly(count + 1, sizeof *start),
+        *want = exactly(count + 1, sizeof *start);
   float *parallel = exactly(count + 1, sizeof *start), *first = exactly(count + 1, sizeof *start);
-  for (size_t i = 0; i < count; i++) start[i] = beta == 0.0f && i % ldc < n ? NAN : random_float(&state); /* 0 * NaN must not stay */
+  for (size_t i = 0; i < count; i++)
+    start[i] = beta == 0.0f && i % ldc < n ? NAN : random_float(&state); /* 0 * NaN must not stay */
   memcpy(serial, start, count * sizeof *start);
   memcpy(want, start, count * sizeof *start);
   fnn_gemm_serial(m, n, k, a, b, beta, serial, ldc);
@@ -48,8 +51,10 @@ static void check_product(size_t m, size_t n, size_t k, int orientations, size_t
     same = same && memcmp(first, parallel, count * sizeof *start) == 0;
   }
   fnn_context_release(context);
-  expect(near, "product of (%zu,%zu) and (%zu,%zu), orientations %d, gap %zu, beta %g", m, k, k, n, orientations, gap, (double)beta);
-  expect(same, "product of (%zu,%zu) and (%zu,%zu), orientations %d: other bits with other threads", m, k, k, n, orientations);
+  expect(near, "product of (%zu,%zu) and (%zu,%zu), orientations %d, gap %zu, beta %g", m, k, k, n, orientations, gap,
+         (double)beta);
+  expect(same, "product of (%zu,%zu) and (%zu,%zu), orientations %d: other bits with other threads", m, k, k, n,
+         orientations);
   free((void *)a.data), free((void *)b.data), free(start), free(serial), free(want), free(parallel), free(first);
 }
 

@@ -15,21 +15,24 @@ static void check_uniform(const struct fnn_kernels *k, size_t n, uint64_t first)
   k->random->uniform(n, 42, first, low, high, y);
   for (size_t i = 0; i < n; i++) {
     double want = low + ((double)high - low) * uniform_at(42, 4 * first + i);
-    expect(is_near(y[i], want, 5e-7, 0) && y[i] >= low && y[i] < high, "%s uniform of %zu from %llu: number %zu is %.9g, expected %.9g",
-           k->name, n, (unsigned long long)first, i, (double)y[i], want);
+    expect(is_near(y[i], want, 5e-7, 0) && y[i] >= low && y[i] < high,
+           "%s uniform of %zu from %llu: number %zu is %.9g, expected %.9g", k->name, n, (unsigned long long)first, i,
+           (double)y[i], want);
   }
   free(y);
 }
 
 /* `high` is never reached, though rounding would: this counter gives 1 - 2^-24, and the float next to 1 + that is 2. */
 static void check_open_end(const struct fnn_kernels *k) {
+  const uint64_t counter = 2330056;
   float y[4];
   int nearly_one = 0;
-  for (size_t i = 0; i < 4; i++) nearly_one |= uniform_at(0, 4 * 2330056u + i) == 1.0 - 0x1p-24;
+  for (size_t i = 0; i < 4; i++) nearly_one |= uniform_at(0, 4 * counter + i) == 1.0 - 0x1p-24;
   EXPECT(nearly_one);
-  k->random->uniform(4, 0, 2330056u, 1.0f, 2.0f, y);
-  for (int i = 0; i < 4; i++) expect(y[i] >= 1.0f && y[i] < 2.0f, "%s uniform in [1, 2) gave %.9g", k->name, (double)y[i]);
-  k->random->uniform(4, 0, 2330056u, 1.5f, 1.5f, y);
+  k->random->uniform(4, 0, counter, 1.0f, 2.0f, y);
+  for (int i = 0; i < 4; i++)
+    expect(y[i] >= 1.0f && y[i] < 2.0f, "%s uniform in [1, 2) gave %.9g", k->name, (double)y[i]);
+  k->random->uniform(4, 0, counter, 1.5f, 1.5f, y);
   for (int i = 0; i < 4; i++) expect(y[i] == 1.5f, "%s uniform in [1.5, 1.5] gave %.9g", k->name, (double)y[i]);
 }
 
@@ -39,7 +42,8 @@ static void check_normal(const struct fnn_kernels *k, size_t n, uint64_t first) 
   k->random->normal(n, 7, first, mean, deviation, y);
   for (size_t i = 0; i < n; i++) {
     uint64_t counter = first + i / 2;
-    double radius = sqrt(-2 * log(1 - uniform_at(7, 4 * counter))), angle = 6.283185307179586 * uniform_at(7, 4 * counter + 1);
+    double radius = sqrt(-2 * log(1 - uniform_at(7, 4 * counter))),
+           angle = 6.283185307179586 * uniform_at(7, 4 * counter + 1);
     double want = mean + deviation * radius * (i % 2 ? sin(angle) : cos(angle));
     /* the angle is rounded at 2 pi (5e-7), and the radius is at most 5.8 */
     expect(is_near(y[i], want, 8e-6, 0), "%s normal of %zu from %llu: number %zu is %.9g, expected %.9g", k->name, n,
@@ -58,8 +62,9 @@ static void check_dropout(const struct fnn_kernels *k, size_t n, uint64_t start)
   for (size_t i = 0; i < n; i++) {
     int dropped = uniform_at(seed, 4 * first + start + i) < drop;
     double want = dropped ? 0.0 : ((double)i + 1) * scale;
-    expect(is_near(y[i], want, 0, 1e-6) && x[i] == y[i], "%s dropout of %zu from %llu: element %zu is %g (in place %g), expected %g",
-           k->name, n, (unsigned long long)start, i, (double)y[i], (double)x[i], want);
+    expect(is_near(y[i], want, 0, 1e-6) && x[i] == y[i],
+           "%s dropout of %zu from %llu: element %zu is %g (in place %g), expected %g", k->name, n,
+           (unsigned long long)start, i, (double)y[i], (double)x[i], want);
   }
   free(x), free(y);
 }

@@ -16,7 +16,8 @@ static float *floats(size_t count) {
 }
 
 /* A lane adds up to 64 numbers in float32 (6e-8 each, of the sum of magnitudes) before double precision takes over. */
-static void expect_sum(const struct fnn_kernels *k, const char *name, size_t n, double got, double want, double magnitude) {
+static void expect_sum(const struct fnn_kernels *k, const char *name, size_t n, double got, double want,
+                       double magnitude) {
   expect(fabs(got - want) <= 4e-6 * magnitude, "%s %s of %zu is %.12g, expected %.12g", k->name, name, n, got, want);
 }
 
@@ -43,7 +44,8 @@ static void check_sum_rows(const struct fnn_kernels *k, size_t rows, size_t n) {
   for (size_t j = 0; j < n; j++) {
     double want = 0.5;
     for (size_t i = 0; i < rows; i++) want += x[i * n + j];
-    expect(fabs(y[j] - want) <= 1e-12, "%s sum_rows of (%zu,%zu): column %zu is %.15g, expected %.15g", k->name, rows, n, j, y[j], want);
+    expect(fabs(y[j] - want) <= 1e-12, "%s sum_rows of (%zu,%zu): column %zu is %.15g, expected %.15g", k->name, rows,
+           n, j, y[j], want);
   }
   free(x), free(y);
 }
@@ -63,8 +65,10 @@ static void check_arguments(const struct fnn_kernels *k, size_t n, size_t stride
   for (size_t i = 0; i < count; i++) x[i] = (float)random_below(&state, 7); /* ties: the first counts */
   if (with_nan && n > 0)
     for (int i = 0; i < 2; i++) x[random_below(&state, n) * stride] = NAN;
-  expect(k->reduce->argmax(n, x, stride) == naive_extreme(n, x, stride, 1), "%s argmax of %zu, stride %zu", k->name, n, stride);
-  expect(k->reduce->argmin(n, x, stride) == naive_extreme(n, x, stride, 0), "%s argmin of %zu, stride %zu", k->name, n, stride);
+  expect(k->reduce->argmax(n, x, stride) == naive_extreme(n, x, stride, 1), "%s argmax of %zu, stride %zu", k->name, n,
+         stride);
+  expect(k->reduce->argmin(n, x, stride) == naive_extreme(n, x, stride, 0), "%s argmin of %zu, stride %zu", k->name, n,
+         stride);
   free(x);
 }
 
@@ -92,19 +96,23 @@ static void check_softmax(const struct fnn_kernels *k, size_t n, size_t stride, 
   double lse = naive_logsumexp(n, x, stride);
   k->reduce->softmax(n, stride, x, y);
   k->reduce->log_softmax(n, stride, x, z);
-  expect(is_near(k->reduce->logsumexp(n, stride, x), lse, 1e-5, 1e-6), "%s logsumexp of %zu, stride %zu", k->name, n, stride);
+  expect(is_near(k->reduce->logsumexp(n, stride, x), lse, 1e-5, 1e-6), "%s logsumexp of %zu, stride %zu", k->name, n,
+         stride);
   float *over = exactly(count, sizeof *over);
   if (count) memcpy(over, x, count * sizeof *over);
   k->reduce->softmax(n, stride, over, over);
   for (size_t i = 0; i < count; i++) {
     int between = i % stride != 0;
-    expect(is_near(y[i], between ? 77.0 : exp(x[i] - lse), 1e-6, 1e-5), "%s softmax of %zu, stride %zu: %zu", k->name, n, stride, i);
-    expect(is_near(z[i], between ? 77.0 : x[i] - lse, 1e-5, 1e-6), "%s log_softmax of %zu, stride %zu: %zu", k->name, n, stride, i);
-    expect(is_near(over[i], between ? x[i] : exp(x[i] - lse), 1e-6, 1e-5), "%s softmax in place of %zu, stride %zu: %zu", k->name, n,
+    expect(is_near(y[i], between ? 77.0 : exp(x[i] - lse), 1e-6, 1e-5), "%s softmax of %zu, stride %zu: %zu", k->name,
+           n, stride, i);
+    expect(is_near(z[i], between ? 77.0 : x[i] - lse, 1e-5, 1e-6), "%s log_softmax of %zu, stride %zu: %zu", k->name, n,
            stride, i);
+    expect(is_near(over[i], between ? x[i] : exp(x[i] - lse), 1e-6, 1e-5),
+           "%s softmax in place of %zu, stride %zu: %zu", k->name, n, stride, i);
   }
   k->reduce->log_softmax(n, stride, x, x);
-  for (size_t i = 0; i < count; i += stride) expect(is_near(x[i], z[i], 1e-6, 1e-6), "%s log_softmax in place", k->name);
+  for (size_t i = 0; i < count; i += stride)
+    expect(is_near(x[i], z[i], 1e-6, 1e-6), "%s log_softmax in place", k->name);
   free(x), free(y), free(z), free(over);
 }
 

@@ -16,9 +16,7 @@ static double reference_step(enum fnn_rule rule, double w, double g, double s[ST
   w -= h[3] * w;
   switch (rule) {
     case FNN_RULE_SGD: return w - lr * g;
-    case FNN_RULE_MOMENTUM:
-      s[0] = h[4] * s[0] - lr * g;
-      return w + (h[5] != 0 ? h[4] * s[0] - lr * g : s[0]);
+    case FNN_RULE_MOMENTUM: s[0] = h[4] * s[0] - lr * g; return w + (h[5] != 0 ? h[4] * s[0] - lr * g : s[0]);
     case FNN_RULE_ADAM:
       s[0] = (1 - h[4]) * s[0] + h[4] * g;
       s[1] = (1 - h[5]) * s[1] + h[5] * g * g;
@@ -31,17 +29,13 @@ static double reference_step(enum fnn_rule rule, double w, double g, double s[ST
       s[0] = (1 - h[4]) * s[0] + h[4] * g;
       s[1] = (1 - h[5]) * s[1] + h[5] * g * g;
       return w - lr * (s[0] * h[7] + g * h[8]) / (sqrt(s[1] * h[9]) + h[6]);
-    case FNN_RULE_RMSPROP:
-      s[0] = (1 - h[4]) * s[0] + h[4] * g * g;
-      return w - lr * g / sqrt(s[0] + h[6]);
+    case FNN_RULE_RMSPROP: s[0] = (1 - h[4]) * s[0] + h[4] * g * g; return w - lr * g / sqrt(s[0] + h[6]);
     case FNN_RULE_RMSPROP_FULL:
       s[0] = (1 - h[4]) * s[0] + h[4] * g * g;
       s[2] = (1 - h[4]) * s[2] + h[4] * g;
       s[1] = h[5] * s[1] + lr * g / sqrt(s[0] - h[7] * s[2] * s[2] + h[6]);
       return w - s[1];
-    case FNN_RULE_ADAGRAD:
-      s[0] += g * g;
-      return w - lr * g / sqrt(s[0] + h[6]);
+    case FNN_RULE_ADAGRAD: s[0] += g * g; return w - lr * g / sqrt(s[0] + h[6]);
     case FNN_RULE_ADADELTA:
       s[0] = (1 - h[4]) * s[0] + h[4] * g * g;
       v = sqrt(s[1] + h[6]) * g / sqrt(s[0] + h[6]);
@@ -52,7 +46,9 @@ static double reference_step(enum fnn_rule rule, double w, double g, double s[ST
 }
 
 /* Squares are between 1 and 2, and means small enough for a variance above 0. */
-static float any_state(int index) { return (index == 2 ? 0.2f : 1.0f) + (float)random_below(&state, 17) / (index == 2 ? 64.0f : 16.0f); }
+static float any_state(int index) {
+  return (index == 2 ? 0.2f : 1.0f) + (float)random_below(&state, 17) / (index == 2 ? 64.0f : 16.0f);
+}
 
 static void check_rule(const struct fnn_kernels *k, enum fnn_rule rule, size_t n, const float *h) {
   float *w = exactly(n, sizeof *w), *g = exactly(n, sizeof *g), *s[STATES];
@@ -66,11 +62,12 @@ static void check_rule(const struct fnn_kernels *k, enum fnn_rule rule, size_t n
   }
   k->update->rule[rule](n, w, g, s, h);
   for (size_t i = 0; i < n; i++) {
-    expect(is_near(w[i], want[i], 1e-6, 4e-6), "%s rule %d of %zu: parameter %zu is %.9g, expected %.9g", k->name, (int)rule, n, i,
-           (double)w[i], want[i]);
+    expect(is_near(w[i], want[i], 1e-6, 4e-6), "%s rule %d of %zu: parameter %zu is %.9g, expected %.9g", k->name,
+           (int)rule, n, i, (double)w[i], want[i]);
     for (int j = 0; j < STATES; j++)
-      expect(is_near(s[j][i], want_states[i * STATES + (size_t)j], 1e-6, 4e-6), "%s rule %d of %zu: state %d, %zu is %.9g, expected %.9g",
-             k->name, (int)rule, n, j + 1, i, (double)s[j][i], want_states[i * STATES + (size_t)j]);
+      expect(is_near(s[j][i], want_states[i * STATES + (size_t)j], 1e-6, 4e-6),
+             "%s rule %d of %zu: state %d, %zu is %.9g, expected %.9g", k->name, (int)rule, n, j + 1, i,
+             (double)s[j][i], want_states[i * STATES + (size_t)j]);
   }
   for (int j = 0; j < STATES; j++) free(s[j]);
   free(w), free(g), free(want), free(want_states);

@@ -1,6 +1,4 @@
 /* im2col, col2im and pooling, against loops over every tap with a test whether it lies inside the image. */
-#include <string.h>
-
 #include "check.h"
 #include "kernels_parts.h"
 
@@ -20,16 +18,17 @@ static long pixel(const struct fnn_window *w, size_t p, size_t q, size_t r, size
   return inside ? row * (long)w->w + column : -1;
 }
 
-#define FOR_EACH_OUTPUT(p, q)             \
-  for (size_t p = 0; p < w->p; p++)       \
+#define EACH_OUTPUT(p, q)       \
+  for (size_t p = 0; p < w->p; p++) \
     for (size_t q = 0; q < w->q; q++)
-#define FOR_EACH_TAP(r, s)                \
-  for (size_t r = 0; r < w->r; r++)       \
+#define EACH_TAP(r, s)          \
+  for (size_t r = 0; r < w->r; r++) \
     for (size_t s = 0; s < w->s; s++)
 
 static void say(const struct fnn_kernels *k, const struct fnn_window *w, const char *name, int same) {
-  expect(same, "%s %s: image %zux%zu, kernel %zux%zu, output %zux%zu, stride %zu %zu, dilation %zu %zu, zeros %zu %zu", k->name,
-         name, w->h, w->w, w->r, w->s, w->p, w->q, w->stride[0], w->stride[1], w->dilation[0], w->dilation[1], w->top, w->left);
+  expect(same, "%s %s: image %zux%zu, kernel %zux%zu, output %zux%zu, stride %zu %zu, dilation %zu %zu, zeros %zu %zu",
+         k->name, name, w->h, w->w, w->r, w->s, w->p, w->q, w->stride[0], w->stride[1], w->dilation[0], w->dilation[1],
+         w->top, w->left);
 }
 
 static int same(const float *a, const float *b, size_t n, double relative) {
@@ -38,28 +37,35 @@ static int same(const float *a, const float *b, size_t n, double relative) {
   return 1;
 }
 
-static void check_columns(const struct fnn_kernels *k, const struct fnn_window *w, size_t channels) {
-  size_t plane = w->h * w->w, outputs = w->p * w->q, columns = channels * w->r * w->s * outputs, at = 0;
-  float *x = floats(channels * plane), *col = exactly(columns, sizeof *col), *want = exactly(columns, sizeof *want);
-  float *sum = floats(channels * plane), *back = exactly(channels * plane, sizeof *back);
-  for (size_t i = 0; i < columns; i++) col[i] = NAN;
-  if (plane) memcpy(back, sum, channels * plane * sizeof *back);
-  for (size_t c = 0; c < channels; c++)
-    FOR_EACH_TAP(r, s) FOR_EACH_OUTPUT(p, q) {
-      long from = pixel(w, p, q, r, s);
-      want[at++] = from < 0 ? 0.0f : x[c * plane + (size_t)from];
+/* Calls back for each place of col, in order, with the pixel it belongs to. */
+static void each_column(const struct fnn_window *w, size_t channels, void (*visit)(float *, float *, int), float *col,
+                        float *x) {
+  for (size_t c = 0; c < channels; c++, x += w->h * w->w)
+    EACH_TAP(r, s)
+    EACH_OUTPUT(p, q) {
+      long at = pixel(w, p, q, r, s);
+      visit(col++, at < 0 ? NULL : &x[at], at >= 0);
     }
+}
+
+static void take_pixel(float *col, float *x, int inside) { *col = inside ? *x : 0.0f; }
+
+static void give_pixel(float *col, float *x, int inside) {
+  if (inside) *x += *col;
+}
+
+static void check_columns(const struct fnn_kernels *k, const struct fnn_window *w, size_t channels) {
+  size_t pixels = channels * w->h * w->w, columns = channels * w->r * w->s * w->p * w->q;
+  float *x = floats(pixels), *col = exactly(columns, sizeof *col), *want = exactly(columns, sizeof *want);
+  float *sum = floats(pixels), *back = exactly(pixels, sizeof *back);
+  for (size_t i = 0; i < columns; i++) col[i] = NAN;
+  for (size_t i = 0; i < pixels; i++) back[i] = sum[i];
+  each_column(w, channels, take_pixel, want, x);
   k->window->im2col(w, channels, x, col);
   say(k, w, "im2col", same(col, want, columns, 0));
-  at = 0;
-  for (size_t c = 0; c < channels; c++)
-    FOR_EACH_TAP(r, s) FOR_EACH_OUTPUT(p, q) {
-      long to = pixel(w, p, q, r, s);
-      if (to >= 0) back[c * plane + (size_t)to] += col[at];
-      at++;
-    }
+  each_column(w, channels, give_pixel, col, back);
   k->window->col2im(w, channels, col, sum);
-  say(k, w, "col2im", same(sum, back, channels * plane, 1e-6));
+  say(k, w, "col2im", same(sum, back, pixels, 1e-6));
   free(x), free(col), free(want), free(sum), free(back);
 }
 
@@ -77,9 +83,9 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
   float *x = pool_image(w, with_nan), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
   float *g = floats(outputs), *d = exactly(plane, sizeof *d), *back = exactly(plane, sizeof *back);
   for (size_t i = 0; i < plane; i++) d[i] = back[i] = 0.5f;
-  FOR_EACH_OUTPUT(p, q) {
+  EACH_OUTPUT(p, q) {
     long best = -1;
-    FOR_EACH_TAP(r, s) {
+    EACH_TAP(r, s) {
       long at = pixel(w, p, q, r, s);
       if (at < 0 || (best >= 0 && isnan(x[best]))) continue;
       if (best < 0 || x[at] > x[best] || isnan(x[at])) best = at;
@@ -99,16 +105,16 @@ static void check_avg_pool(const struct fnn_kernels *k, const struct fnn_window 
   float *x = floats(plane), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
   float *g = floats(outputs), *d = exactly(plane, sizeof *d), *back = exactly(plane, sizeof *back);
   for (size_t i = 0; i < plane; i++) d[i] = back[i] = 0.5f;
-  FOR_EACH_OUTPUT(p, q) {
+  EACH_OUTPUT(p, q) {
     double sum = 0;
     size_t inside = 0;
-    FOR_EACH_TAP(r, s) {
+    EACH_TAP(r, s) {
       long at = pixel(w, p, q, r, s);
       if (at >= 0) sum += x[at], inside++;
     }
     size_t counted = whole ? w->r * w->s : inside;
     want[p * w->q + q] = counted ? (float)(sum / (double)counted) : 0.0f;
-    FOR_EACH_TAP(r, s) {
+    EACH_TAP(r, s) {
       long at = pixel(w, p, q, r, s);
       if (at >= 0) back[at] += g[p * w->q + q] / (float)counted;
     }
@@ -137,9 +143,14 @@ static size_t outputs(size_t size, size_t kernel, size_t stride, size_t dilation
 static size_t between(size_t least, size_t most) { return least + random_below(&state, most - least + 1); }
 
 static struct fnn_window random_window(void) {
-  struct fnn_window w = {.h = between(0, 12), .w = between(0, 40), .r = between(1, 4), .s = between(1, 4),
-                         .stride = {between(1, 3), between(1, 3)}, .dilation = {between(1, 2), between(1, 3)},
-                         .top = between(0, 3), .left = between(0, 5)};
+  struct fnn_window w = {.h = between(0, 12),
+                         .w = between(0, 40),
+                         .r = between(1, 4),
+                         .s = between(1, 4),
+                         .stride = {between(1, 3), between(1, 3)},
+                         .dilation = {between(1, 2), between(1, 3)},
+                         .top = between(0, 3),
+                         .left = between(0, 5)};
   w.p = outputs(w.h, w.r, w.stride[0], w.dilation[0], w.top, between(0, 3));
   w.q = outputs(w.w, w.s, w.stride[1], w.dilation[1], w.left, between(0, 5));
   return w;
@@ -153,7 +164,14 @@ int spec_window(const struct fnn_kernels *kernels) {
     check_window(kernels, &w);
   }
   for (size_t size = 0; size <= 70; size++) { /* the pool that nearly all have: 2 x 2, stride 2, no zeros */
-    struct fnn_window w = {.h = size / 4 + 1, .w = size, .r = 2, .s = 2, .p = (size / 4 + 1) / 2, .q = size / 2, .stride = {2, 2}, .dilation = {1, 1}};
+    struct fnn_window w = {.h = size / 4 + 1,
+                           .w = size,
+                           .r = 2,
+                           .s = 2,
+                           .p = (size / 4 + 1) / 2,
+                           .q = size / 2,
+                           .stride = {2, 2},
+                           .dilation = {1, 1}};
     check_window(kernels, &w);
   }
   return check_failures;

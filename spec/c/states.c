@@ -80,9 +80,10 @@ static void *open_and_close(void *argument) {
   (void)argument;
   for (int i = 0; i < 100; i++) {
     lua_State *L = open_state();
-    if (luaL_dostring(L, "local core = require 'fmnistnn.core'\n"
-                         "t = core.uniform({40, 1000}, 0, 1)\n"
-                         "assert((t + t):numel() == 40000)") != LUA_OK)
+    if (luaL_dostring(L,
+                      "local core = require 'fmnistnn.core'\n"
+                      "t = core.uniform({40, 1000}, 0, 1)\n"
+                      "assert((t + t):numel() == 40000)") != LUA_OK)
       die(L, "using a state");
     lua_close(L);
     host_expect_clean("one state of many");
@@ -125,15 +126,16 @@ static void test_deaths(void) {
               "y = (x * x):sum()\n"
               "y:backward({retain_graph = true})\n"
               "g = x.grad");
-  check_death("in the middle of backward",
-              "local core = require 'fmnistnn.core'\n"
-              "x = core.full({3}, 2)\n"
-              "x.requires_grad = true\n"
-              "y = core.record('custom', core.no_grad(core.ops.mul, x, x), {x}, function(g) coroutine.yield() return g end)\n"
-              "sum = (y * x):sum()\n"
-              "task = coroutine.create(function() sum:backward() end)\n"
-              "assert(coroutine.resume(task))\n"
-              "assert(coroutine.status(task) == 'suspended')");
+  check_death(
+      "in the middle of backward",
+      "local core = require 'fmnistnn.core'\n"
+      "x = core.full({3}, 2)\n"
+      "x.requires_grad = true\n"
+      "y = core.record('custom', core.no_grad(core.ops.mul, x, x), {x}, function(g) coroutine.yield() return g end)\n"
+      "sum = (y * x):sum()\n"
+      "task = coroutine.create(function() sum:backward() end)\n"
+      "assert(coroutine.resume(task))\n"
+      "assert(coroutine.status(task) == 'suspended')");
   check_death("inside no_grad",
               "local core = require 'fmnistnn.core'\n"
               "task = coroutine.create(function() core.no_grad(coroutine.yield) end)\n"
@@ -150,16 +152,17 @@ static void test_deaths(void) {
               "x.requires_grad = true\n"
               "local y\n"
               "y = core.record('custom', core.no_grad(core.ops.mul, x, x), {x}, function(g) return y end)");
-  check_death("finalizers that come after ours",
-              "late = setmetatable({}, {__gc = function() pcall(late_use) end})\n"
-              "local core = require 'fmnistnn.core'\n"
-              "t = core.full({3}, 2)\n"
-              "function late_use()\n"
-              "  for name, f in pairs(core) do if type(f) == 'function' then pcall(f, {3}, 1, 2) pcall(f, t, t) end end\n"
-              "  for name, f in pairs(core.ops) do pcall(f, t, t) pcall(f, 1, 2) end\n"
-              "  for name, f in pairs(core.methods) do pcall(f, t, 1) end\n"
-              "  pcall(tostring, t) pcall(function() return #t, t[1], -t, t + t end)\n"
-              "end");
+  check_death(
+      "finalizers that come after ours",
+      "late = setmetatable({}, {__gc = function() pcall(late_use) end})\n"
+      "local core = require 'fmnistnn.core'\n"
+      "t = core.full({3}, 2)\n"
+      "function late_use()\n"
+      "  for name, f in pairs(core) do if type(f) == 'function' then pcall(f, {3}, 1, 2) pcall(f, t, t) end end\n"
+      "  for name, f in pairs(core.ops) do pcall(f, t, t) pcall(f, 1, 2) end\n"
+      "  for name, f in pairs(core.methods) do pcall(f, t, 1) end\n"
+      "  pcall(tostring, t) pcall(function() return #t, t[1], -t, t + t end)\n"
+      "end");
   check_death("finalizers that come before ours",
               "local core = require 'fmnistnn.core'\n"
               "local t = core.full({3}, 2)\n"
