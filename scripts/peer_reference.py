@@ -140,15 +140,24 @@ def draw_state(numbers, name, shape):
         return torch.tensor(7)
     if name == "running_variance":
         return numbers.uniform(0.3, 2.0, *shape)
-    return numbers.normal(*shape, mean=1.0 if name == "scale" else 0.0, deviation=0.4)
+    return numbers.normal(*shape, deviation=0.4)
 
 
 def layer(book, name, model, inputs, state, *references, training=True):
-    """inputs: shapes, or tensors. state: the shape of each parameter and buffer by its name. References are functions of the list of
-    inputs and the table of the state, and give the output."""
+    """inputs: shapes, or tensors. state: the shape of each parameter and buffer by its name. References are functions
+    of the list of inputs and the table of the state, and give the output."""
     numbers = Numbers(name)
     x = [each if isinstance(each, torch.Tensor) else numbers.normal(*each) for each in inputs]
     p = {key: draw_state(numbers, key.split(".")[-1], shape) for key, shape in state.items()}
+    book.add(
+        name,
+        {"model": model, "inputs": len(x), "training": training},
+        **run_layer(name, x, p, lambda y: numbers.normal(*y.shape), references),
+    )
+
+
+def run_layer(name, x, p, draw_upstream, references):
+    """The tensors of a case, by role."""
     roles = {f"input/{i + 1}": each for i, each in enumerate(x) if each.is_floating_point()}
     roles.update({f"state/{key}": each for key, each in p.items() if key.split(".")[-1] not in BUFFERS})
     for each in roles.values():
@@ -156,20 +165,43 @@ def layer(book, name, model, inputs, state, *references, training=True):
     kept = {}
 
     def upstream(y):
-        kept.setdefault("upstream", numbers.normal(*y.shape))
+        kept.setdefault("upstream", draw_upstream(y))
         return kept["upstream"]
 
     y, gradients = differentiate(name, list(roles.values()), upstream, *[lambda f=f: f(x, p) for f in references])
-    settings = {"model": model, "inputs": len(x), "training": training}
-    book.add(
-        name,
-        settings,
-        input={str(i + 1): each for i, each in enumerate(x)},
-        state=p,
-        output=y,
-        upstream=kept["upstream"],
-        gradient=dict(zip(roles, gradients)),
-    )
+    return {
+        "input": {str(i + 1): each for i, each in enumerate(x)},
+        "state": p,
+        "output": y,
+        "upstream": kept["upstream"],
+        "gradient": dict(zip(roles, gradients)),
+    }
+
+
+def pattern(shape, seed, scale=1.0):
+    """Numbers that the spec makes too, exactly."""
+    i = torch.arange(int(np.prod(shape)))
+    return ((i * 7919 + seed * 104729) % 1009 - 504).double().mul(scale / 512).reshape(shape)
+
+
+def sample(tensor):
+    """About 200 numbers of a tensor, evenly spread; of small ones all."""
+    return tensor.flatten()[:: tensor.numel() // 200 | 1]
+
+
+def large_layer(book, name, model, inputs, state, *references):
+    """A case of a size at which work is cut into pieces. What goes in are patterns, which a file need not hold; what comes
+    out is sampled."""
+    shapes = {**{f"input/{i + 1}": shape for i, shape in enumerate(inputs)}, **{f"state/{k}": v for k, v in state.items()}}
+    patterns = {role: [shape, seed + 1, 1 if "input" in role else 1 / 16] for seed, (role, shape) in enumerate(shapes.items())}
+    drawn = {role: pattern(*each) for role, each in patterns.items()}
+    x = [drawn[f"input/{i + 1}"] for i in range(len(inputs))]
+    p = {key: drawn[f"state/{key}"] for key in state}
+    tensors = run_layer(name, x, p, lambda y: pattern(y.shape, 0), references)
+    patterns["upstream"] = [list(tensors["output"].shape), 0, 1]
+    sampled = {role: sample(each) for role, each in tensors["gradient"].items()}
+    settings = {"model": model, "inputs": len(x), "training": True, "patterns": patterns, "sampled": True}
+    book.add(name, settings, output=sample(tensors["output"]), gradient=sampled)
 
 
 def keras_layer(make, *weights, **call):
@@ -629,6 +661,73 @@ def joining_cases(book):
           "activation": "relu"}],
         [image], {**of_conv("body.", 3, 4, 3), **of_conv("shortcut.2.", 3, 4, 1)},
         lambda x, p: F.relu(conv(p, "body.", x[0]) + conv(p, "shortcut.2.", F.avg_pool2d(x[0], 3, 1))),
+    )
+
+
+def large_cases(book):
+    def conv(**given):
+        return lambda x, p: F.conv2d(x[0], p["weight"], p["bias"], **given)
+
+    def norm(x, p):
+        return F.batch_norm(x[0], None, None, p["weight"], p["bias"], True, 0.0, 1e-3)
+
+    # The layers of the study's best network, and others.
+    large_layer(
+        book, "large Conv2d of images", ["Conv2d", {"filters": 35, "kernel": 3}], [(8, 1, 28, 28)],
+        {"weight": (35, 1, 3, 3), "bias": (35,)}, conv(),
+    )
+    large_layer(
+        book, "large Conv2d", ["Conv2d", {"filters": 50, "kernel": 3}], [(5, 35, 26, 26)],
+        {"weight": (50, 35, 3, 3), "bias": (50,)}, conv(),
+    )
+    large_layer(
+        book, "large Conv2d, stride 2", ["Conv2d", {"filters": 32, "kernel": 3, "stride": 2, "padding": 1}],
+        [(7, 16, 29, 29)], {"weight": (32, 16, 3, 3), "bias": (32,)}, conv(stride=2, padding=1),
+    )
+    large_layer(
+        book, "large Conv2d of one pixel", ["Conv2d", {"filters": 96, "kernel": 1}], [(3, 64, 14, 14)],
+        {"weight": (96, 64, 1, 1), "bias": (96,)}, conv(),
+    )
+    large_layer(
+        book, "large Conv2d, each channel by itself",
+        ["Conv2d", {"filters": 64, "kernel": 5, "padding": 2, "groups": 64}], [(4, 64, 15, 15)],
+        {"weight": (64, 1, 5, 5), "bias": (64,)}, conv(padding=2, groups=64),
+    )
+    large_layer(
+        book, "large ConvTranspose2d", ["ConvTranspose2d", {"filters": 24, "kernel": 3, "stride": 2}], [(6, 16, 13, 13)],
+        {"weight": (16, 24, 3, 3), "bias": (24,)},
+        lambda x, p: F.conv_transpose2d(x[0], p["weight"], p["bias"], stride=2),
+    )
+    large_layer(
+        book, "large Dense", ["Dense", {"units": 256}], [(33, 2400)], {"weight": (256, 2400), "bias": (256,)},
+        lambda x, p: F.linear(x[0], p["weight"], p["bias"]),
+    )
+    affine = {"weight": (35,), "bias": (35,)}
+    large_layer(book, "large BatchNorm2d", ["BatchNorm2d"], [(33, 35, 26, 26)], affine, norm)
+    large_layer(book, "large BatchNorm1d", ["BatchNorm1d"], [(2001, 35)], affine, norm)
+    large_layer(
+        book, "large LayerNorm", ["LayerNorm"], [(203, 512)], {"weight": (512,), "bias": (512,)},
+        lambda x, p: F.layer_norm(x[0], (512,), p["weight"], p["bias"], 1e-3),
+    )
+    large_layer(
+        book, "large GroupNorm", ["GroupNorm", {"groups": 8}], [(9, 32, 21, 20)], {"weight": (32,), "bias": (32,)},
+        lambda x, p: F.group_norm(x[0], 8, p["weight"], p["bias"], 1e-3),
+    )
+    large_layer(
+        book, "large MaxPool2d", ["MaxPool2d", {"kernel": 2}], [(33, 50, 25, 24)], {}, lambda x, p: F.max_pool2d(x[0], 2)
+    )
+    large_layer(
+        book, "large AvgPool2d", ["AvgPool2d", {"kernel": 3, "stride": 2}], [(33, 50, 25, 24)], {},
+        lambda x, p: F.avg_pool2d(x[0], 3, 2),
+    )
+    large_layer(
+        book, "large GlobalAvgPool2d", ["GlobalAvgPool2d"], [(33, 150, 7, 8)], {}, lambda x, p: x[0].mean((2, 3))
+    )
+    large_layer(
+        book, "large Activation", ["Activation", "gelu"], [(50, 50, 50)], {}, lambda x, p: F.gelu(x[0])
+    )
+    large_layer(
+        book, "large softmax", ["Activation", "softmax"], [(333, 333)], {}, lambda x, p: F.softmax(x[0], -1)
     )
 
 
@@ -1135,7 +1234,7 @@ def main():
     books = {
         "layers": [
             dense_cases, convolution_cases, transposed_cases, embedding_cases, batch_norm_cases, running_statistics,
-            other_norm_cases, pool_cases, shape_cases, joining_cases, activation_cases,
+            other_norm_cases, pool_cases, shape_cases, joining_cases, large_cases, activation_cases,
         ],
         "losses": [class_losses, number_losses],
         "optimizers": [optimizer_cases],

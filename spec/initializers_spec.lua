@@ -44,8 +44,9 @@ local function check_distribution(case)
   near("deviation", expected.deviation * unit, deviation, 0.012 * unit)
   near("kurtosis", expected.kurtosis, kurtosis, 0.08)
   local farthest = (x - center):abs():max():item()
-  assert(farthest <= expected.bound * unit * (1 + 1e-6), "beyond the bound: " .. farthest)
-  if expected.bound < math.huge then assert(farthest >= expected.bound * unit * 0.99, "far from the bound: " .. farthest) end
+  local bound = expected.bound * unit
+  assert(farthest <= bound * (1 + 1e-6), "beyond the bound: " .. farthest)
+  if bound < math.huge then assert(farthest >= bound * 0.99, "far from the bound: " .. farthest) end
 end
 
 -- The products of rows (or of columns, where there are fewer) with each other.

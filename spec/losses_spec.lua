@@ -26,7 +26,9 @@ describe("a loss", function()
   it("has a case, each of them", function()
     local with_case = {cross_entropy = losses.cross_entropy == losses.categorical_crossentropy}
     for _, case in ipairs(cases) do with_case[case.loss] = true end
-    for name in pairs(losses) do assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py") end
+    for name in pairs(losses) do
+      assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py")
+    end
   end)
 
   it("averages over the batch unless told otherwise", function()
@@ -71,7 +73,9 @@ describe("a loss refuses", function()
   end)
 
   it("an unknown reduction", function()
-    for name in pairs(losses) do refuses("reduction: expected one of mean, sum, none", name, p, p, {reduction = "average"}) end
+    for name in pairs(losses) do
+      refuses("reduction: expected one of mean, sum, none", name, p, p, {reduction = "average"})
+    end
   end)
 
   it("wrong values of options", function()

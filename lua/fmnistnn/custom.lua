@@ -7,8 +7,9 @@
 --   }
 --   local y = square(x)
 --
--- forward gets a table of its own for this call and the arguments; it records nothing and returns one float32 tensor. backward gets the same
--- table and the gradient of the result, and returns a gradient for each tensor among the arguments, in order (nil: none).
+-- forward gets a table of its own for this call and the arguments; it records nothing and returns one float32 tensor.
+-- backward gets the same table and the gradient of the result, and returns a gradient for each tensor among the
+-- arguments, in order (nil: none).
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 

@@ -1,5 +1,5 @@
---- Initial values of parameters. Each is a function (shape, fan_in, fan_out, settings) that returns a tensor; layers take the name,
--- a table {"normal", deviation = 0.01}, or a function. Definitions and defaults are Keras's.
+--- Initial values of parameters. Each is a function (shape, fan_in, fan_out, settings) that returns a tensor; layers
+-- take the name, a table {"normal", deviation = 0.01}, or a function. Definitions and defaults are Keras's.
 --
 -- fan_in and fan_out count what one output is made of and what one input goes to: for a convolution, channels times the
 -- kernel's taps and filters times taps.
@@ -43,7 +43,9 @@ local function truncated(shape)
 end
 
 --- Normal within two deviations.
-define("truncated_normal", mean_and_deviation, function(shape, _, _, s) return truncated(shape) * s.deviation + s.mean end)
+define("truncated_normal", mean_and_deviation, function(shape, _, _, s)
+  return truncated(shape) * s.deviation + s.mean
+end)
 
 -- The variance of each family: scale / fan.
 local families = {
@@ -88,8 +90,8 @@ define("orthogonal", {{"gain", "number", default = 1}}, function(shape, _, _, s)
   return (matrix * s.gain):reshape(shape)
 end)
 
---- A convolution (filters, channels, rows, columns) that passes channel i on as filter i, by a single 1 in the kernel's middle;
--- for a matrix, the identity (Zagoruyko and Komodakis 2017).
+--- A convolution (filters, channels, rows, columns) that passes channel i on as filter i, by a single 1 in the kernel's
+-- middle; for a matrix, the identity (Zagoruyko and Komodakis 2017).
 define("dirac", {}, function(shape)
   if #shape < 2 then error("dirac: expected a weight of two axes or more, got " .. #shape, 0) end
   local weight = core.full(shape, 0)

@@ -1,7 +1,8 @@
 --- Losses: functions (prediction, target, options) that return a tensor. Formulas are Keras's.
 --
--- The target has the prediction's shape, or, where the prediction is (N,C), may be N class numbers 1..C: these stand for one-hot
--- rows. Options of all: reduction "mean" (over the batch), "sum" or "none" (one value an example).
+-- The target has the prediction's shape, or, where the prediction is (N,C), may be N class numbers 1..C: these stand
+-- for one-hot rows.
+-- Options of all: reduction "mean" (over the batch), "sum" or "none" (one value an example).
 --
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
 local core = require "fmnistnn.core"
@@ -13,7 +14,9 @@ local EPSILON = 1e-7 -- keeps logarithms finite, as in Keras
 
 local function refuse(who, format, ...) error(who .. ": " .. format:format(...), 0) end
 
-local function is_class_numbers(target) return core.is_tensor(target) and target.dtype ~= "float32" and target:dim() == 1 end
+local function is_class_numbers(target)
+  return core.is_tensor(target) and target.dtype ~= "float32" and target:dim() == 1
+end
 
 -- Options that several losses have, for specs.
 local reduction = {"reduction", "string", default = "mean"}
@@ -61,8 +64,8 @@ local function check_weight(who, weight, classes)
 end
 
 --- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or on rows of probabilities (N,C).
--- label_smoothing 0; weight: a factor for each class; from_logits true. With class numbers and weights, the mean is over the
--- sum of the weights of the examples' classes, as in PyTorch.
+-- label_smoothing 0; weight: a factor for each class; from_logits true. With class numbers and weights, the mean is
+-- over the sum of the weights of the examples' classes, as in PyTorch.
 function losses.categorical_crossentropy(prediction, target, options)
   local who = "categorical_crossentropy"
   options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
@@ -125,7 +128,7 @@ end
 
 -- ---- over numbers ----
 
--- A loss that is the mean over an example's elements of f(prediction, target, options), with an option of its own if given.
+-- A loss that is the mean over an example's elements of f(prediction, target, options), with an option of its own.
 local function elementwise(name, f, own)
   local spec = {reduction, own}
   losses[name] = function(prediction, target, options)

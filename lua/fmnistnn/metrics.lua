@@ -53,7 +53,9 @@ end
 
 --- The fraction of examples whose class is among the k largest scores.
 function metrics.top_k(k)
-  if math.type(k) ~= "integer" or k < 1 then error("top_k: k: expected an integer of 1 or more, got " .. tostring(k), 2) end
+  if math.type(k) ~= "integer" or k < 1 then
+    error("top_k: k: expected an integer of 1 or more, got " .. tostring(k), 2)
+  end
   local metric = setmetatable({name = "top_" .. k, k = k}, TopK)
   metric:reset()
   return metric

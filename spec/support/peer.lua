@@ -32,7 +32,8 @@ function peer.under(case, word)
   return found
 end
 
--- A list that ends in a table of names, {"elu", {alpha = 1}}, as Lua writes it, {"elu", alpha = 1}; other values as they are.
+-- A list that ends in a table of names, {"elu", {alpha = 1}}, as Lua writes it, {"elu", alpha = 1}; other values as
+-- they are.
 local function merged(value)
   if type(value) ~= "table" then return value end
   local last = value[#value]
@@ -65,12 +66,14 @@ local function largest(list)
   return most
 end
 
---- Raises unless a tensor is within `tolerance` (1e-5) of the expected one: of each number's size, or of a tenth of the largest
--- number's size, since sums round by the size of their terms.
+--- Raises unless a tensor is within `tolerance` (1e-5) of the expected one: of each number's size, or of a tenth of the
+-- largest number's size, since sums round by the size of their terms.
 function peer.check_close(what, got, expected, tolerance)
   tolerance = tolerance or 1e-5
   local shape, expected_shape = table.concat(got.shape, ","), table.concat(expected.shape, ",")
-  if shape ~= expected_shape then error(("%s: expected shape (%s), got (%s)"):format(what, expected_shape, shape), 2) end
+  if shape ~= expected_shape then
+    error(("%s: expected shape (%s), got (%s)"):format(what, expected_shape, shape), 2)
+  end
   local a, b = numbers(got), numbers(expected)
   local floor = largest(b) / 10
   for i, value in ipairs(a) do

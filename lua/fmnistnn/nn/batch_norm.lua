@@ -1,9 +1,11 @@
---- nn.BatchNorm1d{} for x (N,C) or (N,C,L) and nn.BatchNorm2d{} for (N,C,H,W): batch normalization of each channel (Ioffe and
--- Szegedy 2015), as Keras does it: in training by the batch's mean and (biased) variance, in evaluation by running ones.
+--- nn.BatchNorm1d{} for x (N,C) or (N,C,L) and nn.BatchNorm2d{} for (N,C,H,W): batch normalization of each channel
+-- (Ioffe and Szegedy 2015), as Keras does it: in training by the batch's mean and (biased) variance, in evaluation by
+-- running ones.
 --
--- momentum 0.99: how much of the running statistics stays at each step; epsilon 0.001; affine true: with weight and bias. Unlike
--- in Keras, the running statistics are averages of the batches alone, from the first one on: their start of 0 and 1 is weighted
--- out, as in Adam's bias correction (Kingma and Ba 2014, section 3), so that a model can be evaluated after a few steps.
+-- momentum 0.99: how much of the running statistics stays at each step; epsilon 0.001; affine true: with weight and
+-- bias. Unlike in Keras, the running statistics are averages of the batches alone, from the first one on: their start
+-- of 0 and 1 is weighted out, as in Adam's bias correction (Kingma and Ba 2014, section 3), so that a model can be
+-- evaluated after a few steps.
 -- Parameters: weight, bias (C); buffers: running_mean, running_variance (C), batches, how many these are made of.
 local core = require "fmnistnn.core"
 local F = require "fmnistnn.nn.functional"
@@ -48,7 +50,8 @@ local function batch_norm(name, least, most, expected)
       momentum = 1 - (1 - momentum) / (1 - momentum ^ self.batches:item())
     end
     return F.batch_norm(x, {
-      weight = self.weight, bias = self.bias, running_mean = self.running_mean, running_variance = self.running_variance,
+      weight = self.weight, bias = self.bias,
+      running_mean = self.running_mean, running_variance = self.running_variance,
       training = self.training, momentum = momentum, epsilon = o.epsilon,
     })
   end

@@ -1,8 +1,8 @@
 --- nn.Conv2d{filters, kernel = 3}: convolution of x (N,C,H,W) to (N,filters,P,Q), plus a bias, then an activation.
 --
--- stride 1, dilation 1: a number or {rows, columns}. padding "valid" (none), "same" (P = ceil(H / stride), the odd zero at the
--- end as in Keras), a number, {rows, columns} or {top, bottom, left, right}. groups 1: channels are cut into so many
--- independent convolutions. bias true. initializer "glorot_uniform", bias_initializer "zeros".
+-- stride 1, dilation 1: a number or {rows, columns}. padding "valid" (none), "same" (P = ceil(H / stride), the odd zero
+-- at the end as in Keras), a number, {rows, columns} or {top, bottom, left, right}. groups 1: channels are cut into so
+-- many independent convolutions. bias true. initializer "glorot_uniform", bias_initializer "zeros".
 -- Parameters: weight (filters, C / groups, kernel, kernel), bias (filters).
 local Activation = require "fmnistnn.nn.activation"
 local F = require "fmnistnn.nn.functional"
@@ -41,7 +41,8 @@ function Conv2d:build(x)
   end
   local channels = x:size(2)
   if channels % o.groups ~= 0 or o.filters % o.groups ~= 0 then
-    error(("Conv2d: groups: expected a divisor of %d channels and %d filters, got %d"):format(channels, o.filters, o.groups), 0)
+    local format = "Conv2d: groups: expected a divisor of %d channels and %d filters, got %d"
+    error(format:format(channels, o.filters, o.groups), 0)
   end
   local rows, columns = o.kernel, o.kernel
   if type(o.kernel) == "table" then rows, columns = o.kernel[1], o.kernel[2] end

@@ -38,12 +38,13 @@ end
 function ConvTranspose2d:build(x)
   local o = self._options
   if x:dim() ~= 4 then
-    error(("ConvTranspose2d: expected (images, channels, height, width), got (%s)"):format(table.concat(x.shape, ",")), 0)
+    local shape = table.concat(x.shape, ",")
+    error(("ConvTranspose2d: expected (images, channels, height, width), got (%s)"):format(shape), 0)
   end
   local channels = x:size(2)
   if channels % o.groups ~= 0 or o.filters % o.groups ~= 0 then
-    error(("ConvTranspose2d: groups: expected a divisor of %d channels and %d filters, got %d"):format(channels, o.filters,
-      o.groups), 0)
+    local format = "ConvTranspose2d: groups: expected a divisor of %d channels and %d filters, got %d"
+    error(format:format(channels, o.filters, o.groups), 0)
   end
   local rows, columns = o.kernel, o.kernel
   if type(o.kernel) == "table" then rows, columns = o.kernel[1], o.kernel[2] end

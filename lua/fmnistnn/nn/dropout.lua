@@ -1,5 +1,6 @@
---- nn.Dropout{rate}: while training, sets each element to 0 with probability `rate` and divides the others by 1 - rate (Srivastava et
--- al. 2014). nn.Dropout2d{rate} drops whole channels of x (N,C,...) (Tompson et al. 2015). In evaluation, x itself.
+--- nn.Dropout{rate}: while training, sets each element to 0 with probability `rate` and divides the others by 1 - rate
+-- (Srivastava et al. 2014). nn.Dropout2d{rate} drops whole channels of x (N,C,...) (Tompson et al. 2015). In
+-- evaluation, x itself.
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local options = require "fmnistnn.nn.options"

@@ -1,5 +1,6 @@
---- nn.GroupNorm{groups}: normalizes x (N,C,...) over each group of C / groups channels of each example (Wu and He 2018).
--- groups 32; epsilon 0.001; affine true. Parameters: weight, bias (C).
+--- nn.GroupNorm{groups}: normalizes x (N,C,...) over each group of C / groups channels of each example (Wu and He
+-- 2018). groups 32; epsilon 0.001; affine true.
+-- Parameters: weight, bias (C).
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"

@@ -1,5 +1,6 @@
---- nn.LayerNorm{}: normalizes each example over its last `axes` axes (1) by their own mean and variance (Ba et al. 2016).
--- epsilon 0.001; affine true. Parameters: weight and bias, of the shape of these axes.
+--- nn.LayerNorm{}: normalizes each example over its last `axes` axes (1) by their own mean and variance (Ba et al.
+-- 2016). epsilon 0.001; affine true.
+-- Parameters: weight and bias, of the shape of these axes.
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"

@@ -5,8 +5,8 @@
 --     {"stride", "pair", default = 1},   -- given.stride
 --   })
 --
--- returns a table of all of them. The first option may be given by position, unless the spec is marked `list`: then what stands
--- there by position is no option but the caller's business. Raises an error that names the option.
+-- returns a table of all of them. The first option may be given by position, unless the spec is marked `list`: then
+-- what stands there by position is no option but the caller's business. Raises an error that names the option.
 local Module = require "fmnistnn.nn.module"
 
 local options = {}
@@ -20,7 +20,8 @@ end
 
 local function is_margin(value)
   if is_pair(value, 0) then return true end
-  return type(value) == "table" and #value == 4 and is_pair({value[1], value[2]}, 0) and is_pair({value[3], value[4]}, 0)
+  if type(value) ~= "table" or #value ~= 4 then return false end
+  return is_pair({value[1], value[2]}, 0) and is_pair({value[3], value[4]}, 0)
 end
 
 -- Each kind: what is expected, in words, and the test.
@@ -79,7 +80,8 @@ local function check_names(who, given, spec)
     if not by_position and not known[name] then
       local names = {}
       for i, entry in ipairs(spec) do names[i] = entry[1] end
-      refuse("%s: unknown option %s (there are %s)", who, tostring(name), #names > 0 and table.concat(names, ", ") or "none")
+      local list = #names > 0 and table.concat(names, ", ") or "none"
+      refuse("%s: unknown option %s (there are %s)", who, tostring(name), list)
     end
   end
 end
@@ -111,8 +113,10 @@ function options.modules(who, given)
     if is_integer(key) then count = math.max(count, key) end
   end
   for i = 1, count do -- #given may end at a nil, which is a mistake and not the end
-    if not Module.is_module(given[i]) then refuse("%s: element %d: expected a module, got %s", who, i, describe(given[i])) end
     list[i] = given[i]
+    if not Module.is_module(list[i]) then
+      refuse("%s: element %d: expected a module, got %s", who, i, describe(list[i]))
+    end
   end
   return list
 end

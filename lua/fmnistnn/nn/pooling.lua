@@ -37,7 +37,9 @@ layer("AvgPool2d", average_window, function(self, x)
   return F.avg_pool2d(x, o.kernel, {stride = o.stride, padding = o.padding, count_padding = o.count_padding})
 end)
 
-layer("AdaptiveAvgPool2d", {{"size", "pair"}}, function(self, x) return F.adaptive_avg_pool2d(x, self._options.size) end)
+layer("AdaptiveAvgPool2d", {{"size", "pair"}}, function(self, x)
+  return F.adaptive_avg_pool2d(x, self._options.size)
+end)
 
 layer("GlobalAvgPool2d", {}, function(_, x) return F.global_avg_pool2d(x) end)
 

@@ -1,5 +1,5 @@
---- model:summary{1, 28, 28}: a table of layers, made by calling the model once with a batch of one (zeros, in evaluation) and
--- listening. Layers that are not built yet are built by this.
+--- model:summary{1, 28, 28}: a table of layers, made by calling the model once with a batch of one (zeros, in
+-- evaluation) and listening. Layers that are not built yet are built by this.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 
@@ -62,7 +62,9 @@ local function write(lines)
 end
 
 return function(model, shape)
-  if type(shape) ~= "table" then error("summary: expected the shape of an input without the batch axis, got " .. type(shape), 3) end
+  if type(shape) ~= "table" then
+    error("summary: expected the shape of an input without the batch axis, got " .. type(shape), 3)
+  end
   local modes = {}
   for _, module in model:named_modules() do modes[module] = module.training end
   model:eval()
@@ -88,6 +90,7 @@ return function(model, shape)
   end
   write(lines)
   print(("parameters     %s (%s trained), %s"):format(thousands(all), thousands(trained), bytes(4 * all)))
-  print(("an image takes %s multiply-adds and %s of outputs"):format(thousands(totals.multiply_adds), bytes(totals.output_bytes)))
+  local multiply_adds = thousands(totals.multiply_adds)
+  print(("an image takes %s multiply-adds and %s of outputs"):format(multiply_adds, bytes(totals.output_bytes)))
   return totals
 end
