@@ -82,6 +82,7 @@ static struct job job_for(const struct fnn_call *call) {
 
 /* t of row i, class c: smoothed and weighted. */
 static double target_of(const struct job *job, size_t i, size_t c) {
+  /* one of the two is there: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
   double given = job->class_numbers ? (double)((size_t)job->class_numbers[i] == c) : job->target[i * job->classes + c];
   double smoothed = (1.0 - job->smoothing) * given + job->smoothing / (double)job->classes;
   return smoothed * (job->weight ? job->weight[c] : 1.0);
