@@ -64,10 +64,12 @@ local function new(_, given)
   if not Module.is_module(o.model) then error("Trainer: model: expected a module", 2) end
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
   self.loss = make_loss(o.loss, o.model)
+  self.own_loss = type(o.loss) == "function"
   if self.optimizer then self.optimizer:attach(self.model) end
   self.names = {"loss"}
   for i, metric in ipairs(o.metrics) do
     self.metrics[i] = metrics.get(metric)
+    self.own_metric = self.own_metric or type(metric) == "table"
     self.names[i + 1] = self.metrics[i].name
   end
   return self
@@ -75,22 +77,36 @@ end
 
 -- ---- running averages over batches ----
 
-local function reset(self)
-  self.total, self.count = 0, 0
-  for _, metric in ipairs(self.metrics) do metric:reset() end
+local Averages = {}
+Averages.__index = Averages
+
+-- New ones for one pass over data, with metrics of their own: an evaluation may run in the middle of an epoch.
+local function start_averages(self)
+  local averages = setmetatable({total = 0, count = 0, metrics = {}}, Averages)
+  for i, metric in ipairs(self.metrics) do
+    averages.metrics[i] = setmetatable({}, {__index = metric})
+    averages.metrics[i]:reset()
+  end
+  return averages
 end
 
-local function update(self, loss, prediction, target)
+function Averages:update(loss, prediction, target)
   self.total = self.total + loss:item() * #target
   self.count = self.count + #target
-  local plain <close> = prediction:detach()
+  local plain = prediction:detach()
   for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
 end
 
-local function averages(self)
+function Averages:values()
   local values = {loss = self.count > 0 and self.total / self.count or 0}
   for _, metric in ipairs(self.metrics) do values[metric.name] = metric:value() end
   return values
+end
+
+-- Closes a batch and what was made of it, unless something of the user's has seen it and may have kept it.
+local function let_go(self, ...)
+  if self.own_loss or self.own_metric or not self.model:keeps_nothing() then return end
+  for _, tensor in ipairs {...} do tensor:close() end
 end
 
 -- ---- training ----
@@ -105,14 +121,14 @@ local function traced(message)
   return debug.traceback(message, 2)
 end
 
-local function train_batch(self, examples, target)
+local function train_batch(self, examples, target, averages)
   local prediction = self.model(examples)
-  local loss <close> = self.loss(prediction, target)
+  local loss = self.loss(prediction, target)
   self.optimizer:zero_grad()
   loss:backward()
   self.optimizer:step()
-  update(self, loss, prediction, target)
-  prediction:close()
+  averages:update(loss, prediction, target)
+  let_go(self, examples, target, prediction, loss)
 end
 
 local function check_callbacks(callbacks)
@@ -131,17 +147,16 @@ end
 
 local function train_epoch(self, data, o, epoch, progress)
   self.model:train()
-  reset(self)
+  local averages = start_averages(self)
   local seed = o.seed and o.seed * 1000003 + epoch
   for examples, target in data:batches {size = o.batch_size, shuffle = o.shuffle, seed = seed} do
-    train_batch(self, examples, target)
-    if progress then progress:advance(#target, self.names, averages(self)) end
-    examples:close()
-    target:close()
+    local count = #target
+    train_batch(self, examples, target, averages)
+    if progress then progress:advance(count, self.names, averages:values()) end
     call_back(o, "on_batch_end", self)
     if core.interrupted(o.interruptible) then error("interrupted!", 0) end
   end
-  return averages(self)
+  return averages:values()
 end
 
 local function add_to_history(history, values, prefix)
@@ -246,18 +261,16 @@ end
 function Trainer:evaluate(data, given)
   local o = options.check("evaluate", given or {}, {{"batch_size", "count", default = 256}})
   data = as_data_set("evaluate", data)
-  reset(self)
+  local averages = start_averages(self)
   evaluating(self, function()
     for examples, target in data:batches {size = o.batch_size} do
       local prediction = self.model(examples)
-      local loss <close> = self.loss(prediction, target)
-      update(self, loss, prediction, target)
-      prediction:close()
-      examples:close()
-      target:close()
+      local loss = self.loss(prediction, target)
+      averages:update(loss, prediction, target)
+      let_go(self, examples, target, prediction, loss)
     end
   end)
-  return averages(self)
+  return averages:values()
 end
 
 --- The model's outputs for a data set or a tensor of examples, as one tensor. batch_size 256.

@@ -2,7 +2,7 @@
 --
 --   nn.Add{a, b}            a(x) + b(x); without branches, nn.Add{}(x, y) = x + y
 --   nn.Concat{a, b}         cat(a(x), b(x)) along the channels, or along `dim`; without branches, of its arguments
---   nn.Residual{body}       body(x) + x; nn.Residual{body, shortcut = s}: body(x) + s(x); activation afterwards, if given
+--   nn.Residual{body}       body(x) + x; nn.Residual{body, shortcut = s}: body(x) + s(x); then an activation, if given
 local Activation = require "fmnistnn.nn.activation"
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
@@ -23,7 +23,17 @@ local function results(self, ...)
   return list
 end
 
+-- A sum is a new tensor; but a branch of the user's may keep what it is given.
+local function keeps_nothing(self)
+  if not self.fresh then return false end
+  for name, module in self:named_modules() do
+    if name ~= "" and not module:keeps_nothing() then return false end
+  end
+  return Activation.is_fresh(self._activation)
+end
+
 local Add = Module:extend("Add")
+Add.fresh, Add.keeps_nothing = true, keeps_nothing
 
 function Add:init(given)
   options.check("Add", given, {list = true})
@@ -38,6 +48,7 @@ function Add:forward(...)
 end
 
 local Concat = Module:extend("Concat")
+Concat.fresh, Concat.keeps_nothing = true, keeps_nothing
 
 function Concat:init(given)
   self._dim = options.check("Concat", given, {list = true, {"dim", "integer", default = 2}}).dim
@@ -47,6 +58,7 @@ end
 function Concat:forward(...) return core.ops.cat(results(self, ...), self._dim) end
 
 local Residual = Module:extend("Residual")
+Residual.fresh, Residual.keeps_nothing = true, keeps_nothing
 
 function Residual:init(given)
   local o = options.check("Residual", given, {

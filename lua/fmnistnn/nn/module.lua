@@ -58,7 +58,7 @@ prepare(Module)
 -- arguments.
 function Module:extend(name)
   if type(name) ~= "string" then error("extend: expected the name of the class, got " .. type(name), 2) end
-  return prepare({class_name = name, super = self, fresh = false}, self)
+  return prepare({class_name = name, super = self, fresh = false, is_fresh = Module.is_fresh}, self)
 end
 
 --- Whether a value is an instance of a class derived from nn.Module.
@@ -71,6 +71,9 @@ function Module:init() end
 
 --- Whether the layer's result is always a tensor that nobody else holds (or the input itself); see Sequential.
 Module.fresh = false
+
+--- Whether this is true of the module as it stands: of one that is made of others, when it is true of all of them.
+function Module:keeps_nothing() return self.fresh end
 
 function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
 
@@ -123,7 +126,8 @@ local function collect_tensors(self, accept, each_name)
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do
     local prefix, module = entry[1], entry[2]
     each_field(module, function(name, value)
-      if is_tensor(value) and (each_name or not seen[value]) and is_leaf_field(module, name, value) and accept(value) then
+      local is_new = is_tensor(value) and (each_name or not seen[value])
+      if is_new and is_leaf_field(module, name, value) and accept(value) then
         seen[value] = true
         list[#list + 1] = {prefix == "" and name or prefix .. "." .. name, value}
       end

@@ -3,10 +3,12 @@ local Module = require "fmnistnn.nn.module"
 local options = require "fmnistnn.nn.options"
 
 local Sequential = Module:extend("Sequential")
+Sequential.fresh = true
 
 function Sequential:init(layers)
   if type(layers) ~= "table" or Module.is_module(layers) then
-    error("Sequential: expected a list of modules, got " .. (type(layers) == "table" and tostring(layers) or type(layers)), 3)
+    local got = type(layers) == "table" and tostring(layers) or type(layers)
+    options.refuse("Sequential: expected a list of modules, got %s", got)
   end
   options.check("Sequential", layers, {list = true})
   for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end
@@ -19,11 +21,20 @@ function Sequential:forward(x)
   for _, layer in ipairs(self) do
     local y = layer(x)
     local same = rawequal(x, y)
-    if ours and not same and layer.fresh then x:close() end
-    ours = layer.fresh and (ours or not same)
+    local fresh = layer:keeps_nothing()
+    if ours and not same and fresh then x:close() end
+    ours = fresh and (ours or not same)
     x = y
   end
   return x
+end
+
+function Sequential:keeps_nothing()
+  if not self.fresh then return false end
+  for _, layer in ipairs(self) do
+    if not layer:keeps_nothing() then return false end
+  end
+  return true
 end
 
 return Sequential
