@@ -190,10 +190,13 @@ def sample(tensor):
 
 
 def large_layer(book, name, model, inputs, state, *references):
-    """A case of a size at which work is cut into pieces. What goes in are patterns, which a file need not hold; what comes
-    out is sampled."""
-    shapes = {**{f"input/{i + 1}": shape for i, shape in enumerate(inputs)}, **{f"state/{k}": v for k, v in state.items()}}
-    patterns = {role: [shape, seed + 1, 1 if "input" in role else 1 / 16] for seed, (role, shape) in enumerate(shapes.items())}
+    """A case of a size at which work is cut into pieces. What goes in are patterns, which a file need not hold; what
+    comes out is sampled."""
+    shapes = {f"input/{i + 1}": shape for i, shape in enumerate(inputs)}
+    shapes.update({f"state/{key}": shape for key, shape in state.items()})
+    patterns = {}
+    for seed, (role, shape) in enumerate(shapes.items()):
+        patterns[role] = [shape, seed + 1, 1 if role.startswith("input") else 1 / 16]
     drawn = {role: pattern(*each) for role, each in patterns.items()}
     x = [drawn[f"input/{i + 1}"] for i in range(len(inputs))]
     p = {key: drawn[f"state/{key}"] for key in state}
@@ -369,7 +372,8 @@ def transposed_cases(book):
     for name, (options, shape) in TRANSPOSED.items():
         options = {"filters": 4, **options}
         kernel, stride, dilation = (pair(options.get(key, 1)) for key in ("kernel", "stride", "dilation"))
-        groups, padding, extra = options.get("groups", 1), options.get("padding", "valid"), options.get("output_padding", 0)
+        groups, padding = options.get("groups", 1), options.get("padding", "valid")
+        extra = options.get("output_padding", 0)
         state = {"weight": (shape[1], options["filters"] // groups, *kernel)}
         if options.get("bias", True):
             state["bias"] = (options["filters"],)
@@ -378,7 +382,8 @@ def transposed_cases(book):
             """The gradient of the convolution whose output has the shape of x."""
             margins = [0] * 4 if isinstance(padding, str) else four(padding)
             size = [
-                (shape[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 + pair(extra)[i] - sum(margins[2 * i:][:2])
+                (shape[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 + pair(extra)[i]
+                - margins[2 * i] - margins[2 * i + 1]
                 for i in (0, 1)
             ]
             if padding == "same":
@@ -441,8 +446,9 @@ def batch_norm_cases(book):
                 running = (p["running_mean"], p["running_variance"])
                 return F.batch_norm(x[0], *running, p.get("weight"), p.get("bias"), False, 0.0, epsilon)
 
-            def by_keras(x, p, training):
-                return keras_layer(lambda: keras.layers.BatchNormalization(axis=1), weight, bias, training=training)(x, p)
+            by_keras_trained = keras_layer(
+                lambda: keras.layers.BatchNormalization(axis=1), weight, bias, training=True
+            )
 
             def by_keras_evaluated(x, p):
                 made = keras.layers.BatchNormalization(axis=1)
@@ -453,8 +459,7 @@ def batch_norm_cases(book):
             axes = f"{kind} {len(shape)} axes" + (" of one pixel" if shape[-2:] == (1, 1) else "")
             affine = {"weight": channels, "bias": channels}
             layer(
-                book, f"{axes}, training", [kind], [shape], {**affine, **buffers}, trained,
-                lambda x, p: by_keras(x, p, True),
+                book, f"{axes}, training", [kind], [shape], {**affine, **buffers}, trained, by_keras_trained
             )
             layer(
                 book, f"{axes}, evaluation", [kind], [shape], {**affine, **buffers}, evaluated, by_keras_evaluated,
@@ -469,7 +474,7 @@ def batch_norm_cases(book):
 
 
 def running_statistics(book):
-    """What several batches leave in Keras, its start of 0 and 1 weighted out, and the evaluation that follows from it."""
+    """What several batches leave in Keras, its start of 0 and 1 weighted out, and the evaluation that follows."""
     for kind, shape in [("BatchNorm1d", (6, 3)), ("BatchNorm2d", (3, 2, 4, 5))]:
         for momentum in (0.99, 0.6):
             for batches in (1, 5):
@@ -483,18 +488,18 @@ def running_statistics(book):
                 mean = made.moving_mean.value.detach() / (1 - start)
                 variance = (made.moving_variance.value.detach() - start) / (1 - start)
                 evaluated = F.batch_norm(x[-1], mean, variance, None, None, False, 0.0, 1e-3)
-                settings = {"running": [kind, {"momentum": momentum}], "batches": batches}
+                options = {} if momentum == 0.99 else {"momentum": momentum}  # the default
+                settings = {"running": [kind, options], "batches": batches}
                 book.add(name, settings, input=x, mean=mean, variance=variance, evaluated=evaluated)
 
 
 def other_norm_cases(book):
     for axes, shape in [(1, (4, 6)), (2, (3, 4, 5)), (3, (2, 3, 4, 2))]:
         inner = shape[len(shape) - axes :]
-        flat = [lambda p: p["weight"], lambda p: p["bias"]]
         layer(
             book, f"LayerNorm {axes} axes", ["LayerNorm", {"axes": axes}], [shape], {"weight": inner, "bias": inner},
             lambda x, p: F.layer_norm(x[0], inner, p["weight"], p["bias"], 1e-3),
-            keras_layer(lambda: keras.layers.LayerNormalization(axis=list(range(len(shape) - axes, len(shape)))), *flat),
+            keras_layer(lambda: keras.layers.LayerNormalization(axis=list(range(-axes, 0))), weight, bias),
         )
     layer(
         book, "LayerNorm plain", ["LayerNorm", {"affine": False, "epsilon": 0.1}], [(4, 6)], {},
@@ -508,6 +513,11 @@ def other_norm_cases(book):
             lambda x, p: F.group_norm(x[0], groups, p["weight"], p["bias"], 1e-3),
             keras_layer(lambda: keras.layers.GroupNormalization(groups, axis=1), weight, bias),
         )
+    layer(
+        book, "GroupNorm of the default groups", ["GroupNorm"], [(2, 64, 2, 3)], {"weight": (64,), "bias": (64,)},
+        lambda x, p: F.group_norm(x[0], 32, p["weight"], p["bias"], 1e-3),
+        keras_layer(lambda: keras.layers.GroupNormalization(axis=1), weight, bias),
+    )
     layer(
         book, "GroupNorm plain", ["GroupNorm", {"groups": 2, "affine": False, "epsilon": 0.1}], [(3, 4, 2, 3)], {},
         lambda x, p: F.group_norm(x[0], 2, eps=0.1),
@@ -548,7 +558,8 @@ def pool_cases(book):
         def by_keras(kind):
             return [keras_layer(lambda: kind(kernel, stride, padding))] if isinstance(padding, str) else []
 
-        # Over PyTorch, Keras repeats the border where "same" pads unevenly; elsewhere, and in its definition, it ignores it.
+        # Over PyTorch, Keras repeats the border where "same" pads unevenly; elsewhere, and by definition, it leaves the
+        # padding out.
         even_means = by_keras(keras.layers.AveragePooling2D) if margins[::2] == margins[1::2] else []
 
         def by_torch(function, **given):
@@ -654,11 +665,11 @@ def joining_cases(book):
         book, "Residual", ["Residual", body], [image], of_conv("body.", 3, 3, 3),
         lambda x, p: conv(p, "body.", x[0], 1) + x[0],
     )
+    shortcut = ["Sequential", ["AvgPool2d", {"kernel": 3, "stride": 1}], ["Conv2d", {"filters": 4, "kernel": 1}]]
     layer(
         book, "Residual with a shortcut",
         ["Residual", ["Conv2d", {"filters": 4, "kernel": 3}],
-         {"shortcut": ["Sequential", ["AvgPool2d", {"kernel": 3, "stride": 1}], ["Conv2d", {"filters": 4, "kernel": 1}]],
-          "activation": "relu"}],
+         {"shortcut": shortcut, "activation": "relu"}],
         [image], {**of_conv("body.", 3, 4, 3), **of_conv("shortcut.2.", 3, 4, 1)},
         lambda x, p: F.relu(conv(p, "body.", x[0]) + conv(p, "shortcut.2.", F.avg_pool2d(x[0], 3, 1))),
     )
@@ -694,8 +705,8 @@ def large_cases(book):
         {"weight": (64, 1, 5, 5), "bias": (64,)}, conv(padding=2, groups=64),
     )
     large_layer(
-        book, "large ConvTranspose2d", ["ConvTranspose2d", {"filters": 24, "kernel": 3, "stride": 2}], [(6, 16, 13, 13)],
-        {"weight": (16, 24, 3, 3), "bias": (24,)},
+        book, "large ConvTranspose2d", ["ConvTranspose2d", {"filters": 24, "kernel": 3, "stride": 2}],
+        [(6, 16, 13, 13)], {"weight": (16, 24, 3, 3), "bias": (24,)},
         lambda x, p: F.conv_transpose2d(x[0], p["weight"], p["bias"], stride=2),
     )
     large_layer(
@@ -714,7 +725,8 @@ def large_cases(book):
         lambda x, p: F.group_norm(x[0], 8, p["weight"], p["bias"], 1e-3),
     )
     large_layer(
-        book, "large MaxPool2d", ["MaxPool2d", {"kernel": 2}], [(33, 50, 25, 24)], {}, lambda x, p: F.max_pool2d(x[0], 2)
+        book, "large MaxPool2d", ["MaxPool2d", {"kernel": 2}], [(33, 50, 25, 24)], {},
+        lambda x, p: F.max_pool2d(x[0], 2),
     )
     large_layer(
         book, "large AvgPool2d", ["AvgPool2d", {"kernel": 3, "stride": 2}], [(33, 50, 25, 24)], {},
@@ -937,7 +949,8 @@ def number_losses(book):
     loss(
         book, "of certain probabilities", "binary_crossentropy", {"from_logits": False}, certain,
         torch.tensor([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0]]),
-        lambda p, t, r: by_keras(binary, dtype="float32")(p.float(), t.float(), r).double(),  # where 1 - 1e-7 is another number
+        # as float32, where 1 - 1e-7 is another number
+        lambda p, t, r: by_keras(binary, dtype="float32")(p.float(), t.float(), r).double(),
     )
     loss(
         book, "of far logits, three axes", "binary_crossentropy", {}, deep * 300, (deep_target > 0).double(),
@@ -1105,11 +1118,14 @@ def initializer_cases(book):
             case(ours + ", few inputs", ours, {}, getattr(init, family + distribution)(), 20, 3000)
 
     def fans(model, shape, made):
-        """The fans of a layer's weight on an input of a shape."""
+        """The fans of a layer's weight on an input of a shape, and what the layer begins with unless told."""
         made.build(shape)
         kernel = made.embeddings if model[0] == "Embedding" else made.kernel
-        fan_in, fan_out = random_initializers.compute_fans(tuple(kernel.shape))
-        book.add(f"fans of {json.dumps(model)}", {"model": model, "input": shape, "fans": [fan_in, fan_out]})
+        fans = list(random_initializers.compute_fans(tuple(kernel.shape)))
+        given = made.embeddings_initializer if model[0] == "Embedding" else made.kernel_initializer
+        by_class = {"GlorotUniform": "glorot_uniform", "RandomUniform": "uniform"}
+        settings = {"model": model, "input": shape, "fans": fans, "default": by_class[type(given).__name__]}
+        book.add(f"{model[0]} {json.dumps(model[1])}", settings)
 
     layers = keras.layers
     fans(["Dense", {"units": 5}], [2, 7], layers.Dense(5))
@@ -1182,7 +1198,7 @@ def curve_case(book):
         layers.Dense(10),
     ])
     model.build((None, 1, 10, 10))
-    names = ["1.weight", "1.bias", "2.weight", "2.bias", "3.weight", "3.bias", "4.weight", "4.bias", "7.weight", "7.bias"]
+    names = [f"{i}.{kind}" for i in (1, 2, 3, 4, 7) for kind in ("weight", "bias")]
     places = dict(zip(names, model.trainable_variables))
     assert len(places) == len(model.trainable_variables)
 

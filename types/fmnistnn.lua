@@ -138,7 +138,8 @@ function fnn.eye(...) end
 function fnn.is_tensor(value) end
 
 -- ---- Random numbers ----
--- They follow from the seed alone, on any machine and any number of threads. A program begins with the seed 0.
+-- They follow from the seed alone, whatever the number of threads; on another machine normal ones may be rounded
+-- differently. A program begins with the seed 0.
 
 --- Uniform in [0, 1).
 ---@param ... integer|integer[]|fmnistnn.TensorOptions

@@ -22,8 +22,8 @@ local nn = {}
 
 -- ---- Models ----
 
---- Layers one after the other: `nn.Sequential{a, b, c}(x)` is c(b(a(x))). What one `fresh` layer gives to the next is
---- closed as soon as it has been used.
+--- Layers one after the other: `nn.Sequential{a, b, c}(x)` is c(b(a(x))). Where two layers keep nothing, what the first
+--- gives to the second is closed as soon as it has been used.
 ---@param layers fmnistnn.nn.Module[]
 ---@return fmnistnn.nn.Sequential
 function nn.Sequential(layers) end
@@ -331,7 +331,7 @@ function nn.load(path, classes) end
 ---@field class_name string The name of the class.
 ---@field super? fmnistnn.nn.Module The class that it was extended from; of classes, and through them of their modules.
 ---@field training boolean Whether it trains: see `Module:train`.
----@field fresh boolean Whether forward gives a tensor that nobody else holds, or x itself: see Sequential.
+---@field fresh boolean Whether forward gives a tensor that nobody else holds, or x itself; of one's own classes false.
 ---@overload fun(...: any): any
 local Module = {}
 
@@ -360,6 +360,10 @@ function Module:forward(...) end
 ---@param value any
 ---@return boolean
 function Module.is_module(value) end
+
+--- Whether the module is `fresh`, and all that it is made of.
+---@return boolean
+function Module:keeps_nothing() end
 
 -- ---- What belongs to a module ----
 -- Names are those of the fields, with points: "conv.weight", "3.bias". Each module and tensor comes once, in the order

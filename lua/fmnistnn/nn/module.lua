@@ -58,7 +58,7 @@ prepare(Module)
 -- arguments.
 function Module:extend(name)
   if type(name) ~= "string" then error("extend: expected the name of the class, got " .. type(name), 2) end
-  return prepare({class_name = name, super = self, fresh = false, is_fresh = Module.is_fresh}, self)
+  return prepare({class_name = name, super = self, fresh = false}, self)
 end
 
 --- Whether a value is an instance of a class derived from nn.Module.
