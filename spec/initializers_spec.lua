@@ -57,21 +57,29 @@ local function check_gram(case)
   peer.check_close("products", x:matmul(x:t()), case.tensors.gram)
 end
 
-local function check_fans(case)
-  local layer, fans = case.model, nil
-  layer[2].initializer = function(shape, fan_in, fan_out)
-    fans = {fan_in, fan_out}
-    return fnn.zeros(shape)
-  end
+-- The fans that a layer tells its initializer, and which one it has unless told.
+local function check_layer(case)
   local x = #case.input == 1 and fnn.tensor({1, 2, 3}, {dtype = "int64"}) or fnn.zeros(case.input)
-  nn[layer[1]](layer[2])(x)
+  fnn.manual_seed(5)
+  local layer = peer.build(case.model)
+  layer(x)
+  local fans
+  case.model[2].initializer = function(shape, fan_in, fan_out)
+    fans = {fan_in, fan_out}
+    fnn.manual_seed(5)
+    return initializers[case.default](shape, fan_in, fan_out)
+  end
+  local told = peer.build(case.model)
+  told(x)
   assert.same(case.fans, fans)
+  assert.is_true(layer.weight:equal(told.weight))
+  assert.is_true(layer.bias == nil or layer.bias:equal(fnn.zeros(layer.bias.shape)))
 end
 
 local function check(case)
   if case.distribution then return check_distribution(case) end
   if case.tensors.gram then return check_gram(case) end
-  if case.fans then return check_fans(case) end
+  if case.model then return check_layer(case) end
   peer.check_close("weight", initializers[case.initializer](case.shape, 1, 1, {}), case.tensors.expected)
 end
 
