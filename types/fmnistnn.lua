@@ -7,6 +7,8 @@
 --   local nn = fnn.nn
 --   local model = nn.Sequential{nn.Flatten{}, nn.Dense{128, activation = "relu"}, nn.Dense{10}}
 --
+-- Editors with the Lua language server (LuaLS) know all of this when the folder types/ is in their `workspace.library`.
+--
 -- What holds everywhere:
 --
 -- - Axes, positions and class numbers count from 1. Negative axes and positions count from the end.
