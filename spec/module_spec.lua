@@ -421,6 +421,13 @@ end
 local KeepingDense, KeepingSequential = keeping(nn.Dense), keeping(nn.Sequential)
 local KeepingAdd, KeepingResidual = keeping(nn.Add), keeping(nn.Residual)
 
+-- One module with a forward of its own.
+local function listening(module)
+  local forward = module.forward
+  function module:forward(x) return remember(forward(self, remember(x))) end
+  return module
+end
+
 -- Every kind of layer that passes (N,4) on as (N,4).
 local kinds = {
   function() return nn.Dense {4} end,
@@ -442,6 +449,9 @@ local kinds = {
   function() return KeepingSequential {nn.Dense {4}, nn.Activation {"relu"}} end,
   function() return KeepingAdd {nn.Dense {4}, nn.Identity {}} end,
   function() return KeepingResidual {nn.Dense {4}} end,
+  function() return listening(nn.Dense {4}) end,
+  function() return listening(nn.Sequential {nn.Dense {4}}) end,
+  function() return listening(nn.Add {nn.Dense {4}}) end,
 }
 
 local state = 1
@@ -704,7 +714,7 @@ local function summary(model, shape)
 end
 
 describe("summary", function()
-  -- the best network of the study (docs), by hand
+  -- the best network of the study, by hand
   local function study()
     return nn.Sequential {
       nn.Conv2d {35, kernel = 3, activation = "relu"}, nn.BatchNorm2d {},

@@ -52,7 +52,7 @@ function Activation.apply(f, y)
 end
 
 function Activation:init(given)
-  if given == nil then options.refuse("Activation: expected a name, a function or a table that begins with one, got none") end
+  if given == nil then options.refuse("Activation: expected a name, a function or a table with one, got none") end
   self._function = Activation.resolve("Activation", given)
   self.fresh = self.fresh and Activation.is_fresh(self._function)
 end

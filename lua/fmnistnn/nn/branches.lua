@@ -25,7 +25,7 @@ end
 
 -- A sum is a new tensor; but a branch of the user's may keep what it is given.
 local function keeps_nothing(self)
-  if not self.fresh then return false end
+  if not Module.keeps_nothing(self) then return false end
   for name, module in self:named_modules() do
     if name ~= "" and not module:keeps_nothing() then return false end
   end

@@ -73,7 +73,7 @@ function Module:init() end
 Module.fresh = false
 
 --- Whether this is true of the module as it stands: of one that is made of others, when it is true of all of them.
-function Module:keeps_nothing() return self.fresh end
+function Module:keeps_nothing() return self.fresh and rawget(self, "forward") == nil end
 
 function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
 

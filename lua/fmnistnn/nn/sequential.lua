@@ -30,7 +30,7 @@ function Sequential:forward(x)
 end
 
 function Sequential:keeps_nothing()
-  if not self.fresh then return false end
+  if not Module.keeps_nothing(self) then return false end
   for _, layer in ipairs(self) do
     if not layer:keeps_nothing() then return false end
   end
