@@ -10,14 +10,15 @@ function peer.cases(name)
   local file = assert(io.open(folder .. name .. ".json"))
   local cases = assert(fnn.json.decode(file:read("a"))).cases
   file:close()
-  local tensors, by_name = assert(fnn.safetensors.load(folder .. name .. ".safetensors")), {}
+  local tensors_of = {}
   for _, case in ipairs(cases) do
-    by_name[case.name] = case
     case.tensors = {}
+    tensors_of[case.name] = case.tensors
   end
-  for full, tensor in pairs(tensors) do
+  for full, tensor in pairs(assert(fnn.safetensors.load(folder .. name .. ".safetensors"))) do
     local case, role = full:match("^([^/]*)/(.*)$")
-    by_name[case].tensors[role] = tensor
+    local tensors = tensors_of[case]
+    tensors[role] = tensor
   end
   return cases
 end
@@ -77,8 +78,8 @@ function peer.check_close(what, got, expected, tolerance)
   local a, b = numbers(got), numbers(expected)
   local floor = largest(b) / 10
   for i, value in ipairs(a) do
-    local allowed = tolerance * math.max(math.abs(b[i]), floor)
-    if value ~= b[i] and not (math.abs(value - b[i]) <= allowed) then
+    local is_near = math.abs(value - b[i]) <= tolerance * math.max(math.abs(b[i]), floor) -- false of what is no number
+    if value ~= b[i] and not is_near then
       error(("%s: number %d: expected %.9g, got %.9g, off by %.2g of it"):format(what, i, b[i], value,
         math.abs(value - b[i]) / math.max(math.abs(b[i]), floor)), 2)
     end
