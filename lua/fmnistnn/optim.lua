@@ -69,7 +69,9 @@ local function add_own_groups(self, list)
     local who = ("%s: parameters: element %d"):format(self.name, i)
     if type(each) ~= "table" then options.refuse("%s: expected a table, as element 1, got %s", who, type(each)) end
     options.check(self.name, each, self.spec)
-    if (each.model == nil) == (each.parameters == nil) then options.refuse("%s: expected either a model or parameters", who) end
+    if (each.model == nil) == (each.parameters == nil) then
+      options.refuse("%s: expected either a model or parameters", who)
+    end
     if each.global_clip_norm then options.refuse("%s: global_clip_norm: expected it for all groups together", who) end
     add_group(self, each, each)
   end
