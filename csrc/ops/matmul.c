@@ -107,6 +107,7 @@ static int is_tall(const struct job *j) {
 static enum fnn_status product(struct fnn_tensor *a_, struct fnn_tensor *b_, struct fnn_tensor *out) {
   struct fnn_context *context = fnn_tensor_context(out);
   struct fnn_tensor *a, *b;
+  if (fnn_tensor_numel(out) == 0) return FNN_OK;
   FNN_TRY(for_blas(a_, &a));
   enum fnn_status status = for_blas(b_, &b);
   if (status == FNN_OK) {

@@ -47,13 +47,13 @@ static enum fnn_status sum_floats(struct fnn_call *call, const struct fnn_reduct
   fnn_parallel(call->context, r->outer * job.blocks, 1 + 16384 / work, sum_block, &job);
   float *y = fnn_floats(call->out[0]);
   for (size_t i = 0; i < r->outer; i++) {
-    if (r->inner > 1) {
+    if (r->inner != 1) {
       for (size_t j = 0; j < r->inner; j++) y[i * r->inner + j] = (float)(job.partial[i * r->inner + j] * factor);
       continue;
     }
     double total = 0.0;
     for (size_t b = 0; b < job.blocks; b++) total += job.partial[i * job.blocks + b];
-    if (r->inner == 1) y[i] = (float)(total * factor);
+    y[i] = (float)(total * factor);
   }
   fnn_free(call->context, job.partial);
   return FNN_OK;

@@ -1,7 +1,7 @@
 --- Methods of tensors that are made of others. The ops themselves are in csrc/ops.
 local core = require "fmnistnn.core"
 
-local Tensor = core.methods
+local Tensor = {} -- the methods of this file; the end of it adds them to those of the core
 
 -- ---- fields and types ----
 
@@ -199,4 +199,16 @@ function Tensor:norm() return self:square():sum():sqrt() end
 
 function Tensor:tostring() return require "fmnistnn.format"(self) end
 
-return Tensor
+-- As functions of the module (fnn.tile) they may be given anything.
+local function checked(name, method)
+  return function(self, ...)
+    if not is_tensor(self) then error(("%s: expected a tensor, got %s"):format(name, type(self)), 2) end
+    return method(self, ...)
+  end
+end
+
+for name, method in pairs(Tensor) do
+  core.methods[name] = name == "stack" and method or checked(name, method)
+end
+
+return core.methods

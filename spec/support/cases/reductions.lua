@@ -20,7 +20,9 @@ local function reductions(make, flags)
     {"a single number", pack(make{})},
     {"one row", pack(make{1, 7}, {dim = 1})},
     {"a row of more than sixteen", pack(make{2, 37}, {dim = 2})},
-    {"nothing left", pack(make{0, 3}, {dim = 2})},
+    {"no rows", pack(make{0, 3}, {dim = 2})},
+    {"no columns", pack(make{2, 0}, {dim = 1})},
+    {"no columns, axes apart", pack(make{2, 3, 2, 0}, {dim = {1, 3}})},
     wrong = {
       {"an axis out of range", pack(random{2, 3}, {dim = 3}), "dim", "1..2", "got 3"},
       {"an axis twice", pack(random{2, 3}, {dim = {1, -2}}), "dim", "axis 1", "twice"},
