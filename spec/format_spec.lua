@@ -37,6 +37,7 @@ describe("tostring:", function()
   it("of expanded tensors with more elements than memory is short", function()
     local text = tostring(fnn.ones(1):expand(1 << 40))
     assert.equal("[1. 1. 1. ... 1. 1. 1.]", text)
+    assert.equal("[]", tostring(fnn.zeros(1 << 40, 0)))
   end)
 
   it("records nothing and leaves nothing", function()

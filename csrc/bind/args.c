@@ -267,9 +267,12 @@ static int is_options(lua_State *L, int at, const struct fnn_arg *arg) {
   if (lua_type(L, at) != LUA_TTABLE || lua_rawlen(L, at) > 0) return 0;
   lua_pushnil(L);
   if (!lua_next(L, at)) return !takes_list(arg->kind);
-  int named = lua_type(L, -2) == LUA_TSTRING;
-  lua_pop(L, 2);
-  return named;
+  do {
+    int named = lua_type(L, -2) == LUA_TSTRING;
+    lua_pop(L, named ? 2 : 1);
+    if (named) return 1;
+  } while (lua_next(L, at));
+  return 0;
 }
 
 /* Every key of the options must name an argument that was not given by position: number `given` on. A

@@ -14,9 +14,11 @@ struct job {
 };
 
 static enum fnn_status refuse_zero_divisor(const struct fnn_call *call) {
-  const struct fnn_tensor *b = call->in[1];
-  for (size_t i = 0, n = fnn_tensor_numel(b); i < n; i++)
-    if (fnn_ints(b)[fnn_tensor_position(b, i)] == 0) return fnn_refuse(call, "other", "integer division by zero");
+  struct fnn_tensor b = *call->in[1];
+  for (int i = 0; i < b.shape.rank; i++) /* what expand repeats need be looked at once */
+    if (b.stride[i] == 0 && b.shape.size[i] > 1) b.shape.size[i] = 1;
+  for (size_t i = 0, n = fnn_tensor_numel(&b); i < n; i++)
+    if (fnn_ints(&b)[fnn_tensor_position(&b, i)] == 0) return fnn_refuse(call, "other", "integer division by zero");
   return FNN_OK;
 }
 

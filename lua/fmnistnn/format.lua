@@ -152,9 +152,9 @@ end
 return function(tensor)
   local values = {}
   local plain = tensor:detach()
+  if tensor:numel() == 0 then return "[]" end -- however many rows of nothing there are
   local rows = visible(plain, tensor:numel() > THRESHOLD, values)
   if tensor:dim() == 0 then return write_number(rows) end
-  if tensor:numel() == 0 then return "[]" end
   local write = tensor.dtype == "float32" and float_writer(values) or integer_writer(values)
   return write_nested(rows, tensor:dim(), write, " ", WIDTH)
 end

@@ -1,8 +1,10 @@
---- Calls everything with anything: every op, method and creator with random arguments, right, nearly right and absurd ones.
--- An error is fine; a crash is not, nor a byte that stays in use.
+--- Calls everything with anything: every op, method and creator with random arguments, and the cases of all ops with a
+-- random change or two. An error is fine; a crash is not, nor a byte that stays in use.
 local core = require "fmnistnn.core"
 local create = require "fmnistnn.create"
 require "fmnistnn.tensor"
+local cases = require "spec.support.cases"
+local check = require "spec.support.check"
 
 local fuzz = {}
 
@@ -11,18 +13,16 @@ local function pick(list) return list[random(#list)] end
 
 -- ---- what is called ----
 
-local function operator(f) return function(a, b) return f(a, b) end end
-
 local extra = {
   ["t[k]"] = function(t, k) return t[k] end,
   ["t[k] = v"] = function(t, k, v) t[k] = v end,
   ["t.grad = v"] = function(t, v) t.grad = v end,
   ["t.requires_grad = v"] = function(t, v) t.requires_grad = v end,
-  ["a + b"] = operator(function(a, b) return a + b end),
-  ["a // b"] = operator(function(a, b) return a // b end),
-  ["a % b"] = operator(function(a, b) return a % b end),
-  ["a & b"] = operator(function(a, b) return a & b end),
-  ["a == b"] = operator(function(a, b) return a == b end),
+  ["a + b"] = function(a, b) return a + b end,
+  ["a // b"] = function(a, b) return a // b end,
+  ["a % b"] = function(a, b) return a % b end,
+  ["a & b"] = function(a, b) return a & b end,
+  ["a == b"] = function(a, b) return a == b end,
   ["-a"] = function(a) return -a end,
   ["~a"] = function(a) return ~a end,
   ["#a"] = function(a) return #a end,
@@ -43,8 +43,10 @@ local function collect()
   add("data.", {gather = core.data.gather, shuffled = core.data.shuffled})
   add("optim.", core.optim)
   add("core.", {
-    from_table = core.from_table, frombytes = core.frombytes, full = core.full, sequence = core.sequence, eye = core.eye,
-    uniform = core.uniform, normal = core.normal, record = core.record, no_grad = core.no_grad, is_tensor = core.is_tensor,
+    from_table = core.from_table, frombytes = core.frombytes, full = core.full, sequence = core.sequence,
+      eye = core.eye,
+    uniform = core.uniform, normal = core.normal, record = core.record, no_grad = core.no_grad,
+      is_tensor = core.is_tensor,
     manual_seed = core.manual_seed, set_generator_state = core.set_generator_state,
   })
   table.sort(all, function(a, b) return a.name < b.name end)
@@ -53,9 +55,11 @@ end
 
 -- ---- what it is called with ----
 
-local NUMBERS = {0, 1, 2, 3, 4, -1, -2, 5, 8, 0.5, 1.0, -0.5, 1e-3, 0 / 0, 1 / 0, -1 / 0, 1 << 31, 1 << 40, 1 << 62, -(1 << 40),
+local NUMBERS = {0, 1, 2, 3, 4, -1, -2, 5, 8, 0.5, 1.0, -0.5, 1e-3, 0 / 0, 1 / 0, -1 / 0, 1 << 31, 1 << 40, 1 << 62,
+  -(1 << 40),
   math.maxinteger, math.mininteger, 1e300, 2.0 ^ 63}
-local STRINGS = {"same", "valid", "float32", "int64", "uint8", "mean", "sum", "none", "", "x", "1", "sgd", "adam", ("y"):rep(300), "%s%n"}
+local STRINGS = {"same", "valid", "float32", "int64", "uint8", "mean", "sum", "none", "", "x", "1", "sgd", "adam",
+  ("y"):rep(300), "%s%n"}
 local SIZES = {0, 1, 1, 2, 2, 3, 3, 4, 5, 7}
 local TYPES = {"float32", "float32", "float32", "int64", "uint8"}
 
@@ -105,6 +109,14 @@ end
 
 local function tensor(pool) return pick(pool) end
 
+local function nothing() end
+
+local ODDITIES = {
+  function() return nothing end, function() return error end, function() return io.stdout end,
+  function() return coroutine.create(nothing) end, function() return setmetatable({}, {__index = error}) end,
+  function() return {{}} end, function() return {{1, 2}, {3, 4}} end, function() return {{1}, {2, 3}} end,
+}
+
 local kinds = {
   tensor, tensor, tensor, tensor, tensor,
   function() return pick(NUMBERS) end,
@@ -119,7 +131,7 @@ local kinds = {
   function() return nil end,
   random_options, random_options,
   function(pool) return pool.closed end,
-  function() return pick {print, error, io.stdout, coroutine.create(print), setmetatable({}, {__index = error}), {{}}, {{1}, {2}}} end,
+  function() return pick(ODDITIES)() end,
 }
 
 function any(pool, op) return pick(kinds)(pool, op) end
@@ -135,6 +147,52 @@ local function random_arguments(pool, op)
   return arguments
 end
 
+-- ---- cases with changes ----
+
+local LAYOUTS = {"dense", "transposed", "spaced", "expanded"}
+
+-- Every case that is small, right or wrong, as {name of the op, args}.
+local function collect_cases()
+  local all, names = {}, {}
+  for name in pairs(cases) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    for _, case in ipairs(cases[name]) do
+      if not case.large then all[#all + 1] = {name, case[2]} end
+    end
+    for _, case in ipairs(cases[name].wrong) do all[#all + 1] = {name, case[2]} end
+  end
+  return all
+end
+
+-- The list or table of options with one value changed.
+local function with_change(value, pool, op)
+  local keys, copy = {}, {}
+  for key, each in pairs(value) do keys[#keys + 1], copy[key] = key, each end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  if #keys > 0 then copy[pick(keys)] = any(pool, op) end
+  return copy
+end
+
+local function change(arguments, pool, op)
+  local i = random(arguments.n)
+  if type(arguments[i]) == "table" and random(2) == 1 then
+    arguments[i] = with_change(arguments[i], pool, op)
+  else
+    arguments[i] = any(pool, op)
+  end
+end
+
+-- A case's op (or its in-place form) and arguments.
+local function changed_case(all, pool)
+  local case = pick(all)
+  local arguments = check.build(case[2], pick(LAYOUTS), random(2) == 1)
+  for _ = 1, random(0, 2) do change(arguments, pool, case[1]) end
+  local in_place = core.methods[case[1] .. "_"]
+  if in_place and random(4) == 1 then return {name = case[1] .. "_", f = in_place}, arguments end
+  return {name = case[1], f = core.ops[case[1]]}, arguments
+end
+
 -- ---- calling ----
 
 -- Look at a result as a user would, and go back through it.
@@ -147,17 +205,12 @@ local function look_at(result)
   end
 end
 
-local function close_all(results)
-  for i = 1, results.n do
-    if core.is_tensor(results[i]) and results[i] ~= results.kept then results[i]:close() end
-  end
-end
-
 local function describe(value)
   if not core.is_tensor(value) then
     if type(value) ~= "table" then return type(value) == "string" and ("%q"):format(value) or tostring(value) end
     local parts = {}
-    for k, v in pairs(value) do parts[#parts + 1] = (type(k) == "number" and "" or tostring(k) .. " = ") .. describe(v) end
+    for k,
+      v in pairs(value) do parts[#parts + 1] = (type(k) == "number" and "" or tostring(k) .. " = ") .. describe(v) end
     return "{" .. table.concat(parts, ", ") .. "}"
   end
   local ok, text = pcall(function()
@@ -185,9 +238,14 @@ local function is_of(pool, value)
   return rawequal(value, pool.closed)
 end
 
-local function call_once(targets, pool, report)
+local function random_call(targets, pool)
+  if random(2) == 1 then return changed_case(targets.cases, pool) end
   local target = pick(targets)
-  local arguments = random_arguments(pool, target.op)
+  return target, random_arguments(pool, target.op)
+end
+
+local function call_once(targets, pool, report)
+  local target, arguments = random_call(targets, pool)
   if report then report(call_text(target, arguments)) end
   local results = table.pack(pcall(target.f, table.unpack(arguments, 1, arguments.n)))
   if results[1] then
@@ -208,12 +266,14 @@ local function in_use()
   return memory.used, memory.blocks
 end
 
---- One round: `calls` calls from a seed. Raises when bytes stay in use. `report` gets the text of each call before it is made.
+--- One round: `calls` calls from a seed. Raises when bytes stay in use. `report` gets the text of each call before
+-- it is made.
 function fuzz.round(seed, calls, report)
   math.randomseed(seed)
   core.manual_seed(seed)
   local used, blocks = in_use()
   local limit, targets = core.memory().limit, collect()
+  targets.cases = collect_cases()
   core.set_memory {limit = used + (16 << 20)} -- absurd sizes shall fail, and fast
   local pool = new_pool()
   for _ = 1, calls do call_once(targets, pool, report) end
