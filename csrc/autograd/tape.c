@@ -72,7 +72,8 @@ static void drop(struct fnn_history *history) {
   }
 }
 
-static enum fnn_status node_new(struct fnn_context *context, size_t inputs, size_t params_bytes, struct fnn_node **out) {
+static enum fnn_status node_new(struct fnn_context *context, size_t inputs, size_t params_bytes,
+                                struct fnn_node **out) {
   size_t edges = round_up(inputs * sizeof(struct edge)), specs = round_up(inputs * sizeof(struct fnn_spec));
   size_t saves = round_up(inputs * sizeof(struct saved)), head = round_up(sizeof(struct fnn_node));
   char *block = fnn_alloc(context, head + edges + specs + saves + params_bytes);
@@ -424,9 +425,10 @@ enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign
     struct fnn_node *node = heap_pop(pass);
     if (node->spent) {
       leave(pass, node);
-      return fnn_fail(pass->context, FNN_INVALID,
-                      "backward: a graph serves one backward, and this one is used up; to go through it again, give the first "
-                      "backward {retain_graph = true}");
+      return fnn_fail(
+          pass->context, FNN_INVALID,
+          "backward: a graph serves one backward, and this one is used up; to go through it again, give the first "
+          "backward {retain_graph = true}");
     }
     if (!node->op) {
       pass->current = node;
@@ -453,7 +455,8 @@ enum fnn_status fnn_pass_answer(struct fnn_pass *pass, size_t i, struct fnn_tens
   if (grad->dtype != FNN_FLOAT32 || !fnn_shape_equal(&grad->shape, &node->spec[i].shape))
     return fnn_fail(pass->context, FNN_INVALID,
                     "backward of %s: gradient %zu: expected float32 of shape %s, got %s of shape %s", node->name, i + 1,
-                    fnn_shape_text(&node->spec[i].shape, a), fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
+                    fnn_shape_text(&node->spec[i].shape, a), fnn_dtype_name(grad->dtype),
+                    fnn_shape_text(&grad->shape, b));
   struct fnn_tensor *own; /* the caller may keep theirs, and it may have a history */
   FNN_TRY(fnn_tensor_alias(grad, &own));
   enum fnn_status status = deliver(pass, &node->edge[i], own);

@@ -25,7 +25,8 @@ int fnn_is_recorded(const struct fnn_tensor *tensor);
 /* ---- custom ops ---- */
 
 struct fnn_foreign {
-  void (*release)(struct fnn_foreign *foreign); /* called when the node goes, in the middle of anything: must not fail */
+  void (*release)(
+      struct fnn_foreign *foreign); /* called when the node goes, in the middle of anything: must not fail */
 };
 
 /* Make `output` (which has no history) the result of a custom op on the inputs. Takes `foreign` over on success. */
@@ -38,8 +39,8 @@ struct fnn_pass;
 
 /* Begin at `root` with the given gradient (NULL: 1, for a tensor of one element). With `keep`, what nodes saved stays for
  * another pass. */
-enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *given, int keep, struct fnn_pass **out)
-    FNN_CHECK;
+enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *given, int keep,
+                               struct fnn_pass **out) FNN_CHECK;
 
 /* Go on until the end (*foreign is NULL) or until a custom op must be asked: *foreign, its gradient *grad (borrowed)
  * and the number of its inputs. */

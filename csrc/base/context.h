@@ -37,7 +37,6 @@ void fnn_context_retain(struct fnn_context *context);
 void fnn_context_release(struct fnn_context *context);
 
 /* Write the error text (cut to its 511 bytes) and return `status`. */
-enum fnn_status fnn_fail(struct fnn_context *context, enum fnn_status status, const char *format, ...)
-    FNN_PRINTF(3, 4);
+enum fnn_status fnn_fail(struct fnn_context *context, enum fnn_status status, const char *format, ...) FNN_PRINTF(3, 4);
 
 #endif

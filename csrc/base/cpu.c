@@ -13,8 +13,8 @@ static enum fnn_isa detect(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return FNN_ISA_BASE;
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
     return FNN_ISA_AVX512;
   return FNN_ISA_AVX2;
 #else
@@ -42,9 +42,7 @@ int fnn_cpu_count(void) {
 
 unsigned long long fnn_cpu_memory(void) {
   long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-  unsigned long long bytes = pages > 0 && page > 0
-                                 ? (unsigned long long)pages * (unsigned long long)page
-                                 : 1ull << 32;
+  unsigned long long bytes = pages > 0 && page > 0 ? (unsigned long long)pages * (unsigned long long)page : 1ull << 32;
   FILE *file = fopen("/sys/fs/cgroup/memory.max", "r");
   if (file) {
     unsigned long long limit;

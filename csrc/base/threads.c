@@ -136,8 +136,7 @@ void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task 
   if (n > grain && threads->count > 1 && !threads->pool) threads->pool = pool_start(threads->count);
   struct fnn_pool *pool = threads->pool;
   if (n <= grain || !pool || pool->workers == 0) {
-    for (size_t first = 0; first < n; first += grain)
-      task(user, first, n - first < grain ? n : first + grain, 0);
+    for (size_t first = 0; first < n; first += grain) task(user, first, n - first < grain ? n : first + grain, 0);
     return;
   }
   pool->n = n, pool->grain = grain, pool->task = task, pool->user = user;
@@ -150,7 +149,6 @@ void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task 
     pause_cpu();
   }
   pthread_mutex_lock(&pool->mutex);
-  while (atomic_load_explicit(&pool->running, memory_order_acquire) > 0)
-    pthread_cond_wait(&pool->done, &pool->mutex);
+  while (atomic_load_explicit(&pool->running, memory_order_acquire) > 0) pthread_cond_wait(&pool->done, &pool->mutex);
   pthread_mutex_unlock(&pool->mutex);
 }

@@ -39,11 +39,14 @@ lua_Integer fnn_check_integer(lua_State *L, int at, const char *who, const char 
 
 static size_t check_least(lua_State *L, int at, const char *who, const char *name, size_t least) {
   lua_Integer value = fnn_check_integer(L, at, who, name);
-  if (value < (lua_Integer)least) luaL_error(L, "%s: %s: expected at least %I, got %I", who, name, (LUAI_UACINT)least, (LUAI_UACINT)value);
+  if (value < (lua_Integer)least)
+    luaL_error(L, "%s: %s: expected at least %I, got %I", who, name, (LUAI_UACINT)least, (LUAI_UACINT)value);
   return (size_t)value;
 }
 
-size_t fnn_check_size(lua_State *L, int at, const char *who, const char *name) { return check_least(L, at, who, name, 0); }
+size_t fnn_check_size(lua_State *L, int at, const char *who, const char *name) {
+  return check_least(L, at, who, name, 0);
+}
 
 int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, const char *const *choices) {
   luaL_Buffer list;
@@ -64,9 +67,11 @@ int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, co
 
 /* The length of the list at a stack place; raises when it is no list or too long. */
 static int check_list(lua_State *L, int at, const char *who, const char *name, int most) {
-  if (lua_type(L, at) != LUA_TTABLE) luaL_error(L, "%s: %s: expected a list of integers, got %s", who, name, fnn_describe(L, at));
+  if (lua_type(L, at) != LUA_TTABLE)
+    luaL_error(L, "%s: %s: expected a list of integers, got %s", who, name, fnn_describe(L, at));
   lua_Unsigned length = lua_rawlen(L, at);
-  if (length > (lua_Unsigned)most) luaL_error(L, "%s: %s: expected at most %d numbers, got %I", who, name, most, (LUAI_UACINT)length);
+  if (length > (lua_Unsigned)most)
+    luaL_error(L, "%s: %s: expected at most %d numbers, got %I", who, name, most, (LUAI_UACINT)length);
   return (int)length;
 }
 
@@ -83,9 +88,11 @@ static size_t to_size(lua_State *L, lua_Integer value, const char *who, const ch
   return (size_t)value;
 }
 
-static void check_size_list(lua_State *L, int at, const char *who, const char *name, struct fnn_shape *shape, int open) {
+static void check_size_list(lua_State *L, int at, const char *who, const char *name, struct fnn_shape *shape,
+                            int open) {
   shape->rank = check_list(L, at, who, name, FNN_MAX_RANK);
-  for (int i = 0; i < shape->rank; i++) shape->size[i] = to_size(L, list_integer(L, at, i + 1, who, name), who, name, open);
+  for (int i = 0; i < shape->rank; i++)
+    shape->size[i] = to_size(L, list_integer(L, at, i + 1, who, name), who, name, open);
 }
 
 void fnn_check_sizes(lua_State *L, int at, const char *who, const char *name, struct fnn_shape *shape) {
@@ -109,7 +116,8 @@ static void add_axis(lua_State *L, lua_Integer value, const struct fnn_parsed *p
                      struct fnn_axes *axes, int i) {
   int axis = to_axis(L, value, rank_of(parsed), parsed->op->name, arg->name);
   for (int k = 0; arg->kind == FNN_AXES && k < i; k++)
-    if (axes->axis[k] == axis) luaL_error(L, "%s: %s: axis %d stands there twice", parsed->op->name, arg->name, axis + 1);
+    if (axes->axis[k] == axis)
+      luaL_error(L, "%s: %s: axis %d stands there twice", parsed->op->name, arg->name, axis + 1);
   axes->axis[i] = axis;
   axes->count = i + 1;
 }
@@ -160,8 +168,9 @@ static void check_padding(lua_State *L, int at, const char *who, const char *nam
   }
   lua_Integer single;
   if (!to_integer(L, at, &single) && (lua_type(L, at) != LUA_TTABLE || lua_rawlen(L, at) != 2))
-    luaL_error(L, "%s: %s: expected \"valid\", \"same\", an integer, {rows, columns} or {top, bottom, left, right}, got %s", who,
-               name, fnn_describe(L, at));
+    luaL_error(
+        L, "%s: %s: expected \"valid\", \"same\", an integer, {rows, columns} or {top, bottom, left, right}, got %s",
+        who, name, fnn_describe(L, at));
   size_t pair[2];
   check_pair(L, at, who, name, 0, pair);
   padding->top = padding->bottom = pair[0];
@@ -183,7 +192,8 @@ static void check_margins(lua_State *L, int at, const char *who, const char *nam
 }
 
 static double check_number(lua_State *L, int at, const char *who, const char *name) {
-  if (lua_type(L, at) != LUA_TNUMBER) luaL_error(L, "%s: %s: expected a number, got %s", who, name, fnn_describe(L, at));
+  if (lua_type(L, at) != LUA_TNUMBER)
+    luaL_error(L, "%s: %s: expected a number, got %s", who, name, fnn_describe(L, at));
   return lua_tonumber(L, at);
 }
 
@@ -196,7 +206,8 @@ static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct 
     case FNN_SIZE: *(size_t *)to = check_least(L, at, who, arg->name, arg->least); break;
     case FNN_FLOAT: *(double *)to = check_number(L, at, who, arg->name); break;
     case FNN_BOOL:
-      if (!lua_isboolean(L, at)) luaL_error(L, "%s: %s: expected true or false, got %s", who, arg->name, fnn_describe(L, at));
+      if (!lua_isboolean(L, at))
+        luaL_error(L, "%s: %s: expected true or false, got %s", who, arg->name, fnn_describe(L, at));
       *(int *)to = lua_toboolean(L, at);
       break;
     case FNN_CHOICE: *(int *)to = fnn_check_choice(L, at, who, arg->name, arg->choices); break;
@@ -208,7 +219,8 @@ static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct 
     case FNN_AXIS_LIST: check_axes(L, at, parsed, arg, to); break;
     case FNN_POSITION:
       value = fnn_check_integer(L, at, who, arg->name);
-      if (value == 0) luaL_error(L, "%s: %s: expected a position from 1 on, or a negative one from the end, got 0", who, arg->name);
+      if (value == 0)
+        luaL_error(L, "%s: %s: expected a position from 1 on, or a negative one from the end, got 0", who, arg->name);
       *(int64_t *)to = value > 0 ? value - 1 : value;
       break;
     case FNN_SIZES: check_size_list(L, at, who, arg->name, to, 1); break;
@@ -234,8 +246,8 @@ static void parse_tensor(lua_State *L, const struct fnn_arg *arg, int at, struct
   }
   struct fnn_box *box = fnn_test_box(L, at);
   if (!box)
-    luaL_error(L, "%s: %s: expected a tensor%s, got %s", who, arg->name, arg->flags & FNN_OR_NUMBER ? " or a number" : "",
-               fnn_describe(L, at));
+    luaL_error(L, "%s: %s: expected a tensor%s, got %s", who, arg->name,
+               arg->flags & FNN_OR_NUMBER ? " or a number" : "", fnn_describe(L, at));
   if (!box->tensor) luaL_error(L, "%s: %s: tensor is closed", who, arg->name);
   input->tensor = box->tensor;
   if (arg->kind != FNN_INDICES) return;
@@ -311,7 +323,8 @@ static int parse_spread(lua_State *L, const struct fnn_arg *arg, int at, int las
   int sizes = arg->kind == FNN_SIZES, axes = arg->kind == FNN_AXIS_LIST || arg->kind == FNN_AXES;
   if ((!sizes && !axes) || arg[1].name || lua_type(L, at) != LUA_TNUMBER) return 0;
   int count = last - at + 1;
-  if (count > FNN_MAX_RANK) luaL_error(L, "%s: %s: expected at most %d numbers, got %d", who, arg->name, FNN_MAX_RANK, count);
+  if (count > FNN_MAX_RANK)
+    luaL_error(L, "%s: %s: expected at most %d numbers, got %d", who, arg->name, FNN_MAX_RANK, count);
   for (int i = 0; i < count; i++) {
     lua_Integer value = fnn_check_integer(L, at + i, who, arg->name);
     if (sizes) {

@@ -72,7 +72,8 @@ static int record(lua_State *L) {
   if (!recorded) luaL_unref(L, LUA_REGISTRYINDEX, function);
   fnn_raise(L, status);
   if (bad) return luaL_error(L, "%s: expected open tensors as inputs", name);
-  if (!output || !output->tensor) return luaL_error(L, "%s: forward: expected a tensor as its result, got %s", name, fnn_describe(L, 2));
+  if (!output || !output->tensor)
+    return luaL_error(L, "%s: forward: expected a tensor as its result, got %s", name, fnn_describe(L, 2));
   lua_settop(L, recorded ? 5 : 2);
   return 1;
 }

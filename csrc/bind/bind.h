@@ -18,10 +18,10 @@ struct fnn_custom;
 /* What the binding keeps for one Lua state. */
 struct fnn_bind {
   struct fnn_context *context;
-  size_t boxed;            /* bytes of tensors that boxes hold, those that Lua could collect included */
-  size_t boxed_before;     /* what was left of them after Lua's collector ran last for our sake */
-  size_t slack;            /* how many bytes may come on top before it runs again */
-  double collected_at;     /* when that was, and how long it took: seconds */
+  size_t boxed;        /* bytes of tensors that boxes hold, those that Lua could collect included */
+  size_t boxed_before; /* what was left of them after Lua's collector ran last for our sake */
+  size_t slack;        /* how many bytes may come on top before it runs again */
+  double collected_at; /* when that was, and how long it took: seconds */
   double collect_seconds;
   int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */

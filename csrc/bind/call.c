@@ -45,8 +45,11 @@ static enum fnn_status give_outputs(struct fnn_bind *bind, struct fnn_call *call
 enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
                            struct fnn_box *const *boxes) {
   struct fnn_tensor *small[FNN_INLINE_INPUTS];
-  struct fnn_call call = {
-      .context = bind->context, .op = parsed->op, .params = parsed->params.bytes, .inputs = parsed->inputs, .in = small};
+  struct fnn_call call = {.context = bind->context,
+                          .op = parsed->op,
+                          .params = parsed->params.bytes,
+                          .inputs = parsed->inputs,
+                          .in = small};
   if (parsed->inputs > FNN_INLINE_INPUTS) {
     call.in = fnn_alloc(bind->context, parsed->inputs * sizeof(struct fnn_tensor *));
     if (!call.in) return FNN_NO_MEMORY;
@@ -77,8 +80,10 @@ int fnn_recording(lua_State *L) {
 
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
   if (fnn_is_recorded(tensor) && fnn_recording(L))
-    luaL_error(L, "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
-               "or fnn.no_grad", who);
+    luaL_error(L,
+               "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
+               "or fnn.no_grad",
+               who);
   if (fnn_tensor_overlaps(tensor))
     luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
 }
@@ -130,9 +135,10 @@ static void push_op(lua_State *L, lua_CFunction function, const char *name) {
 static void set_operators(lua_State *L) {
   static const struct {
     const char *event, *op;
-  } operators[] = {{"__add", "add"},          {"__sub", "sub"},         {"__mul", "mul"},        {"__div", "div"},
-                   {"__pow", "pow"},          {"__mod", "remainder"},   {"__idiv", "floor_divide"}, {"__band", "logical_and"},
-                   {"__bor", "logical_or"},   {"__bxor", "logical_xor"}};
+  } operators[] = {{"__add", "add"},           {"__sub", "sub"},          {"__mul", "mul"},
+                   {"__div", "div"},           {"__pow", "pow"},          {"__mod", "remainder"},
+                   {"__idiv", "floor_divide"}, {"__band", "logical_and"}, {"__bor", "logical_or"},
+                   {"__bxor", "logical_xor"}};
   lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
   for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
     push_op(L, call_op, operators[i].op);

@@ -13,7 +13,8 @@ static struct fnn_shape shape_at(lua_State *L, int at, const char *who) {
 }
 
 static enum fnn_dtype dtype_at(lua_State *L, int at, const char *who) {
-  return lua_isnoneornil(L, at) ? FNN_FLOAT32 : (enum fnn_dtype)fnn_check_choice(L, at, who, "dtype", fnn_dtype_choices);
+  return lua_isnoneornil(L, at) ? FNN_FLOAT32
+                                : (enum fnn_dtype)fnn_check_choice(L, at, who, "dtype", fnn_dtype_choices);
 }
 
 /* Fill an empty box; when memory is short, let Lua's collector look for some and try once more. */
@@ -76,7 +77,8 @@ static void read_table(lua_State *L, struct fnn_tensor *t, int axis, size_t *to)
     return;
   }
   if (lua_type(L, -1) != LUA_TTABLE)
-    luaL_error(L, "tensor: axis %d: expected a table of %I, got %s", axis + 1, (LUAI_UACINT)t->shape.size[axis], fnn_describe(L, -1));
+    luaL_error(L, "tensor: axis %d: expected a table of %I, got %s", axis + 1, (LUAI_UACINT)t->shape.size[axis],
+               fnn_describe(L, -1));
   if (lua_rawlen(L, -1) != t->shape.size[axis])
     luaL_error(L, "tensor: axis %d: expected %I elements as in the first row, got %I", axis + 1,
                (LUAI_UACINT)t->shape.size[axis], (LUAI_UACINT)lua_rawlen(L, -1));
@@ -107,7 +109,8 @@ static int from_table(lua_State *L) {
 /* frombytes(string, shape, dtype): the elements as they lie in memory, little-endian on all machines we build for. */
 static int frombytes(lua_State *L) {
   size_t length;
-  if (lua_type(L, 1) != LUA_TSTRING) return luaL_error(L, "frombytes: expected a string of bytes, got %s", fnn_describe(L, 1));
+  if (lua_type(L, 1) != LUA_TSTRING)
+    return luaL_error(L, "frombytes: expected a string of bytes, got %s", fnn_describe(L, 1));
   const char *bytes = lua_tolstring(L, 1, &length);
   struct fnn_shape shape = shape_at(L, 2, "frombytes");
   enum fnn_dtype dtype = dtype_at(L, 3, "frombytes");
@@ -116,8 +119,8 @@ static int frombytes(lua_State *L) {
   for (int i = 0; i < shape.rank; i++)
     if (!fnn_multiply(expected, shape.size[i], &expected)) expected = SIZE_MAX, shape.rank = i;
   if (expected != length)
-    return luaL_error(L, "frombytes: expected as many bytes as shape %s of %s has, got %I", fnn_shape_text(&shape, text),
-                      fnn_dtype_name(dtype), (LUAI_UACINT)length);
+    return luaL_error(L, "frombytes: expected as many bytes as shape %s of %s has, got %I",
+                      fnn_shape_text(&shape, text), fnn_dtype_name(dtype), (LUAI_UACINT)length);
   memcpy(fnn_tensor_data(push_new(L, dtype, &shape)), bytes, length);
   return 1;
 }
@@ -242,8 +245,12 @@ static int random_floats(lua_State *L, const char *who, fnn_task piece, uint64_t
   float a = (float)lua_tonumber(L, 2), b = (float)lua_tonumber(L, 3);
   struct fnn_tensor *t = push_new(L, FNN_FLOAT32, &shape);
   size_t n = fnn_tensor_numel(t);
-  struct random_job job = {context->kernels->random, context->generator.seed,
-                           fnn_generator_take(&context->generator, n * numbers_each), a, b, fnn_floats(t)};
+  struct random_job job = {context->kernels->random,
+                           context->generator.seed,
+                           fnn_generator_take(&context->generator, n * numbers_each),
+                           a,
+                           b,
+                           fnn_floats(t)};
   fnn_parallel(context, n, GRAIN, piece, &job);
   return 1;
 }
@@ -255,8 +262,8 @@ static int uniform(lua_State *L) { return random_floats(L, "uniform", uniform_pi
 static int normal(lua_State *L) { return random_floats(L, "normal", normal_piece, 2); }
 
 void fnn_open_create(lua_State *L) {
-  static const luaL_Reg functions[] = {{"from_table", from_table}, {"frombytes", frombytes}, {"full", full},
-                                       {"sequence", sequence},     {"eye", eye},             {"uniform", uniform},
-                                       {"normal", normal},         {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"from_table", from_table}, {"frombytes", frombytes}, {"full", full}, {"sequence", sequence}, {"eye", eye},
+      {"uniform", uniform},       {"normal", normal},       {NULL, NULL}};
   fnn_register(L, functions);
 }

@@ -1,14 +1,16 @@
 /* Optimizer steps from Lua. */
+#include "../optim/optim.h"
+
 #include <math.h>
 #include <string.h>
 
-#include "../optim/optim.h"
 #include "bind.h"
 
 static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const char *what) {
   lua_rawgeti(L, list, i);
   struct fnn_box *box = fnn_test_box(L, -1);
-  if (!box || !box->tensor) luaL_error(L, "step: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
+  if (!box || !box->tensor)
+    luaL_error(L, "step: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
   lua_pop(L, 1);
   return box->tensor;
 }
@@ -29,7 +31,8 @@ static int step(lua_State *L) {
   float h[FNN_OPTIM_NUMBERS];
   for (int i = 0; i < fnn_optim_rules[rule].numbers; i++) {
     lua_rawgeti(L, 4, i + 1);
-    if (lua_type(L, -1) != LUA_TNUMBER) return luaL_error(L, "step: number %d: expected a number, got %s", i + 1, fnn_describe(L, -1));
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      return luaL_error(L, "step: number %d: expected a number, got %s", i + 1, fnn_describe(L, -1));
     h[i] = (float)lua_tonumber(L, -1);
     lua_pop(L, 1);
   }
@@ -38,12 +41,14 @@ static int step(lua_State *L) {
     items[i].w = element(L, 2, i + 1, "parameter");
     lua_rawgeti(L, 3, i + 1);
     luaL_checktype(L, -1, LUA_TTABLE);
-    for (int k = 0; k < fnn_optim_rules[rule].states; k++) items[i].states[k] = element(L, lua_gettop(L), k + 1, "state");
+    for (int k = 0; k < fnn_optim_rules[rule].states; k++)
+      items[i].states[k] = element(L, lua_gettop(L), k + 1, "state");
     lua_pop(L, 1);
   }
   enum fnn_status status = FNN_OK;
   for (lua_Integer i = 0; i < count && status == FNN_OK; i++)
-    if (items[i].w->grad) status = fnn_optim_step((enum fnn_rule)rule, items[i].w, items[i].w->grad, items[i].states, h);
+    if (items[i].w->grad)
+      status = fnn_optim_step((enum fnn_rule)rule, items[i].w, items[i].w->grad, items[i].states, h);
   fnn_raise(L, status);
   return 0;
 }
@@ -75,7 +80,8 @@ static int zero_grad(lua_State *L) {
 }
 
 void fnn_open_optim(lua_State *L) {
-  static const luaL_Reg functions[] = {{"step", step}, {"grad_norm", grad_norm}, {"zero_grad", zero_grad}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"step", step}, {"grad_norm", grad_norm}, {"zero_grad", zero_grad}, {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, functions);
   lua_newtable(L); /* how many states each rule keeps for a parameter */

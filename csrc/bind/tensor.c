@@ -125,8 +125,10 @@ static int set_field(lua_State *L, const char *name) {
   struct fnn_tensor *t = fnn_check_tensor(L, 1, name);
   if (strcmp(name, "requires_grad") == 0) {
     if (!lua_isboolean(L, 3)) return luaL_error(L, "requires_grad: expected true or false, got %s", fnn_describe(L, 3));
-    if (t->history) return luaL_error(L, "requires_grad: only a leaf can be told; this tensor was computed (use detach)");
-    if (t->dtype != FNN_FLOAT32) return luaL_error(L, "requires_grad: expected a float32 tensor, got %s", fnn_dtype_name(t->dtype));
+    if (t->history)
+      return luaL_error(L, "requires_grad: only a leaf can be told; this tensor was computed (use detach)");
+    if (t->dtype != FNN_FLOAT32)
+      return luaL_error(L, "requires_grad: expected a float32 tensor, got %s", fnn_dtype_name(t->dtype));
     t->requires_grad = lua_toboolean(L, 3);
     return 0;
   }
@@ -134,8 +136,8 @@ static int set_field(lua_State *L, const char *name) {
     char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
     struct fnn_tensor *grad = lua_isnil(L, 3) ? NULL : fnn_check_tensor(L, 3, "grad");
     if (grad && (grad->dtype != FNN_FLOAT32 || grad->history || !fnn_shape_equal(&grad->shape, &t->shape)))
-      return luaL_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s", fnn_shape_text(&t->shape, a),
-                        fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
+      return luaL_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s",
+                        fnn_shape_text(&t->shape, a), fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
     struct fnn_tensor *before = t->grad, *own = NULL;
     if (grad) fnn_raise(L, own_gradient(grad, &own));
     t->grad = own;
@@ -271,7 +273,8 @@ static int copy_(lua_State *L) {
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   fnn_raise(L, fnn_shape_broadcast(context, "copy_", &t->shape, &from->shape, &shape));
   if (!fnn_shape_equal(&shape, &t->shape))
-    return luaL_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a), fnn_shape_text(&t->shape, b));
+    return luaL_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a),
+                      fnn_shape_text(&t->shape, b));
   fnn_check_write(L, t, "copy_");
   if (from->storage == t->storage) { /* it may overlap */
     fnn_raise(L, fnn_tensor_new(context, from->dtype, &from->shape, &whole->tensor));
@@ -311,7 +314,8 @@ void fnn_open_tensor(lua_State *L) {
                                      {"copy_", copy_},
                                      {"fill_", fill_},
                                      {NULL, NULL}};
-  static const luaL_Reg with_methods[] = {{"__index", index_tensor}, {"__newindex", set_tensor}, {"__tostring", to_string}, {NULL, NULL}};
+  static const luaL_Reg with_methods[] = {
+      {"__index", index_tensor}, {"__newindex", set_tensor}, {"__tostring", to_string}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", length}, {NULL, NULL}};
   lua_getfield(L, -1, "methods");
   fnn_register(L, methods);

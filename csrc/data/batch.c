@@ -18,8 +18,12 @@ static void gather_rows(void *user, size_t first, size_t last, int worker) {
   for (size_t i = first; i < last; i++) {
     size_t from = (size_t)j->index[i] * j->row, to = i * j->row;
     switch (j->source->dtype) {
-      case FNN_UINT8: j->kernels->scale_bytes(j->row, fnn_bytes(j->source) + from, j->scale, fnn_floats(j->out) + to); break;
-      case FNN_FLOAT32: j->kernels->scale(j->row, fnn_floats(j->source) + from, j->scale, fnn_floats(j->out) + to); break;
+      case FNN_UINT8:
+        j->kernels->scale_bytes(j->row, fnn_bytes(j->source) + from, j->scale, fnn_floats(j->out) + to);
+        break;
+      case FNN_FLOAT32:
+        j->kernels->scale(j->row, fnn_floats(j->source) + from, j->scale, fnn_floats(j->out) + to);
+        break;
       default: memcpy(fnn_ints(j->out) + to, fnn_ints(j->source) + from, j->row * sizeof(int64_t));
     }
   }
@@ -30,7 +34,8 @@ enum fnn_status fnn_batch_gather(struct fnn_tensor *source, const struct fnn_ten
   struct fnn_context *context = fnn_tensor_context(source);
   struct fnn_shape shape = source->shape;
   size_t n = fnn_tensor_numel(index);
-  if (shape.rank == 0 || index->dtype != FNN_INT64 || !fnn_tensor_is_contiguous(source) || !fnn_tensor_is_contiguous(index))
+  if (shape.rank == 0 || index->dtype != FNN_INT64 || !fnn_tensor_is_contiguous(source) ||
+      !fnn_tensor_is_contiguous(index))
     return fnn_fail(context, FNN_INVALID, "batch: expected a dense source and a dense int64 index");
   for (size_t i = 0; i < n; i++)
     if (fnn_ints(index)[i] < 0 || (uint64_t)fnn_ints(index)[i] >= shape.size[0])
@@ -38,8 +43,12 @@ enum fnn_status fnn_batch_gather(struct fnn_tensor *source, const struct fnn_ten
                       (long long)fnn_ints(index)[i] + 1);
   shape.size[0] = n;
   FNN_TRY(fnn_tensor_new(context, source->dtype == FNN_INT64 ? FNN_INT64 : FNN_FLOAT32, &shape, out));
-  struct job job = {context->kernels->elementwise, source, *out, fnn_ints(index),
-                    fnn_shape_product(&shape, 1, shape.rank), (float)scale};
+  struct job job = {context->kernels->elementwise,
+                    source,
+                    *out,
+                    fnn_ints(index),
+                    fnn_shape_product(&shape, 1, shape.rank),
+                    (float)scale};
   fnn_parallel(context, n, 1 + 16384 / (job.row ? job.row : 1), gather_rows, &job);
   return FNN_OK;
 }

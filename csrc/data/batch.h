@@ -10,6 +10,7 @@ enum fnn_status fnn_batch_gather(struct fnn_tensor *source, const struct fnn_ten
                                  struct fnn_tensor **out) FNN_CHECK;
 
 /* Positions 0 .. n-1 in an order that depends on (seed, n) alone, as an int64 vector. */
-enum fnn_status fnn_batch_shuffle(struct fnn_context *context, size_t n, uint64_t seed, struct fnn_tensor **out) FNN_CHECK;
+enum fnn_status fnn_batch_shuffle(struct fnn_context *context, size_t n, uint64_t seed,
+                                  struct fnn_tensor **out) FNN_CHECK;
 
 #endif

@@ -72,7 +72,8 @@ static enum fnn_status read_elements(struct reader *r, struct fnn_tensor *tensor
   if (got < bytes)
     return fnn_fail(r->context, FNN_IO, "%s: truncated: its head says %s elements, it has %zu", r->path, text, got);
   FNN_TRY(take(r, &extra, 1, &more));
-  if (more > 0) return fnn_fail(r->context, FNN_IO, "%s: oversized: it goes on after the %s elements of its head", r->path, text);
+  if (more > 0)
+    return fnn_fail(r->context, FNN_IO, "%s: oversized: it goes on after the %s elements of its head", r->path, text);
   return FNN_OK;
 }
 

@@ -7,6 +7,7 @@
 
 /* Read a file of bytes (type 8) with `rank` axes into a new uint8 tensor. Whatever is wrong with the file, FNN_IO and
  * a text that begins with its name; what it declares is never allocated before it is plausible. */
-enum fnn_status fnn_idx_read(struct fnn_context *context, const char *path, int rank, struct fnn_tensor **out) FNN_CHECK;
+enum fnn_status fnn_idx_read(struct fnn_context *context, const char *path, int rank,
+                             struct fnn_tensor **out) FNN_CHECK;
 
 #endif

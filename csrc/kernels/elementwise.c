@@ -40,20 +40,20 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
 #define X const float x = saved[i]
 #define Y const float y = saved[i]
 #define NOTHING (void)saved
-#define FNN_UNARY(name, params, y_, slope, reads)                                                        \
-  static void unary_##name(size_t n, const float *x_, float *y, const float *p) {                \
-    (void)p;                                                                                     \
-    for (size_t i = 0; i < n; i++) {                                                             \
-      const float x = x_[i];                                                                     \
-      y[i] = y_;                                                                                 \
-    }                                                                                            \
-  }                                                                                              \
+#define FNN_UNARY(name, params, y_, slope, reads)                                                    \
+  static void unary_##name(size_t n, const float *x_, float *y, const float *p) {                    \
+    (void)p;                                                                                         \
+    for (size_t i = 0; i < n; i++) {                                                                 \
+      const float x = x_[i];                                                                         \
+      y[i] = y_;                                                                                     \
+    }                                                                                                \
+  }                                                                                                  \
   static void slope_##name(size_t n, const float *saved, const float *g, float *d, const float *p) { \
-    (void)p;                                                                                     \
-    for (size_t i = 0; i < n; i++) {                                                             \
-      reads;                                                                                     \
-      d[i] = g[i] * (slope);                                                                     \
-    }                                                                                            \
+    (void)p;                                                                                         \
+    for (size_t i = 0; i < n; i++) {                                                                 \
+      reads;                                                                                         \
+      d[i] = g[i] * (slope);                                                                         \
+    }                                                                                                \
   }
 #include "unary.inc"
 #undef FNN_UNARY
@@ -80,57 +80,61 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
     y_[iy] = (out)(expression);               \
   }
 
-#define STRIDED(in, out, expression)                                                           \
-  if (sy == 1 && sa == 1 && sb == 1) LOOP(i, i, i, in, out, expression)                        \
-  else if (sy == 1 && sa == 1 && sb == 0) LOOP(i, 0, i, in, out, expression)                   \
-  else if (sy == 1 && sa == 0 && sb == 1) LOOP(0, i, i, in, out, expression)                   \
-  else LOOP(i * sa, i * sb, i * sy, in, out, expression)
+#define STRIDED(in, out, expression)      \
+  if (sy == 1 && sa == 1 && sb == 1)      \
+    LOOP(i, i, i, in, out, expression)    \
+  else if (sy == 1 && sa == 1 && sb == 0) \
+    LOOP(i, 0, i, in, out, expression)    \
+  else if (sy == 1 && sa == 0 && sb == 1) \
+    LOOP(0, i, i, in, out, expression)    \
+  else                                    \
+    LOOP(i *sa, i *sb, i *sy, in, out, expression)
 
-#define DEFINE(prefix, name, in, out, expression)                                                  \
+#define DEFINE(prefix, name, in, out, expression)                                                            \
   static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
-    STRIDED(in, out, expression)                                                                   \
+    STRIDED(in, out, expression)                                                                             \
   }
 
-#define FNN_BINARY(name, types, y, int_y, slope_a, slope_b)        \
+#define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) \
   DEFINE(binary_, name, float, float, y)                    \
   DEFINE(binary_int_, name, int64_t, int64_t, int_y)
 #include "binary.inc"
 #undef FNN_BINARY
 
-#define FNN_COMPARE(name, condition)                             \
-  DEFINE(compare_, name, float, uint8_t, (condition) ? 1 : 0)    \
+#define FNN_COMPARE(name, condition)                          \
+  DEFINE(compare_, name, float, uint8_t, (condition) ? 1 : 0) \
   DEFINE(compare_int_, name, int64_t, uint8_t, (condition) ? 1 : 0)
 #include "compare.inc"
 #undef FNN_COMPARE
 
-#define SLOPE(prefix, name, expression)                                                             \
-  static void prefix##name(size_t n, const float *a_, size_t sa, const float *b_, size_t sb,        \
-                           const float *g, size_t sg, float *d) {                                   \
-    if (sa == 1 && sb == 1 && sg == 1)                                                              \
-      for (size_t i = 0; i < n; i++) {                                                              \
-        const float a = a_[i], b = b_[i];                                                           \
-        (void)a, (void)b;                                                                           \
-        d[i] = g[i] * (expression);                                                                 \
-      }                                                                                             \
-    else                                                                                            \
-      for (size_t i = 0; i < n; i++) {                                                              \
-        const float a = a_[i * sa], b = b_[i * sb];                                                 \
-        (void)a, (void)b;                                                                           \
-        d[i] = g[i * sg] * (expression);                                                            \
-      }                                                                                             \
+#define SLOPE(prefix, name, expression)                                                                      \
+  static void prefix##name(size_t n, const float *a_, size_t sa, const float *b_, size_t sb, const float *g, \
+                           size_t sg, float *d) {                                                            \
+    if (sa == 1 && sb == 1 && sg == 1)                                                                       \
+      for (size_t i = 0; i < n; i++) {                                                                       \
+        const float a = a_[i], b = b_[i];                                                                    \
+        (void)a, (void)b;                                                                                    \
+        d[i] = g[i] * (expression);                                                                          \
+      }                                                                                                      \
+    else                                                                                                     \
+      for (size_t i = 0; i < n; i++) {                                                                       \
+        const float a = a_[i * sa], b = b_[i * sb];                                                          \
+        (void)a, (void)b;                                                                                    \
+        d[i] = g[i * sg] * (expression);                                                                     \
+      }                                                                                                      \
   }
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) \
-  SLOPE(slope_a_, name, slope_a)                     \
+  SLOPE(slope_a_, name, slope_a)                            \
   SLOPE(slope_b_, name, slope_b)
 #include "binary.inc"
 #undef FNN_BINARY
 
 /* ---- the rest ---- */
 
-#define WHERE(name, type)                                                                          \
-  static void name(size_t n, const uint8_t *c, size_t sc, const type *a, size_t sa, const type *b, \
-                   size_t sb, type *y, size_t sy) {                                                \
-    for (size_t i = 0; i < n; i++) y[i * sy] = c[i * sc] ? a[i * sa] : b[i * sb];                  \
+#define WHERE(name, type)                                                                                              \
+  static void name(size_t n, const uint8_t *c, size_t sc, const type *a, size_t sa, const type *b, size_t sb, type *y, \
+                   size_t sy) {                                                                                        \
+    for (size_t i = 0; i < n; i++) y[i * sy] = c[i * sc] ? a[i * sa] : b[i * sb];                                      \
   }
 WHERE(where, float)
 WHERE(where_int, int64_t)
@@ -148,46 +152,54 @@ static void scale_bytes(size_t n, const uint8_t *restrict x, float factor, float
 }
 
 const struct fnn_elementwise_kernels FNN_VARIANT(fnn_elementwise) = {
-    .unary = {
+    .unary =
+        {
 #define FNN_UNARY(name, params, y, slope, reads) unary_##name,
 #include "unary.inc"
 #undef FNN_UNARY
-    },
-    .unary_slope = {
+        },
+    .unary_slope =
+        {
 #define FNN_UNARY(name, params, y, slope, reads) slope_##name,
 #include "unary.inc"
 #undef FNN_UNARY
-    },
-    .binary = {
+        },
+    .binary =
+        {
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) binary_##name,
 #include "binary.inc"
 #undef FNN_BINARY
-    },
-    .binary_int = {
+        },
+    .binary_int =
+        {
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) binary_int_##name,
 #include "binary.inc"
 #undef FNN_BINARY
-    },
-    .binary_slope = {
+        },
+    .binary_slope =
+        {
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) {slope_a_##name, slope_b_##name},
 #include "binary.inc"
 #undef FNN_BINARY
-    },
-    .compare = {
+        },
+    .compare =
+        {
 #define FNN_COMPARE(name, condition) compare_##name,
 #include "compare.inc"
 #undef FNN_COMPARE
-    },
-    .compare_int = {
+        },
+    .compare_int =
+        {
 #define FNN_COMPARE(name, condition) compare_int_##name,
 #include "compare.inc"
 #undef FNN_COMPARE
-    },
-    .predicate = {
+        },
+    .predicate =
+        {
 #define FNN_PREDICATE(name, condition) predicate_##name,
 #include "predicate.inc"
 #undef FNN_PREDICATE
-    },
+        },
     .where = where,
     .where_int = where_int,
     .accumulate = accumulate,

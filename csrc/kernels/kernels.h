@@ -46,27 +46,25 @@ struct fnn_elementwise_kernels {
   /* y[i] = f(x[i]; p) */
   void (*unary[FNN_UNARY_COUNT])(size_t n, const float *x, float *y, const float *p);
   /* d[i] = g[i] * f'(i); `saved` is x or y, as unary.inc says, or not looked at */
-  void (*unary_slope[FNN_UNARY_COUNT])(size_t n, const float *saved, const float *g, float *d,
-                                       const float *p);
+  void (*unary_slope[FNN_UNARY_COUNT])(size_t n, const float *saved, const float *g, float *d, const float *p);
   /* y[i*sy] = f(a[i*sa], b[i*sb]) */
-  void (*binary[FNN_BINARY_COUNT])(size_t n, const float *a, size_t sa, const float *b, size_t sb,
-                                   float *y, size_t sy);
+  void (*binary[FNN_BINARY_COUNT])(size_t n, const float *a, size_t sa, const float *b, size_t sb, float *y, size_t sy);
   /* the same on integers, wrapping around */
-  void (*binary_int[FNN_BINARY_COUNT])(size_t n, const int64_t *a, size_t sa, const int64_t *b,
-                                       size_t sb, int64_t *y, size_t sy);
+  void (*binary_int[FNN_BINARY_COUNT])(size_t n, const int64_t *a, size_t sa, const int64_t *b, size_t sb, int64_t *y,
+                                       size_t sy);
   /* d[i] = g[i*sg] * df/da, and df/db */
-  void (*binary_slope[FNN_BINARY_COUNT][2])(size_t n, const float *a, size_t sa, const float *b,
-                                            size_t sb, const float *g, size_t sg, float *d);
-  void (*compare[FNN_COMPARE_COUNT])(size_t n, const float *a, size_t sa, const float *b, size_t sb,
-                                     uint8_t *y, size_t sy);
-  void (*compare_int[FNN_COMPARE_COUNT])(size_t n, const int64_t *a, size_t sa, const int64_t *b,
-                                         size_t sb, uint8_t *y, size_t sy);
+  void (*binary_slope[FNN_BINARY_COUNT][2])(size_t n, const float *a, size_t sa, const float *b, size_t sb,
+                                            const float *g, size_t sg, float *d);
+  void (*compare[FNN_COMPARE_COUNT])(size_t n, const float *a, size_t sa, const float *b, size_t sb, uint8_t *y,
+                                     size_t sy);
+  void (*compare_int[FNN_COMPARE_COUNT])(size_t n, const int64_t *a, size_t sa, const int64_t *b, size_t sb, uint8_t *y,
+                                         size_t sy);
   void (*predicate[FNN_PREDICATE_COUNT])(size_t n, const float *x, uint8_t *y);
   /* y[i*sy] = c[i*sc] ? a[i*sa] : b[i*sb] */
-  void (*where)(size_t n, const uint8_t *c, size_t sc, const float *a, size_t sa, const float *b,
-                size_t sb, float *y, size_t sy);
-  void (*where_int)(size_t n, const uint8_t *c, size_t sc, const int64_t *a, size_t sa,
-                    const int64_t *b, size_t sb, int64_t *y, size_t sy);
+  void (*where)(size_t n, const uint8_t *c, size_t sc, const float *a, size_t sa, const float *b, size_t sb, float *y,
+                size_t sy);
+  void (*where_int)(size_t n, const uint8_t *c, size_t sc, const int64_t *a, size_t sa, const int64_t *b, size_t sb,
+                    int64_t *y, size_t sy);
   /* y[i] += x[i] */
   void (*accumulate)(size_t n, const float *x, float *y);
   /* y[i] = x[i] * factor */
@@ -94,12 +92,12 @@ struct fnn_reduce_kernels {
 
 /* A window that slides over an image of H x W pixels. */
 struct fnn_window {
-  size_t h, w;               /* input pixels */
-  size_t r, s;               /* kernel */
-  size_t p, q;               /* output pixels */
-  size_t stride[2];          /* rows, columns */
+  size_t h, w;      /* input pixels */
+  size_t r, s;      /* kernel */
+  size_t p, q;      /* output pixels */
+  size_t stride[2]; /* rows, columns */
   size_t dilation[2];
-  size_t top, left;          /* zeros before the first row and column */
+  size_t top, left; /* zeros before the first row and column */
 };
 
 /* window.c: convolution's two rearrangements, and pooling, on one image or one plane of it. */
@@ -132,8 +130,8 @@ struct fnn_random_kernels {
   /* y[2j] and y[2j + 1] normal, by Box and Muller's method (1958), from counter first + j */
   void (*normal)(size_t n, uint64_t seed, uint64_t first, float mean, float deviation, float *y);
   /* y[i] = x[i] * scale where number start + i is not below `drop`, else 0; in place is fine */
-  void (*dropout)(size_t n, uint64_t seed, uint64_t first, uint64_t start, float drop, float scale,
-                  const float *x, float *y);
+  void (*dropout)(size_t n, uint64_t seed, uint64_t first, uint64_t start, float drop, float scale, const float *x,
+                  float *y);
 };
 
 /* update.c: one step of each optimizer over a parameter w with gradient g, in one pass. What the states

@@ -6,25 +6,25 @@
 
 enum { LANES = 16, BLOCK = 1024 };
 
-#define LANED_SUM(name, parameters, term)                                    \
-  static double name parameters {                                            \
-    double total = 0.0;                                                      \
-    size_t i = 0;                                                            \
-    while (i + LANES <= n) {                                                 \
+#define LANED_SUM(name, parameters, term)                                             \
+  static double name parameters {                                                     \
+    double total = 0.0;                                                               \
+    size_t i = 0;                                                                     \
+    while (i + LANES <= n) {                                                          \
       size_t left = (n - i) / LANES * LANES, end = i + (left < BLOCK ? left : BLOCK); \
-      float lane[LANES] = {0};                                               \
-      for (; i < end; i += LANES)                                            \
-        for (size_t l = 0; l < LANES; l++) {                                 \
-          const size_t k = i + l;                                            \
-          lane[l] += (term);                                                 \
-        }                                                                    \
-      for (size_t l = 0; l < LANES; l++) total += lane[l];                   \
-    }                                                                        \
-    for (; i < n; i++) {                                                     \
-      const size_t k = i;                                                    \
-      total += (term);                                                       \
-    }                                                                        \
-    return total;                                                            \
+      float lane[LANES] = {0};                                                        \
+      for (; i < end; i += LANES)                                                     \
+        for (size_t l = 0; l < LANES; l++) {                                          \
+          const size_t k = i + l;                                                     \
+          lane[l] += (term);                                                          \
+        }                                                                             \
+      for (size_t l = 0; l < LANES; l++) total += lane[l];                            \
+    }                                                                                 \
+    for (; i < n; i++) {                                                              \
+      const size_t k = i;                                                             \
+      total += (term);                                                                \
+    }                                                                                 \
+    return total;                                                                     \
   }
 
 LANED_SUM(sum, (size_t n, const float *x), x[k])

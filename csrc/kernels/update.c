@@ -5,17 +5,17 @@
 
 #include "variant.h"
 
-#define UPDATE(name, ...)                                                                        \
-  static void name(size_t n, float *w_, const float *g_, float *const *s, const float *h) {      \
-    (void)s;                                                                                     \
-    const float lr = h[2];                                                                       \
-    for (size_t i = 0; i < n; i++) {                                                             \
-      const float scaled = g_[i] * h[0];                                                         \
-      const float g = scaled > h[1] ? h[1] : scaled < -h[1] ? -h[1] : scaled;                    \
-      float w = w_[i] - w_[i] * h[3];                                                            \
-      __VA_ARGS__;                                                                               \
-      w_[i] = w;                                                                                 \
-    }                                                                                            \
+#define UPDATE(name, ...)                                                                   \
+  static void name(size_t n, float *w_, const float *g_, float *const *s, const float *h) { \
+    (void)s;                                                                                \
+    const float lr = h[2];                                                                  \
+    for (size_t i = 0; i < n; i++) {                                                        \
+      const float scaled = g_[i] * h[0];                                                    \
+      const float g = scaled > h[1] ? h[1] : scaled < -h[1] ? -h[1] : scaled;               \
+      float w = w_[i] - w_[i] * h[3];                                                       \
+      __VA_ARGS__;                                                                          \
+      w_[i] = w;                                                                            \
+    }                                                                                       \
   }
 
 UPDATE(sgd, w -= lr * g)

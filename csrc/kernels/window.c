@@ -7,8 +7,8 @@
 static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 /* The output positions o in [*first, *last) whose input o * stride + offset - before lies in 0 .. size-1. */
-static void valid_range(size_t outputs, size_t stride, size_t offset, size_t before, size_t size,
-                        size_t *first, size_t *last) {
+static void valid_range(size_t outputs, size_t stride, size_t offset, size_t before, size_t size, size_t *first,
+                        size_t *last) {
   *first = offset >= before ? 0 : min_size((before - offset + stride - 1) / stride, outputs);
   *last = size + before <= offset ? 0 : min_size((size + before - offset - 1) / stride + 1, outputs);
   if (*last < *first) *last = *first;
@@ -132,20 +132,20 @@ static void max_pool_back(const struct fnn_window *w, const float *restrict x, c
 }
 
 /* Calls back for each pixel of each window, with 1 / (number of pixels that count). */
-#define FOR_EACH_TAP(body)                                                                             \
-  for (size_t p = 0; p < w->p; p++)                                                                    \
-    for (size_t q = 0; q < w->q; q++) {                                                                \
-      struct span rows = span_of(p, w->stride[0], w->r, w->dilation[0], w->top, w->h);                 \
-      struct span columns = span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);             \
+#define FOR_EACH_TAP(body)                                                                                 \
+  for (size_t p = 0; p < w->p; p++)                                                                        \
+    for (size_t q = 0; q < w->q; q++) {                                                                    \
+      struct span rows = span_of(p, w->stride[0], w->r, w->dilation[0], w->top, w->h);                     \
+      struct span columns = span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);                 \
       const size_t taps = whole ? w->r * w->s : (rows.last - rows.first) * (columns.last - columns.first); \
-      const float factor = taps ? 1.0f / (float)taps : 0.0f;                                           \
-      const size_t out = p * w->q + q;                                                                 \
-      for (size_t r = rows.first; r < rows.last; r++)                                                  \
-        for (size_t s = columns.first; s < columns.last; s++) {                                        \
-          size_t row = (size_t)(rows.origin + (ptrdiff_t)(r * w->dilation[0]));                        \
-          const size_t in = row * w->w + (size_t)(columns.origin + (ptrdiff_t)(s * w->dilation[1]));   \
-          body;                                                                                        \
-        }                                                                                              \
+      const float factor = taps ? 1.0f / (float)taps : 0.0f;                                               \
+      const size_t out = p * w->q + q;                                                                     \
+      for (size_t r = rows.first; r < rows.last; r++)                                                      \
+        for (size_t s = columns.first; s < columns.last; s++) {                                            \
+          size_t row = (size_t)(rows.origin + (ptrdiff_t)(r * w->dilation[0]));                            \
+          const size_t in = row * w->w + (size_t)(columns.origin + (ptrdiff_t)(s * w->dilation[1]));       \
+          body;                                                                                            \
+        }                                                                                                  \
     }
 
 static void avg_pool(const struct fnn_window *w, int whole, const float *restrict x, float *restrict y) {

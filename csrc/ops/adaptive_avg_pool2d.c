@@ -8,9 +8,8 @@ struct adaptive_avg_pool2d {
   size_t size[2];
 };
 static const struct adaptive_avg_pool2d defaults;
-static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                      FNN_PARAM(adaptive_avg_pool2d, size, FNN_PAIR, .least = 1),
-                                      {0}};
+static const struct fnn_arg args[] = {
+    {.name = "input", .kind = FNN_TENSOR}, FNN_PARAM(adaptive_avg_pool2d, size, FNN_PAIR, .least = 1), {0}};
 
 static enum fnn_status infer(struct fnn_call *call) {
   const size_t *size = ((const struct adaptive_avg_pool2d *)call->params)->size;

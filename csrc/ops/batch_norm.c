@@ -45,7 +45,8 @@ static enum fnn_status check(struct fnn_call *call) {
   for (size_t i = 1; i < call->inputs; i++) {
     const struct fnn_shape *vector = fnn_in_shape(call, i);
     if (call->in[i] && (vector->rank != 1 || vector->size[0] != x->size[1]))
-      return fnn_refuse(call, call->op->args[i].name, "expected (%zu), got %s", x->size[1], fnn_shape_text(vector, text));
+      return fnn_refuse(call, call->op->args[i].name, "expected (%zu), got %s", x->size[1],
+                        fnn_shape_text(vector, text));
   }
   fnn_out(call, 0, FNN_FLOAT32, x);
   return FNN_OK;
@@ -79,7 +80,8 @@ static void train_channels(void *user, size_t first, size_t last, int worker) {
     double total = 0.0, squares = 0.0;
     for (size_t i = 0; i < e->n; i++) total += job->kernels->reduce->sum(e->pixels, job->x + at(e, i, c));
     float mean = count > 0.0 ? (float)(total / count) : 0.0f;
-    for (size_t i = 0; i < e->n; i++) squares += job->kernels->reduce->sum_squares(e->pixels, job->x + at(e, i, c), mean);
+    for (size_t i = 0; i < e->n; i++)
+      squares += job->kernels->reduce->sum_squares(e->pixels, job->x + at(e, i, c), mean);
     float variance = count > 0.0 ? (float)(squares / count) : 0.0f;
     job->mean_out[c] = mean;
     job->variance_out[c] = variance;

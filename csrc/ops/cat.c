@@ -7,9 +7,8 @@ struct cat {
   int dim;
 };
 static const struct cat defaults = {0};
-static const struct fnn_arg args[] = {{.name = "tensors", .kind = FNN_TENSORS},
-                                      FNN_PARAM(cat, dim, FNN_AXIS, .flags = FNN_OPTIONAL),
-                                      {0}};
+static const struct fnn_arg args[] = {
+    {.name = "tensors", .kind = FNN_TENSORS}, FNN_PARAM(cat, dim, FNN_AXIS, .flags = FNN_OPTIONAL), {0}};
 
 static int axis_of(const struct fnn_call *call) { return ((const struct cat *)call->params)->dim; }
 

@@ -8,15 +8,14 @@ struct conv2d {
   struct fnn_padding padding;
 };
 static const struct conv2d defaults = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-static const struct fnn_arg args[] = {
-    {.name = "input", .kind = FNN_TENSOR},
-    {.name = "weight", .kind = FNN_TENSOR},
-    {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-    FNN_PARAM(conv2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
-    FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),
-    FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
-    FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
-    {0}};
+static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
+                                      {.name = "weight", .kind = FNN_TENSOR},
+                                      {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+                                      FNN_PARAM(conv2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
+                                      FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),
+                                      FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
+                                      FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
+                                      {0}};
 
 static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolution *conv) {
   const struct conv2d *params = call->params;

@@ -25,13 +25,15 @@ static const struct fnn_arg args[] = {
 static enum fnn_status along(const struct fnn_call *call, int axis, size_t kernel, size_t before, size_t after,
                              size_t *size, size_t *zeros) {
   const struct conv_transpose2d *params = call->params;
-  size_t inputs = fnn_in_shape(call, 0)->size[2 + axis], stride = params->stride[axis], extra = params->output_padding[axis];
+  size_t inputs = fnn_in_shape(call, 0)->size[2 + axis], stride = params->stride[axis],
+         extra = params->output_padding[axis];
   size_t spread, reach;
   if (extra >= stride && extra >= params->dilation[axis])
     return fnn_refuse(call, "output_padding", "expected less than the stride %zu or the dilation %zu, got %zu", stride,
                       params->dilation[axis], extra);
-  if (!fnn_multiply(inputs ? inputs - 1 : 0, stride, &spread) || !fnn_multiply(kernel - 1, params->dilation[axis], &reach) ||
-      spread > SIZE_MAX / 8 || reach > SIZE_MAX / 8 || before > SIZE_MAX / 8 || after > SIZE_MAX / 8)
+  if (!fnn_multiply(inputs ? inputs - 1 : 0, stride, &spread) ||
+      !fnn_multiply(kernel - 1, params->dilation[axis], &reach) || spread > SIZE_MAX / 8 || reach > SIZE_MAX / 8 ||
+      before > SIZE_MAX / 8 || after > SIZE_MAX / 8)
     return fnn_refuse(call, "input", "the result is too large to address");
   reach++;
   if (params->padding.mode == FNN_PAD_SAME) {
@@ -40,8 +42,8 @@ static enum fnn_status along(const struct fnn_call *call, int axis, size_t kerne
     return FNN_OK;
   }
   if (spread + reach + extra <= before + after)
-    return fnn_refuse(call, "padding", "expected less than the %zu pixels of the result, got %zu", spread + reach + extra,
-                      before + after);
+    return fnn_refuse(call, "padding", "expected less than the %zu pixels of the result, got %zu",
+                      spread + reach + extra, before + after);
   *size = spread + reach + extra - before - after;
   *zeros = before;
   return FNN_OK;

@@ -90,7 +90,8 @@ static void back_input_images(void *user, size_t first, size_t last, int worker)
     size_t group = i % job->conv->groups;
     float *dx = job->out + i * e->x_group;
     fnn_gemm_serial(e->taps, e->pixels, e->filters, (struct fnn_matrix){job->weight + group * e->w_group, 1, e->taps},
-                    (struct fnn_matrix){job->g + i * e->y_group, e->pixels, 1}, 0.0f, e->direct ? dx : columns, e->pixels);
+                    (struct fnn_matrix){job->g + i * e->y_group, e->pixels, 1}, 0.0f, e->direct ? dx : columns,
+                    e->pixels);
     if (e->direct) continue;
     memset(dx, 0, e->x_group * sizeof *dx);
     job->kernels->col2im(&job->conv->window, e->channels, columns, dx);
@@ -126,8 +127,8 @@ static void back_weight_parts(void *user, size_t first, size_t last, int worker)
   }
 }
 
-enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
-                                         const float *x, float *dw) {
+enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const struct fnn_convolution *conv,
+                                         const float *g, const float *x, float *dw) {
   struct job job = job_for(context, conv);
   size_t count = conv->groups * job.e.w_group, n = conv->n ? conv->n : 1;
   job.part = (n + MAX_PARTS - 1) / MAX_PARTS;
@@ -160,12 +161,14 @@ static void back_bias_channels(void *user, size_t first, size_t last, int worker
   size_t pixels = job->conv->window.p * job->conv->window.q;
   for (size_t k = first; k < last; k++) {
     double total = 0.0;
-    for (size_t i = 0; i < job->conv->n; i++) total += job->kernels->sum(pixels, job->g + (i * job->conv->k + k) * pixels);
+    for (size_t i = 0; i < job->conv->n; i++)
+      total += job->kernels->sum(pixels, job->g + (i * job->conv->k + k) * pixels);
     job->db[k] = (float)total;
   }
 }
 
-void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g, float *db) {
+void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
+                            float *db) {
   struct bias_job job = {conv, context->kernels->reduce, g, db};
   fnn_parallel(context, conv->k, 4, back_bias_channels, &job);
 }

@@ -22,8 +22,8 @@ enum fnn_status fnn_convolve_back_input(struct fnn_context *context, const struc
                                         const float *weight, float *dx) FNN_CHECK;
 
 /* dw = the gradient of weight, summed over the images in an order that depends on N alone. */
-enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
-                                         const float *x, float *dw) FNN_CHECK;
+enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const struct fnn_convolution *conv,
+                                         const float *g, const float *x, float *dw) FNN_CHECK;
 
 /* db = the sum of g over images and pixels, for each of the K channels. */
 void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g, float *db);

@@ -1,7 +1,8 @@
 /* clone(x): a dense copy. to(x, dtype): the same elements in another type. */
 #include "op.h"
 
-#define INPUT {.name = "input", .kind = FNN_TENSOR}
+#define INPUT \
+  { .name = "input", .kind = FNN_TENSOR }
 
 struct to {
   int dtype;

@@ -19,14 +19,16 @@ enum reduction { MEAN, SUM, NONE };
 static const struct cross_entropy defaults = {0};
 static const char *const reductions[] = {"mean", "sum", "none", NULL};
 
-#define LOGITS {.name = "input", .kind = FNN_TENSOR}
-#define WEIGHT {.name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL}
+#define LOGITS \
+  { .name = "input", .kind = FNN_TENSOR }
+#define WEIGHT \
+  { .name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL }
 #define SMOOTHING FNN_PARAM(cross_entropy, label_smoothing, FNN_FLOAT, .flags = FNN_OPTIONAL)
 #define REDUCTION FNN_PARAM(cross_entropy, reduction, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = reductions)
 static const struct fnn_arg classes_args[] = {
     LOGITS, {.name = "target", .kind = FNN_INDICES}, WEIGHT, SMOOTHING, REDUCTION, {0}};
-static const struct fnn_arg soft_args[] = {
-    LOGITS, {.name = "target", .kind = FNN_TENSOR}, WEIGHT, SMOOTHING, REDUCTION, {0}};
+static const struct fnn_arg soft_args[] = {LOGITS, {.name = "target", .kind = FNN_TENSOR}, WEIGHT, SMOOTHING, REDUCTION,
+                                           {0}};
 
 static enum fnn_status check(struct fnn_call *call) {
   const struct cross_entropy *params = call->params;
@@ -58,8 +60,8 @@ static enum fnn_status soft_infer(struct fnn_call *call) {
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   FNN_TRY(check(call));
   if (!fnn_shape_equal(fnn_in_shape(call, 0), fnn_in_shape(call, 1)))
-    return fnn_refuse(call, "target", "expected %s, as the logits have, got %s", fnn_shape_text(fnn_in_shape(call, 0), a),
-                      fnn_shape_text(fnn_in_shape(call, 1), b));
+    return fnn_refuse(call, "target", "expected %s, as the logits have, got %s",
+                      fnn_shape_text(fnn_in_shape(call, 0), a), fnn_shape_text(fnn_in_shape(call, 1), b));
   return FNN_OK;
 }
 
@@ -137,19 +139,19 @@ static enum fnn_status backward(struct fnn_call *call) {
   return FNN_OK;
 }
 
-#define CROSS_ENTROPY_OP(name_, args_, infer_)                             \
-  const struct fnn_op fnn_op_##name_ = {                                   \
-      .name = #name_,                                                      \
-      .args = args_,                                                       \
-      .defaults = &defaults,                                               \
-      .params_bytes = sizeof(struct cross_entropy),                        \
-      .types = FNN_FLOATS,                                                 \
-      .saves = FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_OUT(1),          \
-      .outputs = 2,                                                        \
-      .hidden = 1,                                                         \
-      .infer = infer_,                                                     \
-      .forward = forward,                                                  \
-      .backward = backward,                                                \
+#define CROSS_ENTROPY_OP(name_, args_, infer_)                    \
+  const struct fnn_op fnn_op_##name_ = {                          \
+      .name = #name_,                                             \
+      .args = args_,                                              \
+      .defaults = &defaults,                                      \
+      .params_bytes = sizeof(struct cross_entropy),               \
+      .types = FNN_FLOATS,                                        \
+      .saves = FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_OUT(1), \
+      .outputs = 2,                                               \
+      .hidden = 1,                                                \
+      .infer = infer_,                                            \
+      .forward = forward,                                         \
+      .backward = backward,                                       \
   }
 CROSS_ENTROPY_OP(cross_entropy_classes, classes_args, classes_infer);
 CROSS_ENTROPY_OP(cross_entropy_soft, soft_args, soft_infer);

@@ -20,7 +20,8 @@ static enum fnn_status infer(struct fnn_call *call) {
   const struct dropout *params = call->params;
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   char text[FNN_SHAPE_TEXT];
-  if (!(params->rate >= 0.0 && params->rate < 1.0)) return fnn_refuse(call, "rate", "expected 0 <= rate < 1, got %g", params->rate);
+  if (!(params->rate >= 0.0 && params->rate < 1.0))
+    return fnn_refuse(call, "rate", "expected 0 <= rate < 1, got %g", params->rate);
   if (params->channels && x->rank < 2)
     return fnn_refuse(call, "input", "expected (images,channels,...), got %s", fnn_shape_text(x, text));
   fnn_out(call, 0, FNN_FLOAT32, x);

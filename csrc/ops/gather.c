@@ -18,8 +18,8 @@ static enum fnn_status infer(struct fnn_call *call) {
   int fits = x->rank == index->rank;
   for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->size[i] <= x->size[i];
   if (!fits)
-    return fnn_refuse(call, "index", "expected a shape within %s but for axis %d, got %s", fnn_shape_text(x, a), axis + 1,
-                      fnn_shape_text(index, b));
+    return fnn_refuse(call, "index", "expected a shape within %s but for axis %d, got %s", fnn_shape_text(x, a),
+                      axis + 1, fnn_shape_text(index, b));
   FNN_TRY(fnn_check_indices(call, "index", call->in[1], x->size[axis]));
   fnn_out(call, 0, call->in_spec[0].dtype, index);
   return FNN_OK;
@@ -37,9 +37,9 @@ static size_t place(const struct fnn_shape *x, const struct fnn_shape *index, co
   return offset;
 }
 
-#define GATHER(data)                                                           \
-  for (size_t i = 0; i < n; i++)                                               \
-    data(call->out[0])[i] = data(call->in[0])[place(fnn_in_shape(call, 0), index, at, axis, i)]
+#define GATHER(data)             \
+  for (size_t i = 0; i < n; i++) \
+  data(call->out[0])[i] = data(call->in[0])[place(fnn_in_shape(call, 0), index, at, axis, i)]
 
 static enum fnn_status forward(struct fnn_call *call) {
   int axis = ((const struct gather *)call->params)->dim;

@@ -19,8 +19,10 @@ struct norm {
 static const struct norm layer_defaults = {.axes = 1, .groups = 1, .epsilon = 1e-3};
 static const struct norm group_defaults = {.epsilon = 1e-3};
 
-#define WEIGHT {.name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL}
-#define BIAS {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL}
+#define WEIGHT \
+  { .name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL }
+#define BIAS \
+  { .name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL }
 #define EPSILON FNN_PARAM(norm, epsilon, FNN_FLOAT, .flags = FNN_OPTIONAL)
 static const struct fnn_arg layer_args[] = {{.name = "input", .kind = FNN_TENSOR},
                                             WEIGHT,
@@ -28,12 +30,8 @@ static const struct fnn_arg layer_args[] = {{.name = "input", .kind = FNN_TENSOR
                                             FNN_PARAM(norm, axes, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
                                             EPSILON,
                                             {0}};
-static const struct fnn_arg group_args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                            FNN_PARAM(norm, groups, FNN_SIZE, .least = 1),
-                                            WEIGHT,
-                                            BIAS,
-                                            EPSILON,
-                                            {0}};
+static const struct fnn_arg group_args[] = {
+    {.name = "input", .kind = FNN_TENSOR}, FNN_PARAM(norm, groups, FNN_SIZE, .least = 1), WEIGHT, BIAS, EPSILON, {0}};
 
 /* Row r of `length` values; its value i has weight number (r % groups) * (length / repeat) + i / repeat. */
 struct extent {
@@ -53,16 +51,19 @@ static struct extent group_extent(const struct fnn_call *call) {
   return (struct extent){x->size[0] * groups, x->size[1] / groups * pixels, groups, pixels, x->size[1]};
 }
 
-static enum fnn_status check_vector(const struct fnn_call *call, size_t i, const char *name, const struct fnn_shape *expected) {
+static enum fnn_status check_vector(const struct fnn_call *call, size_t i, const char *name,
+                                    const struct fnn_shape *expected) {
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   if (!call->in[i] || fnn_shape_equal(fnn_in_shape(call, i), expected)) return FNN_OK;
-  return fnn_refuse(call, name, "expected %s, got %s", fnn_shape_text(expected, a), fnn_shape_text(fnn_in_shape(call, i), b));
+  return fnn_refuse(call, name, "expected %s, got %s", fnn_shape_text(expected, a),
+                    fnn_shape_text(fnn_in_shape(call, i), b));
 }
 
 static enum fnn_status layer_infer(struct fnn_call *call) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   size_t axes = ((const struct norm *)call->params)->axes;
-  if (axes > (size_t)x->rank) return fnn_refuse(call, "axes", "expected at most %d, the axes of the input, got %zu", x->rank, axes);
+  if (axes > (size_t)x->rank)
+    return fnn_refuse(call, "axes", "expected at most %d, the axes of the input, got %zu", x->rank, axes);
   struct fnn_shape expected = fnn_shape_of((int)axes, x->size + x->rank - axes);
   FNN_TRY(check_vector(call, 1, "weight", &expected));
   FNN_TRY(check_vector(call, 2, "bias", &expected));
@@ -75,7 +76,8 @@ static enum fnn_status group_infer(struct fnn_call *call) {
   size_t groups = ((const struct norm *)call->params)->groups;
   char text[FNN_SHAPE_TEXT];
   if (x->rank < 2) return fnn_refuse(call, "input", "expected (images,channels,...), got %s", fnn_shape_text(x, text));
-  if (x->size[1] % groups != 0) return fnn_refuse(call, "groups", "expected a divisor of the %zu channels, got %zu", x->size[1], groups);
+  if (x->size[1] % groups != 0)
+    return fnn_refuse(call, "groups", "expected a divisor of the %zu channels, got %zu", x->size[1], groups);
   struct fnn_shape expected = {1, {x->size[1]}};
   FNN_TRY(check_vector(call, 1, "weight", &expected));
   FNN_TRY(check_vector(call, 2, "bias", &expected));
@@ -135,7 +137,8 @@ static void back_rows(void *user, size_t first, size_t last, int worker) {
     for (size_t i = 0; i < e->length / e->repeat; i++) {
       double weight = job->weight ? job->weight[w + i] : 1.0;
       sum_v += weight * job->kernels->reduce->sum(e->repeat, g + i * e->repeat);
-      sum_vh += weight * m.rstd * job->kernels->reduce->dot_centered(e->repeat, x + i * e->repeat, m.mean, g + i * e->repeat);
+      sum_vh +=
+          weight * m.rstd * job->kernels->reduce->dot_centered(e->repeat, x + i * e->repeat, m.mean, g + i * e->repeat);
     }
     double mean_v = sum_v / (double)e->length, b = -m.rstd * m.rstd * sum_vh / (double)e->length;
     for (size_t i = 0; i < e->length / e->repeat; i++) {
@@ -175,7 +178,8 @@ static enum fnn_status affine_gradients(struct fnn_call *call, const struct job 
     struct moments m = moments_of(job, x);
     size_t w = first_weight(e, row);
     for (size_t i = 0; i < e->length / e->repeat; i++) {
-      total[w + i] += m.rstd * job->kernels->reduce->dot_centered(e->repeat, x + i * e->repeat, m.mean, g + i * e->repeat);
+      total[w + i] +=
+          m.rstd * job->kernels->reduce->dot_centered(e->repeat, x + i * e->repeat, m.mean, g + i * e->repeat);
       total[e->weights + w + i] += job->kernels->reduce->sum(e->repeat, g + i * e->repeat);
     }
   }

@@ -10,7 +10,8 @@ static inline enum fnn_status fnn_check_indices(const struct fnn_call *call, con
   const int64_t *at = fnn_ints(index);
   for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++)
     if (at[i] < 0 || (uint64_t)at[i] >= limit)
-      return fnn_refuse(call, name, "number %zu: expected 1..%zu, got %lld", i + 1, limit, (long long)((uint64_t)at[i] + 1));
+      return fnn_refuse(call, name, "number %zu: expected 1..%zu, got %lld", i + 1, limit,
+                        (long long)((uint64_t)at[i] + 1));
   return FNN_OK;
 }
 

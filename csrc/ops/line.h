@@ -9,9 +9,10 @@ struct fnn_line_params {
   int axis; /* -1: the last */
 };
 
-#define FNN_LINE_ARGS(struct_name, field) \
-  {.name = "input", .kind = FNN_TENSOR},  \
-      {.name = "dim", .kind = FNN_AXIS, .flags = FNN_OPTIONAL, .offset = offsetof(struct struct_name, field)}
+#define FNN_LINE_ARGS(struct_name, field)                                                                 \
+  {.name = "input", .kind = FNN_TENSOR}, {                                                                \
+    .name = "dim", .kind = FNN_AXIS, .flags = FNN_OPTIONAL, .offset = offsetof(struct struct_name, field) \
+  }
 
 struct fnn_lines {
   size_t outer, n, inner;

@@ -25,7 +25,8 @@ static enum fnn_status infer(struct fnn_call *call) {
   char text[FNN_SHAPE_TEXT];
   if (shape.rank == 0) return fnn_refuse(call, "input", "expected at least one axis, got a single number");
   if (w->rank != 2 || w->size[1] != shape.size[shape.rank - 1])
-    return fnn_refuse(call, "weight", "expected (outputs,%zu), got %s", shape.size[shape.rank - 1], fnn_shape_text(w, text));
+    return fnn_refuse(call, "weight", "expected (outputs,%zu), got %s", shape.size[shape.rank - 1],
+                      fnn_shape_text(w, text));
   shape.size[shape.rank - 1] = w->size[0];
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != w->size[0]))
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));

@@ -4,7 +4,8 @@
 #include "../kernels/kernels.h"
 #include "op.h"
 
-static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR}, {.name = "other", .kind = FNN_TENSOR}, {0}};
+static const struct fnn_arg args[] = {
+    {.name = "input", .kind = FNN_TENSOR}, {.name = "other", .kind = FNN_TENSOR}, {0}};
 
 /* ---- shapes ---- */
 
@@ -34,7 +35,8 @@ static enum fnn_status infer(struct fnn_call *call) {
   const struct fnn_shape *a = fnn_in_shape(call, 0), *b = fnn_in_shape(call, 1);
   char ta[FNN_SHAPE_TEXT], tb[FNN_SHAPE_TEXT];
   struct fnn_shape shape;
-  if (a->rank == 0 || b->rank == 0) return fnn_refuse(call, a->rank ? "other" : "input", "expected at least one axis, got a single number");
+  if (a->rank == 0 || b->rank == 0)
+    return fnn_refuse(call, a->rank ? "other" : "input", "expected at least one axis, got a single number");
   size_t k = a->size[a->rank - 1], k_b = b->size[b->rank - (b->rank > 1 ? 2 : 1)];
   if (k != k_b)
     return fnn_fail(call->context, FNN_INVALID, "matmul: shapes %s and %s do not fit: %zu columns and %zu rows",
@@ -112,8 +114,13 @@ static enum fnn_status product(struct fnn_tensor *a_, struct fnn_tensor *b_, str
   enum fnn_status status = for_blas(b_, &b);
   if (status == FNN_OK) {
     int rank = a->shape.rank;
-    struct job job = {a, b, batch_shape(&out->shape), a->shape.size[rank - 2], b->shape.size[b->shape.rank - 1],
-                      a->shape.size[rank - 1], fnn_floats(out)};
+    struct job job = {a,
+                      b,
+                      batch_shape(&out->shape),
+                      a->shape.size[rank - 2],
+                      b->shape.size[b->shape.rank - 1],
+                      a->shape.size[rank - 1],
+                      fnn_floats(out)};
     size_t count = fnn_shape_numel(&job.batch), work = job.m * job.n * job.k;
     if (is_tall(&job)) {
       struct fnn_matrix tall = {fnn_floats(a), job.k, 1};
@@ -151,7 +158,8 @@ static enum fnn_status as_matrices(const struct fnn_tensor *x, const struct fnn_
 }
 
 static enum fnn_status forward(struct fnn_call *call) {
-  struct fnn_shape shape_a = matrix_shape(fnn_in_shape(call, 0), 0), shape_b = matrix_shape(fnn_in_shape(call, 1), 1), shape;
+  struct fnn_shape shape_a = matrix_shape(fnn_in_shape(call, 0), 0), shape_b = matrix_shape(fnn_in_shape(call, 1), 1),
+                   shape;
   struct fnn_tensor *a = NULL, *b = NULL, *out = NULL;
   size_t stride[FNN_MAX_RANK];
   FNN_TRY(product_shape(call, &shape));

@@ -7,9 +7,8 @@ struct one_hot {
   size_t classes;
 };
 static const struct one_hot defaults;
-static const struct fnn_arg args[] = {{.name = "index", .kind = FNN_INDICES},
-                                      FNN_PARAM(one_hot, classes, FNN_SIZE, .least = 1),
-                                      {0}};
+static const struct fnn_arg args[] = {
+    {.name = "index", .kind = FNN_INDICES}, FNN_PARAM(one_hot, classes, FNN_SIZE, .least = 1), {0}};
 
 static enum fnn_status infer(struct fnn_call *call) {
   struct fnn_shape shape = *fnn_in_shape(call, 0);
@@ -25,7 +24,8 @@ static enum fnn_status forward(struct fnn_call *call) {
   size_t classes = ((const struct one_hot *)call->params)->classes;
   float *y = fnn_floats(call->out[0]);
   memset(y, 0, fnn_tensor_numel(call->out[0]) * sizeof *y);
-  for (size_t i = 0, n = fnn_tensor_numel(call->in[0]); i < n; i++) y[i * classes + (size_t)fnn_ints(call->in[0])[i]] = 1.0f;
+  for (size_t i = 0, n = fnn_tensor_numel(call->in[0]); i < n; i++)
+    y[i * classes + (size_t)fnn_ints(call->in[0])[i]] = 1.0f;
   return FNN_OK;
 }
 

@@ -134,8 +134,8 @@ static enum fnn_status check_over(struct fnn_call *call, const struct fnn_tensor
     return fnn_fail(call->context, FNN_INVALID, "%s_: several elements of an expanded tensor share one place in memory",
                     call->op->name);
   if (over->dtype != FNN_FLOAT32 && call->out_spec[0].dtype == FNN_FLOAT32)
-    return fnn_fail(call->context, FNN_INVALID, "%s_: a float32 result does not fit into a tensor of %s", call->op->name,
-                    fnn_dtype_name(over->dtype));
+    return fnn_fail(call->context, FNN_INVALID, "%s_: a float32 result does not fit into a tensor of %s",
+                    call->op->name, fnn_dtype_name(over->dtype));
   return FNN_OK;
 }
 

@@ -28,29 +28,29 @@ struct fnn_call;
 
 enum fnn_arg_kind {
   /* tensors, numbered in this order in in[] */
-  FNN_TENSOR,   /* a tensor, or a number where FNN_OR_NUMBER */
-  FNN_INDICES,  /* a tensor of 1-based positions or classes in Lua, 0-based int64 in in[] */
-  FNN_TENSORS,  /* a list of tensors; the op's only tensor argument */
+  FNN_TENSOR,  /* a tensor, or a number where FNN_OR_NUMBER */
+  FNN_INDICES, /* a tensor of 1-based positions or classes in Lua, 0-based int64 in in[] */
+  FNN_TENSORS, /* a list of tensors; the op's only tensor argument */
   /* parameters, written to `offset` of the op's parameter struct */
-  FNN_INT,      /* int64_t */
-  FNN_SIZE,     /* size_t, at least `least` */
-  FNN_FLOAT,    /* double */
-  FNN_BOOL,     /* int */
-  FNN_CHOICE,   /* int: the place of a string in `choices` */
-  FNN_AXIS,     /* int: 1-based or negative in Lua, 0-based here */
-  FNN_AXES,     /* struct fnn_axes: one axis or a list of them; each at most once */
-  FNN_POSITION, /* int64_t: 1-based or negative in Lua; 0-based, or negative from the end, here */
-  FNN_SIZES,    /* struct fnn_shape: a list of sizes, or sizes as the last arguments; FNN_INFERRED for -1 */
+  FNN_INT,       /* int64_t */
+  FNN_SIZE,      /* size_t, at least `least` */
+  FNN_FLOAT,     /* double */
+  FNN_BOOL,      /* int */
+  FNN_CHOICE,    /* int: the place of a string in `choices` */
+  FNN_AXIS,      /* int: 1-based or negative in Lua, 0-based here */
+  FNN_AXES,      /* struct fnn_axes: one axis or a list of them; each at most once */
+  FNN_POSITION,  /* int64_t: 1-based or negative in Lua; 0-based, or negative from the end, here */
+  FNN_SIZES,     /* struct fnn_shape: a list of sizes, or sizes as the last arguments; FNN_INFERRED for -1 */
   FNN_AXIS_LIST, /* struct fnn_axes in the order given: a permutation */
-  FNN_PAIR,     /* size_t[2], at least `least`: one number for both, or two; rows first */
-  FNN_PADDING,  /* struct fnn_padding */
-  FNN_MARGINS   /* struct fnn_margins: {{before, after}, ...} */
+  FNN_PAIR,      /* size_t[2], at least `least`: one number for both, or two; rows first */
+  FNN_PADDING,   /* struct fnn_padding */
+  FNN_MARGINS    /* struct fnn_margins: {{before, after}, ...} */
 };
 
 enum fnn_arg_flags {
-  FNN_OPTIONAL = 1,   /* may be nil; a parameter then keeps its default */
-  FNN_OR_NUMBER = 2,  /* FNN_TENSOR: a Lua number will do */
-  FNN_NEW_AXIS = 4    /* FNN_AXIS: names a place between axes, so rank + 1 of them exist */
+  FNN_OPTIONAL = 1,  /* may be nil; a parameter then keeps its default */
+  FNN_OR_NUMBER = 2, /* FNN_TENSOR: a Lua number will do */
+  FNN_NEW_AXIS = 4   /* FNN_AXIS: names a place between axes, so rank + 1 of them exist */
 };
 
 /* A size that a list of sizes leaves open (-1 in Lua). */
@@ -80,23 +80,23 @@ struct fnn_arg {
 
 /* FNN_PARAM(struct, field, kind[, .flags = ...][, .least = ...][, .choices = ...]) */
 #define FNN_PARAM(struct_name, field, ...) \
-  {.name = #field, .offset = offsetof(struct struct_name, field), .kind = __VA_ARGS__}
+  { .name = #field, .offset = offsetof(struct struct_name, field), .kind = __VA_ARGS__ }
 
 /* ---- the descriptor ---- */
 
 /* What a tensor argument becomes before the op sees it. */
 enum fnn_types {
-  FNN_FLOATS, /* float32 */
+  FNN_FLOATS,  /* float32 */
   FNN_NUMBERS, /* float32 when one of them is, else int64 */
-  FNN_SAME,   /* the highest of their types: float32 > int64 > uint8 */
-  FNN_ANY     /* left as they are */
+  FNN_SAME,    /* the highest of their types: float32 > int64 > uint8 */
+  FNN_ANY      /* left as they are */
 };
 
 enum fnn_op_flags {
-  FNN_STRIDED = 1,   /* takes inputs of any strides */
-  FNN_VIEW = 2,      /* out[0] is a view of in[0]: infer fills view_stride and view_offset (absolute); no forward */
-  FNN_IN_PLACE = 4,  /* has a form `name_` that writes over in[0] */
-  FNN_METHOD = 8,    /* a method of tensors, and a function of the module */
+  FNN_STRIDED = 1,    /* takes inputs of any strides */
+  FNN_VIEW = 2,       /* out[0] is a view of in[0]: infer fills view_stride and view_offset (absolute); no forward */
+  FNN_IN_PLACE = 4,   /* has a form `name_` that writes over in[0] */
+  FNN_METHOD = 8,     /* a method of tensors, and a function of the module */
   FNN_FUNCTIONAL = 16 /* a function of nn.functional */
 };
 
@@ -112,9 +112,9 @@ struct fnn_op {
   enum fnn_types types;
   unsigned flags;
   unsigned saves;
-  int outputs;          /* 1 .. FNN_MAX_OUTPUTS */
-  int hidden;           /* the last `hidden` outputs are for backward alone */
-  unsigned indices;     /* bit i: out[i] holds 0-based positions, 1-based in Lua */
+  int outputs;      /* 1 .. FNN_MAX_OUTPUTS */
+  int hidden;       /* the last `hidden` outputs are for backward alone */
+  unsigned indices; /* bit i: out[i] holds 0-based positions, 1-based in Lua */
   enum fnn_status (*infer)(struct fnn_call *call);
   enum fnn_status (*forward)(struct fnn_call *call);
   enum fnn_status (*backward)(struct fnn_call *call); /* NULL: no gradient flows */

@@ -15,10 +15,12 @@ static enum fnn_status infer(struct fnn_call *call) {
   const struct fnn_margins *margins = &((const struct pad *)call->params)->margins;
   struct fnn_shape shape = *fnn_in_shape(call, 0);
   if (margins->count > shape.rank)
-    return fnn_refuse(call, "margins", "expected at most %d pairs, one for each axis, got %d", shape.rank, margins->count);
+    return fnn_refuse(call, "margins", "expected at most %d pairs, one for each axis, got %d", shape.rank,
+                      margins->count);
   for (int i = 0; i < margins->count; i++) {
     size_t *size = &shape.size[shape.rank - margins->count + i];
-    if (__builtin_add_overflow(*size, margins->before[i], size) || __builtin_add_overflow(*size, margins->after[i], size))
+    if (__builtin_add_overflow(*size, margins->before[i], size) ||
+        __builtin_add_overflow(*size, margins->after[i], size))
       return fnn_refuse(call, "margins", "the padded size is too large to address");
   }
   fnn_out(call, 0, call->in_spec[0].dtype, &shape);

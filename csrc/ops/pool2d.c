@@ -12,9 +12,9 @@ struct pool2d {
 };
 static const struct pool2d defaults = {.dilation = {1, 1}};
 
-#define POOL_ARGS                                                                \
+#define POOL_ARGS                                                                         \
   {.name = "input", .kind = FNN_TENSOR}, FNN_PARAM(pool2d, kernel, FNN_PAIR, .least = 1), \
-      FNN_PARAM(pool2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),    \
+      FNN_PARAM(pool2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),             \
       FNN_PARAM(pool2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL)
 static const struct fnn_arg max_args[] = {
     POOL_ARGS, FNN_PARAM(pool2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1), {0}};

@@ -24,7 +24,8 @@ static enum fnn_status infer(struct fnn_call *call) {
 }
 
 static enum fnn_status forward(struct fnn_call *call, enum fnn_predicate id) {
-  struct job job = {call->context->kernels->elementwise->predicate[id], fnn_floats(call->in[0]), fnn_bytes(call->out[0])};
+  struct job job = {call->context->kernels->elementwise->predicate[id], fnn_floats(call->in[0]),
+                    fnn_bytes(call->out[0])};
   fnn_parallel(call->context, fnn_tensor_numel(call->out[0]), GRAIN, piece, &job);
   return FNN_OK;
 }

@@ -62,7 +62,8 @@ static void backward_piece(void *user, size_t first, size_t last, int worker) {
 }
 
 static struct line line_of(const struct fnn_call *call, const struct fnn_reduction *r) {
-  return (struct line){call->context->kernels->reduce, r->n, r->inner, ((const struct reduce *)call->params)->correction};
+  return (struct line){call->context->kernels->reduce, r->n, r->inner,
+                       ((const struct reduce *)call->params)->correction};
 }
 
 static size_t grain(size_t n) { return 1 + 16384 / (n ? n : 1); }
@@ -187,23 +188,23 @@ static size_t argmin_of_ints(const struct line *l, const int64_t *x) {
 }
 
 /* The first of equal extremes is the one that is named, and that gets the gradient. */
-#define EXTREME(name)                                                                               \
-  static void arg##name##_line(const struct line *l, const void *x, void *y) {                      \
-    *(int64_t *)y = (int64_t)l->kernels->arg##name(l->n, x, l->step);                               \
-  }                                                                                                 \
-  static void arg##name##_ints(const struct line *l, const void *x, void *y) {                      \
-    *(int64_t *)y = (int64_t)arg##name##_of_ints(l, x);                                             \
-  }                                                                                                 \
-  static void name##_line(const struct line *l, const void *x, void *y) {                           \
-    *(float *)y = ((const float *)x)[l->kernels->arg##name(l->n, x, l->step) * l->step];            \
-  }                                                                                                 \
-  static void name##_ints(const struct line *l, const void *x, void *y) {                           \
-    *(int64_t *)y = ((const int64_t *)x)[arg##name##_of_ints(l, x) * l->step];                      \
-  }                                                                                                 \
-  static void name##_slope(const struct line *l, const float *x, float y, float g, float *d) {      \
-    (void)y;                                                                                        \
-    for (size_t k = 0; k < l->n; k++) d[k * l->step] = 0.0f;                                        \
-    d[l->kernels->arg##name(l->n, x, l->step) * l->step] = g;                                       \
+#define EXTREME(name)                                                                          \
+  static void arg##name##_line(const struct line *l, const void *x, void *y) {                 \
+    *(int64_t *)y = (int64_t)l->kernels->arg##name(l->n, x, l->step);                          \
+  }                                                                                            \
+  static void arg##name##_ints(const struct line *l, const void *x, void *y) {                 \
+    *(int64_t *)y = (int64_t)arg##name##_of_ints(l, x);                                        \
+  }                                                                                            \
+  static void name##_line(const struct line *l, const void *x, void *y) {                      \
+    *(float *)y = ((const float *)x)[l->kernels->arg##name(l->n, x, l->step) * l->step];       \
+  }                                                                                            \
+  static void name##_ints(const struct line *l, const void *x, void *y) {                      \
+    *(int64_t *)y = ((const int64_t *)x)[arg##name##_of_ints(l, x) * l->step];                 \
+  }                                                                                            \
+  static void name##_slope(const struct line *l, const float *x, float y, float g, float *d) { \
+    (void)y;                                                                                   \
+    for (size_t k = 0; k < l->n; k++) d[k * l->step] = 0.0f;                                   \
+    d[l->kernels->arg##name(l->n, x, l->step) * l->step] = g;                                  \
   }
 EXTREME(max)
 EXTREME(min)
@@ -236,19 +237,18 @@ static enum fnn_status position(struct fnn_call *call) {
   static enum fnn_status name##_forward(struct fnn_call *call) { return forward(call, floats, ints); }
 #define REDUCE_BACKWARD(name) \
   static enum fnn_status name##_backward(struct fnn_call *call) { return backward(call, name##_slope); }
-#define REDUCE_OP(name_, args_, types_, infer_, ...)            \
-  const struct fnn_op fnn_op_##name_ = {                        \
-      .name = #name_,                                           \
-      .args = args_,                                            \
-      .defaults = &defaults,                                    \
-      .params_bytes = sizeof(struct reduce),                    \
-      .types = types_,                                          \
-      .flags = FNN_METHOD,                                      \
-      .saves = FNN_SAVE_IN(0) | FNN_SAVE_OUT(0),                \
-      .outputs = 1,                                             \
-      .infer = infer_,                                          \
-      .forward = name_##_forward,                               \
-      .backward = __VA_ARGS__}
+#define REDUCE_OP(name_, args_, types_, infer_, ...)                               \
+  const struct fnn_op fnn_op_##name_ = {.name = #name_,                            \
+                                        .args = args_,                             \
+                                        .defaults = &defaults,                     \
+                                        .params_bytes = sizeof(struct reduce),     \
+                                        .types = types_,                           \
+                                        .flags = FNN_METHOD,                       \
+                                        .saves = FNN_SAVE_IN(0) | FNN_SAVE_OUT(0), \
+                                        .outputs = 1,                              \
+                                        .infer = infer_,                           \
+                                        .forward = name_##_forward,                \
+                                        .backward = __VA_ARGS__}
 
 REDUCE_FORWARD(var, var_line, NULL)
 REDUCE_FORWARD(prod, prod_line, prod_ints)

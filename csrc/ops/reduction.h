@@ -11,16 +11,17 @@ struct fnn_reduce_params {
   int keepdim;          /* a reduced axis stays, with size 1 */
 };
 
-#define FNN_REDUCE_ARGS(struct_name, reduce)                                                                  \
-  {.name = "input", .kind = FNN_TENSOR},                                                                      \
-      {.name = "dim", .kind = FNN_AXES, .flags = FNN_OPTIONAL, .offset = offsetof(struct struct_name, reduce.axes)}, \
-      {.name = "keepdim", .kind = FNN_BOOL, .flags = FNN_OPTIONAL, .offset = offsetof(struct struct_name, reduce.keepdim)}
+#define FNN_REDUCE_ARGS(struct_name, reduce)                                                                           \
+  {.name = "input", .kind = FNN_TENSOR},                                                                               \
+      {.name = "dim", .kind = FNN_AXES, .flags = FNN_OPTIONAL, .offset = offsetof(struct struct_name, reduce.axes)}, { \
+    .name = "keepdim", .kind = FNN_BOOL, .flags = FNN_OPTIONAL, .offset = offsetof(struct struct_name, reduce.keepdim) \
+  }
 
 struct fnn_reduction {
   size_t outer, n, inner;
-  int moved;                /* the axes had to be brought together: inner is 1 */
-  int order[FNN_MAX_RANK];  /* the axes of x in the order that (outer, n, inner) goes through them */
-  struct fnn_shape shape;   /* of x in that order */
+  int moved;               /* the axes had to be brought together: inner is 1 */
+  int order[FNN_MAX_RANK]; /* the axes of x in the order that (outer, n, inner) goes through them */
+  struct fnn_shape shape;  /* of x in that order */
 };
 
 struct fnn_reduction fnn_reduction_of(const struct fnn_shape *x, const struct fnn_reduce_params *params);
@@ -29,8 +30,8 @@ struct fnn_reduction fnn_reduction_of(const struct fnn_shape *x, const struct fn
 struct fnn_shape fnn_reduced_shape(const struct fnn_shape *x, const struct fnn_reduce_params *params);
 
 /* x laid out as (outer, n, inner): x itself (retained), or a copy. x is dense. */
-enum fnn_status fnn_reduction_lay_out(const struct fnn_reduction *r, struct fnn_tensor *x, struct fnn_tensor **out)
-    FNN_CHECK;
+enum fnn_status fnn_reduction_lay_out(const struct fnn_reduction *r, struct fnn_tensor *x,
+                                      struct fnn_tensor **out) FNN_CHECK;
 
 /* A gradient written as (outer, n, inner) seen in the shape of x. */
 enum fnn_status fnn_reduction_restore(const struct fnn_reduction *r, const struct fnn_tensor *laid_out,

@@ -12,7 +12,8 @@ static enum fnn_status along(const struct fnn_call *call, size_t size, size_t ke
                              const struct fnn_padding *padding, size_t before, size_t after, size_t *zeros,
                              size_t *outputs) {
   size_t reach; /* pixels from the kernel's first tap to its last, both included */
-  if (!fnn_multiply(kernel - 1, dilation, &reach) || reach >= SIZE_MAX / 4 || before > SIZE_MAX / 4 || after > SIZE_MAX / 4)
+  if (!fnn_multiply(kernel - 1, dilation, &reach) || reach >= SIZE_MAX / 4 || before > SIZE_MAX / 4 ||
+      after > SIZE_MAX / 4)
     return fnn_refuse(call, "kernel", "kernel, dilation or padding is too large to address");
   reach++;
   if (padding->mode == FNN_PAD_SAME) {
@@ -22,7 +23,8 @@ static enum fnn_status along(const struct fnn_call *call, size_t size, size_t ke
     return FNN_OK;
   }
   if (size + before + after < reach)
-    return fnn_refuse(call, "input", "a window of %zu pixels (kernel %zu, dilation %zu) does not fit into %zu, padding included",
+    return fnn_refuse(call, "input",
+                      "a window of %zu pixels (kernel %zu, dilation %zu) does not fit into %zu, padding included",
                       reach, kernel, dilation, size + before + after);
   *outputs = (size + before + after - reach) / stride + 1;
   *zeros = before;

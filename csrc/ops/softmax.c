@@ -61,8 +61,7 @@ static enum fnn_status infer(struct fnn_call *call) {
 }
 
 static enum fnn_status forward(struct fnn_call *call, void (*row)(size_t, size_t, const float *, float *)) {
-  struct job job = {
-      .l = fnn_lines_of(call), .row = row, .x = fnn_floats(call->in[0]), .out = fnn_floats(call->out[0])};
+  struct job job = {.l = fnn_lines_of(call), .row = row, .x = fnn_floats(call->in[0]), .out = fnn_floats(call->out[0])};
   fnn_parallel(call->context, job.l.outer * job.l.inner, grain(&job.l), forward_piece, &job);
   return FNN_OK;
 }
@@ -77,23 +76,23 @@ static enum fnn_status backward(struct fnn_call *call, fnn_task piece) {
   return FNN_OK;
 }
 
-#define SOFTMAX_OP(name_)                                                                                             \
-  static enum fnn_status name_##_forward(struct fnn_call *call) {                                                     \
-    return forward(call, call->context->kernels->reduce->name_);                                                      \
-  }                                                                                                                   \
-  static enum fnn_status name_##_backward(struct fnn_call *call) { return backward(call, name_##_back); }             \
-  const struct fnn_op fnn_op_##name_ = {                                                                              \
-      .name = #name_,                                                                                                 \
-      .args = args,                                                                                                   \
-      .defaults = &defaults,                                                                                          \
-      .params_bytes = sizeof(struct fnn_line_params),                                                                 \
-      .types = FNN_FLOATS,                                                                                            \
-      .flags = FNN_METHOD,                                                                                            \
-      .saves = FNN_SAVE_OUT(0),                                                                                       \
-      .outputs = 1,                                                                                                   \
-      .infer = infer,                                                                                                 \
-      .forward = name_##_forward,                                                                                     \
-      .backward = name_##_backward,                                                                                   \
+#define SOFTMAX_OP(name_)                                                                                 \
+  static enum fnn_status name_##_forward(struct fnn_call *call) {                                         \
+    return forward(call, call->context->kernels->reduce->name_);                                          \
+  }                                                                                                       \
+  static enum fnn_status name_##_backward(struct fnn_call *call) { return backward(call, name_##_back); } \
+  const struct fnn_op fnn_op_##name_ = {                                                                  \
+      .name = #name_,                                                                                     \
+      .args = args,                                                                                       \
+      .defaults = &defaults,                                                                              \
+      .params_bytes = sizeof(struct fnn_line_params),                                                     \
+      .types = FNN_FLOATS,                                                                                \
+      .flags = FNN_METHOD,                                                                                \
+      .saves = FNN_SAVE_OUT(0),                                                                           \
+      .outputs = 1,                                                                                       \
+      .infer = infer,                                                                                     \
+      .forward = name_##_forward,                                                                         \
+      .backward = name_##_backward,                                                                       \
   }
 SOFTMAX_OP(softmax);
 SOFTMAX_OP(log_softmax);

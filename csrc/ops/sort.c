@@ -9,9 +9,8 @@ struct sort {
   int descending;
 };
 static const struct sort defaults = {.line = {-1}};
-static const struct fnn_arg args[] = {FNN_LINE_ARGS(sort, line.axis),
-                                      FNN_PARAM(sort, descending, FNN_BOOL, .flags = FNN_OPTIONAL),
-                                      {0}};
+static const struct fnn_arg args[] = {
+    FNN_LINE_ARGS(sort, line.axis), FNN_PARAM(sort, descending, FNN_BOOL, .flags = FNN_OPTIONAL), {0}};
 
 struct item {
   union {
@@ -39,10 +38,10 @@ static int compare_ints(const struct item *a, const struct item *b) {
   return (a->key.i > b->key.i) - (a->key.i < b->key.i);
 }
 
-#define ORDER(name, compare, sign)                      \
-  static int name(const void *a, const void *b) {       \
-    int order = sign compare(a, b);                     \
-    return order != 0 ? order : by_position(a, b);      \
+#define ORDER(name, compare, sign)                 \
+  static int name(const void *a, const void *b) {  \
+    int order = sign compare(a, b);                \
+    return order != 0 ? order : by_position(a, b); \
   }
 ORDER(floats_up, compare_floats, +)
 ORDER(floats_down, compare_floats, -)

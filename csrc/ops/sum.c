@@ -37,7 +37,8 @@ static void sum_block(void *user, size_t first, size_t last, int worker) {
 
 static enum fnn_status sum_floats(struct fnn_call *call, const struct fnn_reduction *r, const struct fnn_tensor *x,
                                   double factor) {
-  struct job job = {call->context->kernels->reduce, fnn_floats(x), NULL, *r, r->inner == 1 ? (r->n + BLOCK - 1) / BLOCK : 1};
+  struct job job = {call->context->kernels->reduce, fnn_floats(x), NULL, *r,
+                    r->inner == 1 ? (r->n + BLOCK - 1) / BLOCK : 1};
   if (job.blocks == 0) job.blocks = 1;
   size_t per_line = r->inner == 1 ? job.blocks : r->inner, count = r->outer * per_line;
   job.partial = fnn_alloc(call->context, (count ? count : 1) * sizeof *job.partial);
@@ -91,18 +92,18 @@ static enum fnn_status mean_backward(struct fnn_call *call) {
   return fnn_reduce_spread(call, 1.0f / (float)fnn_reduction_of(fnn_in_shape(call, 0), call->params).n);
 }
 
-#define SUM_OP(name_, types_)                \
-  const struct fnn_op fnn_op_##name_ = {     \
-      .name = #name_,                        \
-      .args = args,                          \
-      .defaults = &defaults,                 \
-      .params_bytes = sizeof(struct sum),    \
-      .types = types_,                       \
-      .flags = FNN_METHOD,                   \
-      .outputs = 1,                          \
-      .infer = name_##_infer,                \
-      .forward = name_##_forward,            \
-      .backward = name_##_backward,          \
+#define SUM_OP(name_, types_)             \
+  const struct fnn_op fnn_op_##name_ = {  \
+      .name = #name_,                     \
+      .args = args,                       \
+      .defaults = &defaults,              \
+      .params_bytes = sizeof(struct sum), \
+      .types = types_,                    \
+      .flags = FNN_METHOD,                \
+      .outputs = 1,                       \
+      .infer = name_##_infer,             \
+      .forward = name_##_forward,         \
+      .backward = name_##_backward,       \
   }
 SUM_OP(sum, FNN_NUMBERS);
 SUM_OP(mean, FNN_FLOATS);

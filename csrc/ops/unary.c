@@ -15,9 +15,13 @@ static const struct unary bounds_defaults = {{-INFINITY, INFINITY}};
 static const struct unary slope_defaults = {{0.2}}; /* as Keras; PyTorch has 0.01 */
 static const struct unary alpha_defaults = {{1.0}};
 
-#define INPUT {.name = "input", .kind = FNN_TENSOR}
-#define PARAM(name_, i) \
-  {.name = name_, .kind = FNN_FLOAT, .flags = FNN_OPTIONAL, .offset = offsetof(struct unary, p) + (i) * sizeof(double)}
+#define INPUT \
+  { .name = "input", .kind = FNN_TENSOR }
+#define PARAM(name_, i)                                        \
+  {                                                            \
+    .name = name_, .kind = FNN_FLOAT, .flags = FNN_OPTIONAL,   \
+    .offset = offsetof(struct unary, p) + (i) * sizeof(double) \
+  }
 
 static const struct fnn_arg none_args[] = {INPUT, {0}};
 static const struct fnn_arg bounds_args[] = {INPUT, PARAM("min", 0), PARAM("max", 1), {0}};
@@ -107,7 +111,7 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_unary id) {
       .args = params##_args,                                                                                   \
       .defaults = &params##_defaults,                                                                          \
       .params_bytes = sizeof(struct unary),                                                                    \
-      .types = KEEPS_INTEGERS(FNN_UNARY_##name_) ? FNN_NUMBERS : FNN_FLOATS,                                    \
+      .types = KEEPS_INTEGERS(FNN_UNARY_##name_) ? FNN_NUMBERS : FNN_FLOATS,                                   \
       .flags = FNN_METHOD | FNN_IN_PLACE,                                                                      \
       .saves = reads,                                                                                          \
       .outputs = 1,                                                                                            \

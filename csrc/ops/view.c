@@ -4,7 +4,8 @@
 
 #include "op.h"
 
-#define INPUT {.name = "input", .kind = FNN_TENSOR}
+#define INPUT \
+  { .name = "input", .kind = FNN_TENSOR }
 
 static void keep_layout(struct fnn_call *call) {
   const struct fnn_tensor *x = call->in[0];
@@ -138,8 +139,8 @@ struct transpose {
   int a, b;
 };
 static const struct transpose transpose_defaults;
-static const struct fnn_arg transpose_args[] = {INPUT, FNN_PARAM(transpose, a, FNN_AXIS),
-                                                FNN_PARAM(transpose, b, FNN_AXIS), {0}};
+static const struct fnn_arg transpose_args[] = {
+    INPUT, FNN_PARAM(transpose, a, FNN_AXIS), FNN_PARAM(transpose, b, FNN_AXIS), {0}};
 
 static enum fnn_status transpose_infer(struct fnn_call *call) {
   const struct transpose *params = call->params;
@@ -170,9 +171,11 @@ struct narrow {
   size_t length;
 };
 static const struct narrow narrow_defaults;
-static const struct fnn_arg narrow_args[] = {INPUT, FNN_PARAM(narrow, dim, FNN_AXIS),
+static const struct fnn_arg narrow_args[] = {INPUT,
+                                             FNN_PARAM(narrow, dim, FNN_AXIS),
                                              FNN_PARAM(narrow, start, FNN_POSITION),
-                                             FNN_PARAM(narrow, length, FNN_SIZE), {0}};
+                                             FNN_PARAM(narrow, length, FNN_SIZE),
+                                             {0}};
 
 static int64_t from_end(int64_t position, size_t size) { return position < 0 ? position + (int64_t)size : position; }
 
@@ -181,9 +184,9 @@ static enum fnn_status narrow_infer(struct fnn_call *call) {
   size_t size = fnn_in_shape(call, 0)->size[params->dim];
   int64_t start = from_end(params->start, size);
   if (start < 0 || (uint64_t)start > size || params->length > size - (size_t)start)
-    return fnn_refuse(call, "length", "expected a part of axis %d, which has %zu elements, got %zu elements from %lld on",
-                      params->dim + 1, size, params->length,
-                      (long long)(params->start < 0 ? params->start : params->start + 1));
+    return fnn_refuse(
+        call, "length", "expected a part of axis %d, which has %zu elements, got %zu elements from %lld on",
+        params->dim + 1, size, params->length, (long long)(params->start < 0 ? params->start : params->start + 1));
   keep_layout(call);
   call->out_spec[0].shape.size[params->dim] = params->length;
   call->view_offset += (size_t)start * call->view_stride[params->dim];
@@ -204,8 +207,8 @@ struct select {
   int64_t index;
 };
 static const struct select select_defaults;
-static const struct fnn_arg select_args[] = {INPUT, FNN_PARAM(select, dim, FNN_AXIS),
-                                             FNN_PARAM(select, index, FNN_POSITION), {0}};
+static const struct fnn_arg select_args[] = {
+    INPUT, FNN_PARAM(select, dim, FNN_AXIS), FNN_PARAM(select, index, FNN_POSITION), {0}};
 
 static void remove_axis(int axis, int rank, size_t values[FNN_MAX_RANK]) {
   for (int i = axis; i + 1 < rank; i++) values[i] = values[i + 1];
@@ -217,8 +220,8 @@ static enum fnn_status select_infer(struct fnn_call *call) {
   size_t size = fnn_in_shape(call, 0)->size[params->dim];
   int64_t index = from_end(params->index, size);
   if (index < 0 || (uint64_t)index >= size)
-    return fnn_refuse(call, "index", "expected 1..%zu (or -%zu..-1) along axis %d, got %lld", size, size, params->dim + 1,
-                      (long long)(params->index < 0 ? params->index : params->index + 1));
+    return fnn_refuse(call, "index", "expected 1..%zu (or -%zu..-1) along axis %d, got %lld", size, size,
+                      params->dim + 1, (long long)(params->index < 0 ? params->index : params->index + 1));
   keep_layout(call);
   call->view_offset += (size_t)index * call->view_stride[params->dim];
   remove_axis(params->dim, rank, call->view_stride);
@@ -306,8 +309,8 @@ static enum fnn_status expand_infer(struct fnn_call *call) {
     size_t own = i < added ? 1 : x->shape.size[i - added];
     if (shape.size[i] == FNN_INFERRED && i >= added) shape.size[i] = own;
     if (shape.size[i] != own && (own != 1 || shape.size[i] == FNN_INFERRED))
-      return fnn_refuse(call, "shape", "size %d: expected %zu, as shape %s has, or an axis of size 1 to repeat", i + 1, own,
-                        fnn_shape_text(&x->shape, have));
+      return fnn_refuse(call, "shape", "size %d: expected %zu, as shape %s has, or an axis of size 1 to repeat", i + 1,
+                        own, fnn_shape_text(&x->shape, have));
     call->view_stride[i] = i < added || (own == 1 && shape.size[i] != 1) ? 0 : x->stride[i - added];
   }
   size_t numel = 1;

@@ -33,8 +33,8 @@ static void run_ints(void *user, size_t n, char *const at[], const size_t stride
                   (int64_t *)at[0], stride[0]);
 }
 
-static void choose(struct fnn_call *call, struct fnn_tensor *condition, struct fnn_tensor *a,
-                              struct fnn_tensor *b, struct fnn_tensor *out) {
+static void choose(struct fnn_call *call, struct fnn_tensor *condition, struct fnn_tensor *a, struct fnn_tensor *b,
+                   struct fnn_tensor *out) {
   struct fnn_tensor *operands[] = {out, condition, a, b};
   fnn_loop(call->context, &out->shape, 4, operands, out->dtype == FNN_INT64 ? run_ints : run_floats,
            (void *)call->context->kernels->elementwise);

@@ -51,7 +51,8 @@ static enum fnn_status check(const struct fnn_tensor *w, const struct fnn_tensor
 enum fnn_status fnn_optim_step(enum fnn_rule rule, struct fnn_tensor *w, const struct fnn_tensor *grad,
                                struct fnn_tensor *const *states, const float *h) {
   struct fnn_context *context = fnn_tensor_context(w);
-  struct job job = {.update = context->kernels->update->rule[rule], .w = fnn_floats(w), .grad = fnn_floats(grad), .h = h};
+  struct job job = {
+      .update = context->kernels->update->rule[rule], .w = fnn_floats(w), .grad = fnn_floats(grad), .h = h};
   FNN_TRY(check(w, w, "parameter"));
   FNN_TRY(check(w, grad, "gradient"));
   for (; job.count < fnn_optim_rules[rule].states; job.count++) {

@@ -102,16 +102,16 @@ static int64_t float_to_int(float x) {
 
 static uint8_t float_to_byte(float x) { return x >= 255.0f ? 255 : x > 0.0f ? (uint8_t)x : 0; }
 
-#define CONVERT(name, from, to, expression)                                             \
-  static void name(void *user, size_t n, char *const at[], const size_t stride[]) {     \
-    (void)user;                                                                         \
-    to *y = (to *)at[0];                                                                \
-    const from *x_ = (const from *)at[1];                                               \
-    const size_t sy = stride[0], sx = stride[1];                                        \
-    for (size_t i = 0; i < n; i++) {                                                    \
-      const from x = x_[i * sx];                                                        \
-      y[i * sy] = (expression);                                                         \
-    }                                                                                   \
+#define CONVERT(name, from, to, expression)                                         \
+  static void name(void *user, size_t n, char *const at[], const size_t stride[]) { \
+    (void)user;                                                                     \
+    to *y = (to *)at[0];                                                            \
+    const from *x_ = (const from *)at[1];                                           \
+    const size_t sy = stride[0], sx = stride[1];                                    \
+    for (size_t i = 0; i < n; i++) {                                                \
+      const from x = x_[i * sx];                                                    \
+      y[i * sy] = (expression);                                                     \
+    }                                                                               \
   }
 CONVERT(float_from_int, int64_t, float, (float)x)
 CONVERT(float_from_byte, uint8_t, float, (float)x)

@@ -35,8 +35,9 @@ enum fnn_status fnn_shape_broadcast(struct fnn_context *context, const char *who
     size_t sa = i <= a->rank ? a->size[a->rank - i] : 1, sb = i <= b->rank ? b->size[b->rank - i] : 1;
     if (sa != sb && sa != 1 && sb != 1) {
       char ta[FNN_SHAPE_TEXT], tb[FNN_SHAPE_TEXT];
-      return fnn_fail(context, FNN_INVALID, "%s: shapes %s and %s do not broadcast: %zu and %zu differ in axis %d from the end",
-                      who, fnn_shape_text(a, ta), fnn_shape_text(b, tb), sa, sb, i);
+      return fnn_fail(context, FNN_INVALID,
+                      "%s: shapes %s and %s do not broadcast: %zu and %zu differ in axis %d from the end", who,
+                      fnn_shape_text(a, ta), fnn_shape_text(b, tb), sa, sb, i);
     }
     result.size[result.rank - i] = sa == 1 ? sb : sa;
   }

@@ -128,7 +128,9 @@ size_t fnn_tensor_position(const struct fnn_tensor *tensor, size_t i) {
   return position;
 }
 
-struct fnn_context *fnn_tensor_context(const struct fnn_tensor *tensor) { return tensor->storage->context; }
+struct fnn_context *fnn_tensor_context(const struct fnn_tensor *tensor) {
+  return tensor->storage->context;
+}
 
 int fnn_tensor_is_contiguous(const struct fnn_tensor *tensor) {
   size_t next = 1;

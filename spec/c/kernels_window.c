@@ -18,10 +18,10 @@ static long pixel(const struct fnn_window *w, size_t p, size_t q, size_t r, size
   return inside ? row * (long)w->w + column : -1;
 }
 
-#define EACH_OUTPUT(p, q)       \
+#define EACH_OUTPUT(p, q)           \
   for (size_t p = 0; p < w->p; p++) \
     for (size_t q = 0; q < w->q; q++)
-#define EACH_TAP(r, s)          \
+#define EACH_TAP(r, s)              \
   for (size_t r = 0; r < w->r; r++) \
     for (size_t s = 0; s < w->s; s++)
 
@@ -40,12 +40,11 @@ static int same(const float *a, const float *b, size_t n, double relative) {
 /* Calls back for each place of col, in order, with the pixel it belongs to. */
 static void each_column(const struct fnn_window *w, size_t channels, void (*visit)(float *, float *, int), float *col,
                         float *x) {
-  for (size_t c = 0; c < channels; c++, x += w->h * w->w)
-    EACH_TAP(r, s)
-    EACH_OUTPUT(p, q) {
-      long at = pixel(w, p, q, r, s);
-      visit(col++, at < 0 ? NULL : &x[at], at >= 0);
-    }
+  for (size_t c = 0; c < channels; c++, x += w->h * w->w) EACH_TAP(r, s)
+  EACH_OUTPUT(p, q) {
+    long at = pixel(w, p, q, r, s);
+    visit(col++, at < 0 ? NULL : &x[at], at >= 0);
+  }
 }
 
 static void take_pixel(float *col, float *x, int inside) { *col = inside ? *x : 0.0f; }
