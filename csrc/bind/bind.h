@@ -53,6 +53,8 @@ struct fnn_box *fnn_push_box(lua_State *L);
 struct fnn_box *fnn_test_box(lua_State *L, int at);
 /* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
+/* The same for who wants to see its elements: they lie where strides say (tensor/lanes.h). */
+struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who);
 /* Count what a box has been filled with. */
 void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box);
 /* Run Lua's collector if boxes hold much more than after its last run: Lua does not see these bytes by itself. */

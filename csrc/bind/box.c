@@ -29,6 +29,12 @@ struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
   return box->tensor;
 }
 
+struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who) {
+  struct fnn_tensor *tensor = fnn_check_tensor(L, at, who);
+  fnn_raise(L, fnn_tensor_settle(tensor));
+  return tensor;
+}
+
 void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box) {
   box->counted = fnn_tensor_numel(box->tensor) * fnn_dtype_size(box->tensor->dtype);
   bind->boxed += box->counted;
