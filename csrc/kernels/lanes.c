@@ -238,35 +238,52 @@ static double relu_back(size_t n, const float *y, const float *g, float *d) {
 
 /* ---- dropout ---- */
 
-/* fnn_philox for a counter of each lane */
-FNN_INLINE void philox_lanes(uint64_t seed, const uint64_t counter[FNN_WIDTH], uint32_t bits[4][FNN_WIDTH]) {
-  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32), c[4][FNN_WIDTH];
-  for (int l = 0; l < FNN_WIDTH; l++)
-    c[0][l] = (uint32_t)counter[l], c[1][l] = (uint32_t)(counter[l] >> 32), c[2][l] = 0, c[3][l] = 0;
+/* The upper and lower halves of each lane's product with `factor`. */
+FNN_INLINE void multiply_lanes(fnn_vu x, uint32_t factor, fnn_vu *upper, fnn_vu *lower) {
+  const fnn_vw low = (fnn_vw){0} + 0xFFFFFFFFu, factors = (fnn_vw){0} + factor;
+  const fnn_vw even = fnn_multiply_wide((fnn_vw)x, factors), odd = fnn_multiply_wide((fnn_vw)x >> 32, factors);
+  *upper = (fnn_vu)((even >> 32) | (odd & ~low));
+  *lower = (fnn_vu)((even & low) | (odd << 32));
+}
+
+/* fnn_philox for a counter of each lane, in two halves */
+FNN_INLINE void philox_lanes(uint64_t seed, fnn_vu c0, fnn_vu c1, fnn_vu bits[4]) {
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  fnn_vu c2 = {0}, c3 = {0};
   for (int round = 0; round < 10; round++) {
-    for (int l = 0; l < FNN_WIDTH; l++) {
-      const uint64_t p0 = (uint64_t)0xD2511F53u * c[0][l], p1 = (uint64_t)0xCD9E8D57u * c[2][l];
-      c[0][l] = (uint32_t)(p1 >> 32) ^ c[1][l] ^ k0;
-      c[1][l] = (uint32_t)p1;
-      c[2][l] = (uint32_t)(p0 >> 32) ^ c[3][l] ^ k1;
-      c[3][l] = (uint32_t)p0;
-    }
+    fnn_vu upper0, lower0, upper1, lower1;
+    multiply_lanes(c0, 0xD2511F53u, &upper0, &lower0);
+    multiply_lanes(c2, 0xCD9E8D57u, &upper1, &lower1);
+    c0 = upper1 ^ c1 ^ k0;
+    c1 = lower1;
+    c2 = upper0 ^ c3 ^ k1;
+    c3 = lower0;
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  memcpy(bits, c, sizeof c);
+  bits[0] = c0, bits[1] = c1, bits[2] = c2, bits[3] = c3;
 }
 
 static void dropout(size_t n, uint64_t seed, uint64_t first, uint64_t start, uint64_t stride, float drop, float scale,
                     const float *x, float *y) {
+  const fnn_v factor = fnn_splat(scale);
+  const fnn_vi bound = (fnn_vi){0} + (int32_t)ceilf(drop * 0x1p24f); /* fnn_uniform(bits) < drop, on integers */
   for (size_t i = 0; i < n; i += 4) {
-    uint64_t counter[FNN_WIDTH];
-    uint32_t bits[4][FNN_WIDTH];
-    for (uint64_t l = 0; l < FNN_WIDTH; l++) counter[l] = first + (start + l * stride + i) / 4;
-    philox_lanes(seed, counter, bits);
-    for (size_t k = 0; k < 4 && i + k < n; k++)
-      for (size_t l = 0, at = (i + k) * FNN_WIDTH; l < FNN_WIDTH; l++)
-        y[at + l] = fnn_uniform(bits[k][l]) < drop ? 0.0f : x[at + l] * scale;
+    union {
+      fnn_vu lanes;
+      uint32_t lane[FNN_WIDTH];
+    } low, high;
+    fnn_vu bits[4];
+    for (uint64_t l = 0; l < FNN_WIDTH; l++) {
+      const uint64_t counter = first + (start + l * stride + i) / 4;
+      low.lane[l] = (uint32_t)counter, high.lane[l] = (uint32_t)(counter >> 32);
+    }
+    philox_lanes(seed, low.lanes, high.lanes, bits);
+    for (size_t k = 0, rest = n - i < 4 ? n - i : 4; k < rest; k++) {
+      const size_t at = (i + k) * FNN_WIDTH;
+      const fnn_vi dropped = (fnn_vi)(bits[k] >> 8) < bound;
+      fnn_store(y + at, fnn_pick(dropped, (fnn_v){0}, fnn_load(x + at) * factor));
+    }
   }
 }
 

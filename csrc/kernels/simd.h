@@ -6,6 +6,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 enum { FNN_WIDTH = 16, FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
@@ -19,6 +22,8 @@ enum { FNN_WIDTH = 4, FNN_ROW_K = 3, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRAD
 
 typedef float fnn_v __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
 typedef int32_t fnn_vi __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
+typedef uint32_t fnn_vu __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
+typedef uint64_t fnn_vw __attribute__((vector_size(FNN_WIDTH * 4), may_alias)); /* half as many, twice as wide */
 typedef float fnn_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 #define FNN_INLINE static inline __attribute__((always_inline))
@@ -29,5 +34,18 @@ FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v *)y = v; }
 FNN_INLINE fnn_v fnn_splat(float x) { return (fnn_v){0} + x; }
 /* a where the mask is set, else b */
 FNN_INLINE fnn_v fnn_pick(fnn_vi mask, fnn_v a, fnn_v b) { return (fnn_v)((mask & (fnn_vi)a) | (~mask & (fnn_vi)b)); }
+
+/* The whole products of every other lane: of the lower halves. */
+FNN_INLINE fnn_vw fnn_multiply_wide(fnn_vw a, fnn_vw b) {
+#if defined(__AVX512F__)
+  return (fnn_vw)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (fnn_vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (fnn_vw)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+#endif
+}
 
 #endif
