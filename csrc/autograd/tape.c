@@ -383,15 +383,18 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
     call->grad_in[i] = NULL;
   }
   for (int i = 0; i < FNN_MAX_OUTPUTS; i++) call->out[i] = node->out[i].tensor;
+  double start = pass->context->profile ? fnn_clock() : 0.0;
   if (node->lanes)
     FNN_TRY(fnn_tensor_laned(node->grad, node->lanes, &call->grad));
   else if (!node->grad->lanes && (node->op->flags & FNN_STRIDED))
     call->grad = fnn_tensor_retain(node->grad);
   else
     FNN_TRY(fnn_tensor_dense(node->grad, FNN_FLOAT32, &call->grad));
+  call->out_spec[0] = (struct fnn_spec){FNN_FLOAT32, call->grad->shape};
   fnn_tensor_release(node->grad); /* so that a gradient passed on as it is has one owner */
   node->grad = NULL;
   enum fnn_status status = node->op->backward(call);
+  if (status == FNN_OK && pass->context->profile) fnn_profile_call(call, "backward", start);
   fnn_tensor_release(call->grad);
   for (size_t i = 0; i < node->inputs && status == FNN_OK; i++)
     if (call->grad_in[i]) {

@@ -168,7 +168,7 @@ struct fnn_lane_weights {
   ptrdiff_t filter, channel, row, column; /* steps */
 };
 
-/* One row of output pixels of a correlation: for all filters k and pixels q < this.q,
+/* One row of output pixels of a correlation, or any others that lie alike: for all filters k and pixels q < this.q,
  * y[k][q] = bias[k] + sum over channels c, rows i < r, columns j < s of weight[k][c][i][j] x[i][c][q * x_pixel + j * x_tap] */
 struct fnn_lane_row {
   size_t filters, channels, q, r, s;

@@ -21,6 +21,7 @@ enum { FNN_WIDTH = 4, FNN_ROW_K = 3, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRAD
 #endif
 
 typedef float fnn_v __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
+typedef float fnn_v_anywhere __attribute__((vector_size(FNN_WIDTH * 4), aligned(4), may_alias));
 typedef int32_t fnn_vi __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
 typedef uint32_t fnn_vu __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
 typedef uint64_t fnn_vw __attribute__((vector_size(FNN_WIDTH * 4), may_alias)); /* half as many, twice as wide */
@@ -29,8 +30,8 @@ typedef float fnn_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 #define FNN_INLINE static inline __attribute__((always_inline))
 #define FNN_UNROLL _Pragma("GCC unroll 16")
 
-FNN_INLINE fnn_v fnn_load(const float *x) { return *(const fnn_v *)x; }
-FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v *)y = v; }
+FNN_INLINE fnn_v fnn_load(const float *x) { return *(const fnn_v_anywhere *)x; }
+FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v_anywhere *)y = v; }
 FNN_INLINE fnn_v fnn_splat(float x) { return (fnn_v){0} + x; }
 /* a where the mask is set, else b */
 FNN_INLINE fnn_v fnn_pick(fnn_vi mask, fnn_v a, fnn_v b) { return (fnn_v)((mask & (fnn_vi)a) | (~mask & (fnn_vi)b)); }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "convolution.h"
+#include "flat_convolution.h"
 #include "lane_convolution.h"
 #include "sliding.h"
 
@@ -76,6 +77,7 @@ static enum fnn_status forward(struct fnn_call *call) {
   float *y = fnn_floats(call->out[0]);
   FNN_TRY(geometry(call, &conv));
   if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, bias, has_relu(call), y);
+  if (fnn_flat_convolves(&conv)) return fnn_flat_convolve(call->context, &conv, x, weight, bias, has_relu(call), y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, weight, bias, y));
   if (has_relu(call))
     call->context->kernels->elementwise->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);

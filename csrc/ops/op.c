@@ -170,6 +170,24 @@ static enum fnn_status allocate(struct fnn_call *call, struct fnn_tensor *over) 
   return FNN_OK;
 }
 
+static double bytes_of(const struct fnn_tensor *tensor) {
+  return tensor ? (double)(fnn_tensor_stored(tensor) * fnn_dtype_size(tensor->dtype)) : 0.0;
+}
+
+void fnn_profile_call(const struct fnn_call *call, const char *phase, double start) {
+  double bytes = call->grad ? bytes_of(call->grad) : 0.0, multiply_adds = 0.0;
+  for (size_t i = 0; i < call->inputs; i++) bytes += bytes_of(call->in[i]);
+  for (int i = 0; i < FNN_MAX_OUTPUTS; i++) bytes += bytes_of(call->out[i]);
+  for (size_t i = 0; call->grad && i < call->inputs; i++) bytes += bytes_of(call->grad_in[i]);
+  if (call->op->multiply_adds) multiply_adds = (double)call->op->multiply_adds(call);
+  if (call->grad) { /* backward has as many for each of the two factors */
+    int factors = 0;
+    for (size_t i = 0; i < 2 && i < call->inputs; i++) factors += fnn_wants(call, i) != 0;
+    multiply_adds *= factors;
+  }
+  fnn_profile_add(call->context, call->op->name, phase, start, multiply_adds, bytes);
+}
+
 static enum fnn_status compute(struct fnn_call *call, struct fnn_tensor *over) {
   if (call->op->flags & FNN_VIEW)
     return fnn_tensor_view(call->in[0], &call->out_spec[0].shape, call->view_stride, call->view_offset, &call->out[0]);
@@ -194,6 +212,7 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
     if (!specs) return FNN_NO_MEMORY;
   }
   memset(call->out, 0, sizeof call->out);
+  double start = call->context->profile ? fnn_clock() : 0.0;
   enum fnn_status status = prepare(call, !over);
   for (size_t i = 0; status == FNN_OK && i < call->inputs; i++)
     if (call->in[i]) specs[i] = (struct fnn_spec){call->in[i]->dtype, call->in[i]->shape};
@@ -202,6 +221,7 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
   if (status == FNN_OK && over) status = check_over(call, over);
   if (status == FNN_OK) status = compute(call, over);
   if (status != FNN_OK) drop_outputs(call);
+  if (status == FNN_OK && call->context->profile) fnn_profile_call(call, "forward", start);
   call->in_spec = NULL;
   if (specs != inline_specs) fnn_free(call->context, specs);
   return status;

@@ -175,6 +175,9 @@ enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 /* backward: the gradient of input i is a dense view of grad under the input's shape. */
 enum fnn_status fnn_pass_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 
+/* Add what a call took since `start` to the profile, if there is one: op_run and autograd call this. */
+void fnn_profile_call(const struct fnn_call *call, const char *phase, double start);
+
 /* An error about argument `name`: "conv2d: weight: expected ..., got ...". */
 enum fnn_status fnn_refuse(const struct fnn_call *call, const char *name, const char *format, ...) FNN_PRINTF(3, 4);
 
