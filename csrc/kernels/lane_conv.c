@@ -83,10 +83,15 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
 
 /* ---- weight gradient ---- */
 
-static float sum_of_lanes(fnn_v v) {
-  float total = 0.0f;
-  for (int l = 0; l < FNN_WIDTH; l++) total += v[l];
-  return total;
+/* Halves are added up until one lane is left. */
+FNN_INLINE float sum_of_lanes(fnn_v v) {
+  union {
+    fnn_v whole;
+    fnn_v4 quarter[FNN_WIDTH / 4];
+  } parts = {v};
+  fnn_v4 sum = parts.quarter[0];
+  for (int i = 1; i < FNN_WIDTH / 4; i++) sum += parts.quarter[i];
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, const int T, size_t k0, size_t t0) {

@@ -97,7 +97,24 @@ static size_t count(struct span span, size_t dilation) {
 /* b is larger than the largest so far, or the first NaN */
 FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) { return (b > top) | ((b != b) & (top == top)); }
 
+/* Windows of 2 x 2 side by side: each pixel is in one of them at most. */
+static int is_two_by_two(const struct fnn_window *w) {
+  return w->r == 2 && w->s == 2 && w->stride[0] == 2 && w->stride[1] == 2 && w->dilation[0] == 1 &&
+         w->dilation[1] == 1 && w->top == 0 && w->left == 0 && 2 * w->p <= w->h && 2 * w->q <= w->w;
+}
+
+FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(wins(v, top), v, top); }
+
 static void max_pool(const struct fnn_window *w, const float *x, float *y) {
+  if (is_two_by_two(w)) {
+    for (size_t p = 0; p < w->p; p++)
+      for (size_t q = 0; q < w->q; q++) {
+        const float *a = x + (2 * p * w->w + 2 * q) * FNN_WIDTH, *b = a + w->w * FNN_WIDTH;
+        fnn_store(y + (p * w->q + q) * FNN_WIDTH,
+                  larger(larger(larger(fnn_load(a), fnn_load(a + FNN_WIDTH)), fnn_load(b)), fnn_load(b + FNN_WIDTH)));
+      }
+    return;
+  }
   FOR_EACH_WINDOW(
       fnn_v top = fnn_splat(-INFINITY),
       {
@@ -105,12 +122,6 @@ static void max_pool(const struct fnn_window *w, const float *x, float *y) {
         top = fnn_pick(wins(v, top), v, top);
       },
       fnn_store(y + out, top))
-}
-
-/* Windows of 2 x 2 side by side: each pixel is in one of them at most. */
-static int is_two_by_two(const struct fnn_window *w) {
-  return w->r == 2 && w->s == 2 && w->stride[0] == 2 && w->stride[1] == 2 && w->dilation[0] == 1 &&
-         w->dilation[1] == 1 && w->top == 0 && w->left == 0 && 2 * w->p <= w->h && 2 * w->q <= w->w;
 }
 
 static void max_pool_back_two_by_two(const struct fnn_window *w, const float *x, const float *g, float *d) {

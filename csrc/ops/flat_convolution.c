@@ -12,12 +12,12 @@ int fnn_flat_convolves(const struct fnn_convolution *conv) {
 struct job {
   const struct fnn_lane_kernels *kernels;
   const struct fnn_convolution *conv;
-  size_t channels, filters;           /* of a group */
-  size_t rows, columns, plane;        /* of a channel with zeros around it: floats, of which the last are never used */
-  size_t chunk, chunks, count;        /* output rows in a piece; pieces of an image; floats that one computes */
-  const float *x, *weight, *bias;     /* weight: packed, group after group */
+  size_t channels, filters;       /* of a group */
+  size_t rows, columns, plane;    /* of a channel with zeros around it: floats, of which the last are never used */
+  size_t chunk, chunks, count;    /* output rows in a piece; pieces of an image; floats that one computes */
+  const float *x, *weight, *bias; /* weight: packed, group after group */
   int relu;
-  float *padded, *scratch, *y;        /* all channels of all images; a chunk for each worker */
+  float *padded, *scratch, *y; /* all channels of all images; a chunk for each worker */
 };
 
 /* Channels first .. last-1 of all images get zeros around them. */
@@ -40,7 +40,8 @@ static void convolve_chunk(const struct job *j, size_t image, size_t group, size
   size_t begin = chunk * j->chunk, end = begin + j->chunk < w->p ? begin + j->chunk : w->p, width = j->kernels->width;
   if (begin >= end) return;
   size_t count = (end - begin - 1) * j->columns + w->q;
-  const float *x = j->padded + (image * conv->c + group * j->channels) * j->plane + begin * j->columns, *rows[MOST_ROWS];
+  const float *x = j->padded + (image * conv->c + group * j->channels) * j->plane + begin * j->columns,
+              *rows[MOST_ROWS];
   for (size_t r = 0; r < w->r; r++) rows[r] = x + r * w->dilation[0] * j->columns;
   j->kernels->correlate(&(struct fnn_lane_row){
       .filters = j->filters,

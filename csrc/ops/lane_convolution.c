@@ -253,12 +253,14 @@ struct gradient {
   size_t channels, filters;           /* of a group */
   size_t h, w;                        /* of an image with zeros around it */
   size_t some;                        /* channels that are copied at a time */
+  size_t rows;                        /* of output pixels that are gone through at a time */
   const float *x, *g;
   float *dw, *copies; /* a gradient for each part; copies for each worker, NULL where none are needed */
   size_t *taps;       /* offset of each tap of each channel */
 };
 
-enum { COPIES = 1 << 16 }; /* floats that are copied at a time, in the order of a cache's size */
+/* floats that are copied, and gone through, at a time: in the order of a cache's size; pixels that are worth a spill of sums */
+enum { COPIES = 1 << 16, CACHE = 3 << 16, LEAST_PIXELS = 64 };
 
 static void copy_channels(const struct gradient *j, const float *x, size_t channels, size_t blocks, float *to) {
   const struct fnn_window *w = &j->conv->window;
@@ -276,6 +278,14 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
       }
 }
 
+/* Rows first .. last-1 of the output: few enough that what the filters and channels read of them stays in a cache. */
+static void gradient_rows(const struct gradient *j, struct fnn_lane_gradient task, size_t first, size_t last) {
+  task.p = last - first;
+  task.g += first * task.g_row;
+  task.x += first * task.x_row;
+  j->kernels->weight_gradient(&task);
+}
+
 static void gradient_piece(const struct gradient *j, size_t part, size_t group, size_t split, float *copies) {
   const struct fnn_convolution *conv = j->conv;
   const struct fnn_window *w = &conv->window;
@@ -288,11 +298,10 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
     size_t some = c + j->some < j->channels ? j->some : j->channels - c;
     const float *x = j->x + (begin * conv->c + group * j->channels + c) * w->h * w->w * lanes;
     if (copies) copy_channels(j, x, some, blocks, copies);
-    j->kernels->weight_gradient(&(struct fnn_lane_gradient){
+    struct fnn_lane_gradient task = {
         .filters = filters,
         .taps = some * taps,
         .blocks = blocks,
-        .p = w->p,
         .q = w->q,
         .g = j->g + (begin * conv->k + filter) * pixels,
         .g_block = conv->k * pixels,
@@ -305,7 +314,8 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
         .tap = j->taps,
         .dw = j->dw + ((part * conv->k + filter) * j->channels + c) * taps,
         .dw_filter = j->channels * taps,
-    });
+    };
+    for (size_t p = 0; p < w->p; p += j->rows) gradient_rows(j, task, p, p + j->rows < w->p ? p + j->rows : w->p);
   }
 }
 
@@ -373,6 +383,8 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   } else {
     j.h = w->h, j.w = w->w;
   }
+  j.rows = CACHE / at_least_one((j.filters / j.splits + j.some) * j.part * w->q * lanes);
+  if (j.rows * j.part * w->q < LEAST_PIXELS) j.rows = ceil_div(LEAST_PIXELS, at_least_one(j.part * w->q));
   enum fnn_status status = take_memory(context, &j, copied);
   if (status == FNN_OK) {
     fnn_parallel(context, j.parts * conv->groups * j.splits, 1, gradient_pieces, &j);

@@ -2,9 +2,9 @@
 --
 --   fnn.profile(function() trainer:fit(train:first(6000), {epochs = 1}) end)
 --
--- Prints a line for each op and phase, the longest first: calls, time and its share, GFLOP/s (a multiply-add counts two) and
--- GB/s (of the tensors that came in and went out, each counted once). What is not in any op, Lua itself above all, is the
--- last line.
+-- Prints a line for each op and phase, the longest first: calls, time and its share, GFLOP/s (a multiply-add counts
+-- two) and GB/s (of the tensors that came in and went out, each counted once). What is not in any op, Lua itself above
+-- all, is the last line.
 local core = require "fmnistnn.core"
 
 local function print_lines(lines, total)
@@ -20,8 +20,8 @@ local function print_lines(lines, total)
   print(("%-43s %10.2f"):format("in all", total * 1e3))
 end
 
---- Returns the lines: a list of {name, phase, calls, seconds, multiply_adds, bytes}, the longest first. An error of f's is
--- raised after the profile has been ended.
+--- Returns the lines: a list of {name, phase, calls, seconds, multiply_adds, bytes}, the longest first. An error of
+-- f's is raised after the profile has been ended.
 return function(f, ...)
   core.profile_begin()
   local start = core.now()
