@@ -7,7 +7,7 @@
 --   conv NAME ...     GFLOP/s of convolutions by name (bench/convolutions.txt), forward and both backward passes
 --   infer NETWORK     ms for a batch of 1 and for one of 1000, in evaluation
 --   small             ns for an addition of 16 floats, without and with gradient
---   start WHAT        MB of a process that has loaded "nothing", "fmnistnn" or "fmnistnn.nn"
+--   start WHAT        MB of a process that has loaded "nothing", "fmnistnn", or with it the layers of "trial9"
 --   memory NETWORK    MB at the peak of a process that trains 50 steps
 --   input NETWORK     % of a training step's time that its batch takes
 --
@@ -34,7 +34,7 @@ end
 
 if part == "start" then
   local library = names[1] ~= "nothing" and require "fmnistnn"
-  local _ = names[1] == "fmnistnn.nn" and library.nn
+  local _ = names[1] == "trial9" and dofile(here .. "networks.lua")(library).trial9.model()
   report(names[1], peak_memory())
   return
 end
