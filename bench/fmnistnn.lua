@@ -163,13 +163,13 @@ function parts.conv(...)
     local channels, size, filters, kernel, stride, padding, dilation, groups = table.unpack(convolutions[name])
     local settings = {stride = stride, padding = padding, dilation = dilation, groups = groups}
     local x = fnn.randn(images, channels <= 3 and channels or 1, size, size)
-    if channels > 3 then x = F.conv2d(x, fnn.randn(channels, 1, 1, 1)):detach() end
+    if channels > 3 then x = fnn.no_grad(F.conv2d, x, fnn.randn(channels, 1, 1, 1)) end
     local w = fnn.randn(filters, channels // groups, kernel, kernel)
     local function forward() return F.conv2d(x, w, nil, settings) end
 
     local y = forward()
     local gigaflop = 2 * y:numel() * channels // groups * kernel * kernel / 1e9
-    local g = y:detach() * 1
+    local g = y * 1
     fnn.no_grad(function() report(name .. "/forward", gigaflop * rate(function() forward():close() end)) end)
 
     local function backward(what, tensor)
