@@ -175,7 +175,7 @@ describe("Trainer:fit", function()
       validation_split = 0.2, batch_size = 10, callbacks = {{on_batch_end = function() seen = seen + 10 end}},
     })
     assert.are.equal(80, seen)
-    assert.are.equal(trainer:evaluate(data:range(81, 100), {batch_size = 100}).loss, history.val_loss[1])
+    assert.are.equal(trainer:evaluate(data:range(81, 100), {batch_size = 10}).loss, history.val_loss[1])
   end)
 
   it("calls callbacks in order, with their arguments", function()
