@@ -183,6 +183,7 @@ function Module:state(each_name) return collect_tensors(self, any, each_name) en
 --- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been
 -- called yet have none; load files with nn.load. Raises when a name or a shape does not fit; all is then as it was.
 function Module:load_state(tensors)
+  if type(tensors) ~= "table" then error("load_state: expected a table of tensors by name, got " .. type(tensors), 2) end
   local unused, state = {}, self:state()
   for name in pairs(tensors) do unused[name] = true end
   for _, entry in ipairs(state) do
