@@ -8,7 +8,7 @@ local F = {}
 
 for name, op in pairs(core.functional) do F[name] = op end -- conv2d, linear, max_pool2d, layer_norm ...
 for name, activation in pairs(activations) do F[name] = activation end
-for _, name in ipairs {"one_hot", "pad", "flatten"} do F[name] = core.methods[name] end
+for _, name in ipairs {"one_hot", "pad", "flatten", "reshape", "add", "cat"} do F[name] = core.methods[name] end
 for name, loss in pairs(require "fmnistnn.losses") do F[name] = loss end
 
 local ops = core.ops
