@@ -1,4 +1,5 @@
--- The examples, as programs: their options, what they print, and the files that they write, on a few small images.
+-- The examples, as programs: their options, what they print, and the files that they write, on a few small images; and
+-- the scripts of README.md and of spec/scripts, which stand for what users write.
 local fnn = require "fmnistnn"
 local idx = require "spec.support.idx"
 local process = require "spec.support.process"
@@ -26,8 +27,8 @@ describe("an example", function()
   for _, script in ipairs(scripts) do
     it("trains, tells the results and writes them: " .. script, function()
       local save, json = here .. "/" .. script .. ".safetensors", here .. "/" .. script .. ".json"
-      local code, out, err = run(script, ("--epochs 2 --batch 16 --lr 0.002 --seed 3 --threads 1 --limit 40 --save %s " ..
-        "--json %s"):format(quote(save), quote(json)))
+      local options = "--epochs 2 --batch 16 --lr 0.002 --seed 3 --threads 1 --limit 40 --save %s --json %s"
+      local code, out, err = run(script, options:format(quote(save), quote(json)))
       assert.equal(0, code, err)
       local epochs = select(2, err:gsub("epoch %d/2  [^\n]*val_accuracy [%d.]+\n", ""))
       assert.equal(2, epochs, err)
@@ -148,4 +149,30 @@ describe("an example", function()
       assert.matches("^[^\n]*needs Lua 5.4, and this is Lua 5.1[^\n]*\n$", err)
     end
   end)
+end)
+
+describe("a script", function()
+  it("of README.md runs", function()
+    local count = 0
+    for text in process.read("README.md"):gmatch("\n```lua\n(.-)\n```") do
+      count = count + 1
+      process.write(here .. "/readme.lua", text)
+      local command_ = process.lua(here .. "/readme.lua", "FMNISTNN_DATA=" .. quote(here))
+      local code, out, err = process.run(("cd %s && %s"):format(quote(here), command_))
+      assert.equal(0, code, err)
+      assert.truthy(#out > 0)
+    end
+    assert.equal(2, count)
+    assert.truthy(fnn.nn.load(here .. "/clothes.safetensors"))
+  end)
+
+  for _, name in ipairs {"tensors", "loop", "trainer"} do
+    it("that learns from the real images, or needs none, runs: " .. name, function()
+      if name ~= "tensors" and not fnn.data.fashion_mnist {download = false} then
+        return pending("Fashion-MNIST is needed")
+      end
+      local code, _, err = process.run(process.lua(("spec/scripts/%s.lua"):format(name)))
+      assert.equal(0, code, err)
+    end)
+  end
 end)
