@@ -16,7 +16,8 @@ end
 
 local found, argparse = pcall(require, "argparse")
 if not found then
-  io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or 'luarocks install argparse'.\n")
+  io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or ",
+    "'luarocks install argparse'.\n")
   os.exit(2)
 end
 
@@ -96,7 +97,7 @@ function options.parse(description, defaults)
   return parser:parse(words())
 end
 
---- Stops the script with a line on standard error unless the first value is true: the way of assert, without a traceback.
+--- Stops the script with a line on standard error unless the first value is true: as assert, without a traceback.
 function options.check(ok, message, ...)
   if ok then return ok, message, ... end
   io.stderr:write(arg[0]:match("[^/]*$"), ": ", message, "\n")

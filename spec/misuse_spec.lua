@@ -1,5 +1,6 @@
 --- Misuse: every wrong argument raises an error that names the op and the argument; nothing crashes, nothing leaks.
--- What ops refuse by their shape rules is in spec/support/cases.lua; here is what the way in refuses, for each kind of argument.
+-- What ops refuse by their shape rules is in spec/support/cases.lua; here is what the way in refuses, for each kind of
+-- argument.
 local fnn = require "fmnistnn"
 local core = require "fmnistnn.core"
 local check = require "spec.support.check"

@@ -15,8 +15,9 @@ local function check_shape(name, shape)
 end
 
 local function check_fan(name, which, fan)
-  if type(fan) ~= "number" or not (fan >= 0) then
-    options.refuse("%s: %s: expected a number of 0 or more, got %s", name, which, type(fan) == "number" and fan or type(fan))
+  if type(fan) ~= "number" or fan ~= fan or fan < 0 then
+    local got = type(fan) == "number" and fan or type(fan)
+    options.refuse("%s: %s: expected a number of 0 or more, got %s", name, which, got)
   end
 end
 
