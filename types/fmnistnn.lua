@@ -285,6 +285,22 @@ function fnn.empty_cache() end
 ---@return number
 function fnn.now() end
 
+--- Where the time of `f(...)` goes: prints a line for each op and phase, the longest first, with calls, time and its
+--- share, GFLOP/s (a multiply-add counts two) and GB/s (of the tensors that came in and went out). An error is raised.
+---@param f function
+---@param ... any What f is called with.
+---@return fmnistnn.ProfileLine[] # The longest first.
+function fnn.profile(f, ...) end
+
+--- What one op took in one phase.
+---@class fmnistnn.ProfileLine
+---@field name string The op, or the rule of an optimizer.
+---@field phase "forward"|"backward"|"step"
+---@field calls integer
+---@field seconds number
+---@field multiply_adds number
+---@field bytes number
+
 --- Writes a file so that there is never half of it: what was there before stays until the new one is whole.
 ---@param path string
 ---@param content string|(string|fmnistnn.Tensor)[] A text, or a list of texts and tensors (their bytes).

@@ -483,6 +483,17 @@ function F.linear(input, weight, bias) end
 ---@return fmnistnn.Tensor # (N,K,P,Q)
 function F.conv2d(input, weight, bias, stride, padding, dilation, groups) end
 
+--- The same as conv2d followed by relu, in one pass.
+---@param input fmnistnn.Tensor (N,C,H,W).
+---@param weight fmnistnn.Tensor (K, C / groups, rows, columns).
+---@param bias? fmnistnn.Tensor|fmnistnn.ByName (K).
+---@param stride? fmnistnn.Pair (default 1)
+---@param padding? fmnistnn.Padding (default "valid")
+---@param dilation? fmnistnn.Pair (default 1)
+---@param groups? integer (default 1) A divisor of C and K.
+---@return fmnistnn.Tensor # (N,K,P,Q)
+function F.conv2d_relu(input, weight, bias, stride, padding, dilation, groups) end
+
 --- The transpose of a convolution: the image whose convolution would have the shape of the input.
 ---@param input fmnistnn.Tensor (N,C,H,W).
 ---@param weight fmnistnn.Tensor (C, K / groups, rows, columns).

@@ -23,6 +23,7 @@ struct fnn_node {
   uint64_t sequence; /* above that of every node it came from */
   const char *name;
   const struct fnn_op *op;     /* NULL for a custom op, */
+  size_t lanes;                /* of the call */
   struct fnn_foreign *foreign; /* which has this */
   int spent;                   /* went through a pass that did not keep it */
   struct fnn_tensor *grad;     /* what arrived so far in the pass that is going on */
@@ -120,6 +121,7 @@ static enum fnn_status fill_node(struct fnn_node *node, const struct fnn_call *c
   const struct fnn_op *op = call->op;
   node->name = op->name;
   node->op = op;
+  node->lanes = call->lanes;
   if (op->params_bytes) memcpy(node->params, call->params, op->params_bytes);
   for (size_t i = 0; i < call->inputs; i++) {
     connect(node, i, given[i]);
@@ -247,21 +249,50 @@ static void add_run(void *user, size_t n, char *const at[], const size_t stride[
   k->binary[FNN_BINARY_add](n, (float *)at[1], stride[1], (float *)at[2], stride[2], (float *)at[0], stride[0]);
 }
 
-/* out = a + b, all of one shape; out may be a. */
+/* out = a + b, all of one shape and layout; out may be a. */
 static void add(struct fnn_tensor *a, struct fnn_tensor *b, struct fnn_tensor *out) {
   struct fnn_context *context = fnn_tensor_context(out);
-  struct fnn_tensor *operands[] = {out, a, b};
-  fnn_loop(context, &out->shape, 3, operands, add_run, (void *)context->kernels->elementwise);
+  void *kernels = (void *)context->kernels->elementwise;
+  if (out->lanes) {
+    struct fnn_tensor flat_out = fnn_tensor_flat(out), flat_a = fnn_tensor_flat(a), flat_b = fnn_tensor_flat(b);
+    fnn_loop(context, &flat_out.shape, 3, (struct fnn_tensor *[]){&flat_out, &flat_a, &flat_b}, add_run, kernels);
+  } else {
+    fnn_loop(context, &out->shape, 3, (struct fnn_tensor *[]){out, a, b}, add_run, kernels);
+  }
 }
 
-/* Nobody else sees this tensor's elements, and they lie densely. */
+/* Nobody else sees this tensor's elements, and they lie one after the other. */
 static int is_our_own(const struct fnn_tensor *tensor) {
-  return tensor->references == 1 && tensor->storage->references == 1 && fnn_tensor_is_contiguous(tensor);
+  return tensor->references == 1 && tensor->storage->references == 1 &&
+         (tensor->lanes || fnn_tensor_is_contiguous(tensor));
+}
+
+/* *total += grad, in the layout of *total; in place if `ours`, else into a new tensor. */
+static enum fnn_status accumulate(struct fnn_tensor **total, struct fnn_tensor *grad, int ours) {
+  struct fnn_context *context = fnn_tensor_context(grad);
+  struct fnn_tensor *ready, *sum = *total;
+  size_t lanes = sum->lanes;
+  if (lanes == grad->lanes)
+    ready = fnn_tensor_retain(grad);
+  else if (lanes)
+    FNN_TRY(fnn_tensor_laned(grad, lanes, &ready));
+  else
+    FNN_TRY(fnn_tensor_dense(grad, FNN_FLOAT32, &ready));
+  enum fnn_status status = FNN_OK;
+  if (!ours)
+    status = lanes ? fnn_tensor_new_laned(context, &grad->shape, lanes, &sum)
+                   : fnn_tensor_new(context, FNN_FLOAT32, &grad->shape, &sum);
+  if (status == FNN_OK) add(*total, ready, sum);
+  fnn_tensor_release(ready);
+  if (status != FNN_OK || ours) return status;
+  fnn_tensor_release(*total);
+  *total = sum;
+  return FNN_OK;
 }
 
 static enum fnn_status deliver_to_leaf(struct fnn_tensor *leaf, struct fnn_tensor *grad) {
   if (leaf->grad) {
-    add(leaf->grad, grad, leaf->grad);
+    FNN_TRY(accumulate(&leaf->grad, grad, 1));
     leaf->grad->storage->version++;
     return FNN_OK;
   }
@@ -282,16 +313,7 @@ static enum fnn_status deliver_to_node(struct fnn_pass *pass, struct fnn_node *n
     node->grad = fnn_tensor_retain(grad);
     return FNN_OK;
   }
-  if (is_our_own(node->grad)) {
-    add(node->grad, grad, node->grad);
-    return FNN_OK;
-  }
-  struct fnn_tensor *sum;
-  FNN_TRY(fnn_tensor_new(pass->context, FNN_FLOAT32, &grad->shape, &sum));
-  add(node->grad, grad, sum);
-  fnn_tensor_release(node->grad);
-  node->grad = sum;
-  return FNN_OK;
+  return accumulate(&node->grad, grad, is_our_own(node->grad));
 }
 
 static enum fnn_status deliver(struct fnn_pass *pass, const struct edge *edge, struct fnn_tensor *grad) {
@@ -361,18 +383,24 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
     call->grad_in[i] = NULL;
   }
   for (int i = 0; i < FNN_MAX_OUTPUTS; i++) call->out[i] = node->out[i].tensor;
-  if (node->op->flags & FNN_STRIDED)
+  double start = pass->context->profile ? fnn_clock() : 0.0;
+  if (node->lanes)
+    FNN_TRY(fnn_tensor_laned(node->grad, node->lanes, &call->grad));
+  else if (!node->grad->lanes && (node->op->flags & FNN_STRIDED))
     call->grad = fnn_tensor_retain(node->grad);
   else
     FNN_TRY(fnn_tensor_dense(node->grad, FNN_FLOAT32, &call->grad));
+  call->out_spec[0] = (struct fnn_spec){FNN_FLOAT32, call->grad->shape};
   fnn_tensor_release(node->grad); /* so that a gradient passed on as it is has one owner */
   node->grad = NULL;
   enum fnn_status status = node->op->backward(call);
+  if (status == FNN_OK && pass->context->profile) fnn_profile_call(call, "backward", start);
   fnn_tensor_release(call->grad);
   for (size_t i = 0; i < node->inputs && status == FNN_OK; i++)
     if (call->grad_in[i]) {
       struct fnn_tensor *grad = call->grad_in[i];
       call->grad_in[i] = NULL;
+      fnn_lanes_clear(grad);
       status = deliver(pass, &node->edge[i], grad);
       fnn_tensor_release(grad);
     }
@@ -387,6 +415,7 @@ static enum fnn_status backward_of(struct fnn_pass *pass, struct fnn_node *node)
                           .params = node->params,
                           .inputs = node->inputs,
                           .in_spec = node->spec,
+                          .lanes = node->lanes,
                           .in = small.in,
                           .grad_in = small.grad_in,
                           .want = small.want};

@@ -21,6 +21,7 @@ void fnn_context_release(struct fnn_context *context) {
   if (--context->references > 0) return;
   fnn_threads_stop(&context->threads);
   fnn_memory_trim(&context->memory, 0);
+  fnn_profile_end(context);
   free(context);
 }
 

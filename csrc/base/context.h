@@ -13,6 +13,7 @@
 
 #include "cpu.h"
 #include "memory.h"
+#include "profile.h"
 #include "rng.h"
 #include "status.h"
 #include "threads.h"
@@ -27,6 +28,7 @@ struct fnn_context {
   enum fnn_isa isa;
   const struct fnn_kernels *kernels; /* set by whoever creates the context */
   uint64_t sequence;                 /* rises with each node that autograd records */
+  struct fnn_profile *profile;       /* NULL while nobody asked for one */
   uint64_t multiply_adds;            /* done by convolutions and matrix products so far */
   char error[512];
 };

@@ -193,7 +193,7 @@ static int backward(lua_State *L) {
 static int detach(lua_State *L) {
   lua_settop(L, 1);
   struct fnn_box *box = fnn_push_box(L);
-  fnn_raise(L, fnn_tensor_alias(fnn_check_tensor(L, 1, "detach"), &box->tensor));
+  fnn_raise(L, fnn_tensor_alias(fnn_check_elements(L, 1, "detach"), &box->tensor));
   return 1;
 }
 

@@ -53,12 +53,12 @@ struct fnn_box *fnn_push_box(lua_State *L);
 struct fnn_box *fnn_test_box(lua_State *L, int at);
 /* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
+/* The same for who wants to see its elements: they lie where strides say (tensor/lanes.h). */
+struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who);
 /* Count what a box has been filled with. */
 void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box);
 /* Run Lua's collector if boxes hold much more than after its last run: Lua does not see these bytes by itself. */
 void fnn_relieve_memory(lua_State *L);
-/* Seconds of a clock that never goes back. */
-double fnn_now(void);
 /* Raise the context's error text when status is not FNN_OK. */
 void fnn_raise(lua_State *L, enum fnn_status status);
 /* For files: return nil and the text when status is not FNN_OK (the number of results), else 0. */

@@ -29,6 +29,12 @@ struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
   return box->tensor;
 }
 
+struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who) {
+  struct fnn_tensor *tensor = fnn_check_tensor(L, at, who);
+  fnn_raise(L, fnn_tensor_settle(tensor));
+  return tensor;
+}
+
 void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box) {
   box->counted = fnn_tensor_numel(box->tensor) * fnn_dtype_size(box->tensor->dtype);
   bind->boxed += box->counted;
@@ -39,17 +45,17 @@ void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box) {
 static int is_worth_collecting(const struct fnn_bind *bind) {
   enum { LITTLE = 256 << 20, SHARE = 20 };
   if (bind->boxed < bind->boxed_before + bind->slack) return 0;
-  if (bind->context->memory.used < LITTLE) return fnn_now() - bind->collected_at >= SHARE * bind->collect_seconds;
+  if (bind->context->memory.used < LITTLE) return fnn_clock() - bind->collected_at >= SHARE * bind->collect_seconds;
   return bind->boxed >= bind->boxed_before + bind->boxed_before / 2 + bind->slack;
 }
 
 void fnn_relieve_memory(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   if (!is_worth_collecting(bind)) return;
-  double start = fnn_now();
+  double start = fnn_clock();
   lua_gc(L, LUA_GCCOLLECT);
   bind->boxed_before = bind->boxed;
-  bind->collected_at = fnn_now();
+  bind->collected_at = fnn_clock();
   bind->collect_seconds = bind->collected_at - start;
 }
 

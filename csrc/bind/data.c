@@ -20,7 +20,7 @@ static int gather(lua_State *L) {
   fnn_relieve_memory(L);
   struct fnn_box *out = fnn_push_box(L), *zero_based = fnn_push_box(L);
   double scale = luaL_optnumber(L, 3, 1.0);
-  struct fnn_tensor *source = fnn_check_tensor(L, 1, "gather"), *index = fnn_check_tensor(L, 2, "gather");
+  struct fnn_tensor *source = fnn_check_elements(L, 1, "gather"), *index = fnn_check_elements(L, 2, "gather");
   if (index->dtype != FNN_INT64)
     return luaL_error(L, "gather: index: expected int64, got %s", fnn_dtype_name(index->dtype));
   fnn_raise(L, fnn_tensor_new(fnn_tensor_context(index), FNN_INT64, &index->shape, &zero_based->tensor));

@@ -12,6 +12,7 @@ static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const c
   if (!box || !box->tensor)
     luaL_error(L, "step: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
   lua_pop(L, 1);
+  fnn_raise(L, fnn_tensor_settle(box->tensor));
   return box->tensor;
 }
 

@@ -1,11 +1,10 @@
 /* Memory, threads, the generator, the terminal: what is around the tensors. */
-#define _XOPEN_SOURCE 700 /* clock_gettime, realpath */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../kernels/gemm.h"
@@ -115,14 +114,38 @@ static int multiply_adds(lua_State *L) {
   return 1;
 }
 
-double fnn_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+static int now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)fnn_clock());
+  return 1;
 }
 
-static int now(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)fnn_now());
+/* profile_begin(): from now on, ops note what they take */
+static int profile_begin(lua_State *L) {
+  fnn_raise(L, fnn_profile_begin(context_of(L)));
+  return 0;
+}
+
+/* profile_end(): a list of {name, phase, calls, seconds, multiply_adds, bytes}, in the order of the first calls */
+static int profile_end(lua_State *L) {
+  struct fnn_context *context = context_of(L);
+  lua_newtable(L);
+  for (size_t i = 0; context->profile && i < context->profile->count; i++) {
+    const struct fnn_profile_line *line = &context->profile->line[i];
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, line->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, line->phase);
+    lua_setfield(L, -2, "phase");
+    set_integer(L, "calls", line->calls);
+    lua_pushnumber(L, line->seconds);
+    lua_setfield(L, -2, "seconds");
+    lua_pushnumber(L, line->multiply_adds);
+    lua_setfield(L, -2, "multiply_adds");
+    lua_pushnumber(L, line->bytes);
+    lua_setfield(L, -2, "bytes");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  fnn_profile_end(context);
   return 1;
 }
 
@@ -189,6 +212,8 @@ void fnn_open_system(lua_State *L) {
                                        {"set_generator_state", set_generator_state},
                                        {"multiply_adds", multiply_adds},
                                        {"now", now},
+                                       {"profile_begin", profile_begin},
+                                       {"profile_end", profile_end},
                                        {"terminal", terminal},
                                        {"interrupted", interrupted},
                                        {"process_id", process_id},

@@ -99,7 +99,7 @@ static int index_tensor(lua_State *L) {
     if (lua_rawget(L, lua_upvalueindex(FNN_UP_THIRD)) != LUA_TNIL) return 1;
     return get_field(L, lua_tostring(L, 2));
   }
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "index");
+  struct fnn_tensor *t = fnn_check_elements(L, 1, "index");
   if (lua_type(L, 2) == LUA_TNUMBER) {
     size_t at = first_axis(L, t, fnn_check_integer(L, 2, "index", "position"));
     if (t->shape.rank > 1) return index_row(L);
@@ -150,7 +150,7 @@ static int set_field(lua_State *L, const char *name) {
 /* What is not one number at one place goes to the method `assign`. */
 static int set_tensor(lua_State *L) {
   if (lua_type(L, 2) == LUA_TSTRING) return set_field(L, lua_tostring(L, 2));
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "assign");
+  struct fnn_tensor *t = fnn_check_elements(L, 1, "assign");
   if (lua_type(L, 2) == LUA_TNUMBER && t->shape.rank == 1 && is_value(L, 3)) {
     size_t at = first_axis(L, t, fnn_check_integer(L, 2, "assign", "position"));
     fnn_check_write(L, t, "assign");
@@ -192,12 +192,12 @@ static int dim(lua_State *L) {
 }
 
 static int is_contiguous(lua_State *L) {
-  lua_pushboolean(L, fnn_tensor_is_contiguous(fnn_check_tensor(L, 1, "is_contiguous")));
+  lua_pushboolean(L, fnn_tensor_is_contiguous(fnn_check_elements(L, 1, "is_contiguous")));
   return 1;
 }
 
 static int item(lua_State *L) {
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "item");
+  struct fnn_tensor *t = fnn_check_elements(L, 1, "item");
   char text[FNN_SHAPE_TEXT];
   if (fnn_tensor_numel(t) != 1)
     return luaL_error(L, "item: expected a tensor of one element, got shape %s", fnn_shape_text(&t->shape, text));
@@ -222,7 +222,7 @@ static void push_table(lua_State *L, const struct fnn_tensor *t, int axis, size_
 static int totable(lua_State *L) {
   lua_settop(L, 1);
   struct fnn_box *own = fnn_push_box(L); /* so that no finalizer closes it on the way */
-  own->tensor = fnn_tensor_retain(fnn_check_tensor(L, 1, "totable"));
+  own->tensor = fnn_tensor_retain(fnn_check_elements(L, 1, "totable"));
   luaL_checkstack(L, FNN_MAX_RANK + 4, "totable");
   push_table(L, own->tensor, 0, 0);
   return 1;
@@ -267,7 +267,7 @@ static int equal(lua_State *L) {
 static int copy_(lua_State *L) {
   lua_settop(L, 2);
   struct fnn_box *whole = fnn_push_box(L);
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "copy_"), *from = fnn_check_tensor(L, 2, "copy_");
+  struct fnn_tensor *t = fnn_check_elements(L, 1, "copy_"), *from = fnn_check_elements(L, 2, "copy_");
   struct fnn_context *context = fnn_tensor_context(t);
   struct fnn_shape shape;
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
@@ -291,7 +291,7 @@ static int copy_(lua_State *L) {
 static int fill_(lua_State *L) {
   lua_settop(L, 2);
   struct fnn_box *value = fnn_push_box(L);
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "fill_");
+  struct fnn_tensor *t = fnn_check_elements(L, 1, "fill_");
   if (!is_value(L, 2)) return luaL_error(L, "fill_: expected a number, got %s", fnn_describe(L, 2));
   fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value->tensor));
   write_element(L, value->tensor, 0, 2, "fill_");

@@ -13,3 +13,15 @@ const struct fnn_kernels *fnn_kernels_for(enum fnn_isa isa) {
   (void)isa;
   return &fnn_kernels_base;
 }
+
+size_t fnn_lanes_for(enum fnn_isa isa, size_t images) {
+  size_t width = fnn_kernels_for(isa)->lanes->width;
+  if (2 * images > width) return width;
+  /* a lesser instruction set's narrow vectors beat wide ones that are half empty */
+  return isa > FNN_ISA_AVX2 ? fnn_lanes_for(FNN_ISA_AVX2, images) : 0;
+}
+
+const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width) {
+  const struct fnn_lane_kernels *kernels = fnn_kernels_for(isa)->lanes;
+  return kernels->width == width ? kernels : fnn_kernels_for(FNN_ISA_AVX2)->lanes;
+}

@@ -155,6 +155,75 @@ struct fnn_update_kernels {
   fnn_update rule[FNN_RULE_COUNT];
 };
 
+/* ---- images in lanes: lanes.c and lane_conv.c ----
+ *
+ * A laned array keeps `width` images side by side in the lanes of vectors: (N / width, C, H, W, width), aligned to 64
+ * bytes. A "pixel" is then `width` floats, one of each image; steps below are in floats all the same. Where images do not
+ * fill the last block, its other lanes hold zeros. */
+
+/* The weights of a correlation; steps may be negative, to read a kernel from its end. */
+struct fnn_lane_weights {
+  size_t filters, channels, r, s;
+  const float *from;
+  ptrdiff_t filter, channel, row, column; /* steps */
+};
+
+/* One row of output pixels of a correlation, or any others that lie alike: for all filters k and pixels q < this.q,
+ * y[k][q] = bias[k] + sum over channels c, rows i < r, columns j < s of weight[k][c][i][j] x[i][c][q * x_pixel + j * x_tap] */
+struct fnn_lane_row {
+  size_t filters, channels, q, r, s;
+  const float *const *x; /* for each row of the kernel, the image's row of channel 0 */
+  size_t x_channel, x_pixel, x_tap;
+  const float *weight; /* from pack_weights: of `w_rows` kernel rows, of which these r begin at number w_first */
+  size_t w_rows, w_first;
+  const float *bias; /* or NULL */
+  int relu;          /* negative results become 0 */
+  float *y;
+  size_t y_filter, y_pixel;
+};
+
+/* Part of a weight gradient: for all filters k and taps t,
+ * dw[k * dw_filter + t] += sum over blocks b, rows p, columns q and lanes of
+ * g[b * g_block + k * g_filter + p * g_row + q * width] x[b * x_block + p * x_row + q * x_pixel + tap[t]] */
+struct fnn_lane_gradient {
+  size_t filters, taps, blocks, p, q;
+  const float *g, *x;
+  size_t g_block, g_filter, g_row, x_block, x_row, x_pixel;
+  const size_t *tap;
+  float *dw;
+  size_t dw_filter;
+};
+
+struct fnn_lane_kernels {
+  size_t width;
+  /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an
+   * image become 0 */
+  void (*pack)(size_t images, size_t n, const float *x, size_t step, float *y);
+  void (*unpack)(size_t images, size_t n, const float *x, float *y, size_t step);
+  /* lanes from number `images` on become 0, in n pixels */
+  void (*clear)(size_t images, size_t n, float *y);
+
+  void (*pack_weights)(const struct fnn_lane_weights *weights, float *packed);
+  void (*correlate)(const struct fnn_lane_row *row);
+  void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
+
+  /* on one plane of the window's pixels */
+  void (*max_pool)(const struct fnn_window *w, const float *x, float *y);
+  void (*max_pool_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
+  void (*avg_pool)(const struct fnn_window *w, int whole, const float *x, float *y);
+  void (*avg_pool_back)(const struct fnn_window *w, int whole, const float *g, float *d);
+
+  /* sums over n pixels, added to the `width` totals, one of each lane */
+  void (*sum)(size_t n, const float *x, double *total);
+  void (*sum_squares)(size_t n, const float *x, float center, double *total);
+  void (*dot_centered)(size_t n, const float *x, float center, const float *g, double *sum_g, double *sum_gx);
+  /* d[i] = g[i] where y[i] > 0, else 0, over n pixels; d may be g. Returns the sum of d. */
+  double (*relu_back)(size_t n, const float *y, const float *g, float *d);
+  /* random.c's dropout of one block: pixel i of lane l has number start + l * stride + i; starts are multiples of 4 */
+  void (*dropout)(size_t n, uint64_t seed, uint64_t first, uint64_t start, uint64_t stride, float drop, float scale,
+                  const float *x, float *y);
+};
+
 struct fnn_kernels {
   const char *name; /* "base", "avx2", "avx512" */
   const struct fnn_elementwise_kernels *elementwise;
@@ -163,9 +232,16 @@ struct fnn_kernels {
   const struct fnn_norm_kernels *norm;
   const struct fnn_random_kernels *random;
   const struct fnn_update_kernels *update;
+  const struct fnn_lane_kernels *lanes;
 };
 
 /* The kernels for one instruction set, or for the best below it that this build has. */
 const struct fnn_kernels *fnn_kernels_for(enum fnn_isa isa);
+
+/* How many lanes serve a batch of so many images best on that instruction set; 0 where lanes would be mostly empty. */
+size_t fnn_lanes_for(enum fnn_isa isa, size_t images);
+
+/* The kernels for laned arrays of that width, which fnn_lanes_for named. */
+const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width);
 
 #endif

@@ -12,4 +12,5 @@ const struct fnn_kernels FNN_VARIANT(fnn_kernels) = {
     .norm = &FNN_VARIANT(fnn_norm),
     .random = &FNN_VARIANT(fnn_random),
     .update = &FNN_VARIANT(fnn_update),
+    .lanes = &FNN_VARIANT(fnn_lanes),
 };

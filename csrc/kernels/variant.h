@@ -15,6 +15,12 @@ extern const struct fnn_window_kernels FNN_VARIANT(fnn_window);
 extern const struct fnn_norm_kernels FNN_VARIANT(fnn_norm);
 extern const struct fnn_random_kernels FNN_VARIANT(fnn_random);
 extern const struct fnn_update_kernels FNN_VARIANT(fnn_update);
+extern const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes);
 extern const struct fnn_kernels FNN_VARIANT(fnn_kernels);
+
+/* lane_conv.c, for the table in lanes.c */
+void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *weights, float *packed);
+void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *row);
+void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *gradient);
 
 #endif

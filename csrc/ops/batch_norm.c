@@ -29,14 +29,23 @@ static const struct fnn_arg apply_args[] = {{.name = "input", .kind = FNN_TENSOR
                                             EPSILON,
                                             {0}};
 
+/* Images (or blocks of images in lanes), channels, pixels of an image, floats of one channel of one image (block). */
 struct extent {
-  size_t n, c, pixels;
+  size_t n, c, pixels, run;
+  double count; /* pixels of a channel in all images */
 };
 
 static struct extent extent_of(const struct fnn_call *call) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
-  return (struct extent){x->size[0], x->size[1], fnn_shape_product(x, 2, x->rank)};
+  size_t pixels = fnn_shape_product(x, 2, x->rank), lanes = call->lanes;
+  return (struct extent){.n = lanes ? fnn_lane_blocks(x, lanes) : x->size[0],
+                         .c = x->size[1],
+                         .pixels = pixels,
+                         .run = lanes ? pixels * lanes : pixels,
+                         .count = (double)(x->size[0] * pixels)};
 }
+
+enum { MAX_LANES = 16 };
 
 static enum fnn_status check(struct fnn_call *call) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
@@ -54,6 +63,8 @@ static enum fnn_status check(struct fnn_call *call) {
 
 struct job {
   const struct fnn_kernels *kernels;
+  const struct fnn_lane_kernels *lanes; /* NULL where images are dense */
+  const struct fnn_shape *shape;
   struct extent e;
   double epsilon;
   const float *x, *g, *mean, *variance, *weight, *bias;
@@ -61,27 +72,64 @@ struct job {
   int fixed; /* the statistics do not depend on x */
 };
 
-static size_t at(const struct extent *e, size_t image, size_t channel) { return (image * e->c + channel) * e->pixels; }
+static size_t at(const struct extent *e, size_t image, size_t channel) { return (image * e->c + channel) * e->run; }
+
+/* ---- sums over the images of a channel; lanes without an image do not count ---- */
+
+static double valid(const struct job *job, size_t block, const double *lane) {
+  double total = 0.0;
+  for (size_t l = 0, count = fnn_lane_images(job->shape, job->lanes->width, block); l < count; l++) total += lane[l];
+  return total;
+}
+
+static double sum_of(const struct job *job, size_t i, const float *x) {
+  double lane[MAX_LANES] = {0};
+  if (!job->lanes) return job->kernels->reduce->sum(job->e.run, x);
+  job->lanes->sum(job->e.pixels, x, lane);
+  return valid(job, i, lane);
+}
+
+static double squares_of(const struct job *job, size_t i, const float *x, float mean) {
+  double lane[MAX_LANES] = {0};
+  if (!job->lanes) return job->kernels->reduce->sum_squares(job->e.run, x, mean);
+  job->lanes->sum_squares(job->e.pixels, x, mean, lane);
+  return valid(job, i, lane);
+}
+
+/* sum of g, and of g (x - mean) */
+static void dot_of(const struct job *job, size_t i, const float *x, float mean, const float *g, double *sum_g,
+                   double *sum_gx) {
+  double lane_g[MAX_LANES] = {0}, lane_gx[MAX_LANES] = {0};
+  if (!job->lanes) {
+    *sum_g += job->kernels->reduce->sum(job->e.run, g);
+    *sum_gx += job->kernels->reduce->dot_centered(job->e.run, x, mean, g);
+    return;
+  }
+  job->lanes->dot_centered(job->e.pixels, x, mean, g, lane_g, lane_gx);
+  *sum_g += valid(job, i, lane_g);
+  *sum_gx += valid(job, i, lane_gx);
+}
+
+/* ---- channels ---- */
 
 static void normalize_channel(const struct job *job, size_t c, float mean, float variance) {
   float rstd = (float)(1.0 / sqrt(variance + job->epsilon));
   float scale = rstd * (job->weight ? job->weight[c] : 1.0f);
   float shift = (job->bias ? job->bias[c] : 0.0f) - mean * scale;
   for (size_t i = 0; i < job->e.n; i++)
-    job->kernels->norm->affine(job->e.pixels, job->x + at(&job->e, i, c), scale, shift, job->y + at(&job->e, i, c));
+    job->kernels->norm->affine(job->e.run, job->x + at(&job->e, i, c), scale, shift, job->y + at(&job->e, i, c));
 }
 
 static void train_channels(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *job = user;
   const struct extent *e = &job->e;
-  double count = (double)(e->n * e->pixels);
+  double count = e->count;
   for (size_t c = first; c < last; c++) {
     double total = 0.0, squares = 0.0;
-    for (size_t i = 0; i < e->n; i++) total += job->kernels->reduce->sum(e->pixels, job->x + at(e, i, c));
+    for (size_t i = 0; i < e->n; i++) total += sum_of(job, i, job->x + at(e, i, c));
     float mean = count > 0.0 ? (float)(total / count) : 0.0f;
-    for (size_t i = 0; i < e->n; i++)
-      squares += job->kernels->reduce->sum_squares(e->pixels, job->x + at(e, i, c), mean);
+    for (size_t i = 0; i < e->n; i++) squares += squares_of(job, i, job->x + at(e, i, c), mean);
     float variance = count > 0.0 ? (float)(squares / count) : 0.0f;
     job->mean_out[c] = mean;
     job->variance_out[c] = variance;
@@ -101,16 +149,12 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *job = user;
   const struct extent *e = &job->e;
-  double count = (double)(e->n * e->pixels);
+  double count = e->count;
   for (size_t c = first; c < last; c++) {
     float mean = job->mean[c];
     double rstd = 1.0 / sqrt(job->variance[c] + job->epsilon), sum_g = 0.0, sum_gx = 0.0;
     double weight = job->weight ? job->weight[c] : 1.0;
-    for (size_t i = 0; i < e->n; i++) {
-      const float *x = job->x + at(e, i, c), *g = job->g + at(e, i, c);
-      sum_g += job->kernels->reduce->sum(e->pixels, g);
-      sum_gx += job->kernels->reduce->dot_centered(e->pixels, x, mean, g);
-    }
+    for (size_t i = 0; i < e->n; i++) dot_of(job, i, job->x + at(e, i, c), mean, job->g + at(e, i, c), &sum_g, &sum_gx);
     if (job->d_bias) job->d_bias[c] = (float)sum_g;
     if (job->d_weight) job->d_weight[c] = (float)(sum_gx * rstd);
     if (job->d_mean) job->d_mean[c] = (float)(-weight * rstd * sum_g);
@@ -119,13 +163,15 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     double a = weight * rstd, b = job->fixed ? 0.0 : -a * rstd * rstd * sum_gx / count;
     double shift = job->fixed ? 0.0 : -a * sum_g / count - b * mean;
     for (size_t i = 0; i < e->n; i++)
-      job->kernels->norm->affine_back(e->pixels, job->g + at(e, i, c), job->x + at(e, i, c), (float)a, (float)b,
+      job->kernels->norm->affine_back(e->run, job->g + at(e, i, c), job->x + at(e, i, c), (float)a, (float)b,
                                       (float)shift, job->y + at(e, i, c));
   }
 }
 
 static struct job job_for(const struct fnn_call *call) {
   return (struct job){.kernels = call->context->kernels,
+                      .lanes = call->lanes ? fnn_call_kernels(call) : NULL,
+                      .shape = fnn_in_shape(call, 0),
                       .e = extent_of(call),
                       .epsilon = ((const struct batch_norm *)call->params)->epsilon,
                       .x = fnn_floats(call->in[0])};
@@ -184,6 +230,8 @@ const struct fnn_op fnn_op_batch_norm_train = {
     .flags = 0,
     .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_OUT(1) | FNN_SAVE_OUT(2),
     .outputs = 3,
+    .lanes = fnn_lanes_as_given,
+    .images = 1,
     .infer = train_infer,
     .forward = train_forward,
     .backward = train_backward,
@@ -227,6 +275,8 @@ const struct fnn_op fnn_op_batch_norm_apply = {
     .flags = 0,
     .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_IN(3),
     .outputs = 1,
+    .lanes = fnn_lanes_as_given,
+    .images = 1,
     .infer = check,
     .forward = apply_forward,
     .backward = apply_backward,

@@ -31,6 +31,28 @@ static enum fnn_status infer(struct fnn_call *call, enum fnn_binary id) {
   return FNN_OK;
 }
 
+/* Images in lanes stay there beside images of the same shape, or a number that needs no gradient. */
+static size_t lanes(const struct fnn_call *call) {
+  const struct fnn_tensor *a = call->in[0], *b = call->in[1];
+  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32) return 0;
+  if (b->shape.rank == 0) return b->requires_grad ? 0 : a->lanes;
+  if (a->shape.rank == 0) return a->requires_grad ? 0 : b->lanes;
+  if (!fnn_shape_equal(&a->shape, &b->shape)) return 0;
+  return a->lanes ? a->lanes : b->lanes;
+}
+
+/* A loop over operands of the call's layout, the first of them the widest; `run` is told of each element that is stored. */
+static void loop(struct fnn_call *call, int operands, struct fnn_tensor *const operand[], fnn_run run, void *user) {
+  struct fnn_tensor flat[FNN_LOOP_OPERANDS], *each[FNN_LOOP_OPERANDS];
+  for (int i = 0; i < operands; i++) {
+    each[i] = operand[i];
+    if (!operand[i]->lanes) continue;
+    flat[i] = fnn_tensor_flat(operand[i]);
+    each[i] = &flat[i];
+  }
+  fnn_loop(call->context, &each[0]->shape, operands, each, run, user);
+}
+
 static void run_floats(void *user, size_t n, char *const at[], const size_t stride[]) {
   const struct job *job = user;
   job->kernels->binary[job->id](n, (float *)at[1], stride[1], (float *)at[2], stride[2], (float *)at[0], stride[0]);
@@ -45,8 +67,7 @@ static void run_ints(void *user, size_t n, char *const at[], const size_t stride
 static enum fnn_status forward(struct fnn_call *call, enum fnn_binary id) {
   struct job job = {.kernels = call->context->kernels->elementwise, .id = id};
   struct fnn_tensor *operands[] = {call->out[0], call->in[0], call->in[1]};
-  fnn_loop(call->context, &call->out[0]->shape, 3, operands, call->out[0]->dtype == FNN_INT64 ? run_ints : run_floats,
-           &job);
+  loop(call, 3, operands, call->out[0]->dtype == FNN_INT64 ? run_ints : run_floats, &job);
   return FNN_OK;
 }
 
@@ -59,13 +80,16 @@ static void run_slope(void *user, size_t n, char *const at[], const size_t strid
 /* grad * slope, over the broadcast shape; the kernels write it densely. */
 static enum fnn_status wide_gradient(struct fnn_call *call, enum fnn_binary id, int side, struct fnn_tensor **out) {
   int constant = id == FNN_BINARY_add || (id == FNN_BINARY_sub && side == 0);
-  if (constant) return fnn_tensor_dense(call->grad, FNN_FLOAT32, out);
-  FNN_TRY(fnn_tensor_new(call->context, FNN_FLOAT32, &call->grad->shape, out));
+  size_t laned = call->lanes;
+  if (constant && laned) *out = fnn_tensor_retain(call->grad);
+  if (constant) return laned ? FNN_OK : fnn_tensor_dense(call->grad, FNN_FLOAT32, out);
+  FNN_TRY(laned ? fnn_tensor_new_laned(call->context, &call->grad->shape, laned, out)
+                : fnn_tensor_new(call->context, FNN_FLOAT32, &call->grad->shape, out));
   struct job job = {.kernels = call->context->kernels->elementwise, .id = id, .side = side};
   /* what was not saved is not read either */
   struct fnn_tensor *a = call->in[0] ? call->in[0] : call->grad, *b = call->in[1] ? call->in[1] : call->grad;
   struct fnn_tensor *operands[] = {*out, a, b, call->grad};
-  fnn_loop(call->context, &call->grad->shape, 4, operands, run_slope, &job);
+  loop(call, 4, operands, run_slope, &job);
   return FNN_OK;
 }
 
@@ -74,6 +98,10 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_binary id) {
     struct fnn_tensor *wide;
     if (!fnn_wants(call, (size_t)side)) continue;
     FNN_TRY(wide_gradient(call, id, side, &wide));
+    if (call->lanes) {
+      call->grad_in[side] = wide;
+      continue;
+    }
     enum fnn_status status = fnn_sum_to(wide, fnn_in_shape(call, (size_t)side), &call->grad_in[side]);
     fnn_tensor_release(wide);
     FNN_TRY(status);
@@ -94,6 +122,8 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_binary id) {
                    ? 0                                                                                          \
                    : FNN_SAVE_IN(0) | FNN_SAVE_IN(1),                                                           \
       .outputs = 1,                                                                                             \
+      .lanes = lanes,                                                                                           \
+      .images = 3,                                                                                              \
       .infer = infer_##name_,                                                                                   \
       .forward = forward_##name_,                                                                               \
       .backward = backward_##name_,                                                                             \

@@ -1,6 +1,11 @@
 /* conv2d(x, weight, bias, {stride, padding, dilation, groups}): cross-correlation of x (N,C,H,W) with
- * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). */
+ * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu is the same followed by relu. Batches that fill
+ * lanes go through them, others through column matrices and BLAS. */
+#include <string.h>
+
 #include "convolution.h"
+#include "flat_convolution.h"
+#include "lane_convolution.h"
 #include "sliding.h"
 
 struct conv2d {
@@ -16,6 +21,10 @@ static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
                                       FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
                                       FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
                                       {0}};
+
+extern const struct fnn_op fnn_op_conv2d_relu;
+
+enum { MOST_TAPS = 64 }; /* rows of a kernel that goes through lanes */
 
 static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolution *conv) {
   const struct conv2d *params = call->params;
@@ -49,43 +58,141 @@ static size_t multiply_adds(const struct fnn_call *call) {
   return fnn_shape_numel(&call->out_spec[0].shape) * w->size[1] * w->size[2] * w->size[3];
 }
 
+/* Shapes are not checked yet, but a stride and a dilation together are known. */
+static size_t lanes(const struct fnn_call *call) {
+  const struct conv2d *params = call->params;
+  const struct fnn_tensor *x = call->in[0], *w = call->in[1];
+  struct fnn_convolution conv = {.window = {.stride = {params->stride[0], params->stride[1]},
+                                            .dilation = {params->dilation[0], params->dilation[1]}}};
+  if (x->shape.rank != 4 || w->shape.rank != 4 || w->shape.size[2] > MOST_TAPS || !fnn_lanes_convolve(&conv)) return 0;
+  return x->lanes ? x->lanes : fnn_lanes_for(call->context->isa, x->shape.size[0]);
+}
+
+static int has_relu(const struct fnn_call *call) { return call->op == &fnn_op_conv2d_relu; }
+
 static enum fnn_status forward(struct fnn_call *call) {
   struct fnn_convolution conv;
+  const float *x = fnn_floats(call->in[0]), *weight = fnn_floats(call->in[1]);
+  const float *bias = call->in[2] ? fnn_floats(call->in[2]) : NULL;
+  float *y = fnn_floats(call->out[0]);
   FNN_TRY(geometry(call, &conv));
-  return fnn_convolve(call->context, &conv, fnn_floats(call->in[0]), fnn_floats(call->in[1]),
-                      call->in[2] ? fnn_floats(call->in[2]) : NULL, fnn_floats(call->out[0]));
+  if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, bias, has_relu(call), y);
+  if (fnn_flat_convolves(&conv)) return fnn_flat_convolve(call->context, &conv, x, weight, bias, has_relu(call), y);
+  FNN_TRY(fnn_convolve(call->context, &conv, x, weight, bias, y));
+  if (has_relu(call))
+    call->context->kernels->elementwise->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);
+  return FNN_OK;
+}
+
+/* The gradient below relu. Where nobody else holds the one that came, it is written over. */
+static enum fnn_status below_relu(struct fnn_call *call, struct fnn_tensor **out) {
+  struct fnn_tensor *grad = call->grad;
+  const struct fnn_shape *shape = &grad->shape;
+  if (grad->references == 1 && grad->storage->references == 1)
+    *out = fnn_tensor_retain(grad);
+  else
+    FNN_TRY(call->lanes ? fnn_tensor_new_laned(call->context, shape, call->lanes, out)
+                        : fnn_tensor_new(call->context, FNN_FLOAT32, shape, out));
+  return FNN_OK;
+}
+
+struct plane_job {
+  const struct fnn_kernels *kernels;
+  const struct fnn_lane_kernels *lane_kernels;
+  size_t blocks, filters, pixels;
+  const float *y, *g;
+  float *below, *d_bias;
+};
+
+/* For each channel, the gradient below relu (if there is one) and its sum. */
+static void back_channels(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct plane_job *j = user;
+  size_t size = j->pixels * (j->lane_kernels ? j->lane_kernels->width : 1);
+  for (size_t k = first; k < last; k++) {
+    double total = 0.0;
+    for (size_t b = 0; b < j->blocks; b++) {
+      size_t at = (b * j->filters + k) * size;
+      if (j->below && j->lane_kernels) {
+        total += j->lane_kernels->relu_back(j->pixels, j->y + at, j->g + at, j->below + at);
+        continue;
+      }
+      if (j->below)
+        j->kernels->elementwise->unary_slope[FNN_UNARY_relu](size, j->y + at, j->g + at, j->below + at, NULL);
+      if (j->d_bias) total += j->kernels->reduce->sum(size, (j->below ? j->below : j->g) + at);
+    }
+    if (j->d_bias) j->d_bias[k] = (float)total;
+  }
+}
+
+/* *below: the gradient of the sums under the activation; and that of the bias. */
+static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_convolution *conv,
+                                        struct fnn_tensor **below) {
+  struct plane_job job = {.kernels = call->context->kernels,
+                          .lane_kernels = call->lanes ? fnn_call_kernels(call) : NULL,
+                          .blocks = call->lanes ? fnn_lane_blocks(&call->grad->shape, call->lanes) : conv->n,
+                          .filters = conv->k,
+                          .pixels = conv->window.p * conv->window.q,
+                          .g = fnn_floats(call->grad)};
+  if (fnn_wants(call, 2)) {
+    FNN_TRY(fnn_new_grad(call, 2));
+    job.d_bias = fnn_floats(call->grad_in[2]);
+  }
+  if (has_relu(call)) {
+    FNN_TRY(below_relu(call, below));
+    job.y = fnn_floats(call->out[0]);
+    job.below = fnn_floats(*below);
+  } else {
+    *below = fnn_tensor_retain(call->grad);
+  }
+  if (job.d_bias || job.below) fnn_parallel(call->context, conv->k, 1, back_channels, &job);
+  return FNN_OK;
+}
+
+static enum fnn_status back_input(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {
+  const float *weight = fnn_floats(call->in[1]);
+  FNN_TRY(fnn_new_grad(call, 0));
+  float *dx = fnn_floats(call->grad_in[0]);
+  return call->lanes ? fnn_lane_convolve_back_input(call->context, call->lanes, conv, g, weight, dx)
+                     : fnn_convolve_back_input(call->context, conv, g, weight, dx);
+}
+
+static enum fnn_status back_weight(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {
+  const float *x = fnn_floats(call->in[0]);
+  FNN_TRY(fnn_new_grad(call, 1));
+  float *dw = fnn_floats(call->grad_in[1]);
+  return call->lanes ? fnn_lane_convolve_back_weight(call->context, call->lanes, conv, g, x, dw)
+                     : fnn_convolve_back_weight(call->context, conv, g, x, dw);
 }
 
 static enum fnn_status backward(struct fnn_call *call) {
   struct fnn_convolution conv;
-  const float *g = fnn_floats(call->grad);
+  struct fnn_tensor *below;
   FNN_TRY(geometry(call, &conv));
-  if (fnn_wants(call, 0)) {
-    FNN_TRY(fnn_new_grad(call, 0));
-    FNN_TRY(fnn_convolve_back_input(call->context, &conv, g, fnn_floats(call->in[1]), fnn_floats(call->grad_in[0])));
-  }
-  if (fnn_wants(call, 1)) {
-    FNN_TRY(fnn_new_grad(call, 1));
-    FNN_TRY(fnn_convolve_back_weight(call->context, &conv, g, fnn_floats(call->in[0]), fnn_floats(call->grad_in[1])));
-  }
-  if (fnn_wants(call, 2)) {
-    FNN_TRY(fnn_new_grad(call, 2));
-    fnn_convolve_back_bias(call->context, &conv, g, fnn_floats(call->grad_in[2]));
-  }
-  return FNN_OK;
+  FNN_TRY(back_elementwise(call, &conv, &below));
+  enum fnn_status status = FNN_OK;
+  if (fnn_wants(call, 0)) status = back_input(call, &conv, fnn_floats(below));
+  if (fnn_wants(call, 1) && status == FNN_OK) status = back_weight(call, &conv, fnn_floats(below));
+  fnn_tensor_release(below);
+  return status;
 }
 
-const struct fnn_op fnn_op_conv2d = {
-    .name = "conv2d",
-    .args = args,
-    .defaults = &defaults,
-    .params_bytes = sizeof(struct conv2d),
-    .types = FNN_FLOATS,
-    .flags = FNN_FUNCTIONAL,
-    .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1),
-    .outputs = 1,
-    .infer = infer,
-    .forward = forward,
-    .backward = backward,
-    .multiply_adds = multiply_adds,
-};
+#define CONV2D(name_, saves_)                              \
+  const struct fnn_op fnn_op_##name_ = {                   \
+      .name = #name_,                                      \
+      .args = args,                                        \
+      .defaults = &defaults,                               \
+      .params_bytes = sizeof(struct conv2d),               \
+      .types = FNN_FLOATS,                                 \
+      .flags = FNN_FUNCTIONAL,                             \
+      .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | (saves_), \
+      .outputs = 1,                                        \
+      .lanes = lanes,                                      \
+      .images = 1,                                         \
+      .infer = infer,                                      \
+      .forward = forward,                                  \
+      .backward = backward,                                \
+      .multiply_adds = multiply_adds,                      \
+  };
+CONV2D(conv2d, 0)
+CONV2D(conv2d_relu, FNN_SAVE_OUT(0))

@@ -29,6 +29,36 @@ static enum fnn_status infer(struct fnn_call *call) {
   return FNN_OK;
 }
 
+/* In lanes where four numbers of one counter are of one image. */
+static size_t lanes(const struct fnn_call *call) {
+  const struct dropout *params = call->params;
+  const struct fnn_tensor *x = call->in[0];
+  return !params->channels && x->lanes && fnn_image_size(&x->shape) % 4 == 0 ? x->lanes : 0;
+}
+
+struct lane_job {
+  const struct fnn_lane_kernels *kernels;
+  uint64_t seed, first;
+  float drop, scale;
+  size_t size, chunks; /* of an image */
+  const float *x;
+  float *y;
+};
+
+enum { CHUNK = 1024 };
+
+static void lane_piece(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct lane_job *j = user;
+  size_t width = j->kernels->width;
+  for (size_t i = first; i < last; i++) {
+    size_t block = i / j->chunks, start = i % j->chunks * CHUNK, at = (block * j->size + start) * width;
+    size_t n = j->size - start < CHUNK ? j->size - start : CHUNK;
+    j->kernels->dropout(n, j->seed, j->first, block * width * j->size + start, j->size, j->drop, j->scale, j->x + at,
+                        j->y + at);
+  }
+}
+
 struct job {
   const struct fnn_random_kernels *kernels;
   uint64_t seed, first;
@@ -65,6 +95,19 @@ static void mask(struct fnn_call *call, const int64_t *stream, const struct fnn_
                     .repeat = repeat,
                     .x = fnn_floats(x),
                     .y = fnn_floats(y)};
+  if (call->lanes) {
+    struct lane_job lane_job = {.kernels = fnn_call_kernels(call),
+                                .seed = job.seed,
+                                .first = job.first,
+                                .drop = job.drop,
+                                .scale = job.scale,
+                                .size = fnn_image_size(shape),
+                                .x = job.x,
+                                .y = job.y};
+    lane_job.chunks = (lane_job.size + CHUNK - 1) / CHUNK;
+    fnn_parallel(call->context, fnn_lane_blocks(shape, call->lanes) * lane_job.chunks, 1, lane_piece, &lane_job);
+    return;
+  }
   if (repeat > 0) fnn_parallel(call->context, count / repeat, 1 + GRAIN / repeat, piece, &job);
 }
 
@@ -93,6 +136,8 @@ const struct fnn_op fnn_op_dropout = {
     .saves = FNN_SAVE_OUT(1),
     .outputs = 2,
     .hidden = 1,
+    .lanes = lanes,
+    .images = 1,
     .infer = infer,
     .forward = forward,
     .backward = backward,

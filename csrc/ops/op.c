@@ -26,7 +26,20 @@ void fnn_out(struct fnn_call *call, int i, enum fnn_dtype dtype, const struct fn
   call->out_spec[i] = (struct fnn_spec){dtype, *shape};
 }
 
+size_t fnn_lanes_as_given(const struct fnn_call *call) { return call->in[0]->lanes; }
+
+const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call) {
+  return fnn_lane_kernels_for(call->context->isa, call->lanes);
+}
+
+/* Whether input i is laned when the call is. */
+static int is_image(const struct fnn_call *call, size_t i, const struct fnn_shape *shape) {
+  return call->lanes && i < 32 && (call->op->images & 1u << i) && shape->rank > 0;
+}
+
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) {
+  const struct fnn_shape *shape = fnn_in_shape(call, i);
+  if (is_image(call, i, shape)) return fnn_tensor_new_laned(call->context, shape, call->lanes, &call->grad_in[i]);
   return fnn_tensor_new(call->context, FNN_FLOAT32, fnn_in_shape(call, i), &call->grad_in[i]);
 }
 
@@ -87,16 +100,22 @@ static enum fnn_dtype type_for(const struct fnn_call *call, size_t i, enum fnn_d
   }
 }
 
-/* Give the op inputs of the types and layout that it takes. Later kernels with layouts of their own
- * are let in here, and only here. */
-static enum fnn_status prepare(struct fnn_call *call) {
+/* Give the op inputs of the types and layout that it takes. */
+static enum fnn_status prepare(struct fnn_call *call, int may_be_laned) {
   enum fnn_dtype common = common_type(call);
+  call->lanes = may_be_laned && call->op->lanes ? call->op->lanes(call) : 0;
   for (size_t i = 0; i < call->inputs; i++) {
     struct fnn_tensor *in = call->in[i], *ready;
     if (!in) continue;
     enum fnn_dtype type = type_for(call, i, common);
-    if (in->dtype == type && (call->op->flags & FNN_STRIDED)) continue;
-    FNN_TRY(fnn_tensor_dense(in, type, &ready));
+    if (is_image(call, i, &in->shape)) {
+      FNN_TRY(fnn_tensor_laned(in, call->lanes, &ready));
+    } else {
+      FNN_TRY(
+          fnn_tensor_settle(in)); /* for good: a view must look at the tensor itself, and others will want rows too */
+      if (in->dtype == type && (call->op->flags & FNN_STRIDED)) continue;
+      FNN_TRY(fnn_tensor_dense(in, type, &ready));
+    }
     call->in[i] = ready;
     fnn_tensor_release(in);
   }
@@ -143,10 +162,30 @@ static enum fnn_status allocate(struct fnn_call *call, struct fnn_tensor *over) 
   for (int i = 0; i < call->op->outputs; i++) {
     if (i == 0 && over && can_write_over(call, over))
       call->out[0] = fnn_tensor_retain(over);
+    else if (i == 0 && call->lanes)
+      FNN_TRY(fnn_tensor_new_laned(call->context, &call->out_spec[0].shape, call->lanes, &call->out[0]));
     else
       FNN_TRY(fnn_tensor_new(call->context, call->out_spec[i].dtype, &call->out_spec[i].shape, &call->out[i]));
   }
   return FNN_OK;
+}
+
+static double bytes_of(const struct fnn_tensor *tensor) {
+  return tensor ? (double)(fnn_tensor_stored(tensor) * fnn_dtype_size(tensor->dtype)) : 0.0;
+}
+
+void fnn_profile_call(const struct fnn_call *call, const char *phase, double start) {
+  double bytes = call->grad ? bytes_of(call->grad) : 0.0, multiply_adds = 0.0;
+  for (size_t i = 0; i < call->inputs; i++) bytes += bytes_of(call->in[i]);
+  for (int i = 0; i < FNN_MAX_OUTPUTS; i++) bytes += bytes_of(call->out[i]);
+  for (size_t i = 0; call->grad && i < call->inputs; i++) bytes += bytes_of(call->grad_in[i]);
+  if (call->op->multiply_adds) multiply_adds = (double)call->op->multiply_adds(call);
+  if (call->grad) { /* backward has as many for each of the two factors */
+    int factors = 0;
+    for (size_t i = 0; i < 2 && i < call->inputs; i++) factors += fnn_wants(call, i) != 0;
+    multiply_adds *= factors;
+  }
+  fnn_profile_add(call->context, call->op->name, phase, start, multiply_adds, bytes);
 }
 
 static enum fnn_status compute(struct fnn_call *call, struct fnn_tensor *over) {
@@ -154,6 +193,7 @@ static enum fnn_status compute(struct fnn_call *call, struct fnn_tensor *over) {
     return fnn_tensor_view(call->in[0], &call->out_spec[0].shape, call->view_stride, call->view_offset, &call->out[0]);
   FNN_TRY(allocate(call, over));
   FNN_TRY(call->op->forward(call));
+  if (call->lanes) fnn_lanes_clear(call->out[0]);
   if (call->op->multiply_adds) call->context->multiply_adds += call->op->multiply_adds(call);
   if (!over) return FNN_OK;
   if (call->out[0] != over) {
@@ -172,7 +212,8 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
     if (!specs) return FNN_NO_MEMORY;
   }
   memset(call->out, 0, sizeof call->out);
-  enum fnn_status status = prepare(call);
+  double start = call->context->profile ? fnn_clock() : 0.0;
+  enum fnn_status status = prepare(call, !over);
   for (size_t i = 0; status == FNN_OK && i < call->inputs; i++)
     if (call->in[i]) specs[i] = (struct fnn_spec){call->in[i]->dtype, call->in[i]->shape};
   call->in_spec = specs;
@@ -180,6 +221,7 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
   if (status == FNN_OK && over) status = check_over(call, over);
   if (status == FNN_OK) status = compute(call, over);
   if (status != FNN_OK) drop_outputs(call);
+  if (status == FNN_OK && call->context->profile) fnn_profile_call(call, "forward", start);
   call->in_spec = NULL;
   if (specs != inline_specs) fnn_free(call->context, specs);
   return status;

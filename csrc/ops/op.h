@@ -17,6 +17,7 @@
 #ifndef FNN_OPS_OP_H
 #define FNN_OPS_OP_H
 
+#include "../tensor/lanes.h"
 #include "../tensor/loop.h"
 #include "../tensor/tensor.h"
 
@@ -118,6 +119,11 @@ struct fnn_op {
   enum fnn_status (*infer)(struct fnn_call *call);
   enum fnn_status (*forward)(struct fnn_call *call);
   enum fnn_status (*backward)(struct fnn_call *call); /* NULL: no gradient flows */
+  /* For ops that work on images in lanes: how many lanes this call shall have, 0 for none. in[] is as it came, unchecked.
+   * Inputs that `images` names (bit i for in[i]), out[0], its gradient and those of the named inputs then are laned; but
+   * tensors without axes stay as they are. */
+  size_t (*lanes)(const struct fnn_call *call);
+  unsigned images;
   /* Multiply-adds of one forward; NULL where they do not count (elementwise work). */
   size_t (*multiply_adds)(const struct fnn_call *call);
 };
@@ -140,6 +146,7 @@ struct fnn_call {
   struct fnn_tensor *out[FNN_MAX_OUTPUTS];
   struct fnn_spec out_spec[FNN_MAX_OUTPUTS];
   size_t view_stride[FNN_MAX_RANK], view_offset; /* for FNN_VIEW */
+  size_t lanes;                                  /* what `lanes` said; 0 for dense tensors */
   /* in backward */
   struct fnn_tensor *grad;     /* of out[0]; dense unless FNN_STRIDED */
   struct fnn_tensor **grad_in; /* NULL at first */
@@ -156,11 +163,20 @@ static inline const struct fnn_shape *fnn_in_shape(const struct fnn_call *call, 
 /* infer: out[i] has this type and shape. */
 void fnn_out(struct fnn_call *call, int i, enum fnn_dtype dtype, const struct fnn_shape *shape);
 
-/* backward: a fresh, dense, uninitialized (or zero) gradient of input i. */
+/* `lanes` of an op whose only images are in[0]: as they come. */
+size_t fnn_lanes_as_given(const struct fnn_call *call);
+
+/* The lane kernels of a call that has lanes. */
+const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
+
+/* backward: a fresh, uninitialized (or zero) gradient of input i, in the call's layout. */
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 /* backward: the gradient of input i is a dense view of grad under the input's shape. */
 enum fnn_status fnn_pass_grad(struct fnn_call *call, size_t i) FNN_CHECK;
+
+/* Add what a call took since `start` to the profile, if there is one: op_run and autograd call this. */
+void fnn_profile_call(const struct fnn_call *call, const char *phase, double start);
 
 /* An error about argument `name`: "conv2d: weight: expected ..., got ...". */
 enum fnn_status fnn_refuse(const struct fnn_call *call, const char *name, const char *format, ...) FNN_PRINTF(3, 4);

@@ -38,6 +38,9 @@ static enum fnn_status infer(struct fnn_call *call) {
 
 struct job {
   const struct fnn_window_kernels *kernels;
+  const struct fnn_lane_kernels
+      *lane_kernels; /* for images in lanes, whose planes are `width` times as large; or NULL */
+  size_t width;
   struct fnn_window window;
   int whole;
   const float *x, *g;
@@ -46,50 +49,60 @@ struct job {
 
 static struct job job_for(const struct fnn_call *call, struct fnn_window window) {
   return (struct job){.kernels = call->context->kernels->window,
+                      .lane_kernels = call->lanes ? fnn_call_kernels(call) : NULL,
+                      .width = call->lanes ? call->lanes : 1,
                       .window = window,
                       .whole = ((const struct pool2d *)call->params)->count_padding,
                       .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};
 }
 
+/* The planes of number first .. last-1, one a channel of an image or of a block of images in lanes. */
+#define FOR_EACH_PLANE(body)                                                          \
+  (void)worker;                                                                       \
+  const struct job *job = user;                                                       \
+  const struct fnn_window *w = &job->window;                                          \
+  const size_t inputs = w->h * w->w * job->width, outputs = w->p * w->q * job->width; \
+  for (size_t i = first; i < last; i++) {                                             \
+    body;                                                                             \
+  }
+
 static void max_planes(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct job *job = user;
-  const struct fnn_window *w = &job->window;
-  for (size_t i = first; i < last; i++) job->kernels->max_pool(w, job->x + i * w->h * w->w, job->out + i * w->p * w->q);
+  FOR_EACH_PLANE((job->lane_kernels ? job->lane_kernels->max_pool : job->kernels->max_pool)(w, job->x + i * inputs,
+                                                                                            job->out + i * outputs))
 }
 
 static void max_planes_back(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct job *job = user;
-  const struct fnn_window *w = &job->window;
-  for (size_t i = first; i < last; i++) {
-    memset(job->out + i * w->h * w->w, 0, w->h * w->w * sizeof *job->out);
-    job->kernels->max_pool_back(w, job->x + i * w->h * w->w, job->g + i * w->p * w->q, job->out + i * w->h * w->w);
-  }
+  FOR_EACH_PLANE({
+    if (job->lane_kernels) {
+      job->lane_kernels->max_pool_back(w, job->x + i * inputs, job->g + i * outputs, job->out + i * inputs);
+    } else {
+      memset(job->out + i * inputs, 0, inputs * sizeof *job->out);
+      job->kernels->max_pool_back(w, job->x + i * inputs, job->g + i * outputs, job->out + i * inputs);
+    }
+  })
 }
 
 static void avg_planes(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct job *job = user;
-  const struct fnn_window *w = &job->window;
-  for (size_t i = first; i < last; i++)
-    job->kernels->avg_pool(w, job->whole, job->x + i * w->h * w->w, job->out + i * w->p * w->q);
+  FOR_EACH_PLANE((job->lane_kernels ? job->lane_kernels->avg_pool : job->kernels->avg_pool)(
+      w, job->whole, job->x + i * inputs, job->out + i * outputs))
 }
 
 static void avg_planes_back(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct job *job = user;
-  const struct fnn_window *w = &job->window;
-  for (size_t i = first; i < last; i++) {
-    memset(job->out + i * w->h * w->w, 0, w->h * w->w * sizeof *job->out);
-    job->kernels->avg_pool_back(w, job->whole, job->g + i * w->p * w->q, job->out + i * w->h * w->w);
-  }
+  FOR_EACH_PLANE({
+    if (job->lane_kernels) {
+      job->lane_kernels->avg_pool_back(w, job->whole, job->g + i * outputs, job->out + i * inputs);
+    } else {
+      memset(job->out + i * inputs, 0, inputs * sizeof *job->out);
+      job->kernels->avg_pool_back(w, job->whole, job->g + i * outputs, job->out + i * inputs);
+    }
+  })
 }
 
 static enum fnn_status over_planes(struct fnn_call *call, struct job *job, fnn_task piece) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
-  size_t plane = job->window.h * job->window.w;
-  fnn_parallel(call->context, x->size[0] * x->size[1], 1 + 16384 / (plane ? plane : 1), piece, job);
+  size_t plane = job->window.h * job->window.w * job->width;
+  size_t images = call->lanes ? fnn_lane_blocks(x, call->lanes) : x->size[0];
+  fnn_parallel(call->context, images * x->size[1], 1 + 16384 / (plane ? plane : 1), piece, job);
   return FNN_OK;
 }
 
@@ -125,6 +138,8 @@ const struct fnn_op fnn_op_max_pool2d = {
     .flags = FNN_FUNCTIONAL,
     .saves = FNN_SAVE_IN(0),
     .outputs = 1,
+    .lanes = fnn_lanes_as_given,
+    .images = 1,
     .infer = infer,
     .forward = max_forward,
     .backward = max_backward,
@@ -138,6 +153,8 @@ const struct fnn_op fnn_op_avg_pool2d = {
     .types = FNN_FLOATS,
     .flags = FNN_FUNCTIONAL,
     .outputs = 1,
+    .lanes = fnn_lanes_as_given,
+    .images = 1,
     .infer = infer,
     .forward = avg_forward,
     .backward = avg_backward,

@@ -84,7 +84,7 @@ static enum fnn_status forward(struct fnn_call *call, enum fnn_unary id) {
   job.forward = call->context->kernels->elementwise->unary[id];
   job.x = fnn_floats(call->in[0]);
   job.y = fnn_floats(call->out[0]);
-  fnn_parallel(call->context, fnn_tensor_numel(call->out[0]), GRAIN, forward_piece, &job);
+  fnn_parallel(call->context, fnn_tensor_stored(call->out[0]), GRAIN, forward_piece, &job);
   return FNN_OK;
 }
 
@@ -96,7 +96,7 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_unary id) {
   job.g = fnn_floats(call->grad);
   job.x = saved ? fnn_floats(saved) : job.g; /* where the slope reads nothing, any address will do */
   job.y = fnn_floats(call->grad_in[0]);
-  fnn_parallel(call->context, fnn_tensor_numel(call->grad), GRAIN, backward_piece, &job);
+  fnn_parallel(call->context, fnn_tensor_stored(call->grad), GRAIN, backward_piece, &job);
   return FNN_OK;
 }
 
@@ -115,6 +115,8 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_unary id) {
       .flags = FNN_METHOD | FNN_IN_PLACE,                                                                      \
       .saves = reads,                                                                                          \
       .outputs = 1,                                                                                            \
+      .lanes = fnn_lanes_as_given,                                                                             \
+      .images = 1,                                                                                             \
       .infer = infer,                                                                                          \
       .forward = forward_##name_,                                                                              \
       .backward = backward_##name_,                                                                            \

@@ -27,7 +27,7 @@ int fnn_optim_find(const char *name);
 
 /* Step w, in place, by its gradient; the states are read and written. All are float32, dense and of w's shape, or
  * this refuses. */
-enum fnn_status fnn_optim_step(enum fnn_rule rule, struct fnn_tensor *w, const struct fnn_tensor *grad,
+enum fnn_status fnn_optim_step(enum fnn_rule rule, struct fnn_tensor *w, struct fnn_tensor *grad,
                                struct fnn_tensor *const *states, const float *h) FNN_CHECK;
 
 /* The sum of the squares of a float32 tensor's elements; the same bits for any number of threads. */

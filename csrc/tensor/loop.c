@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "lanes.h"
+
 enum { GRAIN = 32768 }; /* elements of one piece of work */
 
 /* The merged axes. stride[operand][axis] is in elements. */
@@ -130,6 +132,10 @@ static const fnn_run converters[FNN_DTYPE_COUNT][FNN_DTYPE_COUNT] = {
 };
 
 void fnn_tensor_copy(struct fnn_tensor *dst, struct fnn_tensor *src) {
+  if (src->lanes) {
+    fnn_lanes_unpack(dst, src);
+    return;
+  }
   if (dst->dtype == src->dtype && fnn_shape_equal(&dst->shape, &src->shape) && fnn_tensor_is_contiguous(dst) &&
       fnn_tensor_is_contiguous(src)) {
     memcpy(fnn_tensor_data(dst), fnn_tensor_data(src), fnn_tensor_numel(dst) * fnn_dtype_size(dst->dtype));
@@ -144,7 +150,10 @@ enum fnn_status fnn_tensor_dense(struct fnn_tensor *tensor, enum fnn_dtype dtype
     *out = fnn_tensor_retain(tensor);
     return FNN_OK;
   }
-  FNN_TRY(fnn_tensor_new(fnn_tensor_context(tensor), dtype, &tensor->shape, out));
-  fnn_tensor_copy(*out, tensor);
-  return FNN_OK;
+  struct fnn_tensor *rows = NULL;
+  if (tensor->lanes && dtype != FNN_FLOAT32) FNN_TRY(fnn_tensor_dense(tensor, FNN_FLOAT32, &rows));
+  enum fnn_status status = fnn_tensor_new(fnn_tensor_context(tensor), dtype, &tensor->shape, out);
+  if (status == FNN_OK) fnn_tensor_copy(*out, rows ? rows : tensor);
+  fnn_tensor_release(rows);
+  return status;
 }

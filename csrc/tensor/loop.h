@@ -15,7 +15,8 @@ typedef void (*fnn_run)(void *user, size_t n, char *const at[], const size_t str
 void fnn_loop(struct fnn_context *context, const struct fnn_shape *shape, int operands,
               struct fnn_tensor *const operand[], fnn_run run, void *user);
 
-/* dst = src, converted to dst's dtype; src broadcasts to dst (checked by the caller). A float becomes an integer by
+/* dst = src, converted to dst's dtype; src broadcasts to dst (checked by the caller), unless it is laned: then dst is a
+ * dense float32 tensor of its shape. A float becomes an integer by
  * truncation towards zero (NaN becomes 0, values out of range the nearest end), an int64 a uint8 modulo 256. */
 void fnn_tensor_copy(struct fnn_tensor *dst, struct fnn_tensor *src);
 

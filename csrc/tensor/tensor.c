@@ -89,7 +89,9 @@ enum fnn_status fnn_tensor_view(const struct fnn_tensor *base, const struct fnn_
 }
 
 enum fnn_status fnn_tensor_alias(const struct fnn_tensor *tensor, struct fnn_tensor **out) {
-  return fnn_tensor_view(tensor, &tensor->shape, tensor->stride, tensor->offset, out);
+  FNN_TRY(fnn_tensor_view(tensor, &tensor->shape, tensor->stride, tensor->offset, out));
+  (*out)->lanes = tensor->lanes;
+  return FNN_OK;
 }
 
 struct fnn_tensor *fnn_tensor_retain(struct fnn_tensor *tensor) {
@@ -134,6 +136,7 @@ struct fnn_context *fnn_tensor_context(const struct fnn_tensor *tensor) {
 
 int fnn_tensor_is_contiguous(const struct fnn_tensor *tensor) {
   size_t next = 1;
+  if (tensor->lanes) return 0;
   for (int i = tensor->shape.rank; i-- > 0;) {
     if (tensor->shape.size[i] != 1 && tensor->stride[i] != next) return 0;
     next *= tensor->shape.size[i];

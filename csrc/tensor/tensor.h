@@ -41,6 +41,7 @@ struct fnn_tensor {
   struct fnn_shape shape;
   size_t stride[FNN_MAX_RANK]; /* in elements; 0 along an expanded axis */
   size_t offset;               /* of the first element, in elements */
+  size_t lanes;                /* 0; or the images lie in so many lanes (lanes.h), and strides say nothing */
   int requires_grad;
   struct fnn_tensor *grad;     /* accumulated gradient of a leaf, or NULL */
   struct fnn_history *history; /* NULL for a leaf */

@@ -42,6 +42,7 @@ local parts = {
   optim = "fmnistnn.optim",
   losses = "fmnistnn.losses",
   metrics = "fmnistnn.metrics",
+  profile = "fmnistnn.profile",
   initializers = "fmnistnn.initializers",
   data = "fmnistnn.data",
   report = "fmnistnn.report",

@@ -30,7 +30,8 @@ function Conv2d:init(given)
   local o = options.check("Conv2d", given, spec)
   self._options = o
   self._settings = {stride = o.stride, padding = o.padding, dilation = o.dilation, groups = o.groups}
-  self._activation = Activation.resolve("Conv2d", o.activation)
+  self._operation = o.activation == "relu" and F.conv2d_relu or F.conv2d -- relu costs nothing on the way
+  self._activation = o.activation ~= "relu" and Activation.resolve("Conv2d", o.activation) or nil
   self.fresh = self.fresh and Activation.is_fresh(self._activation)
 end
 
@@ -52,7 +53,7 @@ end
 
 function Conv2d:forward(x)
   if not self.weight then self:build(x) end
-  return Activation.apply(self._activation, F.conv2d(x, self.weight, self.bias, self._settings))
+  return Activation.apply(self._activation, self._operation(x, self.weight, self.bias, self._settings))
 end
 
 return Conv2d

@@ -83,6 +83,8 @@ cases.conv2d = {
   {"1x1, padded", pack(random{1, 2, 2, 3}, random{2, 2, 1, 1}, random{2}, {padding = 1})},
   {"kernel as large as the image", pack(random{3, 2, 3, 4}, random{5, 2, 3, 4}, random{5})},
   {"padding wider than the kernel", pack(random{1, 1, 2, 2}, random{1, 1, 2, 2}, nil, {padding = 3})},
+  {"a batch in lanes", pack(random{9, 2, 4, 5}, random{6, 2, 3, 3}, random{6}, {padding = "same"})},
+  {"a batch in lanes, stride 2", pack(random{10, 1, 5, 4}, random{2, 1, 3, 2}, nil, {stride = 2, padding = 1})},
   {"no images", pack(random{0, 2, 4, 4}, random{3, 2, 3, 3}, random{3})},
   {"no filters", pack(random{1, 2, 4, 4}, random{0, 2, 3, 3})},
   {"no channels", pack(random{1, 0, 3, 3}, random{2, 0, 2, 2}, random{2})},
@@ -106,6 +108,14 @@ cases.conv2d = {
     {"a negative padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = -1}), "padding", "got -1"},
     {"an unknown option", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, {strides = 2}), "unknown option", "strides"},
   },
+}
+
+cases.conv2d_relu = {
+  {"3x3", pack(random{2, 2, 4, 5}, random{3, 2, 3, 3}, random{3})},
+  {"without bias", pack(random{1, 2, 4, 5}, random{3, 2, 3, 2}, nil, {padding = "same", stride = 2})},
+  {"groups", pack(random{2, 4, 3, 3}, random{6, 2, 2, 3}, random{6}, {groups = 2, padding = 1})},
+  {"a batch in lanes", pack(random{9, 2, 4, 5}, random{6, 2, 3, 3}, random{6}, {padding = "same"})},
+  wrong = cases.conv2d.wrong,
 }
 
 cases.conv_transpose2d = {

@@ -130,6 +130,12 @@ function ref.conv2d(x, weight, bias, options)
   return y
 end
 
+function ref.conv2d_relu(...)
+  local y = ref.conv2d(...)
+  for i, value in ipairs(y) do y[i] = math.max(value, 0) end
+  return y
+end
+
 -- Along one axis: the size of the result, and how far it is cut before.
 local function spread(inputs, kernel, stride, dilation, before, after, extra)
   local whole = (inputs - 1) * stride + (kernel - 1) * dilation + 1

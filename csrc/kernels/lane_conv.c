@@ -1,0 +1,138 @@
+/* Convolution of images in lanes. A tile of sums stays in registers while the kernel's taps go by: in a correlation some
+ * filters times some pixels, in a weight gradient some filters times some taps. Each lane is another image, so no number
+ * of channels or pixels leaves a part of a vector unused. */
+#include <string.h>
+
+#include "simd.h"
+#include "variant.h"
+
+/* `count` things in as many tiles of at most `most` as are needed, of nearly equal size: the size of tile i. */
+static size_t tile_size(size_t count, size_t most, size_t i) {
+  const size_t tiles = (count + most - 1) / most;
+  return count / tiles + (i < count % tiles);
+}
+
+/* ---- correlation ---- */
+
+/* packed: for each tile of filters, [channel][row][column][filter of the tile] */
+void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed) {
+  for (size_t k = 0, i = 0; k < w->filters; i++) {
+    const size_t size = tile_size(w->filters, FNN_ROW_K, i);
+    for (size_t c = 0; c < w->channels; c++)
+      for (size_t r = 0; r < w->r; r++)
+        for (size_t s = 0; s < w->s; s++) {
+          const float *from = w->from + (ptrdiff_t)c * w->channel + (ptrdiff_t)r * w->row + (ptrdiff_t)s * w->column;
+          for (size_t m = 0; m < size; m++) *packed++ = from[(ptrdiff_t)(k + m) * w->filter];
+        }
+    k += size;
+  }
+}
+
+FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
+                         size_t q0) {
+  fnn_v sum[5][5];
+  FNN_UNROLL for (int k = 0; k < K; k++) {
+    const fnn_v start = fnn_splat(j->bias ? j->bias[k0 + (size_t)k] : 0.0f);
+    FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] = start;
+  }
+  const size_t x_pixel = j->x_pixel, x_tap = j->x_tap;
+  for (size_t c = 0; c < j->channels; c++)
+    for (size_t r = 0; r < j->r; r++) {
+      const float *x = j->x[r] + c * j->x_channel + q0 * x_pixel;
+      const float *w = weight + (c * j->w_rows + j->w_first + r) * j->s * (size_t)K;
+      for (size_t s = 0; s < j->s; s++, x += x_tap, w += K) {
+        fnn_v v[5];
+        FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
+        FNN_UNROLL for (int k = 0; k < K; k++) {
+          const fnn_v one = fnn_splat(w[k]);
+          FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] += one * v[q];
+        }
+      }
+    }
+  float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
+  FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int q = 0; q < Q; q++) {
+    fnn_v v = sum[k][q];
+    if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
+    fnn_store(y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, v);
+  }
+}
+
+/* Every size of tile up to the largest is a function of its own, so that its sums have registers. */
+#define ROW(K, Q)                                                              \
+  case (K)*8 + (Q):                                                            \
+    if ((K) <= FNN_ROW_K && (Q) <= FNN_ROW_Q) row_tile(j, K, Q, weight, k, q); \
+    break;
+#define ROWS(K) ROW(K, 1) ROW(K, 2) ROW(K, 3) ROW(K, 4) ROW(K, 5)
+
+static void any_row_tile(const struct fnn_lane_row *j, size_t K, size_t Q, const float *weight, size_t k, size_t q) {
+  switch (K * 8 + Q) { ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) }
+}
+
+void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
+  const size_t taps = j->channels * j->w_rows * j->s;
+  for (size_t k = 0, i = 0; k < j->filters; i++) {
+    const size_t K = tile_size(j->filters, FNN_ROW_K, i);
+    for (size_t q = 0, m = 0; q < j->q; m++) {
+      const size_t Q = tile_size(j->q, FNN_ROW_Q, m);
+      any_row_tile(j, K, Q, j->weight + k * taps, k, q);
+      q += Q;
+    }
+    k += K;
+  }
+}
+
+/* ---- weight gradient ---- */
+
+/* Halves are added up until one lane is left. */
+FNN_INLINE float sum_of_lanes(fnn_v v) {
+  union {
+    fnn_v whole;
+    fnn_v4 quarter[FNN_WIDTH / 4];
+  } parts = {v};
+  fnn_v4 sum = parts.quarter[0];
+  for (int i = 1; i < FNN_WIDTH / 4; i++) sum += parts.quarter[i];
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, const int T, size_t k0, size_t t0) {
+  fnn_v sum[4][6] = {0};
+  const size_t *tap = j->tap + t0;
+  for (size_t b = 0; b < j->blocks; b++)
+    for (size_t p = 0; p < j->p; p++) {
+      const float *g = j->g + b * j->g_block + k0 * j->g_filter + p * j->g_row;
+      const float *x = j->x + b * j->x_block + p * j->x_row, *at[6];
+      FNN_UNROLL for (int t = 0; t < T; t++) at[t] = x + tap[t];
+      for (size_t q = 0, i = 0; q < j->q; q++, g += FNN_WIDTH, i += j->x_pixel) {
+        fnn_v v[4];
+        FNN_UNROLL for (int k = 0; k < K; k++) v[k] = fnn_load(g + (size_t)k * j->g_filter);
+        FNN_UNROLL for (int t = 0; t < T; t++) {
+          const fnn_v one = fnn_load(at[t] + i);
+          FNN_UNROLL for (int k = 0; k < K; k++) sum[k][t] += v[k] * one;
+        }
+      }
+    }
+  for (int k = 0; k < K; k++)
+    for (int t = 0; t < T; t++) j->dw[(k0 + (size_t)k) * j->dw_filter + t0 + (size_t)t] += sum_of_lanes(sum[k][t]);
+}
+
+#define GRADIENT(K, T)                                                                \
+  case (K)*8 + (T):                                                                   \
+    if ((K) <= FNN_GRADIENT_K && (T) <= FNN_GRADIENT_T) gradient_tile(j, K, T, k, t); \
+    break;
+#define GRADIENTS(K) GRADIENT(K, 1) GRADIENT(K, 2) GRADIENT(K, 3) GRADIENT(K, 4) GRADIENT(K, 5) GRADIENT(K, 6)
+
+static void any_gradient_tile(const struct fnn_lane_gradient *j, size_t K, size_t T, size_t k, size_t t) {
+  switch (K * 8 + T) { GRADIENTS(1) GRADIENTS(2) GRADIENTS(3) GRADIENTS(4) }
+}
+
+void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
+  for (size_t k = 0, i = 0; k < j->filters; i++) {
+    const size_t K = tile_size(j->filters, FNN_GRADIENT_K, i);
+    for (size_t t = 0, m = 0; t < j->taps; m++) {
+      const size_t T = tile_size(j->taps, FNN_GRADIENT_T, m);
+      any_gradient_tile(j, K, T, k, t);
+      t += T;
+    }
+    k += K;
+  }
+}

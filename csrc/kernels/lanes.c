@@ -1,0 +1,318 @@
+/* What is done to images in lanes besides convolution: the way in and out, pooling, sums, dropout. */
+#include <math.h>
+#include <string.h>
+
+#include "../base/rng.h"
+#include "simd.h"
+#include "variant.h"
+
+/* ---- in and out ---- */
+
+/* Rows of four become columns of four. */
+FNN_INLINE void transpose4(fnn_v4 r[4]) {
+  typedef int32_t index __attribute__((vector_size(16)));
+  const fnn_v4 a = __builtin_shuffle(r[0], r[1], (index){0, 4, 1, 5}),
+               b = __builtin_shuffle(r[0], r[1], (index){2, 6, 3, 7});
+  const fnn_v4 c = __builtin_shuffle(r[2], r[3], (index){0, 4, 1, 5}),
+               d = __builtin_shuffle(r[2], r[3], (index){2, 6, 3, 7});
+  r[0] = __builtin_shuffle(a, c, (index){0, 1, 4, 5});
+  r[1] = __builtin_shuffle(a, c, (index){2, 3, 6, 7});
+  r[2] = __builtin_shuffle(b, d, (index){0, 1, 4, 5});
+  r[3] = __builtin_shuffle(b, d, (index){2, 3, 6, 7});
+}
+
+static void clear(size_t images, size_t n, float *y) {
+  for (size_t i = 0; i < n; i++)
+    for (size_t l = images; l < FNN_WIDTH; l++) y[i * FNN_WIDTH + l] = 0.0f;
+}
+
+static void pack(size_t images, size_t n, const float *x, size_t step, float *y) {
+  size_t whole = images / 4 * 4, i = 0;
+  if (images < FNN_WIDTH) memset(y, 0, n * FNN_WIDTH * sizeof *y);
+  for (; i + 4 <= n; i += 4)
+    for (size_t l = 0; l < whole; l += 4) {
+      fnn_v4 r[4];
+      for (size_t m = 0; m < 4; m++) r[m] = *(const fnn_v4 *)(x + (l + m) * step + i);
+      transpose4(r);
+      for (size_t m = 0; m < 4; m++) *(fnn_v4 *)(y + (i + m) * FNN_WIDTH + l) = r[m];
+    }
+  for (size_t l = 0; l < images; l++)
+    for (size_t m = l < whole ? i : 0; m < n; m++) y[m * FNN_WIDTH + l] = x[l * step + m];
+}
+
+static void unpack(size_t images, size_t n, const float *x, float *y, size_t step) {
+  size_t whole = images / 4 * 4, i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (size_t l = 0; l < whole; l += 4) {
+      fnn_v4 r[4];
+      for (size_t m = 0; m < 4; m++) r[m] = *(const fnn_v4 *)(x + (i + m) * FNN_WIDTH + l);
+      transpose4(r);
+      for (size_t m = 0; m < 4; m++) *(fnn_v4 *)(y + (l + m) * step + i) = r[m];
+    }
+  for (size_t l = 0; l < images; l++)
+    for (size_t m = l < whole ? i : 0; m < n; m++) y[l * step + m] = x[m * FNN_WIDTH + l];
+}
+
+/* ---- pooling ---- */
+
+/* The pixels of an axis that window i covers inside the image: first, first + dilation, ... below last. */
+struct span {
+  ptrdiff_t first, last;
+};
+
+static struct span span_of(size_t i, size_t stride, size_t taps, size_t dilation, size_t before, size_t size) {
+  ptrdiff_t step = (ptrdiff_t)dilation, first = (ptrdiff_t)(i * stride) - (ptrdiff_t)before;
+  ptrdiff_t last = first + (ptrdiff_t)taps * step;
+  while (first < 0) first += step;
+  return (struct span){first, last < (ptrdiff_t)size ? last : (ptrdiff_t)size};
+}
+
+static struct span rows_of(const struct fnn_window *w, size_t p) {
+  return span_of(p, w->stride[0], w->r, w->dilation[0], w->top, w->h);
+}
+
+static struct span columns_of(const struct fnn_window *w, size_t q) {
+  return span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);
+}
+
+static size_t count(struct span span, size_t dilation) {
+  return span.last > span.first ? (size_t)(span.last - span.first + (ptrdiff_t)dilation - 1) / dilation : 0;
+}
+
+/* body for each pixel `in` of the window of each output pixel `out`; `before` and `after` it once per output pixel */
+#define FOR_EACH_WINDOW(before, body, after)                                                  \
+  for (size_t p = 0; p < w->p; p++)                                                           \
+    for (size_t q = 0; q < w->q; q++) {                                                       \
+      const struct span rows = rows_of(w, p), columns = columns_of(w, q);                     \
+      const size_t out = (p * w->q + q) * FNN_WIDTH;                                          \
+      before;                                                                                 \
+      for (ptrdiff_t h = rows.first; h < rows.last; h += (ptrdiff_t)w->dilation[0])           \
+        for (ptrdiff_t c = columns.first; c < columns.last; c += (ptrdiff_t)w->dilation[1]) { \
+          const size_t in = ((size_t)h * w->w + (size_t)c) * FNN_WIDTH;                       \
+          body;                                                                               \
+        }                                                                                     \
+      after;                                                                                  \
+    }
+
+/* b is larger than the largest so far, or the first NaN */
+FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) { return (b > top) | ((b != b) & (top == top)); }
+
+/* Windows of 2 x 2 side by side: each pixel is in one of them at most. */
+static int is_two_by_two(const struct fnn_window *w) {
+  return w->r == 2 && w->s == 2 && w->stride[0] == 2 && w->stride[1] == 2 && w->dilation[0] == 1 &&
+         w->dilation[1] == 1 && w->top == 0 && w->left == 0 && 2 * w->p <= w->h && 2 * w->q <= w->w;
+}
+
+FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(wins(v, top), v, top); }
+
+static void max_pool(const struct fnn_window *w, const float *x, float *y) {
+  if (is_two_by_two(w)) {
+    for (size_t p = 0; p < w->p; p++)
+      for (size_t q = 0; q < w->q; q++) {
+        const float *a = x + (2 * p * w->w + 2 * q) * FNN_WIDTH, *b = a + w->w * FNN_WIDTH;
+        fnn_store(y + (p * w->q + q) * FNN_WIDTH,
+                  larger(larger(larger(fnn_load(a), fnn_load(a + FNN_WIDTH)), fnn_load(b)), fnn_load(b + FNN_WIDTH)));
+      }
+    return;
+  }
+  FOR_EACH_WINDOW(
+      fnn_v top = fnn_splat(-INFINITY),
+      {
+        const fnn_v v = fnn_load(x + in);
+        top = fnn_pick(wins(v, top), v, top);
+      },
+      fnn_store(y + out, top))
+}
+
+static void max_pool_back_two_by_two(const struct fnn_window *w, const float *x, const float *g, float *d) {
+  const size_t row = w->w * FNN_WIDTH;
+  if (2 * w->p < w->h || 2 * w->q < w->w) memset(d, 0, w->h * row * sizeof *d);
+  for (size_t p = 0; p < w->p; p++)
+    for (size_t q = 0; q < w->q; q++) {
+      const size_t corner = 2 * p * row + 2 * q * FNN_WIDTH;
+      const size_t at[4] = {corner, corner + FNN_WIDTH, corner + row, corner + row + FNN_WIDTH};
+      fnn_v top = fnn_load(x + at[0]);
+      fnn_vi best[4] = {{0}};
+      for (int i = 1; i < 4; i++) {
+        const fnn_v v = fnn_load(x + at[i]);
+        best[i] = wins(v, top);
+        top = fnn_pick(best[i], v, top);
+      }
+      fnn_v left = fnn_load(g + (p * w->q + q) * FNN_WIDTH);
+      for (int i = 3; i > 0; i--) { /* the last that won is the largest */
+        fnn_store(d + at[i], fnn_pick(best[i], left, (fnn_v){0}));
+        left = fnn_pick(best[i], (fnn_v){0}, left);
+      }
+      fnn_store(d + at[0], left);
+    }
+}
+
+static void max_pool_back(const struct fnn_window *w, const float *x, const float *g, float *d) {
+  if (is_two_by_two(w)) {
+    max_pool_back_two_by_two(w, x, g, d);
+    return;
+  }
+  memset(d, 0, w->h * w->w * FNN_WIDTH * sizeof *d);
+  FOR_EACH_WINDOW(
+      fnn_v top = fnn_splat(-INFINITY); fnn_vi best = (fnn_vi){0} - 1,
+                                        {
+                                          const fnn_v v = fnn_load(x + in);
+                                          const fnn_vi better = wins(v, top) | (best < 0);
+                                          top = fnn_pick(better, v, top);
+                                          best = (better & (int32_t)(in / FNN_WIDTH)) | (~better & best);
+                                        },
+                                        {
+                                          for (size_t l = 0; l < FNN_WIDTH; l++)
+                                            if (best[l] >= 0) d[(size_t)best[l] * FNN_WIDTH + l] += g[out + l];
+                                        })
+}
+
+static float share(const struct fnn_window *w, int whole, struct span rows, struct span columns) {
+  const size_t inside = count(rows, w->dilation[0]) * count(columns, w->dilation[1]);
+  const size_t taps = whole ? w->r * w->s : inside;
+  return taps ? 1.0f / (float)taps : 0.0f;
+}
+
+static void avg_pool(const struct fnn_window *w, int whole, const float *x, float *y) {
+  FOR_EACH_WINDOW(fnn_v total = {0}, total += fnn_load(x + in),
+                  fnn_store(y + out, total * fnn_splat(share(w, whole, rows, columns))))
+}
+
+static void avg_pool_back(const struct fnn_window *w, int whole, const float *g, float *d) {
+  memset(d, 0, w->h * w->w * FNN_WIDTH * sizeof *d);
+  FOR_EACH_WINDOW(const fnn_v part = fnn_load(g + out) * fnn_splat(share(w, whole, rows, columns)),
+                  fnn_store(d + in, fnn_load(d + in) + part), )
+}
+
+/* ---- sums, in float over a run of pixels and in double over the runs ---- */
+
+enum { RUN = 64 };
+
+FNN_INLINE void add_to(double *total, fnn_v sum) {
+  for (int l = 0; l < FNN_WIDTH; l++) total[l] += (double)sum[l];
+}
+
+#define FOR_EACH_RUN(start, body, end)                 \
+  for (size_t i = 0; i < n;) {                         \
+    const size_t stop = n - i < 2 * RUN ? n : i + RUN; \
+    start;                                             \
+    for (; i < stop; i++) {                            \
+      const size_t at = i * FNN_WIDTH;                 \
+      body;                                            \
+    }                                                  \
+    end;                                               \
+  }
+
+static void sum(size_t n, const float *x, double *total) {
+  FOR_EACH_RUN(fnn_v part = {0}, part += fnn_load(x + at), add_to(total, part))
+}
+
+static void sum_squares(size_t n, const float *x, float center, double *total) {
+  const fnn_v middle = fnn_splat(center);
+  FOR_EACH_RUN(
+      fnn_v part = {0},
+      {
+        const fnn_v v = fnn_load(x + at) - middle;
+        part += v * v;
+      },
+      add_to(total, part))
+}
+
+static void dot_centered(size_t n, const float *x, float center, const float *g, double *sum_g, double *sum_gx) {
+  const fnn_v middle = fnn_splat(center);
+  FOR_EACH_RUN(
+      fnn_v part_g = {0}; fnn_v part_gx = {0},
+                          {
+                            const fnn_v v = fnn_load(g + at);
+                            part_g += v;
+                            part_gx += v * (fnn_load(x + at) - middle);
+                          },
+                          {
+                            add_to(sum_g, part_g);
+                            add_to(sum_gx, part_gx);
+                          })
+}
+
+static double relu_back(size_t n, const float *y, const float *g, float *d) {
+  double lane[FNN_WIDTH] = {0}, total = 0.0;
+  FOR_EACH_RUN(
+      fnn_v part = {0},
+      {
+        const fnn_v v = fnn_pick(fnn_load(y + at) > 0.0f, fnn_load(g + at), (fnn_v){0});
+        fnn_store(d + at, v);
+        part += v;
+      },
+      add_to(lane, part))
+  for (int l = 0; l < FNN_WIDTH; l++) total += lane[l];
+  return total;
+}
+
+/* ---- dropout ---- */
+
+/* The upper and lower halves of each lane's product with `factor`. */
+FNN_INLINE void multiply_lanes(fnn_vu x, uint32_t factor, fnn_vu *upper, fnn_vu *lower) {
+  const fnn_vw low = (fnn_vw){0} + 0xFFFFFFFFu, factors = (fnn_vw){0} + factor;
+  const fnn_vw even = fnn_multiply_wide((fnn_vw)x, factors), odd = fnn_multiply_wide((fnn_vw)x >> 32, factors);
+  *upper = (fnn_vu)((even >> 32) | (odd & ~low));
+  *lower = (fnn_vu)((even & low) | (odd << 32));
+}
+
+/* fnn_philox for a counter of each lane, in two halves */
+FNN_INLINE void philox_lanes(uint64_t seed, fnn_vu c0, fnn_vu c1, fnn_vu bits[4]) {
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  fnn_vu c2 = {0}, c3 = {0};
+  for (int round = 0; round < 10; round++) {
+    fnn_vu upper0, lower0, upper1, lower1;
+    multiply_lanes(c0, 0xD2511F53u, &upper0, &lower0);
+    multiply_lanes(c2, 0xCD9E8D57u, &upper1, &lower1);
+    c0 = upper1 ^ c1 ^ k0;
+    c1 = lower1;
+    c2 = upper0 ^ c3 ^ k1;
+    c3 = lower0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  bits[0] = c0, bits[1] = c1, bits[2] = c2, bits[3] = c3;
+}
+
+static void dropout(size_t n, uint64_t seed, uint64_t first, uint64_t start, uint64_t stride, float drop, float scale,
+                    const float *x, float *y) {
+  const fnn_v factor = fnn_splat(scale);
+  const fnn_vi bound = (fnn_vi){0} + (int32_t)ceilf(drop * 0x1p24f); /* fnn_uniform(bits) < drop, on integers */
+  for (size_t i = 0; i < n; i += 4) {
+    union {
+      fnn_vu lanes;
+      uint32_t lane[FNN_WIDTH];
+    } low, high;
+    fnn_vu bits[4];
+    for (uint64_t l = 0; l < FNN_WIDTH; l++) {
+      const uint64_t counter = first + (start + l * stride + i) / 4;
+      low.lane[l] = (uint32_t)counter, high.lane[l] = (uint32_t)(counter >> 32);
+    }
+    philox_lanes(seed, low.lanes, high.lanes, bits);
+    for (size_t k = 0, rest = n - i < 4 ? n - i : 4; k < rest; k++) {
+      const size_t at = (i + k) * FNN_WIDTH;
+      const fnn_vi dropped = (fnn_vi)(bits[k] >> 8) < bound;
+      fnn_store(y + at, fnn_pick(dropped, (fnn_v){0}, fnn_load(x + at) * factor));
+    }
+  }
+}
+
+const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
+    .width = FNN_WIDTH,
+    .pack = pack,
+    .unpack = unpack,
+    .clear = clear,
+    .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
+    .correlate = FNN_VARIANT(fnn_lane_correlate),
+    .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),
+    .max_pool = max_pool,
+    .max_pool_back = max_pool_back,
+    .avg_pool = avg_pool,
+    .avg_pool_back = avg_pool_back,
+    .sum = sum,
+    .sum_squares = sum_squares,
+    .dot_centered = dot_centered,
+    .relu_back = relu_back,
+    .dropout = dropout,
+};

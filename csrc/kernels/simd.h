@@ -1,0 +1,52 @@
+/* A vector of as many floats as the instruction set has lanes, in GCC's vector extensions: one body of code serves
+ * all instruction sets. Tiles are as large as the registers allow: FNN_ROW_K filters x FNN_ROW_Q pixels of a
+ * correlation, FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient. */
+#ifndef FNN_KERNELS_SIMD_H
+#define FNN_KERNELS_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+enum { FNN_WIDTH = 16, FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
+#elif defined(__AVX2__)
+enum { FNN_WIDTH = 8, FNN_ROW_K = 4, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 4 };
+#elif defined(__aarch64__)
+enum { FNN_WIDTH = 4, FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
+#else
+enum { FNN_WIDTH = 4, FNN_ROW_K = 3, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 3 };
+#endif
+
+typedef float fnn_v __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
+typedef float fnn_v_anywhere __attribute__((vector_size(FNN_WIDTH * 4), aligned(4), may_alias));
+typedef int32_t fnn_vi __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
+typedef uint32_t fnn_vu __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
+typedef uint64_t fnn_vw __attribute__((vector_size(FNN_WIDTH * 4), may_alias)); /* half as many, twice as wide */
+typedef float fnn_v4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+#define FNN_INLINE static inline __attribute__((always_inline))
+#define FNN_UNROLL _Pragma("GCC unroll 16")
+
+FNN_INLINE fnn_v fnn_load(const float *x) { return *(const fnn_v_anywhere *)x; }
+FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v_anywhere *)y = v; }
+FNN_INLINE fnn_v fnn_splat(float x) { return (fnn_v){0} + x; }
+/* a where the mask is set, else b */
+FNN_INLINE fnn_v fnn_pick(fnn_vi mask, fnn_v a, fnn_v b) { return (fnn_v)((mask & (fnn_vi)a) | (~mask & (fnn_vi)b)); }
+
+/* The whole products of every other lane: of the lower halves. */
+FNN_INLINE fnn_vw fnn_multiply_wide(fnn_vw a, fnn_vw b) {
+#if defined(__AVX512F__)
+  return (fnn_vw)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (fnn_vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (fnn_vw)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+#endif
+}
+
+#endif

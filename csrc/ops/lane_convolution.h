@@ -1,0 +1,25 @@
+/* The three products of a convolution over images in lanes (tensor/lanes.h): direct, without column matrices. x, y and g
+ * are laned arrays, weights and their gradient dense as in convolution.h. */
+#ifndef FNN_OPS_LANE_CONVOLUTION_H
+#define FNN_OPS_LANE_CONVOLUTION_H
+
+#include "convolution.h"
+
+/* Whether these three can do it: not where a stride and a dilation come together. */
+int fnn_lanes_convolve(const struct fnn_convolution *conv);
+
+/* y = x * weight + bias, with `relu` cut off below 0; bias (K) may be NULL. */
+enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
+                                  const float *x, const float *weight, const float *bias, int relu, float *y) FNN_CHECK;
+
+/* dx = the gradient of x. */
+enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,
+                                             const struct fnn_convolution *conv, const float *g, const float *weight,
+                                             float *dx) FNN_CHECK;
+
+/* dw = the gradient of weight, summed over the images in an order that depends on N alone. */
+enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
+                                              const struct fnn_convolution *conv, const float *g, const float *x,
+                                              float *dw) FNN_CHECK;
+
+#endif

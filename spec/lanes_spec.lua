@@ -1,0 +1,265 @@
+--- Images in lanes: a batch that fills vectors goes through other kernels than a few images do. Both must come to the same
+-- values and gradients, whatever the shapes, and whoever looks at the elements must not notice. The few images are what
+-- ops_spec.lua holds against a reference in double precision.
+local fnn = require "fmnistnn"
+local core = require "fmnistnn.core"
+local F = fnn.nn.functional
+
+-- f(images, ...) for the whole batch and in parts of one image, with gradients by the same weights: two lists of
+-- tensors, the result and the gradients.
+local function whole_and_parts(shape, others, f)
+  fnn.manual_seed(1)
+  local x, weights = fnn.randn(shape), nil
+  for i, size in ipairs(others) do others[i] = fnn.randn(size):requires_grad_() end
+  local function run(part, start)
+    part.requires_grad = true
+    local y = f(part, table.unpack(others))
+    weights = weights or fnn.randn({shape[1], table.unpack(y.shape, 2)})
+    y:backward(weights:narrow(1, start, #part):clone())
+    return y
+  end
+  local function gradients()
+    local list = {}
+    for i, tensor in ipairs(others) do list[i], tensor.grad = tensor.grad, nil end
+    return list
+  end
+  local y = run(x, 1)
+  local whole = {y:detach(), x.grad, table.unpack(gradients())}
+  local ys, grads = {}, {}
+  for i = 1, shape[1] do
+    local part = x:detach():narrow(1, i, 1):clone()
+    ys[i] = run(part, i):detach()
+    grads[i] = part.grad
+  end
+  return whole, {fnn.cat(ys, 1), fnn.cat(grads, 1), table.unpack(gradients())}
+end
+
+local function assert_near(want, got, label)
+  assert.are.same(want.shape, got.shape, label)
+  local scale = math.max(1, want:abs():max():item())
+  local distance = (want - got):abs():max():item()
+  assert(distance <= 1e-5 * scale, ("%s: %g apart, of at most %g"):format(label, distance, scale))
+end
+
+local function check(shape, others, f)
+  local whole, parts = whole_and_parts(shape, others, f)
+  for i in ipairs(parts) do assert_near(parts[i], whole[i], i == 1 and "result" or "gradient " .. i - 1) end
+end
+
+local function conv(settings)
+  return function(x, weight, bias) return F.conv2d(x, weight, bias, settings) end
+end
+
+describe("images in lanes:", function()
+  local batches = {5, 8, 16, 19, 33}
+
+  -- {input, weight, settings}: through the edges of tiles, with what a window can do
+  local shapes = {
+    ["3 x 3"] = {{1, 6, 7}, {5, 1, 3, 3}},
+    ["many channels"] = {{17, 5, 5}, {11, 17, 3, 3}},
+    ["same"] = {{3, 7, 6}, {4, 3, 3, 3}, {padding = "same"}},
+    ["same, 5 x 5"] = {{2, 6, 9}, {6, 2, 5, 5}, {padding = "same"}},
+    ["uneven padding"] = {{2, 5, 5}, {3, 2, 3, 2}, {padding = {2, 0, 1, 3}}},
+    ["padding beyond the kernel"] = {{2, 4, 4}, {3, 2, 2, 2}, {padding = 3}},
+    ["stride 2"] = {{3, 9, 8}, {7, 3, 3, 3}, {stride = 2, padding = "same"}},
+    ["stride 2 and 3"] = {{2, 9, 11}, {3, 2, 4, 5}, {stride = {2, 3}, padding = 1}},
+    ["stride beyond the kernel"] = {{2, 7, 8}, {3, 2, 1, 2}, {stride = 3}},
+    ["1 x 1, stride 2"] = {{6, 7, 7}, {9, 6, 1, 1}, {stride = 2}},
+    ["1 x 1"] = {{6, 3, 3}, {16, 6, 1, 1}},
+    ["dilation"] = {{2, 9, 9}, {3, 2, 3, 3}, {dilation = {2, 3}, padding = 2}},
+    ["dilation and stride"] = {{2, 9, 9}, {3, 2, 3, 3}, {dilation = 2, stride = 2}},
+    ["groups"] = {{6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = "same"}},
+    ["depthwise"] = {{5, 6, 6}, {5, 1, 3, 3}, {groups = 5, padding = 1}},
+    ["7 x 7, stride 2"] = {{2, 12, 12}, {6, 2, 7, 7}, {stride = 2, padding = 3}},
+    ["as large as the image"] = {{3, 4, 5}, {6, 3, 4, 5}},
+    ["one pixel"] = {{3, 1, 1}, {6, 3, 1, 1}},
+  }
+  for name, case in pairs(shapes) do
+    it("convolution, " .. name, function()
+      for _, n in ipairs(batches) do
+        for _, op in ipairs {"conv2d", "conv2d_relu"} do
+          check({n, table.unpack(case[1])}, {case[2], {case[2][1]}}, function(x, weight, bias)
+            return F[op](x, weight, bias, case[3] or {})
+          end)
+        end
+      end
+    end)
+  end
+
+  it("convolution without a bias", function()
+    check({19, 3, 5, 5}, {{4, 3, 3, 3}}, function(x, weight) return F.conv2d_relu(x, weight) end)
+  end)
+
+  -- An op after a convolution finds its input in lanes.
+  local function after(op)
+    return function(x, weight, ...) return op(F.conv2d(x, weight, {padding = "same"}), ...) end
+  end
+
+  local ops = {
+    ["max_pool2d 2"] = {after(function(y) return F.max_pool2d(y, 2) end)},
+    ["max_pool2d 3, stride 2"] = {after(function(y) return F.max_pool2d(y, 3, {stride = 2, padding = "same"}) end)},
+    ["max_pool2d with dilation"] = {after(function(y) return F.max_pool2d(y, 2, {dilation = 2, stride = 1}) end)},
+    ["avg_pool2d"] = {after(function(y) return F.avg_pool2d(y, 3, {stride = 2, padding = 1}) end)},
+    ["avg_pool2d with padding"] = {
+      after(function(y) return F.avg_pool2d(y, {2, 3}, {padding = 1, count_padding = true}) end),
+    },
+    ["batch normalization by given statistics"] = {
+      after(function(y, mean, weight, bias)
+        return core.ops.batch_norm_apply(y, mean, mean * mean + 0.5, weight, bias)
+      end), {4}, {4}, {4},
+    },
+    ["functions of one tensor"] = {after(function(y) return y:tanh() * 2 - (1 / (y * y + 1)) end)},
+    ["what keeps no zero"] = {after(function(y) return (y:exp() + 3):log() end)},
+    ["residual addition"] = {after(function(y) return (y + y:relu()) * y end)},
+    ["a number that has a gradient"] = {after(function(y, b) return y * b:sum() + b:mean() end), {3}},
+    ["broadcasting"] = {after(function(y, b) return y * b:reshape {4, 1, 1} end), {4}},
+    ["flatten and linear"] = {
+      after(function(y, weight) return F.linear(y:flatten(2), weight) end), {3, 4 * 7 * 6},
+    },
+    ["mean over pixels"] = {after(function(y) return y:mean({3, 4}) end)},
+    ["views"] = {after(function(y) return y:narrow(3, 2, 4):permute(1, 3, 2, 4) end)},
+    ["rows that come back"] = {
+      after(function(y, weight) return F.conv2d(y:flip(3), weight, {padding = 1}) end), {2, 4, 3, 3},
+    },
+    ["cat"] = {after(function(y) return fnn.cat({y, y:relu()}, 2) end)},
+  }
+  for name, case in pairs(ops) do
+    it(name, function()
+      for _, n in ipairs(batches) do
+        check({n, 3, 7, 6}, {{4, 3, 3, 3}, table.unpack(case, 2)}, case[1])
+      end
+    end)
+  end
+
+  it("batch normalization by the batch, with dense tensors as the measure", function()
+    for _, n in ipairs(batches) do
+      fnn.manual_seed(2)
+      local x, w = fnn.randn(n, 2, 5, 4), fnn.randn(3, 2, 3, 3)
+      local weight, bias = fnn.randn(3):requires_grad_(), fnn.randn(3):requires_grad_()
+      local g = fnn.randn(n, 3, 5, 4)
+      local function run(lay_out)
+        local y = lay_out(F.conv2d(x, w, {padding = 1})):requires_grad_()
+        local z, mean, variance = core.ops.batch_norm_train(y, weight, bias)
+        z:backward(g)
+        local all = {z:detach(), mean, variance, y.grad, weight.grad, bias.grad}
+        weight.grad, bias.grad = nil, nil
+        return all
+      end
+      local laned = run(function(y) return y end)
+      local dense = run(function(y) return y:detach() end)
+      for i in ipairs(dense) do assert_near(dense[i], laned[i], "number " .. i) end
+    end
+  end)
+
+  it("dropout drops the same elements as in dense tensors", function()
+    for _, n in ipairs {16, 19, 33} do
+      for _, width in ipairs {6, 7} do -- of 5 * width elements four or fewer share a counter
+        local y = fnn.no_grad(F.conv2d, fnn.rand(n, 1, 4, width) + 1, fnn.full({5, 1, 1, 1}, 1))
+        fnn.manual_seed(7)
+        local laned = F.dropout(y, 0.4)
+        fnn.manual_seed(7)
+        assert.is_true(laned:equal(F.dropout(y:clone():detach(), 0.4)))
+      end
+    end
+  end)
+
+  it("elements are where they belong for whoever looks", function()
+    local x = fnn.arange(1.0, 16 * 6 + 1):reshape {16, 1, 2, 3}
+    local function images() return fnn.no_grad(F.conv2d, x, fnn.full({1, 1, 1, 1}, 1)) end
+    assert.are.equal(20, images()[4][1][1][2])
+    assert.are.same(x:totable(), images():totable())
+    assert.are.equal(x:tobytes(), images():tobytes())
+    assert.are.equal(tostring(x), tostring(images()))
+    assert.is_true(images():equal(x))
+    assert.is_true(images():is_contiguous())
+    assert.are.equal(96, images():max():item())
+    local y = images()
+    y[2] = 0
+    assert.are.equal(0, y[2]:abs():max():item())
+    y:fill_(3)
+    assert.are.equal(3 * 96, y:sum():item())
+    local target = fnn.zeros(16, 1, 2, 3)
+    target:copy_(images())
+    assert.is_true(target:equal(x))
+    assert.is_true(images():add_(1):equal(x + 1))
+    local z = images()
+    local view = z:reshape {96}
+    view[1] = -5
+    assert.are.equal(-5, z[1][1][1][1])
+    local w = images()
+    local other = w:detach()
+    other:fill_(0)
+    assert.are.equal(0, w:abs():max():item())
+  end)
+
+  it("a gradient may come in lanes to a leaf, an optimizer and a custom op", function()
+    local x = fnn.no_grad(F.conv2d, fnn.rand(16, 1, 3, 3), fnn.full({1, 1, 1, 1}, 1)):requires_grad_()
+    local y = F.conv2d(x, fnn.full({1, 1, 1, 1}, 2))
+    y:backward(fnn.full({16, 1, 3, 3}, 1), {retain_graph = true})
+    y:backward(fnn.full({16, 1, 3, 3}, 1))
+    assert.are.equal(4, x.grad:mean():item())
+    local before = x:detach():clone()
+    fnn.optim.SGD {parameters = {x}, lr = 0.5}:step()
+    assert_near(before - 2, x:detach(), "step")
+    local double = fnn.custom({
+      forward = function(_, t) return t * 2 end,
+      backward = function(_, grad) return grad * 2 end,
+    })
+    x.grad = nil
+    F.conv2d(double(x), fnn.full({1, 1, 1, 1}, 3)):sum():backward()
+    assert.are.equal(6, x.grad:mean():item())
+  end)
+
+  it("gives the same bits with any number of threads", function()
+    local function run(n)
+      fnn.manual_seed(3)
+      local x = fnn.randn(n, 3, 9, 9)
+      local w = fnn.randn(7, 3, 3, 3):requires_grad_()
+      local v = fnn.randn(5, 7, 3, 3):requires_grad_()
+      local y = F.max_pool2d(F.conv2d_relu(x, w, {padding = "same"}), 2)
+      local z = F.conv2d(F.dropout(core.ops.batch_norm_train(y), 0.3), v, {stride = 2, padding = 1})
+      z:square():sum():backward()
+      return z:tobytes() .. w.grad:tobytes() .. v.grad:tobytes()
+    end
+    local threads = core.threads()
+    finally(function() core.set_threads(threads) end)
+    for _, n in ipairs {8, 16, 40} do
+      core.set_threads(1)
+      local want = run(n)
+      for count = 2, 3 do
+        core.set_threads(count)
+        assert(run(n) == want, ("%d images, %d threads"):format(n, count))
+      end
+    end
+  end)
+
+  it("nothing leaks when the nth allocation fails", function()
+    fnn.manual_seed(4)
+    local x = fnn.randn(18, 2, 5, 5):requires_grad_()
+    local w = fnn.randn(3, 2, 3, 3):requires_grad_()
+    local function step(keep)
+      local function hold(tensor)
+        keep[#keep + 1] = tensor
+        return tensor
+      end
+      local y = hold(F.conv2d_relu(x, w, {stride = 2, padding = 1}))
+      hold(F.max_pool2d(hold(y + y), 2):sum()):backward()
+      hold(y:flatten(2))
+    end
+    collectgarbage()
+    local used, n = core.memory().used, 0
+    repeat
+      n = n + 1
+      local keep = {}
+      core.fail_allocation(n)
+      local ok, message = pcall(step, keep)
+      core.fail_allocation(0)
+      x.grad, w.grad = nil, nil
+      for _, tensor in ipairs(keep) do tensor:close() end
+      collectgarbage()
+      assert.are.equal(used, core.memory().used, "after failure " .. n)
+      if not ok then assert.is_truthy(message:find("out of memory", 1, true)) end
+    until ok
+    assert(n > 20, "all allocations failed in turn")
+  end)
+end)
