@@ -1,5 +1,6 @@
 -- Trial 9 of the study: two convolutions, each followed by batch normalization, one pool, strong dropout, one hidden
--- dense layer; 12 epochs in batches of 128, Adam with a learning rate of 0.0005. The study reached 0.9252 in 39 minutes.
+-- dense layer; 12 epochs in batches of 128, Adam with a learning rate of 0.0005. The study reached 0.9252 in 39
+-- minutes.
 --
 --   lua5.4 examples/cnn.lua            the study's run
 --   lua5.4 examples/cnn.lua --help     its options

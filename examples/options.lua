@@ -16,7 +16,8 @@ end
 
 local found, argparse = pcall(require, "argparse")
 if not found then
-  io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or 'luarocks install argparse'.\n")
+  io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or ",
+    "'luarocks install argparse'.\n")
   os.exit(2)
 end
 
@@ -38,17 +39,41 @@ local converters = {
       return nil, ("option '%s': expected a number above 0, got '%s'"):format(name, text)
     end
   end,
+  threads = function(name)
+    return function(text)
+      local ok, message = pcall(require "fmnistnn".set_threads, math.tointeger(tonumber(text)) or text)
+      if ok then return text end
+      return nil, ("option '%s': %s"):format(name, message:match("expected.*") or message)
+    end
+  end,
   file = function(name)
     return function(text) -- that it cannot be written should not be found out after training
       local probe = ("%s.%d.tmp"):format(text, math.random(0, 0xffffff))
       local file, message = io.open(probe, "wb")
-      if not file then return nil, ("option '%s': %s"):format(name, message) end
+      if not file then return nil, ("option '%s': %s%s"):format(name, text, message:sub(#probe + 1)) end
       file:close()
       os.remove(probe)
+      if not text:find("[^/]$") or io.open(text .. "/.") then
+        return nil, ("option '%s': expected the name of a file, got '%s'"):format(name, text)
+      end
       return text
     end
   end,
 }
+
+-- The words of the command line, "--lr -1" as "--lr=-1": argparse would take a negative number for an option.
+local function words()
+  local list = {}
+  for _, word in ipairs(arg) do
+    local last = list[#list]
+    if word:find("^%-[%d.]") and last and last:find("^%-%-[^=]+$") then
+      list[#list] = last .. "=" .. word
+    else
+      list[#list + 1] = word
+    end
+  end
+  return list
+end
 
 --- The options of the command line; `defaults` has epochs, batch, lr and seed, as texts.
 function options.parse(description, defaults)
@@ -61,20 +86,18 @@ function options.parse(description, defaults)
   option("--batch", "N", "Images in a batch.", "integer", 1)
   option("--lr", "X", "Learning rate.", "number")
   option("--seed", "N", "Decides on initial weights, dropout and the order of the images.", "integer", 0)
-  option("--threads", "N", "Threads to use (all CPUs unless given).", "integer", 1)
+  option("--threads", "N", "Threads to use (all CPUs unless given).", "threads")
   option("--limit", "N", "Use the first N training images only.", "integer", 1)
   option("--save", "FILE", "Save the trained model to this file.", "file")
   option("--json", "FILE", "Write the results to this file.", "file")
   function parser.error(_, message)
-    io.stderr:write(name, ": ", message, " (--help tells the options)\n")
+    io.stderr:write(name, ": ", (message:gsub("\n", ". ")), " (--help tells the options)\n")
     os.exit(2)
   end
-  local parsed = parser:parse()
-  if parsed.threads then require "fmnistnn".set_threads(parsed.threads) end
-  return parsed
+  return parser:parse(words())
 end
 
---- Stops the script with a line on standard error unless the first value is true: the way of assert, without a traceback.
+--- Stops the script with a line on standard error unless the first value is true: as assert, without a traceback.
 function options.check(ok, message, ...)
   if ok then return ok, message, ... end
   io.stderr:write(arg[0]:match("[^/]*$"), ": ", message, "\n")

@@ -1,6 +1,6 @@
--- The study's residual network: the identity block and the convolutional block of the Keras-style ResNet-50 (1x1, 3x3 and
--- 1x1 convolutions with batch normalization), with many of its layers removed, zero padding, pooling, flatten and dense. The
--- study reached 0.85 with it, and nearly 1.0 on the training images.
+-- The study's residual network: the identity block and the convolutional block of the Keras-style ResNet-50 (1x1, 3x3
+-- and 1x1 convolutions with batch normalization), with many of its layers removed, zero padding, pooling, flatten and
+-- dense. The study reached 0.85 with it, and nearly 1.0 on the training images.
 --
 --   lua5.4 examples/resnet.lua            the study's network
 --   lua5.4 examples/resnet.lua --help     its options

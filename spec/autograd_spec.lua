@@ -237,7 +237,7 @@ describe("no_grad:", function()
     assert.is_nil(c)
     assert.is_true(fnn.is_grad_enabled())
     assert.is_true((w * 2).requires_grad)
-    refuses(function() fnn.no_grad(1) end, "call a number value")
+    refuses(function() fnn.no_grad(1) end, "no_grad: expected a function, got number 1")
     refuses(function() fnn.no_grad() end, "no_grad")
   end)
 

@@ -11,7 +11,8 @@ local place -- a new folder for each case
 local function start_server()
   local folder = process.folder()
   assert(os.execute("mkdir " .. folder .. "/files"))
-  local pid = process.output(("python3 spec/support/server.py %s >/dev/null 2>&1 & echo $!"):format(folder)):match("%d+")
+  local command = ("python3 spec/support/server.py %s >/dev/null 2>&1 & echo $!"):format(folder)
+  local pid = process.output(command):match("%d+")
   local port = process.wait(function() return process.read(folder .. "/port") end)
   return {folder = folder, pid = pid, url = ("http://127.0.0.1:%s/"):format(port)}
 end

@@ -188,7 +188,7 @@ describe("a training step", function()
     end)
     local function run()
       step()
-      for i = #open, 1, -1 do table.remove(open):close() end
+      while #open > 0 do table.remove(open):close() end
     end
     collectgarbage("stop")
     for _ = 1, 3 do run() end

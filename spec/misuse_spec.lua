@@ -1,6 +1,6 @@
 --- Misuse: every wrong argument raises an error that names the op and the argument; nothing crashes, nothing leaks.
--- What ops
--- refuse by their shape rules is in spec/support/cases.lua; here is what the way in refuses, for each kind of argument.
+-- What ops refuse by their shape rules is in spec/support/cases.lua; here is what the way in refuses, for each kind of
+-- argument.
 local fnn = require "fmnistnn"
 local core = require "fmnistnn.core"
 local check = require "spec.support.check"
@@ -260,6 +260,85 @@ describe("classes and positions out of range", function()
     end
     collectgarbage()
     assert.equal(used, core.memory().used)
+  end)
+end)
+
+describe("functions written in Lua", function()
+  local nn, F = fnn.nn, fnn.nn.functional
+  local x, classes = fnn.ones(2, 3), fnn.ones(2, {dtype = "int64"})
+  local path = "/nowhere/file"
+
+  it("name themselves and the argument", function()
+    local wrong = {
+      {"Dense: expected a tensor, got nil", nn.Dense {2}},
+      {"Dense: expected (..., inputs), got ()", nn.Dense {2}, fnn.tensor(1)},
+      {"Conv2d: expected a tensor, got string 'x'", nn.Conv2d {2, kernel = 1}, "x"},
+      {"ConvTranspose2d: expected a tensor, got table", nn.ConvTranspose2d {2, kernel = 1}, {}},
+      {"BatchNorm2d: expected a tensor, got number 1", nn.BatchNorm2d {}, 1},
+      {"GroupNorm: expected a tensor, got nil", nn.GroupNorm {1}},
+      {"GroupNorm: expected (examples, channels, ...), got (2)", nn.GroupNorm {1}, classes},
+      {"LayerNorm: expected a tensor, got nil", nn.LayerNorm {}},
+      {"LayerNorm: expected 3 axes or more, got (2,3)", nn.LayerNorm {axes = 3}, x},
+      {"Flatten: expected a tensor, got table", nn.Flatten {}, {}},
+      {"Flatten: expected (examples, ...) of two axes or more, got (2)", nn.Flatten {}, classes},
+      {"Reshape: expected a tensor, got nil", nn.Reshape {{2}}},
+      {"Add: expected a tensor, got string '2'", nn.Add {}, "2", "3"},
+      {"global_avg_pool2d: expected a tensor, got nil", F.global_avg_pool2d},
+      {"global_avg_pool2d: expected (images, channels, height, width), got (2,3)", nn.GlobalAvgPool2d {}, x},
+      {"global_max_pool2d: expected a tensor, got nil", F.global_max_pool2d},
+      {"embedding: index: expected a tensor, got nil", F.embedding},
+      {"embedding: table: expected (count, size), got (2)", F.embedding, classes, classes},
+      {"zero_pad2d: margins: expected an integer, {rows, columns}", F.zero_pad2d, x, "x"},
+      {"zero_pad2d: margins: expected an integer, {rows, columns}", F.zero_pad2d, x, {1, 2, 3}},
+      {"batch_norm: running_variance: expected a tensor, got nil", F.batch_norm, x,
+        {training = true, running_mean = fnn.ones(3)}},
+      {"zeros: shape: expected sizes of 0 or more, got -1", fnn.zeros, -1},
+      {"ones: shape: expected an integer", fnn.ones, nan},
+      {"rand: shape: expected", fnn.rand, -1},
+      {"randn: shape: expected", fnn.randn, 1.5},
+      {"randint: shape: expected", fnn.randint, 1, 2, -1},
+      {"randperm: n: expected", fnn.randperm, -1},
+      {"linspace: dtype: expected", fnn.linspace, 1, 2, 3, {dtype = "int"}},
+      {"no_grad: expected a function, got no value", fnn.no_grad},
+      {"no_grad: expected a function, got table", fnn.no_grad, {}},
+      {"enable_grad: expected a function, got number 1", fnn.enable_grad, 1},
+      {"he_normal: fan_in: expected a number of 0 or more, got nil", fnn.initializers.he_normal, {2}},
+      {"glorot_uniform: fan_out: expected a number of 0 or more, got nil", fnn.initializers.glorot_uniform, {2}, 2},
+      {"zeros: shape: expected a list of sizes, got number", fnn.initializers.zeros, 5},
+      {"orthogonal: shape: expected at least one size", fnn.initializers.orthogonal, {}},
+      {"SGD: lr: expected a number, got number", fnn.optim.SGD, {lr = nan}},
+      {"Trainer: optimizer: expected one of fnn.optim", fnn.Trainer,
+        {model = nn.Dense {2}, loss = "huber", optimizer = {}}},
+      {"Dataset: scale: expected a number, got string 'x'", fnn.data.Dataset, {x, classes, scale = "x"}},
+      {"Dataset: class_names: expected a table, got number 1", fnn.data.Dataset, {x, classes, class_names = 1}},
+      {"load_state: expected a table of tensors by name, got nil", nn.Dense({2}).load_state, nn.Dense {2}},
+      {"load: classes: expected a table of classes by name, got number", nn.load, path, 1},
+      {"safetensors.load: expected a path, got number", fnn.safetensors.load, 3},
+      {"safetensors.save: expected a path, got number", fnn.safetensors.save, 3, {}},
+      {"safetensors.save: tensors: expected a list, got nil", fnn.safetensors.save, path},
+      {"safetensors.save: tensors: element 1: expected {name, tensor}", fnn.safetensors.save, path, {5}},
+      {"write_file: path: expected a string, got table", fnn.write_file, {}, "x"},
+      {"write_file: content: expected a text or a list, got nil", fnn.write_file, path},
+      {"write_file: content: expected a text, or a list of texts and tensors, got number", fnn.write_file, path, {1}},
+      {"json: indent: expected a string of spaces, got number", fnn.json.encode, {}, 2},
+      {"confusion_matrix: predicted: expected a tensor, got nil", fnn.metrics.confusion_matrix},
+      {"confusion_matrix: target: expected (examples), got (2,3)", fnn.metrics.confusion_matrix, classes, x, 3},
+      {"confusion_matrix: classes: expected an integer of 1 or more", fnn.metrics.confusion_matrix, classes, classes},
+      {"out of memory", fnn.metrics.confusion_matrix, classes, classes, 2 ^ 40 | 0},
+      {"classification_report: expected a tensor, got nil", fnn.metrics.classification_report},
+      {"confusion: expected (classes, classes), got (2,3)", fnn.report.confusion, x},
+      {"classification: names: expected a table, got string 'x'", fnn.report.classification, fnn.ones(2, 2), "x"},
+    }
+    for _, case in ipairs(wrong) do
+      local ok, message = pcall(table.unpack(case, 2, math.max(#case, case[1]:find "no value" and 2 or 3)))
+      assert.is_false(ok, case[1])
+      assert.is_truthy(tostring(message):find(case[1], 1, true), ("%s instead of %s"):format(message, case[1]))
+    end
+  end)
+
+  it("take what can be called for a function", function()
+    local callable = setmetatable({}, {__call = function(_, value) return value, fnn.is_grad_enabled() end})
+    assert.same({7, false}, {fnn.no_grad(callable, 7)})
   end)
 end)
 

@@ -107,6 +107,20 @@ describe("a layer", function()
   end)
 end)
 
+describe("nn.functional", function()
+  it("has a form of every layer that computes", function()
+    local other_names = {Dense = "linear", BatchNorm1d = "batch_norm", BatchNorm2d = "batch_norm", Concat = "cat"}
+    local none = { -- what others are put together with
+      Module = true, Sequential = true, Residual = true, Identity = true, Activation = true,
+      functional = true, load = true,
+    }
+    for name in pairs(nn.layers) do
+      local form = other_names[name] or name:gsub("%l%f[%u]", "%0_"):lower()
+      assert.equal(not none[name], nn.functional[form] ~= nil, form)
+    end
+  end)
+end)
+
 describe("an activation", function()
   it("has a case, each of them", function()
     local with_case = {}

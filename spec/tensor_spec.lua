@@ -609,7 +609,7 @@ describe("closed tensors:", function()
     collectgarbage()
     local before = fnn.memory().used
     do
-      local t <close> = fnn.zeros(1000)
+      local _ <close> = fnn.zeros(1000)
       assert.is_true(fnn.memory().used > before)
     end
     assert.equal(before, fnn.memory().used)

@@ -613,6 +613,8 @@ function F.dropout2d(x, rate, options) end
 -- ---- Activations, losses and the like ----
 -- As methods of tensors, with the tensor as the first argument, and as in the chapter Losses.
 
+F.add = Tensor.add
+F.cat = Tensor.cat
 F.elu = Tensor.elu
 F.exp = Tensor.exp
 F.flatten = Tensor.flatten
@@ -629,6 +631,7 @@ F.one_hot = Tensor.one_hot
 F.pad = Tensor.pad
 F.relu = Tensor.relu
 F.relu6 = Tensor.relu6
+F.reshape = Tensor.reshape
 F.selu = Tensor.selu
 F.sigmoid = Tensor.sigmoid
 F.silu = Tensor.silu

@@ -224,7 +224,9 @@ static int leave_mode(lua_State *L, int status, lua_KContext was) {
 }
 
 static int in_mode(lua_State *L, int off) {
-  luaL_checkany(L, 1);
+  if (!lua_isfunction(L, 1) && luaL_getmetafield(L, 1, "__call") == LUA_TNIL)
+    return luaL_error(L, "%s: expected a function, got %s", off ? "no_grad" : "enable_grad", fnn_describe(L, 1));
+  if (!lua_isfunction(L, 1)) lua_pop(L, 1); /* the metafield */
   lua_KContext was = switch_off(L, off);
   return leave_mode(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, was, leave_mode), was);
 }

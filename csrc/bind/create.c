@@ -5,7 +5,8 @@
 #include "../kernels/kernels.h"
 #include "bind.h"
 
-/* Arguments shared by most: a list of sizes at `at`, and a type at `at + 1`. */
+/* Arguments shared by most: a list of sizes at `at`, and a type at `at + 1`. The last argument of what serves several Lua
+ * functions is the name for errors of the one that calls. */
 static struct fnn_shape shape_at(lua_State *L, int at, const char *who) {
   struct fnn_shape shape;
   fnn_check_sizes(L, at, who, "shape", &shape);
@@ -133,8 +134,9 @@ static void fill_floats(struct fnn_tensor *t, double value) {
 
 /* full(shape, value, dtype) */
 static int full(lua_State *L) {
-  struct fnn_shape shape = shape_at(L, 1, "full");
-  enum fnn_dtype dtype = dtype_at(L, 3, "full");
+  const char *who = luaL_optstring(L, 4, "full");
+  struct fnn_shape shape = shape_at(L, 1, who);
+  enum fnn_dtype dtype = dtype_at(L, 3, who);
   if (lua_type(L, 2) != LUA_TNUMBER) return luaL_error(L, "full: value: expected a number, got %s", fnn_describe(L, 2));
   double value = lua_tonumber(L, 2);
   lua_Integer integer = dtype == FNN_FLOAT32 ? 0 : fnn_check_integer(L, 2, "full", "value");
@@ -180,17 +182,18 @@ static void fill_sequence(struct fnn_tensor *t, const struct sequence *s) {
   }
 }
 
-/* sequence(first, step, count, dtype) */
+/* sequence(first, step, count, dtype, who) */
 static int sequence(lua_State *L) {
+  const char *who = luaL_optstring(L, 5, "arange");
   if (lua_type(L, 1) != LUA_TNUMBER || lua_type(L, 2) != LUA_TNUMBER)
-    return luaL_error(L, "arange: expected numbers, got %s and %s", fnn_describe(L, 1), fnn_describe(L, 2));
-  struct fnn_shape shape = {1, {fnn_check_size(L, 3, "arange", "count")}};
-  enum fnn_dtype dtype = dtype_at(L, 4, "arange");
+    return luaL_error(L, "%s: expected numbers, got %s and %s", who, fnn_describe(L, 1), fnn_describe(L, 2));
+  struct fnn_shape shape = {1, {fnn_check_size(L, 3, who, "count")}};
+  enum fnn_dtype dtype = dtype_at(L, 4, who);
   struct sequence s = {lua_isinteger(L, 1) && lua_isinteger(L, 2), lua_tonumber(L, 1), lua_tonumber(L, 2),
                        lua_tointeger(L, 1), lua_tointeger(L, 2)};
   size_t n = shape.size[0];
   if (dtype != FNN_FLOAT32 && n > 0 && !(holds(dtype, &s, 0) && holds(dtype, &s, n - 1)))
-    return luaL_error(L, "arange: %s does not hold all numbers from %f to %f", fnn_dtype_name(dtype),
+    return luaL_error(L, "%s: %s does not hold all numbers from %f to %f", who, fnn_dtype_name(dtype),
                       (LUAI_UACNUMBER)s.first, (LUAI_UACNUMBER)(s.first + s.step * (double)(n - 1)));
   fill_sequence(push_new(L, dtype, &shape), &s);
   return 1;
@@ -237,8 +240,9 @@ static void normal_piece(void *user, size_t first, size_t last, int worker) {
   j->kernels->normal(last - first, j->seed, j->first + first / 2, j->a, j->b, j->y + first);
 }
 
-static int random_floats(lua_State *L, const char *who, fnn_task piece, uint64_t numbers_each) {
+static int random_floats(lua_State *L, const char *name, fnn_task piece, uint64_t numbers_each) {
   struct fnn_context *context = fnn_bind_of(L)->context;
+  const char *who = luaL_optstring(L, 4, name);
   struct fnn_shape shape = shape_at(L, 1, who);
   if (lua_type(L, 2) != LUA_TNUMBER || lua_type(L, 3) != LUA_TNUMBER)
     return luaL_error(L, "%s: expected two numbers, got %s and %s", who, fnn_describe(L, 2), fnn_describe(L, 3));
@@ -255,10 +259,10 @@ static int random_floats(lua_State *L, const char *who, fnn_task piece, uint64_t
   return 1;
 }
 
-/* uniform(shape, low, high): in [low, high) */
+/* uniform(shape, low, high, who): in [low, high) */
 static int uniform(lua_State *L) { return random_floats(L, "uniform", uniform_piece, 1); }
 
-/* normal(shape, mean, deviation) */
+/* normal(shape, mean, deviation, who) */
 static int normal(lua_State *L) { return random_floats(L, "normal", normal_piece, 2); }
 
 void fnn_open_create(lua_State *L) {

@@ -35,19 +35,20 @@ static int gather(lua_State *L) {
   return 1;
 }
 
-/* shuffled(n, seed): 1 .. n in an order that depends on both alone; without a seed, on the generator */
+/* shuffled(n, seed, who): 1 .. n in an order that depends on both alone; without a seed, on the generator */
 static int shuffled(lua_State *L) {
   struct fnn_context *context = fnn_bind_of(L)->context;
-  lua_settop(L, 2);
+  lua_settop(L, 3);
+  const char *who = luaL_optstring(L, 3, "shuffled");
   struct fnn_box *box = fnn_push_box(L);
-  size_t n = fnn_check_size(L, 1, "shuffled", "n");
+  size_t n = fnn_check_size(L, 1, who, "n");
   uint32_t bits[4];
   uint64_t seed;
   if (lua_isnil(L, 2)) {
     fnn_philox(context->generator.seed, fnn_generator_take(&context->generator, 4), bits);
     seed = (uint64_t)bits[0] << 32 | bits[1];
   } else {
-    seed = (uint64_t)fnn_check_integer(L, 2, "shuffled", "seed");
+    seed = (uint64_t)fnn_check_integer(L, 2, who, "seed");
   }
   fnn_raise(L, fnn_batch_shuffle(context, n, seed, &box->tensor));
   for (size_t i = 0; i < n; i++) fnn_ints(box->tensor)[i] += 1;

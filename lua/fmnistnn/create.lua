@@ -53,12 +53,12 @@ function create.frombytes(bytes, shape, dtype) return core.frombytes(bytes, shap
 
 function create.zeros(...)
   local shape, options = sizes_and_options("zeros", ...)
-  return finish(core.full(shape, 0, options.dtype), options)
+  return finish(core.full(shape, 0, options.dtype, "zeros"), options)
 end
 
 function create.ones(...)
   local shape, options = sizes_and_options("ones", ...)
-  return finish(core.full(shape, 1, options.dtype), options)
+  return finish(core.full(shape, 1, options.dtype, "ones"), options)
 end
 
 --- full({2, 3}, 0.5)
@@ -71,7 +71,7 @@ local function like(who, value)
   create[who] = function(tensor, options)
     options = check_options(who, options)
     if not core.is_tensor(tensor) then error(("%s: expected a tensor, got %s"):format(who, type(tensor)), 2) end
-    return finish(core.full(tensor.shape, value, options.dtype or tensor.dtype), options)
+    return finish(core.full(tensor.shape, value, options.dtype or tensor.dtype, who), options)
   end
 end
 like("zeros_like", 0)
@@ -106,7 +106,7 @@ function create.linspace(first, last, count, options)
   check_numbers("linspace", {"first", "last"}, first, last)
   if math.type(count) ~= "integer" or count < 1 then error("linspace: count: expected an integer of 1 or more", 2) end
   local step = count > 1 and (last - first) / (count - 1) or 0
-  return finish(core.sequence(first, step, count, options.dtype), options)
+  return finish(core.sequence(first, step, count, options.dtype, "linspace"), options)
 end
 
 --- eye(n) or eye(rows, columns): ones on the diagonal.
@@ -125,13 +125,13 @@ end
 --- Uniform in [0, 1).
 function create.rand(...)
   local shape, options = sizes_and_options("rand", ...)
-  return finish(core.uniform(shape, 0, 1), check_float("rand", options))
+  return finish(core.uniform(shape, 0, 1, "rand"), check_float("rand", options))
 end
 
 --- Standard normal.
 function create.randn(...)
   local shape, options = sizes_and_options("randn", ...)
-  return finish(core.normal(shape, 0, 1), check_float("randn", options))
+  return finish(core.normal(shape, 0, 1, "randn"), check_float("randn", options))
 end
 
 --- uniform(shape, low, high): in [low, high).
@@ -151,10 +151,10 @@ function create.randint(low, high, shape)
   if math.type(low) ~= "integer" or math.type(high) ~= "integer" or high < low or high - low >= 2 ^ 24 then
     error("randint: expected integers low <= high, less than 2^24 apart", 2)
   end
-  return (core.uniform(shape, 0, high - low + 1):to("int64"):minimum(high - low)) + low
+  return (core.uniform(shape, 0, high - low + 1, "randint"):to("int64"):minimum(high - low)) + low
 end
 
 --- randperm(n): 1..n in random order.
-function create.randperm(n) return core.data.shuffled(n) end
+function create.randperm(n) return core.data.shuffled(n, nil, "randperm") end
 
 return create

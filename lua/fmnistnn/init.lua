@@ -33,7 +33,9 @@ for name, op in pairs(core.ops) do
 end
 
 for name, create in pairs(require "fmnistnn.create") do fnn[name] = create end
-for _, name in ipairs {"stack", "split", "chunk", "topk", "std", "masked_fill", "tile"} do fnn[name] = core.methods[name] end
+for _, name in ipairs {"stack", "split", "chunk", "topk", "std", "masked_fill", "tile"} do
+  fnn[name] = core.methods[name]
+end
 
 local parts = {
   nn = "fmnistnn.nn",

@@ -8,10 +8,24 @@ local options = require "fmnistnn.nn.options"
 
 local initializers = {}
 
+local function check_shape(name, shape)
+  local is_list = type(shape) == "table"
+  for i = 1, is_list and #shape or 0 do is_list = is_list and math.type(shape[i]) == "integer" and shape[i] >= 0 end
+  if not is_list then options.refuse("%s: shape: expected a list of sizes, got %s", name, type(shape)) end
+end
+
+local function check_fan(name, which, fan)
+  if type(fan) ~= "number" or fan ~= fan or fan < 0 then
+    local got = type(fan) == "number" and fan or type(fan)
+    options.refuse("%s: %s: expected a number of 0 or more, got %s", name, which, got)
+  end
+end
+
 -- An initializer f(shape, fan_in, fan_out, settings) whose settings are checked and have their defaults.
 local defined = {}
 local function define(name, spec, f)
   defined[name] = function(shape, fan_in, fan_out, settings)
+    check_shape(name, shape)
     return f(shape, fan_in, fan_out, options.check(name, settings, spec))
   end
   initializers[name] = defined[name]
@@ -55,13 +69,18 @@ local families = {
 }
 local TRUNCATED_DEVIATION = 0.87962566103423978 -- of a standard normal within two deviations
 
-for family, variance in pairs(families) do
+for family, variance_of in pairs(families) do
+  local function variance(name, fan_in, fan_out)
+    check_fan(name, "fan_in", fan_in)
+    if family == "glorot" then check_fan(name, "fan_out", fan_out) end
+    return variance_of(fan_in, fan_out)
+  end
   define(family .. "_uniform", {}, function(shape, fan_in, fan_out)
-    local limit = math.sqrt(3 * variance(fan_in, fan_out))
+    local limit = math.sqrt(3 * variance(family .. "_uniform", fan_in, fan_out))
     return core.uniform(shape, -limit, limit)
   end)
   define(family .. "_normal", {}, function(shape, fan_in, fan_out)
-    return truncated(shape) * (math.sqrt(variance(fan_in, fan_out)) / TRUNCATED_DEVIATION)
+    return truncated(shape) * (math.sqrt(variance(family .. "_normal", fan_in, fan_out)) / TRUNCATED_DEVIATION)
   end)
 end
 
@@ -82,6 +101,7 @@ end
 
 --- Orthogonal rows or columns of the matrix (first axis, the rest), times gain (Saxe et al. 2013).
 define("orthogonal", {{"gain", "number", default = 1}}, function(shape, _, _, s)
+  if #shape == 0 then options.refuse("orthogonal: shape: expected at least one size, got none") end
   local rows, columns = shape[1], 1
   for i = 2, #shape do columns = columns * shape[i] end
   local flat = core.normal({math.min(rows, columns), math.max(rows, columns)}, 0, 1)

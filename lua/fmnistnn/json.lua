@@ -81,7 +81,12 @@ function write(value, indent, level)
 end
 
 --- The text of a value; with `indent`, such as "  ", on several lines. Raises for what JSON cannot hold.
-function json.encode(value, indent) return write(value, indent, 0) end
+function json.encode(value, indent)
+  if indent ~= nil and type(indent) ~= "string" then
+    error("json: indent: expected a string of spaces, got " .. type(indent), 2)
+  end
+  return write(value, indent, 0)
+end
 
 -- ---- reading ----
 

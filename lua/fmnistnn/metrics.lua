@@ -4,6 +4,7 @@
 -- function(self)}; a Trainer takes such tables and the names below. It closes prediction and target after update,
 -- which clones what it keeps.
 local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
 
 local metrics = {}
 
@@ -71,24 +72,30 @@ end
 --- How often an example of class i (row) was taken for class j (column): int64 (classes, classes), from class numbers
 -- 1..classes.
 function metrics.confusion_matrix(predicted, target, classes)
+  options.input("confusion_matrix: predicted", predicted, "(examples)", 1, 1)
+  options.input("confusion_matrix: target", target, "(examples)", 1, 1)
+  options.check("confusion_matrix", {classes = classes}, {{"classes", "count"}})
   check_lengths("confusion_matrix", predicted, target)
-  local columns, rows, counts = predicted:totable(), target:totable(), {}
-  for i = 1, classes * classes do counts[i] = 0 end
-  for i, row in ipairs(rows) do
+  local confusion = core.full({classes, classes}, 0, "int64")
+  local columns, counts = predicted:totable(), {}
+  for i, row in ipairs(target:totable()) do
     for _, class in ipairs {row, columns[i]} do
       if class < 1 or class > classes or class % 1 ~= 0 then
         error(("confusion_matrix: expected class numbers 1..%d, got %s"):format(classes, class), 2)
       end
     end
-    local cell = (row - 1) * classes + columns[i]
-    counts[cell] = counts[cell] + 1
+    local cell = math.tointeger((row - 1) * classes + columns[i])
+    counts[cell] = (counts[cell] or 0) + 1
   end
-  return core.from_table(counts, "int64"):reshape {classes, classes}
+  local cells = confusion:flatten()
+  for cell, count in pairs(counts) do cells[cell] = count end
+  return confusion
 end
 
 --- Precision, recall, F1 and support of each class, from a confusion matrix: a list of tables, and the accuracy. A
 -- ratio of nothing counts as 0, as in scikit-learn.
 function metrics.classification_report(confusion)
+  options.square("classification_report", confusion)
   local counts, report, right, total = confusion:totable(), {}, 0, 0
   local function ratio(a, b) return b > 0 and a / b or 0 end
   for i, row in ipairs(counts) do

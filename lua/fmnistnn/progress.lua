@@ -47,10 +47,12 @@ function Progress:advance(count, names, values)
   local rate = self.seen / (now - self.epoch_started)
   local fraction = (self.done + self.seen / self.images) / self.epochs
   local left = (now - self.started) * (1 - fraction) / fraction
-  local cells = 20
+  local head = ("epoch %d/%d ["):format(self.epoch, self.epochs)
+  local tail = ("] %5.0f images/s  %s  %s left"):format(rate, values_text(names, values), duration(left))
+  -- the bar makes room on a narrow terminal, so that the time left is not cut off
+  local cells = math.max(0, math.min(20, self.width - 1 - #head - #tail))
   local full = math.floor(cells * self.seen / self.images)
-  draw(self, ("epoch %d/%d [%s%s] %5.0f images/s  %s  %s left"):format(self.epoch, self.epochs, ("="):rep(full),
-    ("."):rep(cells - full), rate, values_text(names, values), duration(left)))
+  draw(self, head .. ("="):rep(full) .. ("."):rep(cells - full) .. tail)
 end
 
 --- The epoch is over: what it came to.

@@ -1,5 +1,6 @@
 --- Results as text for people. Class names may be left out: classes then have their numbers.
 local metrics = require "fmnistnn.metrics"
+local options = require "fmnistnn.nn.options"
 
 local report = {}
 
@@ -22,6 +23,8 @@ end
 
 local function check_names(who, confusion, given)
   local names = {}
+  options.square(who, confusion)
+  options.check(who, {names = given}, {{"names", "table", optional = true}})
   if given and #given ~= #confusion then
     error(("%s: names: expected %d, one for each class, got %d"):format(who, #confusion, #given), 3)
   end

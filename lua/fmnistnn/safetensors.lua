@@ -16,8 +16,14 @@ local sizes = {float32 = 4, uint8 = 1, int64 = 8}
 --- Writes a list of {name, tensor} and a table of strings, atomically. Returns true, or nil and a message.
 function safetensors.save(path, tensors, metadata)
   local head, pieces, offset = {}, {}, 0
+  if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
+  if type(tensors) ~= "table" then error("safetensors.save: tensors: expected a list, got " .. type(tensors), 2) end
   for i, entry in ipairs(tensors) do
-    local name, tensor = entry[1], entry[2]
+    local name, tensor
+    if type(entry) == "table" then name, tensor = entry[1], entry[2] end
+    if type(name) ~= "string" or not core.is_tensor(tensor) then
+      error(("safetensors.save: tensors: element %d: expected {name, tensor}"):format(i), 2)
+    end
     if head[name] or name == "__metadata__" then error("safetensors: the name " .. name .. " is used twice", 2) end
     local bytes = tensor:numel() * sizes[tensor.dtype]
     head[name] = {
@@ -137,6 +143,7 @@ end
 --- Reads a file: a table of tensors by name and one of metadata, or nil and a message that names the file. A damaged
 -- or hostile file is refused before anything of the size that it claims is allocated.
 function safetensors.load(path)
+  if type(path) ~= "string" then error("safetensors.load: expected a path, got " .. type(path), 2) end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local tensors, metadata = read_file(file)

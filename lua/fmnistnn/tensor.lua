@@ -71,7 +71,8 @@ function Tensor:index(key)
   return view
 end
 
---- t[key] = value, for the same keys as index and for integers; the value is a number, a table or a tensor, and broadcasts.
+--- t[key] = value, for the same keys as index and for integers; the value is a number, a table or a tensor, and
+-- broadcasts.
 function Tensor:assign(key, value)
   local place
   if is_tensor(key) then
@@ -120,7 +121,8 @@ function Tensor.stack(tensors, dim)
   return core.ops.cat(raised, dim or 1)
 end
 
---- split(length, dim): views of this length along an axis, the last one maybe shorter; split({2, 3}, dim): of these lengths.
+--- split(length, dim): views of this length along an axis, the last one maybe shorter; split({2, 3}, dim): of these
+-- lengths.
 function Tensor:split(length, dim)
   dim = dim or 1
   local size, parts, start = self:size(dim), {}, 1

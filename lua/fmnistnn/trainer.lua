@@ -62,6 +62,9 @@ local function new(_, given)
     {"metrics", "table", default = {}},
   })
   if not Module.is_module(o.model) then error("Trainer: model: expected a module", 2) end
+  if o.optimizer and not o.optimizer.attach then
+    error("Trainer: optimizer: expected one of fnn.optim, got a table", 2)
+  end
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
   self.loss = make_loss(o.loss, o.model)
   self.own_loss = type(o.loss) == "function"

@@ -25,6 +25,13 @@ end
 -- are written to.
 return function(path, content)
   local pieces = type(content) == "table" and content or {content}
+  if type(path) ~= "string" then error("write_file: path: expected a string, got " .. type(path), 2) end
+  if content == nil then error("write_file: content: expected a text or a list, got nil", 2) end
+  for _, piece in ipairs(pieces) do
+    if type(piece) ~= "string" and not core.is_tensor(piece) then
+      error("write_file: content: expected a text, or a list of texts and tensors, got " .. type(piece), 2)
+    end
+  end
   local target, special = core.resolve(path)
   local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
   local ok, message = write(written, pieces)

@@ -42,11 +42,12 @@ local loss = ops.sum(long) + ops.sum(square(y)) + ops.sum(square(x))
 local task = coroutine.wrap(function() loss:backward() return true end)
 while not task() do end
 assert(x.grad[1][1] == 38 and kernel.grad:dim() == 4)
-core.optim.step("momentum", {x, kernel}, {{core.full(x.shape, 0)}, {core.full(kernel.shape, 0)}}, {1, math.huge, 0.1, 1, 0.9, 0})
+local velocities = {{core.full(x.shape, 0)}, {core.full(kernel.shape, 0)}}
+core.optim.step("momentum", {x, kernel}, velocities, {1, math.huge, 0.1, 1, 0.9, 0})
 
 -- text, and the end of things
 assert(Tensor.tostring(filled) == tostring(filled))
-do local closed <close> = core.full({100}, 1) end
+do local _ <close> = core.full({100}, 1) end
 assert(core.data.gather(filled, core.data.shuffled(2, 1), 0.5):dim() == 2)
 assert(core.memory().used > 0)
 collectgarbage()

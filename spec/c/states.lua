@@ -1,6 +1,6 @@
---- What each Lua state of states.c runs: several networks trained at once, each in a coroutine of its own that yields after
--- every step and in the middle of backward. Arguments: a seed, the number of networks, the number of threads. Returns all
--- losses and weights as a string of bytes.
+--- What each Lua state of states.c runs: several networks trained at once, each in a coroutine of its own that yields
+-- after every step and in the middle of backward. Arguments: a seed, the number of networks, the number of threads.
+-- Returns all losses and weights as a string of bytes.
 local core = require "fmnistnn.core"
 local ops = core.ops
 
@@ -26,7 +26,9 @@ local function zeros_like(tensor) return core.full(tensor.shape, 0) end
 local function train()
   local images, bytes = core.uniform({16, 1, 14, 14}, 0, 1), {}
   local labels = ops.minimum(ops.to(core.uniform({16}, 1, 11), "int64"), 10)
-  local parameters = {parameter(6, 1, 3, 3), parameter(6), parameter(10, 6 * 7 * 7), parameter(10), parameter(40, 41, 42)}
+  local parameters = {
+    parameter(6, 1, 3, 3), parameter(6), parameter(10, 6 * 7 * 7), parameter(10), parameter(40, 41, 42),
+  }
   local states = {}
   for i, each in ipairs(parameters) do states[i] = {zeros_like(each), zeros_like(each)} end
   for step = 1, 4 do

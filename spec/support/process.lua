@@ -31,8 +31,8 @@ function process.has(program)
   return (os.execute("command -v " .. quote(program) .. " >/dev/null 2>&1")) == true
 end
 
---- A new folder of its own, in memory where there is such a file system: specs write thousands of small files. process.remove
--- takes it away again.
+--- A new folder of its own, in memory where there is such a file system: specs write thousands of small files.
+-- process.remove takes it away again.
 function process.folder()
   local base = os.execute "test -d /dev/shm -a -w /dev/shm" and "/dev/shm" or "/tmp"
   return assert(process.output("mktemp -d " .. base .. "/fmnistnn.XXXXXX"):match("[^\n]+"))
@@ -57,8 +57,8 @@ local function interpreter()
   return process.output("command -v " .. quote(lowest < 0 and arg[lowest] or "lua5.4")):match("[^\n]+")
 end
 
---- A command that runs a Lua script with this interpreter and these paths. `before`: words of the shell in front of it, such
--- as assignments to the environment.
+--- A command that runs a Lua script with this interpreter and these paths. `before`: words of the shell in front of it,
+-- such as assignments to the environment.
 function process.lua(script_path, before)
   return ("env LUA_PATH=%s LUA_CPATH=%s %s %s %s"):format(quote(package.path), quote(package.cpath), before or "",
     quote(interpreter()), quote(script_path))
@@ -74,8 +74,8 @@ function process.run(command)
   return code, out, err
 end
 
---- Runs a shell command as on a terminal where Ctrl-C is pressed once a file that `pattern` names exists and is not empty;
--- returns as process.run.
+--- Runs a shell command as on a terminal where Ctrl-C is pressed once a file that `pattern` names exists and is not
+-- empty; returns as process.run.
 function process.interrupt(command, pattern)
   return process.run(("exec python3 spec/support/interrupt.py %s %s"):format(quote(pattern), quote(command)))
 end

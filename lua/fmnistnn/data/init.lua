@@ -41,6 +41,9 @@ function data.Dataset(given)
   if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= #examples then
     error(("Dataset: labels: expected a tensor of %d, one for each example"):format(#examples), 2)
   end
+  options.check("Dataset", {scale = given.scale, class_names = given.class_names}, {
+    {"scale", "number", optional = true}, {"class_names", "table", optional = true},
+  })
   local scale = given.scale or (examples.dtype == "uint8" and 1 / 255 or 1)
   return new(examples:contiguous(), labels:contiguous(), {scale = scale, class_names = given.class_names})
 end

@@ -39,9 +39,7 @@ local function batch_norm(name, least, most, expected)
   end
 
   function BatchNorm:forward(x)
-    if x:dim() < least or x:dim() > most then
-      error(("%s: expected %s, got (%s)"):format(name, expected, table.concat(x.shape, ",")), 0)
-    end
+    options.input(name, x, expected, least, most)
     if not self.running_mean then self:build(x) end
     local o = self._options
     local momentum = o.momentum

@@ -42,6 +42,7 @@ end
 
 function Add:forward(...)
   local list = results(self, ...)
+  options.input("Add", list[1])
   local total = list[1]
   for i = 2, #list do total = total + list[i] end
   return total

@@ -37,9 +37,7 @@ end
 
 function Conv2d:build(x)
   local o = self._options
-  if x:dim() ~= 4 then
-    error(("Conv2d: expected (images, channels, height, width), got (%s)"):format(table.concat(x.shape, ",")), 0)
-  end
+  options.input("Conv2d", x, "(images, channels, height, width)", 4, 4)
   local channels = x:size(2)
   if channels % o.groups ~= 0 or o.filters % o.groups ~= 0 then
     local format = "Conv2d: groups: expected a divisor of %d channels and %d filters, got %d"

@@ -27,6 +27,7 @@ end
 
 function Dense:build(x)
   local o = self._options
+  options.input("Dense", x, "(..., inputs)", 1)
   local inputs = x:size(-1)
   self.weight = initializers.make(o.initializer, {o.units, inputs}, inputs, o.units)
   if o.bias then self.bias = initializers.make(o.bias_initializer, {o.units}, o.units, o.units) end

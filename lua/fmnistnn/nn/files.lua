@@ -182,6 +182,9 @@ end
 -- Returns the model, or nil and a message.
 function files.load(path, classes)
   if type(path) ~= "string" then error("load: expected a path, got " .. type(path), 2) end
+  if classes ~= nil and type(classes) ~= "table" then
+    error("load: classes: expected a table of classes by name, got " .. type(classes), 2)
+  end
   local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end
   local ok, model = pcall(rebuild, tensors, metadata, classes)

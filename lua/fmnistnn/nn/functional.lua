@@ -8,7 +8,7 @@ local F = {}
 
 for name, op in pairs(core.functional) do F[name] = op end -- conv2d, linear, max_pool2d, layer_norm ...
 for name, activation in pairs(activations) do F[name] = activation end
-for _, name in ipairs {"one_hot", "pad", "flatten"} do F[name] = core.methods[name] end
+for _, name in ipairs {"one_hot", "pad", "flatten", "reshape", "add", "cat"} do F[name] = core.methods[name] end
 for name, loss in pairs(require "fmnistnn.losses") do F[name] = loss end
 
 local ops = core.ops
@@ -33,7 +33,9 @@ function F.batch_norm(x, given)
     return ops.batch_norm_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, settings)
   end
   local y, mean, variance = ops.batch_norm_train(x, o.weight, o.bias, settings)
-  if o.running_mean then
+  if o.running_mean or o.running_variance then
+    options.input("batch_norm: running_mean", o.running_mean, "(channels)", 1, 1)
+    options.input("batch_norm: running_variance", o.running_variance, "(channels)", 1, 1)
     core.no_grad(function()
       o.running_mean:mul_(o.momentum):add_(mean * (1 - o.momentum))
       o.running_variance:mul_(o.momentum):add_(variance * (1 - o.momentum))
@@ -62,19 +64,28 @@ end
 
 --- The rows of a table (count, size) for class numbers of any shape: (..., size).
 function F.embedding(index, table_)
+  options.input("embedding: index", index)
+  options.input("embedding: table", table_, "(count, size)", 2, 2)
   local shape = index.shape
   shape[#shape + 1] = table_:size(2)
   return table_:index_select(1, index:flatten()):reshape(shape)
 end
 
 --- The mean of each channel of x (N,C,H,W): (N,C).
-function F.global_avg_pool2d(x) return x:mean({3, 4}) end
+function F.global_avg_pool2d(x)
+  options.input("global_avg_pool2d", x, "(images, channels, height, width)", 4, 4)
+  return x:mean({3, 4})
+end
 --- The maximum of each channel of x (N,C,H,W): (N,C).
-function F.global_max_pool2d(x) return x:max({3, 4}) end
+function F.global_max_pool2d(x)
+  options.input("global_max_pool2d", x, "(images, channels, height, width)", 4, 4)
+  return x:max({3, 4})
+end
 
 --- zero_pad2d(x, {top, bottom, left, right}); also {rows, columns} or one number.
 function F.zero_pad2d(x, margins)
   if type(margins) == "number" then margins = {margins, margins} end
+  options.check("zero_pad2d", {margins = margins}, {{"margins", "margin"}})
   if #margins == 2 then margins = {margins[1], margins[1], margins[2], margins[2]} end
   return ops.pad(x, {{margins[1], margins[2]}, {margins[3], margins[4]}})
 end

@@ -21,6 +21,7 @@ end
 
 function GroupNorm:forward(x)
   local o = self._options
+  options.input("GroupNorm", x, "(examples, channels, ...)", 2)
   if o.affine and not self.weight then
     self.weight = initializers.make("ones", {x:size(2)})
     self.bias = initializers.make("zeros", {x:size(2)})

@@ -21,8 +21,9 @@ end
 
 function LayerNorm:forward(x)
   local o = self._options
+  options.input("LayerNorm", x, ("%d axes or more"):format(o.axes), o.axes)
   if o.affine and not self.weight then
-    local shape = table.move(x.shape, math.max(1, x:dim() - o.axes + 1), x:dim(), 1, {})
+    local shape = table.move(x.shape, x:dim() - o.axes + 1, x:dim(), 1, {})
     self.weight = initializers.make("ones", shape)
     self.bias = initializers.make("zeros", shape)
   end

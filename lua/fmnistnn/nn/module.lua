@@ -87,11 +87,10 @@ local function is_public(key) return type(key) ~= "string" or key:sub(1, 1) ~= "
 local function each_field(self, visit)
   for _, key in ipairs(rawget(self, "_order")) do
     local value = rawget(self, key)
-    if not is_public(key) then
-      value = nil
-    elseif is_tensor(value) or is_module(value) then
+    local is_list = type(value) == "table" and getmetatable(value) == nil
+    if is_public(key) and (is_tensor(value) or is_module(value)) then
       visit(tostring(key), value)
-    elseif type(value) == "table" and getmetatable(value) == nil then
+    elseif is_public(key) and is_list then
       for i, element in ipairs(value) do
         if is_module(element) then visit(key .. "." .. i, element) end
       end
@@ -213,6 +212,9 @@ function Module:state(each_name) return collect_tensors(self, any, each_name) en
 --- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been
 -- called yet have none; load files with nn.load. Raises when a name or a shape does not fit; all is then as it was.
 function Module:load_state(tensors)
+  if type(tensors) ~= "table" then
+    error("load_state: expected a table of tensors by name, got " .. type(tensors), 2)
+  end
   local unused, state = {}, self:state()
   for name in pairs(tensors) do unused[name] = true end
   for _, entry in ipairs(state) do

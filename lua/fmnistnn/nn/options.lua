@@ -8,6 +8,7 @@
 -- returns a table of all of them. The first option may be given by position, unless the spec is marked `list`: then
 -- what stands there by position is no option but the caller's business. Raises an error that names the option.
 local Module = require "fmnistnn.nn.module"
+local core = require "fmnistnn.core"
 
 local options = {}
 
@@ -28,7 +29,7 @@ end
 local kinds = {
   any = {"a value", function() return true end},
   boolean = {"true or false", function(v) return type(v) == "boolean" end},
-  number = {"a number", function(v) return type(v) == "number" end},
+  number = {"a number", function(v) return type(v) == "number" and v == v end}, -- NaN is none
   positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
   fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
@@ -119,6 +120,21 @@ function options.modules(who, given)
     end
   end
   return list
+end
+
+--- Raises unless x is a tensor, of least..most axes where these are given: `expected` says which.
+function options.input(who, x, expected, least, most)
+  if not core.is_tensor(x) then refuse("%s: expected a tensor, got %s", who, describe(x)) end
+  local rank = x:dim()
+  if rank < (least or 0) or rank > (most or math.huge) then
+    refuse("%s: expected %s, got (%s)", who, expected, table.concat(x.shape, ","))
+  end
+end
+
+--- Raises unless x is a matrix with as many rows as columns, one for each class.
+function options.square(who, x)
+  options.input(who, x, "(classes, classes)", 2, 2)
+  if x:size(1) ~= x:size(2) then refuse("%s: expected (classes, classes), got (%d,%d)", who, x:size(1), x:size(2)) end
 end
 
 options.refuse = refuse

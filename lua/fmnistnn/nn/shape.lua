@@ -11,14 +11,20 @@ Flatten.fresh = true
 
 function Flatten:init(given) options.check("Flatten", given, {}) end
 
-function Flatten:forward(x) return x:flatten(2) end
+function Flatten:forward(x)
+  options.input("Flatten", x, "(examples, ...) of two axes or more", 2)
+  return x:flatten(2)
+end
 
 local Reshape = Module:extend("Reshape")
 Reshape.fresh = true
 
 function Reshape:init(given) self._shape = options.check("Reshape", given, {{"shape", "table"}}).shape end
 
-function Reshape:forward(x) return x:reshape {x:size(1), table.unpack(self._shape)} end
+function Reshape:forward(x)
+  options.input("Reshape", x, "(examples, ...)", 1)
+  return x:reshape {x:size(1), table.unpack(self._shape)}
+end
 
 local Identity = Module:extend("Identity")
 Identity.fresh = true
