@@ -9,10 +9,17 @@ static const char *const names[FNN_DTYPE_COUNT] = {
 size_t fnn_dtype_size(enum fnn_dtype dtype) { return sizes[dtype]; }
 const char *fnn_dtype_name(enum fnn_dtype dtype) { return names[dtype]; }
 
+/* Small tensors are made often: their data stands in the same block, a cache line further on. */
+enum { HEAD = 64, SMALL = 1024 };
+
+_Static_assert(sizeof(struct fnn_storage) <= HEAD, "the head fits in one line");
+
 static struct fnn_storage *storage_new(struct fnn_context *context, size_t bytes) {
-  struct fnn_storage *storage = fnn_alloc(context, sizeof *storage);
+  int small = bytes <= SMALL;
+  struct fnn_storage *storage = fnn_alloc(context, small ? HEAD + bytes : HEAD);
   if (!storage) return NULL;
-  *storage = (struct fnn_storage){.references = 1, .context = context, .data = fnn_alloc(context, bytes)};
+  *storage = (struct fnn_storage){.references = 1, .context = context};
+  storage->data = small ? (char *)storage + HEAD : fnn_alloc(context, bytes);
   if (storage->data) return storage;
   fnn_free(context, storage);
   return NULL;
@@ -21,7 +28,7 @@ static struct fnn_storage *storage_new(struct fnn_context *context, size_t bytes
 static void storage_release(struct fnn_storage *storage) {
   if (--storage->references > 0) return;
   struct fnn_context *context = storage->context;
-  void *data = storage->data;
+  void *data = storage->data == (char *)storage + HEAD ? NULL : storage->data;
   fnn_free(context, storage); /* in this order: the last free may end the context */
   fnn_free(context, data);
 }
