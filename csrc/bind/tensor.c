@@ -263,6 +263,20 @@ static int equal(lua_State *L) {
   return 1;
 }
 
+/* role(t): what a tensor is to a module that has it: "parameter" or "buffer" where it is a leaf, nil where it was computed,
+ * "closed". One quick call: a model is asked for its parameters at each step. */
+static int role(lua_State *L) {
+  struct fnn_box *box = fnn_test_box(L, 1);
+  if (!box) return luaL_error(L, "role: expected a tensor, got %s", fnn_describe(L, 1));
+  if (!box->tensor)
+    lua_pushliteral(L, "closed");
+  else if (box->tensor->history)
+    lua_pushnil(L);
+  else
+    lua_pushstring(L, box->tensor->requires_grad ? "parameter" : "buffer");
+  return 1;
+}
+
 /* t:copy_(source): the elements of another tensor, converted and broadcast. */
 static int copy_(lua_State *L) {
   lua_settop(L, 2);
@@ -317,6 +331,8 @@ void fnn_open_tensor(lua_State *L) {
   static const luaL_Reg with_methods[] = {
       {"__index", index_tensor}, {"__newindex", set_tensor}, {"__tostring", to_string}, {NULL, NULL}};
   static const luaL_Reg metamethods[] = {{"__len", length}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"role", role}, {NULL, NULL}};
+  fnn_register(L, functions);
   lua_getfield(L, -1, "methods");
   fnn_register(L, methods);
   lua_getfield(L, -2, "close");

@@ -109,14 +109,17 @@ local function collect_modules(self, prefix, seen, list)
   return list
 end
 
-local function is_leaf(tensor) return tensor.is_leaf end
+local role = core.role
 
--- The same for a field, whose name an error tells: tensors that a module keeps to look at are closed by others.
-local function is_leaf_field(module, name, tensor)
-  local ok, result = pcall(is_leaf, tensor)
-  if ok then return result end
-  error(("%s: %s: %s (a field that is not the model's must have a name that begins with _)"):format(
-    module.class_name, name, result:match("tensor is closed") or result), 0)
+-- What a field's tensor is to the model, "parameter" or "buffer", or nil where it was computed. A closed one is an
+-- error: tensors that a module keeps to look at are closed by others.
+local function role_of(module, name, tensor)
+  local kind = role(tensor)
+  if kind == "closed" then
+    error(("%s: %s: tensor is closed (a field that is not the model's must have a name that begins with _)"):format(
+      module.class_name, tostring(name)), 0)
+  end
+  return kind
 end
 
 -- {name, tensor} of every leaf that `accept` takes, in order, each once (or under each of its names).
@@ -125,12 +128,39 @@ local function collect_tensors(self, accept, each_name)
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do
     local prefix, module = entry[1], entry[2]
     each_field(module, function(name, value)
-      local is_new = is_tensor(value) and (each_name or not seen[value])
-      if is_new and is_leaf_field(module, name, value) and accept(value) then
+      local kind = is_tensor(value) and (each_name or not seen[value]) and role_of(module, name, value)
+      if kind and accept(kind) then
         seen[value] = true
         list[#list + 1] = {prefix == "" and name or prefix .. "." .. name, value}
       end
     end)
+  end
+  return list
+end
+
+-- The parameters in the same order without their names, for each training step asks for them.
+local function gather_parameters(self, seen, list)
+  if seen[self] then return list end
+  seen[self] = true
+  local order = rawget(self, "_order")
+  for i = 1, #order do
+    local key = order[i]
+    local value = rawget(self, key)
+    if type(value) == "userdata" and is_public(key) and is_tensor(value) and not seen[value] then
+      if role_of(self, key, value) == "parameter" then
+        seen[value] = true
+        list[#list + 1] = value
+      end
+    end
+  end
+  for i = 1, #order do
+    local value = rawget(self, order[i])
+    if type(value) == "table" and is_public(order[i]) then
+      local elements = is_module(value) and {value} or getmetatable(value) == nil and value or {}
+      for _, element in ipairs(elements) do
+        if is_module(element) then gather_parameters(element, seen, list) end
+      end
+    end
   end
   return list
 end
@@ -149,8 +179,8 @@ local function second(list)
   return values
 end
 
-local function is_parameter(tensor) return tensor.requires_grad end
-local function is_buffer(tensor) return not tensor.requires_grad end
+local function is_parameter(kind) return kind == "parameter" end
+local function is_buffer(kind) return kind == "buffer" end
 local function any() return true end
 
 --- for name, module in model:named_modules() do: the model itself (named "") and all below it.
@@ -160,7 +190,7 @@ function Module:named_parameters() return iterate(collect_tensors(self, is_param
 --- for name, tensor in model:named_buffers() do
 function Module:named_buffers() return iterate(collect_tensors(self, is_buffer)) end
 --- A list of the tensors that are trained.
-function Module:parameters() return second(collect_tensors(self, is_parameter)) end
+function Module:parameters() return gather_parameters(self, {}, {}) end
 --- A list of the tensors that are saved but not trained.
 function Module:buffers() return second(collect_tensors(self, is_buffer)) end
 
