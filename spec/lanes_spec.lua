@@ -49,10 +49,17 @@ end
 describe("images in lanes:", function()
   local batches = {5, 8, 16, 19, 33}
 
-  -- {input, weight, settings}: through the edges of tiles, with what a window can do
+  -- {input, weight, settings}: through the edges of tiles, with what a window can do. Many channels and filters with 3 x 3
+  -- or 5 x 5 taps go Winograd's way.
   local shapes = {
     ["3 x 3"] = {{1, 6, 7}, {5, 1, 3, 3}},
     ["many channels"] = {{17, 5, 5}, {11, 17, 3, 3}},
+    ["Winograd, 3 x 3"] = {{24, 7, 9}, {26, 24, 3, 3}, {padding = "same"}},
+    ["Winograd, 3 x 3, valid"] = {{30, 8, 7}, {47, 30, 3, 3}},
+    ["Winograd, 3 x 3, uneven padding"] = {{24, 5, 6}, {24, 24, 3, 3}, {padding = {0, 3, 2, 0}}},
+    ["Winograd, 5 x 5"] = {{16, 7, 6}, {21, 16, 5, 5}, {padding = "same"}},
+    ["Winograd, 5 x 5, valid"] = {{17, 9, 8}, {16, 17, 5, 5}},
+    ["Winograd, groups"] = {{48, 6, 5}, {50, 24, 3, 3}, {groups = 2, padding = 1}},
     ["same"] = {{3, 7, 6}, {4, 3, 3, 3}, {padding = "same"}},
     ["same, 5 x 5"] = {{2, 6, 9}, {6, 2, 5, 5}, {padding = "same"}},
     ["uneven padding"] = {{2, 5, 5}, {3, 2, 3, 2}, {padding = {2, 0, 1, 3}}},

@@ -155,7 +155,7 @@ struct fnn_update_kernels {
   fnn_update rule[FNN_RULE_COUNT];
 };
 
-/* ---- images in lanes: lanes.c and lane_conv.c ----
+/* ---- images in lanes: lanes.c, lane_conv.c and winograd.c ----
  *
  * A laned array keeps `width` images side by side in the lanes of vectors: (N / width, C, H, W, width), aligned to 64
  * bytes. A "pixel" is then `width` floats, one of each image; steps below are in floats all the same. Where images do not
@@ -194,6 +194,37 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
+/* A tile of size x size pixels (4 or 6): where they lie in a channel of the input, which of them are inside it (the others are
+ * 0), whether all are; and where its p x q pixels (at most 2 x 2) go in a channel of the output. */
+struct fnn_winograd_tile {
+  size_t offset[36];
+  uint8_t inside[36], whole;
+  size_t to, p, q;
+};
+
+/* Tiles of every channel, transformed: place i of tile t of channel c goes to v[i * v_place + (c * tiles + t) * width]. */
+struct fnn_winograd_input {
+  size_t size, channels, tiles;
+  const struct fnn_winograd_tile *tile;
+  const float *x;
+  size_t x_channel;
+  float *v;
+  size_t v_place;
+};
+
+/* The way back, for each filter: from m[i * m_place + (k * tiles + t) * width] to the output, plus bias, with or without
+ * relu. */
+struct fnn_winograd_output {
+  size_t size, filters, tiles;
+  const struct fnn_winograd_tile *tile;
+  const float *m;
+  size_t m_place;
+  const float *bias; /* or NULL */
+  int relu;
+  float *y;
+  size_t y_filter, y_row, y_pixel;
+};
+
 struct fnn_lane_kernels {
   size_t width;
   /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an
@@ -206,6 +237,11 @@ struct fnn_lane_kernels {
   void (*pack_weights)(const struct fnn_lane_weights *weights, float *packed);
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
+
+  /* winograd.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1: u[place][filter][channel] */
+  void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t first, size_t last, float *u);
+  void (*winograd_input)(const struct fnn_winograd_input *input);
+  void (*winograd_output)(const struct fnn_winograd_output *output);
 
   /* on one plane of the window's pixels */
   void (*max_pool)(const struct fnn_window *w, const float *x, float *y);

@@ -6,18 +6,26 @@
 #include "simd.h"
 #include "variant.h"
 
-/* `count` things in as many tiles of at most `most` as are needed, of nearly equal size: the size of tile i. */
-static size_t tile_size(size_t count, size_t most, size_t i) {
+/* `count` things in as many tiles of at most `most` as are needed, of nearly equal size: the first `larger` of them have
+ * one more than `size`. */
+struct tiling {
+  size_t size, larger;
+};
+
+static struct tiling tiling_of(size_t count, size_t most) {
   const size_t tiles = (count + most - 1) / most;
-  return count / tiles + (i < count % tiles);
+  return tiles ? (struct tiling){count / tiles, count % tiles} : (struct tiling){0};
 }
+
+static size_t tile_size(struct tiling tiling, size_t i) { return tiling.size + (i < tiling.larger); }
 
 /* ---- correlation ---- */
 
 /* packed: for each tile of filters, [channel][row][column][filter of the tile] */
 void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed) {
+  const struct tiling filters = tiling_of(w->filters, FNN_ROW_K);
   for (size_t k = 0, i = 0; k < w->filters; i++) {
-    const size_t size = tile_size(w->filters, FNN_ROW_K, i);
+    const size_t size = tile_size(filters, i);
     for (size_t c = 0; c < w->channels; c++)
       for (size_t r = 0; r < w->r; r++)
         for (size_t s = 0; s < w->s; s++) {
@@ -70,10 +78,11 @@ static void any_row_tile(const struct fnn_lane_row *j, size_t K, size_t Q, const
 
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
   const size_t taps = j->channels * j->w_rows * j->s;
+  const struct tiling filters = tiling_of(j->filters, FNN_ROW_K), pixels = tiling_of(j->q, FNN_ROW_Q);
   for (size_t k = 0, i = 0; k < j->filters; i++) {
-    const size_t K = tile_size(j->filters, FNN_ROW_K, i);
+    const size_t K = tile_size(filters, i);
     for (size_t q = 0, m = 0; q < j->q; m++) {
-      const size_t Q = tile_size(j->q, FNN_ROW_Q, m);
+      const size_t Q = tile_size(pixels, m);
       any_row_tile(j, K, Q, j->weight + k * taps, k, q);
       q += Q;
     }
@@ -126,10 +135,11 @@ static void any_gradient_tile(const struct fnn_lane_gradient *j, size_t K, size_
 }
 
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
+  const struct tiling filters = tiling_of(j->filters, FNN_GRADIENT_K), taps = tiling_of(j->taps, FNN_GRADIENT_T);
   for (size_t k = 0, i = 0; k < j->filters; i++) {
-    const size_t K = tile_size(j->filters, FNN_GRADIENT_K, i);
+    const size_t K = tile_size(filters, i);
     for (size_t t = 0, m = 0; t < j->taps; m++) {
-      const size_t T = tile_size(j->taps, FNN_GRADIENT_T, m);
+      const size_t T = tile_size(taps, m);
       any_gradient_tile(j, K, T, k, t);
       t += T;
     }

@@ -28,7 +28,7 @@ typedef uint64_t fnn_vw __attribute__((vector_size(FNN_WIDTH * 4), may_alias)); 
 typedef float fnn_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 #define FNN_INLINE static inline __attribute__((always_inline))
-#define FNN_UNROLL _Pragma("GCC unroll 16")
+#define FNN_UNROLL _Pragma("GCC unroll 36")
 
 FNN_INLINE fnn_v fnn_load(const float *x) { return *(const fnn_v_anywhere *)x; }
 FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v_anywhere *)y = v; }

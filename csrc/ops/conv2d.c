@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "convolution.h"
+#include "correlation.h"
 #include "flat_convolution.h"
 #include "lane_convolution.h"
 #include "sliding.h"
@@ -23,8 +24,6 @@ static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
                                       {0}};
 
 extern const struct fnn_op fnn_op_conv2d_relu;
-
-enum { MOST_TAPS = 64 }; /* rows of a kernel that goes through lanes */
 
 static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolution *conv) {
   const struct conv2d *params = call->params;
@@ -64,7 +63,8 @@ static size_t lanes(const struct fnn_call *call) {
   const struct fnn_tensor *x = call->in[0], *w = call->in[1];
   struct fnn_convolution conv = {.window = {.stride = {params->stride[0], params->stride[1]},
                                             .dilation = {params->dilation[0], params->dilation[1]}}};
-  if (x->shape.rank != 4 || w->shape.rank != 4 || w->shape.size[2] > MOST_TAPS || !fnn_lanes_convolve(&conv)) return 0;
+  if (x->shape.rank != 4 || w->shape.rank != 4 || w->shape.size[2] > FNN_MOST_TAPS || !fnn_lanes_convolve(&conv))
+    return 0;
   return x->lanes ? x->lanes : fnn_lanes_for(call->context->isa, x->shape.size[0]);
 }
 

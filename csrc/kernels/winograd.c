@@ -1,0 +1,144 @@
+/* The transforms of Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
+ * networks", section 4) for images in lanes: F(2x2, 3x3) over tiles of 4 x 4 pixels, and F(2x2, 5x5) over tiles of 6 x 6.
+ * Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one for
+ * each place in the tile, which the caller makes of correlations of 1 x 1. */
+#include "simd.h"
+#include "variant.h"
+
+/* ---- the matrices: one column of 4 or 6, a step apart, in place ---- */
+
+/* F(2, 3), points 0, 1, -1, infinity */
+FNN_INLINE void input4(fnn_v *d, const int step) {
+  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+  d[0] = d0 - d2;
+  d[step] = d1 + d2;
+  d[2 * step] = d2 - d1;
+  d[3 * step] = d1 - d3;
+}
+
+FNN_INLINE void output4(fnn_v *d, const int step) {
+  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+  d[0] = d0 + d1 + d2;
+  d[step] = d1 - d2 - d3;
+}
+
+/* F(2, 5), points 0, 1, -1, 2, -2, infinity */
+FNN_INLINE void input6(fnn_v *d, const int step) {
+  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+  const fnn_v a = d4 - 4.0f * d2, b = d3 - 4.0f * d1, c = d4 - d2, e = 2.0f * (d3 - d1);
+  d[0] = 4.0f * d0 - 5.0f * d2 + d4;
+  d[step] = a + b;
+  d[2 * step] = a - b;
+  d[3 * step] = c + e;
+  d[4 * step] = c - e;
+  d[5 * step] = 4.0f * d1 - 5.0f * d3 + d5;
+}
+
+FNN_INLINE void output6(fnn_v *d, const int step) {
+  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+  d[0] = d0 + d1 + d2 + d3 + d4;
+  d[step] = d1 - d2 + 2.0f * (d3 - d4) + d5;
+}
+
+/* ---- tiles ---- */
+
+FNN_INLINE void input_tile(const int A, const int whole, const struct fnn_winograd_tile *tile, const float *x, float *v,
+                           size_t v_place) {
+  fnn_v d[36];
+  FNN_UNROLL for (int i = 0; i < A * A; i++) d[i] =
+      whole || tile->inside[i] ? fnn_load(x + tile->offset[i]) : (fnn_v){0};
+  FNN_UNROLL for (int i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
+  FNN_UNROLL for (int i = 0; i < A; i++) A == 4 ? input4(d + i * A, 1) : input6(d + i * A, 1);
+  FNN_UNROLL for (int i = 0; i < A * A; i++) fnn_store(v + (size_t)i * v_place, d[i]);
+}
+
+FNN_INLINE void input_tiles(const int A, const struct fnn_winograd_input *j) {
+  float *v = j->v;
+  for (size_t c = 0; c < j->channels; c++)
+    for (size_t t = 0; t < j->tiles; t++, v += FNN_WIDTH) {
+      const float *x = j->x + c * j->x_channel;
+      if (j->tile[t].whole)
+        input_tile(A, 1, &j->tile[t], x, v, j->v_place);
+      else
+        input_tile(A, 0, &j->tile[t], x, v, j->v_place);
+    }
+}
+
+void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
+  if (j->size == 4)
+    input_tiles(4, j);
+  else
+    input_tiles(6, j);
+}
+
+FNN_INLINE void output_tile(const int A, const struct fnn_winograd_output *j, const struct fnn_winograd_tile *tile,
+                            const float *m, fnn_v bias, float *y) {
+  fnn_v d[36];
+  FNN_UNROLL for (int i = 0; i < A * A; i++) d[i] = fnn_load(m + (size_t)i * j->m_place);
+  FNN_UNROLL for (int i = 0; i < A; i++) A == 4 ? output4(d + i, A) : output6(d + i, A);
+  FNN_UNROLL for (int i = 0; i < 2; i++) A == 4 ? output4(d + i * A, 1) : output6(d + i * A, 1);
+  FNN_UNROLL for (size_t i = 0; i < 4; i++) {
+    const size_t p = i / 2, q = i % 2;
+    fnn_v v = d[p * (size_t)A + q] + bias;
+    if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
+    if (p < tile->p && q < tile->q) fnn_store(y + p * j->y_row + q * j->y_pixel, v);
+  }
+}
+
+FNN_INLINE void output_tiles(const int A, const struct fnn_winograd_output *j) {
+  const float *m = j->m;
+  for (size_t k = 0; k < j->filters; k++) {
+    const fnn_v bias = fnn_splat(j->bias ? j->bias[k] : 0.0f);
+    for (size_t t = 0; t < j->tiles; t++, m += FNN_WIDTH)
+      output_tile(A, j, &j->tile[t], m, bias, j->y + k * j->y_filter + j->tile[t].to);
+  }
+}
+
+void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j) {
+  if (j->size == 4)
+    output_tiles(4, j);
+  else
+    output_tiles(6, j);
+}
+
+/* ---- weights ---- */
+
+static const float g4[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};
+static const float g6[6][5] = {
+    {1.0f / 4, 0.0f, 0.0f, 0.0f, 0.0f},
+    {-1.0f / 6, -1.0f / 6, -1.0f / 6, -1.0f / 6, -1.0f / 6},
+    {-1.0f / 6, 1.0f / 6, -1.0f / 6, 1.0f / 6, -1.0f / 6},
+    {1.0f / 24, 1.0f / 12, 1.0f / 6, 1.0f / 3, 2.0f / 3},
+    {1.0f / 24, -1.0f / 12, 1.0f / 6, -1.0f / 3, 2.0f / 3},
+    {0.0f, 0.0f, 0.0f, 0.0f, 1.0f},
+};
+
+/* u (A x A) = G w G', for a kernel of R x R */
+FNN_INLINE void weight_tile(const int A, const int R, const float *g, const struct fnn_lane_weights *j, const float *w,
+                            float *u, size_t step) {
+  float half[6][5];
+  for (int i = 0; i < A; i++)
+    for (int s = 0; s < R; s++) {
+      float total = 0.0f;
+      for (int r = 0; r < R; r++) total += g[i * R + r] * w[(ptrdiff_t)r * j->row + (ptrdiff_t)s * j->column];
+      half[i][s] = total;
+    }
+  for (int i = 0; i < A; i++)
+    for (int k = 0; k < A; k++) {
+      float total = 0.0f;
+      for (int s = 0; s < R; s++) total += half[i][s] * g[k * R + s];
+      u[(size_t)(i * A + k) * step] = total;
+    }
+}
+
+void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t first, size_t last, float *u) {
+  for (size_t k = first; k < last; k++)
+    for (size_t c = 0; c < j->channels; c++) {
+      const float *w = j->from + (ptrdiff_t)k * j->filter + (ptrdiff_t)c * j->channel;
+      float *to = u + k * j->channels + c;
+      if (j->r == 3)
+        weight_tile(4, 3, g4[0], j, w, to, j->filters * j->channels);
+      else
+        weight_tile(6, 5, g6[0], j, w, to, j->filters * j->channels);
+    }
+}

@@ -1,0 +1,135 @@
+/* The direct way: for each row of output pixels all taps of all channels go by while tiles of sums stay in registers. Rows of
+ * the input that need zeros beside them are copied once into a ring of as many rows as the kernel covers. */
+#include "correlation.h"
+
+#include <string.h>
+
+enum { PIECES = 8 }; /* at least so many pieces of work where there are few images, so that all threads have some */
+
+struct job {
+  const struct fnn_correlation *correlation;
+  size_t chunks; /* a piece of work is a chunk of output rows of a group of a block */
+  float *packed; /* weights, group after group */
+  float *ring;   /* one for each worker, NULL where the image's own rows will do */
+};
+
+void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to) {
+  ptrdiff_t begin = first < 0 ? 0 : first, end = first + (ptrdiff_t)count;
+  if (end > (ptrdiff_t)size) end = (ptrdiff_t)size;
+  if (end < begin) begin = end = first < 0 ? 0 : first;
+  size_t before = (size_t)(begin - first), inside = (size_t)(end - begin);
+  if (before > count) before = count, inside = 0;
+  memset(to, 0, before * lanes * sizeof *to);
+  if (inside) memcpy(to + before * lanes, row + (size_t)begin * lanes, inside * lanes * sizeof *to);
+  memset(to + (before + inside) * lanes, 0, (count - before - inside) * lanes * sizeof *to);
+}
+
+static size_t columns(const struct fnn_correlation *j) {
+  return (j->q - 1) * j->stride[1] + (j->s - 1) * j->dilation[1] + 1;
+}
+static size_t ring_rows(const struct fnn_correlation *j) { return (j->r - 1) * j->dilation[0] + 1; }
+static size_t ring_size(const struct fnn_correlation *j) {
+  return ring_rows(j) * j->channels * columns(j) * j->kernels->width;
+}
+
+/* The image's own rows will do. */
+static int needs_no_ring(const struct fnn_correlation *j) {
+  return j->left <= 0 && (size_t)-j->left + columns(j) <= j->w;
+}
+
+/* Rows `from` .. `to`-1 of the image into the ring, all channels. */
+static void fill_ring(const struct fnn_correlation *j, const float *x, float *ring, ptrdiff_t from, ptrdiff_t to) {
+  size_t lanes = j->kernels->width, count = columns(j), row_size = count * lanes;
+  for (ptrdiff_t h = from < 0 ? 0 : from; h < to && h < (ptrdiff_t)j->h; h++) {
+    float *slot = ring + (size_t)h % ring_rows(j) * j->channels * row_size;
+    for (size_t c = 0; c < j->channels; c++)
+      fnn_copy_pixels(lanes, x + (c * j->h + (size_t)h) * j->w * lanes, j->w, -j->left, count, slot + c * row_size);
+  }
+}
+
+/* Output rows first .. last-1 of one group of one block. */
+static void correlate_rows(const struct job *job, size_t block, size_t group, size_t first, size_t last, float *ring) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t lanes = j->kernels->width, direct = ring == NULL, row_size = direct ? j->w * lanes : columns(j) * lanes;
+  const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
+  size_t taps = j->channels * j->r * j->s;
+  ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
+  for (size_t p = first; p < last; p++) {
+    const float *rows[FNN_MOST_TAPS];
+    ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
+    size_t begin = 0, count = 0;
+    ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
+    if (!direct) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
+    filled = end;
+    for (size_t r = 0; r < j->r; r++) {
+      ptrdiff_t h = origin + (ptrdiff_t)(r * j->dilation[0]);
+      if (h < 0) begin = r + 1;
+      if (h < 0 || h >= (ptrdiff_t)j->h) continue;
+      rows[count++] = direct ? x + ((size_t)h * j->w + (size_t)-j->left) * lanes
+                             : ring + (size_t)h % ring_rows(j) * j->channels * row_size;
+    }
+    j->kernels->correlate(&(struct fnn_lane_row){
+        .filters = j->filters,
+        .channels = j->channels,
+        .q = j->q,
+        .r = count,
+        .s = j->s,
+        .x = rows,
+        .x_channel = direct ? j->h * row_size : row_size,
+        .x_pixel = j->stride[1] * lanes,
+        .x_tap = j->dilation[1] * lanes,
+        .weight = job->packed + group * j->filters * taps,
+        .w_rows = j->r,
+        .w_first = begin,
+        .bias = j->bias ? j->bias + group * j->filters : NULL,
+        .relu = j->relu,
+        .y = j->y + block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row,
+        .y_filter = j->y_filter,
+        .y_pixel = j->y_pixel,
+    });
+  }
+}
+
+static void correlate_pieces(void *user, size_t first, size_t last, int worker) {
+  const struct job *job = user;
+  const struct fnn_correlation *j = job->correlation;
+  float *ring = job->ring ? job->ring + (size_t)worker * ring_size(j) : NULL;
+  for (size_t i = first; i < last; i++) {
+    size_t chunk = i % job->chunks, group = i / job->chunks % j->groups, block = i / job->chunks / j->groups;
+    size_t rows = fnn_ceil_div(j->p, job->chunks), begin = chunk * rows;
+    size_t end = begin + rows < j->p ? begin + rows : j->p;
+    if (begin < end) correlate_rows(job, block, group, begin, end, ring);
+  }
+}
+
+static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t group = j->filters * j->channels * j->r * j->s;
+  job->packed = fnn_alloc(context, j->groups * group * sizeof *job->packed);
+  if (!job->packed) return FNN_NO_MEMORY;
+  for (size_t i = 0; i < j->groups; i++) {
+    struct fnn_lane_weights weights = j->weights;
+    weights.from += (ptrdiff_t)i * j->weights_group;
+    j->kernels->pack_weights(&weights, job->packed + i * group);
+  }
+  if (needs_no_ring(j)) return FNN_OK;
+  job->ring = fnn_alloc(context, (size_t)context->threads.count * ring_size(j) * sizeof *job->ring);
+  return job->ring ? FNN_OK : FNN_NO_MEMORY;
+}
+
+static enum fnn_status correlate_directly(struct fnn_context *context, const struct fnn_correlation *j) {
+  struct job job = {.correlation = j, .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
+  if (job.chunks > j->p) job.chunks = j->p;
+  enum fnn_status status = take_memory(context, &job);
+  if (status == FNN_OK) fnn_parallel(context, j->blocks * j->groups * job.chunks, 1, correlate_pieces, &job);
+  fnn_free(context, job.ring);
+  fnn_free(context, job.packed);
+  return status;
+}
+
+enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) {
+  if (j->p == 0 || j->q == 0 || j->blocks == 0 || j->filters == 0) return FNN_OK;
+  j->weights.filters = j->filters, j->weights.channels = j->channels;
+  j->weights.r = j->r, j->weights.s = j->s;
+  return fnn_winograd_pays(j) ? fnn_winograd(context, j) : correlate_directly(context, j);
+}

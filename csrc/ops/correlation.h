@@ -1,0 +1,38 @@
+/* Correlation of images in lanes (tensor/lanes.h): a convolution's forward product, and in another arrangement the gradient
+ * of its input. Used by lane_convolution.c alone. */
+#ifndef FNN_OPS_CORRELATION_H
+#define FNN_OPS_CORRELATION_H
+
+#include "../base/context.h"
+#include "../kernels/kernels.h"
+
+enum { FNN_MOST_TAPS = 64 }; /* rows of a kernel, at most */
+
+struct fnn_correlation {
+  const struct fnn_lane_kernels *kernels;
+  size_t blocks, groups;
+  size_t channels, filters; /* of a group */
+  size_t h, w, r, s, p, q;  /* pixels of the input, of the kernel, of the output */
+  size_t stride[2], dilation[2];
+  ptrdiff_t top, left;                                /* from the input up to the first window */
+  size_t y_origin, y_block, y_filter, y_row, y_pixel; /* where output pixels go: floats from y, and between them */
+  struct fnn_lane_weights weights;                    /* of the first group; sizes are filled in */
+  ptrdiff_t weights_group;                            /* from a group's weights to the next one's, in floats */
+  const float *x, *bias;                              /* bias may be NULL */
+  int relu;
+  float *y;
+};
+
+/* y = x * weights + bias, by the quicker of two ways. */
+enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *correlation) FNN_CHECK;
+
+/* Winograd's way (winograd.c): whether it can be gone and pays, and going it. */
+int fnn_winograd_pays(const struct fnn_correlation *correlation);
+enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *correlation) FNN_CHECK;
+
+static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/* to[i] = pixel number first + i of a row of `size` pixels, 0 outside of it, for i < count */
+void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to);
+
+#endif

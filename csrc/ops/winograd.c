@@ -1,0 +1,196 @@
+/* Winograd's way to a correlation with 3 x 3 or 5 x 5 taps, for images in lanes: 2 x 2 output pixels from 16 products
+ * instead of 36, or from 36 instead of 100, for each pair of a filter and a channel (kernels/winograd.c).
+ *
+ * A piece of work is a strip: some tiles of a block of images, as many as a cache holds transformed. Its input is transformed,
+ * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
+ * product each, which are correlations of 1 x 1, and transformed back. */
+#include <string.h>
+
+#include "correlation.h"
+
+enum { CACHE = 200 * 1024, SOME_FILTERS = 20, MOST_TILES = 10, LEAST_TILES = 4 }; /* floats; filters, tiles at a time */
+
+struct job {
+  const struct fnn_correlation *correlation;
+  size_t size, places;    /* of a tile: 4 or 6 pixels a side, and their square */
+  size_t rows, columns;   /* of tiles */
+  size_t tiles, strips;   /* of a strip; of an image */
+  float *plain, *weights; /* transformed: place by place, and as correlate wants them */
+  float *scratch;         /* for each worker: transformed input, then some filters' products */
+};
+
+/* Floats from one place's matrix to the next one's: a line beyond a multiple of a page, or all places of a tile would fall
+ * into one set of the first cache. */
+static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t tiles) {
+  enum { PAGE = 1024, LINE = 16 };
+  return fnn_ceil_div(rows * tiles * j->kernels->width, PAGE) * PAGE + LINE;
+}
+
+static size_t tile_size(const struct fnn_correlation *j) { return j->r == 3 ? 4 : 6; }
+static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
+
+/* The tiles that fit into the cache beside some filters' products. */
+static size_t tiles_at_a_time(const struct fnn_correlation *j) {
+  size_t size = tile_size(j);
+  size_t one = size * size * (j->channels + fewer(j->filters, SOME_FILTERS)) * j->kernels->width;
+  size_t fit = CACHE / one;
+  return fit >= MOST_TILES ? MOST_TILES : fit >= 8 ? 8 : fit >= 5 ? 5 : fit; /* what correlate's tiles divide well */
+}
+
+int fnn_winograd_pays(const struct fnn_correlation *j) {
+  int three_or_five = j->r == j->s && (j->r == 3 || j->r == 5);
+  int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
+  size_t least = j->r == 3 ? 24 : 16; /* below, transforming takes longer than what it saves */
+  return three_or_five && plain && j->channels >= least && j->filters >= least && j->p >= 4 && j->q >= 4 &&
+         tiles_at_a_time(j) >= LEAST_TILES;
+}
+
+/* Tile (row, column): where its pixels lie in a channel of the input, and go in a channel of the output. */
+static void place_tile(const struct job *job, size_t row, size_t column, struct fnn_winograd_tile *tile) {
+  const struct fnn_correlation *j = job->correlation;
+  tile->whole = 1;
+  for (size_t i = 0; i < job->places; i++) {
+    ptrdiff_t h = (ptrdiff_t)(2 * row + i / job->size) - j->top, w = (ptrdiff_t)(2 * column + i % job->size) - j->left;
+    tile->inside[i] = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
+    tile->offset[i] = tile->inside[i] ? ((size_t)h * j->w + (size_t)w) * j->kernels->width : 0;
+    tile->whole &= tile->inside[i];
+  }
+  tile->to = 2 * row * j->y_row + 2 * column * j->y_pixel;
+  tile->p = fewer(2, j->p - 2 * row), tile->q = fewer(2, j->q - 2 * column);
+}
+
+/* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile] */
+static void multiply(const struct job *job, size_t group, size_t filter, size_t filters, size_t count, const float *v,
+                     float *m) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t lanes = j->kernels->width;
+  for (size_t place = 0; place < job->places; place++) {
+    const float *x = v + place * place_step(j, j->channels, job->tiles);
+    j->kernels->correlate(&(struct fnn_lane_row){
+        .filters = filters,
+        .channels = j->channels,
+        .q = count,
+        .r = 1,
+        .s = 1,
+        .x = &x,
+        .x_channel = count * lanes,
+        .x_pixel = lanes,
+        .weight = job->weights + ((group * job->places + place) * j->filters + filter) * j->channels,
+        .w_rows = 1,
+        .y = m + place * place_step(j, SOME_FILTERS, job->tiles),
+        .y_filter = count * lanes,
+        .y_pixel = lanes,
+    });
+  }
+}
+
+static void do_strip(const struct job *job, size_t block, size_t group, size_t strip, float *scratch) {
+  const struct fnn_correlation *j = job->correlation;
+  struct fnn_winograd_tile tile[MOST_TILES];
+  size_t first = strip * job->tiles, count = fewer(job->tiles, job->rows * job->columns - first);
+  size_t channel = j->h * j->w * j->kernels->width, v_place = place_step(j, j->channels, job->tiles);
+  float *products = scratch + job->places * v_place;
+  for (size_t t = 0; t < count; t++) place_tile(job, (first + t) / job->columns, (first + t) % job->columns, &tile[t]);
+  j->kernels->winograd_input(
+      &(struct fnn_winograd_input){.size = job->size,
+                                   .channels = j->channels,
+                                   .tiles = count,
+                                   .tile = tile,
+                                   .x = j->x + (block * j->groups + group) * j->channels * channel,
+                                   .x_channel = channel,
+                                   .v = scratch,
+                                   .v_place = v_place});
+  for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
+    size_t filters = fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
+    multiply(job, group, k, filters, count, scratch, products);
+    j->kernels->winograd_output(
+        &(struct fnn_winograd_output){.size = job->size,
+                                      .filters = filters,
+                                      .tiles = count,
+                                      .tile = tile,
+                                      .m = products,
+                                      .m_place = place_step(j, SOME_FILTERS, job->tiles),
+                                      .bias = j->bias ? j->bias + filter : NULL,
+                                      .relu = j->relu,
+                                      .y = j->y + block * j->y_block + filter * j->y_filter + j->y_origin,
+                                      .y_filter = j->y_filter,
+                                      .y_row = j->y_row,
+                                      .y_pixel = j->y_pixel});
+  }
+}
+
+static size_t scratch_size(const struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  return job->places * (place_step(j, j->channels, job->tiles) + place_step(j, SOME_FILTERS, job->tiles));
+}
+
+static void do_strips(void *user, size_t first, size_t last, int worker) {
+  const struct job *job = user;
+  float *scratch = job->scratch + (size_t)worker * scratch_size(job);
+  for (size_t i = first; i < last; i++)
+    do_strip(job, i / job->strips / job->correlation->groups, i / job->strips % job->correlation->groups,
+             i % job->strips, scratch);
+}
+
+/* ---- weights ---- */
+
+static void transform_weights(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct fnn_correlation *j = job->correlation;
+  for (size_t i = first; i < last; i++) { /* each filter of each group */
+    size_t group = i / j->filters, k = i % j->filters;
+    struct fnn_lane_weights weights = j->weights;
+    weights.from += (ptrdiff_t)group * j->weights_group;
+    j->kernels->winograd_weights(&weights, k, k + 1, job->plain + group * job->places * j->filters * j->channels);
+  }
+}
+
+static void pack_places(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct fnn_correlation *j = job->correlation;
+  for (size_t i = first; i < last; i++) /* each place of each group */
+    for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
+      size_t at = (i * j->filters + k) * j->channels;
+      j->kernels->pack_weights(&(struct fnn_lane_weights){.filters = fewer(SOME_FILTERS, j->filters - k),
+                                                          .channels = j->channels,
+                                                          .r = 1,
+                                                          .s = 1,
+                                                          .from = job->plain + at,
+                                                          .filter = (ptrdiff_t)j->channels,
+                                                          .channel = 1},
+                               job->weights + at);
+    }
+}
+
+static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t weights = j->groups * job->places * j->filters * j->channels;
+  job->plain = fnn_alloc(context, weights * sizeof(float));
+  if (!job->plain) return FNN_NO_MEMORY;
+  job->weights = fnn_alloc(context, weights * sizeof(float));
+  if (!job->weights) return FNN_NO_MEMORY;
+  job->scratch = fnn_alloc(context, (size_t)context->threads.count * scratch_size(job) * sizeof(float));
+  return job->scratch ? FNN_OK : FNN_NO_MEMORY;
+}
+
+enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) {
+  struct job job = {.correlation = j,
+                    .size = tile_size(j),
+                    .rows = fnn_ceil_div(j->p, 2),
+                    .columns = fnn_ceil_div(j->q, 2),
+                    .tiles = tiles_at_a_time(j)};
+  job.places = job.size * job.size;
+  job.strips = fnn_ceil_div(job.rows * job.columns, job.tiles);
+  enum fnn_status status = take_memory(context, &job);
+  if (status == FNN_OK) {
+    fnn_parallel(context, j->groups * j->filters, 4, transform_weights, &job);
+    fnn_parallel(context, j->groups * job.places, 2, pack_places, &job);
+    fnn_parallel(context, j->blocks * j->groups * job.strips, 1, do_strips, &job);
+  }
+  fnn_free(context, job.scratch);
+  fnn_free(context, job.weights);
+  fnn_free(context, job.plain);
+  return status;
+}
