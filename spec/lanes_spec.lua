@@ -1,6 +1,6 @@
---- Images in lanes: a batch that fills vectors goes through other kernels than a few images do. Both must come to the same
--- values and gradients, whatever the shapes, and whoever looks at the elements must not notice. The few images are what
--- ops_spec.lua holds against a reference in double precision.
+--- Images in lanes: a batch that fills vectors goes through other kernels than a few images do. Both must come to the
+-- same values and gradients, whatever the shapes, and whoever looks at the elements must not notice. The few images are
+-- what ops_spec.lua holds against a reference in double precision.
 local fnn = require "fmnistnn"
 local core = require "fmnistnn.core"
 local F = fnn.nn.functional
@@ -44,10 +44,6 @@ end
 local function check(shape, others, f)
   local whole, parts = whole_and_parts(shape, others, f)
   for i in ipairs(parts) do assert_near(parts[i], whole[i], i == 1 and "result" or "gradient " .. i - 1) end
-end
-
-local function conv(settings)
-  return function(x, weight, bias) return F.conv2d(x, weight, bias, settings) end
 end
 
 describe("images in lanes:", function()

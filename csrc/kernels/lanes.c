@@ -10,15 +10,12 @@
 
 /* Rows of four become columns of four. */
 FNN_INLINE void transpose4(fnn_v4 r[4]) {
-  typedef int32_t index __attribute__((vector_size(16)));
-  const fnn_v4 a = __builtin_shuffle(r[0], r[1], (index){0, 4, 1, 5}),
-               b = __builtin_shuffle(r[0], r[1], (index){2, 6, 3, 7});
-  const fnn_v4 c = __builtin_shuffle(r[2], r[3], (index){0, 4, 1, 5}),
-               d = __builtin_shuffle(r[2], r[3], (index){2, 6, 3, 7});
-  r[0] = __builtin_shuffle(a, c, (index){0, 1, 4, 5});
-  r[1] = __builtin_shuffle(a, c, (index){2, 3, 6, 7});
-  r[2] = __builtin_shuffle(b, d, (index){0, 1, 4, 5});
-  r[3] = __builtin_shuffle(b, d, (index){2, 3, 6, 7});
+  const fnn_v4 a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+  const fnn_v4 c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
 static void clear(size_t images, size_t n, float *y) {

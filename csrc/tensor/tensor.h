@@ -38,11 +38,11 @@ struct fnn_tensor {
   size_t references;
   struct fnn_storage *storage;
   enum fnn_dtype dtype;
+  int requires_grad;
   struct fnn_shape shape;
   size_t stride[FNN_MAX_RANK]; /* in elements; 0 along an expanded axis */
   size_t offset;               /* of the first element, in elements */
   size_t lanes;                /* 0; or the images lie in so many lanes (lanes.h), and strides say nothing */
-  int requires_grad;
   struct fnn_tensor *grad;     /* accumulated gradient of a leaf, or NULL */
   struct fnn_history *history; /* NULL for a leaf */
 };

@@ -27,9 +27,11 @@ local function values_text(names, values)
   return table.concat(parts, "  ")
 end
 
+-- How long a line may be: the terminal adds ^C when a user presses that, and the line must not be wrapped by it.
+local function room(self) return math.max(0, self.width - 3) end
+
 local function draw(self, text)
-  if #text > self.width - 1 then text = text:sub(1, self.width - 1) end
-  io.stderr:write("\r", text, "\27[K")
+  io.stderr:write("\r", text:sub(1, room(self)), "\27[K")
   io.stderr:flush()
 end
 
@@ -50,7 +52,7 @@ function Progress:advance(count, names, values)
   local head = ("epoch %d/%d ["):format(self.epoch, self.epochs)
   local tail = ("] %5.0f images/s  %s  %s left"):format(rate, values_text(names, values), duration(left))
   -- the bar makes room on a narrow terminal, so that the time left is not cut off
-  local cells = math.max(0, math.min(20, self.width - 1 - #head - #tail))
+  local cells = math.max(0, math.min(20, room(self) - #head - #tail))
   local full = math.floor(cells * self.seen / self.images)
   draw(self, head .. ("="):rep(full) .. ("."):rep(cells - full) .. tail)
 end
