@@ -49,8 +49,8 @@ end
 describe("images in lanes:", function()
   local batches = {5, 8, 16, 19, 33}
 
-  -- {input, weight, settings}: through the edges of tiles, with what a window can do. Many channels and filters with 3 x 3
-  -- or 5 x 5 taps go Winograd's way.
+  -- {input, weight, settings}: through the edges of tiles, with what a window can do. Many channels and filters with
+  -- 3 x 3 or 5 x 5 taps go Winograd's way.
   local shapes = {
     ["3 x 3"] = {{1, 6, 7}, {5, 1, 3, 3}},
     ["many channels"] = {{17, 5, 5}, {11, 17, 3, 3}},

@@ -54,7 +54,8 @@ end
 local function interpreter()
   local lowest = 0
   while arg and arg[lowest - 1] do lowest = lowest - 1 end
-  return process.output("command -v " .. quote(lowest < 0 and arg[lowest] or "lua5.4")):match("[^\n]+")
+  local name = quote(lowest < 0 and arg[lowest] or "lua5.4")
+  return process.output(('realpath -s "$(command -v %s)"'):format(name)):match("[^\n]+")
 end
 
 --- A command that runs a Lua script with this interpreter and these paths. `before`: words of the shell in front of it,
