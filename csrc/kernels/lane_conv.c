@@ -65,16 +65,16 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
   }
 }
 
-/* Every size of tile up to the largest is a function of its own, so that its sums have registers. */
-#define ROW(K, Q)                                                              \
-  case (K)*8 + (Q):                                                            \
-    if ((K) <= FNN_ROW_K && (Q) <= FNN_ROW_Q) row_tile(j, K, Q, weight, k, q); \
-    break;
-#define ROWS(K) ROW(K, 1) ROW(K, 2) ROW(K, 3) ROW(K, 4) ROW(K, 5)
+/* Every size of tile is a function of its own, so that its sums have registers. */
+typedef void (*row_function)(const struct fnn_lane_row *j, const float *weight, size_t k, size_t q);
 
-static void any_row_tile(const struct fnn_lane_row *j, size_t K, size_t Q, const float *weight, size_t k, size_t q) {
-  switch (K * 8 + Q) { ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) }
-}
+#define ROW(K, Q)                                                                                    \
+  static void row_##K##x##Q(const struct fnn_lane_row *j, const float *weight, size_t k, size_t q) { \
+    row_tile(j, K, Q, weight, k, q);                                                                 \
+  }
+FNN_ROW_TILES(ROW)
+#define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
+static const row_function row_functions[FNN_ROW_K + 1][FNN_ROW_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
 
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
   const size_t taps = j->channels * j->w_rows * j->s;
@@ -83,7 +83,7 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     const size_t K = tile_size(filters, i);
     for (size_t q = 0, m = 0; q < j->q; m++) {
       const size_t Q = tile_size(pixels, m);
-      any_row_tile(j, K, Q, j->weight + k * taps, k, q);
+      row_functions[K][Q](j, j->weight + k * taps, k, q);
       q += Q;
     }
     k += K;
@@ -124,15 +124,16 @@ FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, co
     for (int t = 0; t < T; t++) j->dw[(k0 + (size_t)k) * j->dw_filter + t0 + (size_t)t] += sum_of_lanes(sum[k][t]);
 }
 
-#define GRADIENT(K, T)                                                                \
-  case (K)*8 + (T):                                                                   \
-    if ((K) <= FNN_GRADIENT_K && (T) <= FNN_GRADIENT_T) gradient_tile(j, K, T, k, t); \
-    break;
-#define GRADIENTS(K) GRADIENT(K, 1) GRADIENT(K, 2) GRADIENT(K, 3) GRADIENT(K, 4) GRADIENT(K, 5) GRADIENT(K, 6)
+typedef void (*gradient_function)(const struct fnn_lane_gradient *j, size_t k, size_t t);
 
-static void any_gradient_tile(const struct fnn_lane_gradient *j, size_t K, size_t T, size_t k, size_t t) {
-  switch (K * 8 + T) { GRADIENTS(1) GRADIENTS(2) GRADIENTS(3) GRADIENTS(4) }
-}
+#define GRADIENT(K, T)                                                                    \
+  static void gradient_##K##x##T(const struct fnn_lane_gradient *j, size_t k, size_t t) { \
+    gradient_tile(j, K, T, k, t);                                                         \
+  }
+FNN_GRADIENT_TILES(GRADIENT)
+#define GRADIENT_ENTRY(K, T) [K][T] = gradient_##K##x##T,
+static const gradient_function gradient_functions[FNN_GRADIENT_K + 1][FNN_GRADIENT_T + 1] = {
+    FNN_GRADIENT_TILES(GRADIENT_ENTRY)};
 
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
   const struct tiling filters = tiling_of(j->filters, FNN_GRADIENT_K), taps = tiling_of(j->taps, FNN_GRADIENT_T);
@@ -140,7 +141,7 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
     const size_t K = tile_size(filters, i);
     for (size_t t = 0, m = 0; t < j->taps; m++) {
       const size_t T = tile_size(taps, m);
-      any_gradient_tile(j, K, T, k, t);
+      gradient_functions[K][T](j, k, t);
       t += T;
     }
     k += K;

@@ -92,7 +92,9 @@ static size_t count(struct span span, size_t dilation) {
     }
 
 /* b is larger than the largest so far, or the first NaN */
-FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) { return (b > top) | ((b != b) & (top == top)); }
+FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) {
+  return (b > top) | ((b != b) & (top == top)); /* NOLINT(misc-redundant-expression): NaN is not itself */
+}
 
 /* Windows of 2 x 2 side by side: each pixel is in one of them at most. */
 static int is_two_by_two(const struct fnn_window *w) {
@@ -183,63 +185,62 @@ static void avg_pool_back(const struct fnn_window *w, int whole, const float *g,
 
 /* ---- sums, in float over a run of pixels and in double over the runs ---- */
 
-enum { RUN = 64 };
+static size_t end_of_run(size_t i, size_t n) {
+  const size_t run = 64;
+  return n - i < 2 * run ? n : i + run;
+}
+
+FNN_INLINE fnn_v pixel(const float *x, size_t i) { return fnn_load(x + i * FNN_WIDTH); }
 
 FNN_INLINE void add_to(double *total, fnn_v sum) {
   for (int l = 0; l < FNN_WIDTH; l++) total[l] += (double)sum[l];
 }
 
-#define FOR_EACH_RUN(start, body, end)                 \
-  for (size_t i = 0; i < n;) {                         \
-    const size_t stop = n - i < 2 * RUN ? n : i + RUN; \
-    start;                                             \
-    for (; i < stop; i++) {                            \
-      const size_t at = i * FNN_WIDTH;                 \
-      body;                                            \
-    }                                                  \
-    end;                                               \
-  }
-
 static void sum(size_t n, const float *x, double *total) {
-  FOR_EACH_RUN(fnn_v part = {0}, part += fnn_load(x + at), add_to(total, part))
+  for (size_t i = 0; i < n;) {
+    fnn_v part = {0};
+    for (const size_t end = end_of_run(i, n); i < end; i++) part += pixel(x, i);
+    add_to(total, part);
+  }
 }
 
 static void sum_squares(size_t n, const float *x, float center, double *total) {
   const fnn_v middle = fnn_splat(center);
-  FOR_EACH_RUN(
-      fnn_v part = {0},
-      {
-        const fnn_v v = fnn_load(x + at) - middle;
-        part += v * v;
-      },
-      add_to(total, part))
+  for (size_t i = 0; i < n;) {
+    fnn_v part = {0};
+    for (const size_t end = end_of_run(i, n); i < end; i++) {
+      const fnn_v v = pixel(x, i) - middle;
+      part += v * v;
+    }
+    add_to(total, part);
+  }
 }
 
 static void dot_centered(size_t n, const float *x, float center, const float *g, double *sum_g, double *sum_gx) {
   const fnn_v middle = fnn_splat(center);
-  FOR_EACH_RUN(
-      fnn_v part_g = {0}; fnn_v part_gx = {0},
-                          {
-                            const fnn_v v = fnn_load(g + at);
-                            part_g += v;
-                            part_gx += v * (fnn_load(x + at) - middle);
-                          },
-                          {
-                            add_to(sum_g, part_g);
-                            add_to(sum_gx, part_gx);
-                          })
+  for (size_t i = 0; i < n;) {
+    fnn_v part_g = {0}, part_gx = {0};
+    for (const size_t end = end_of_run(i, n); i < end; i++) {
+      const fnn_v v = pixel(g, i);
+      part_g += v;
+      part_gx += v * (pixel(x, i) - middle);
+    }
+    add_to(sum_g, part_g);
+    add_to(sum_gx, part_gx);
+  }
 }
 
 static double relu_back(size_t n, const float *y, const float *g, float *d) {
   double lane[FNN_WIDTH] = {0}, total = 0.0;
-  FOR_EACH_RUN(
-      fnn_v part = {0},
-      {
-        const fnn_v v = fnn_pick(fnn_load(y + at) > 0.0f, fnn_load(g + at), (fnn_v){0});
-        fnn_store(d + at, v);
-        part += v;
-      },
-      add_to(lane, part))
+  for (size_t i = 0; i < n;) {
+    fnn_v part = {0};
+    for (const size_t end = end_of_run(i, n); i < end; i++) {
+      const fnn_v v = fnn_pick(pixel(y, i) > 0.0f, pixel(g, i), (fnn_v){0});
+      fnn_store(d + i * FNN_WIDTH, v);
+      part += v;
+    }
+    add_to(lane, part);
+  }
   for (int l = 0; l < FNN_WIDTH; l++) total += lane[l];
   return total;
 }

@@ -8,7 +8,7 @@
 /* ---- the matrices: one column of 4 or 6, a step apart, in place ---- */
 
 /* F(2, 3), points 0, 1, -1, infinity */
-FNN_INLINE void input4(fnn_v *d, const int step) {
+FNN_INLINE void input4(fnn_v *d, const ptrdiff_t step) {
   const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
   d[0] = d0 - d2;
   d[step] = d1 + d2;
@@ -16,14 +16,14 @@ FNN_INLINE void input4(fnn_v *d, const int step) {
   d[3 * step] = d1 - d3;
 }
 
-FNN_INLINE void output4(fnn_v *d, const int step) {
+FNN_INLINE void output4(fnn_v *d, const ptrdiff_t step) {
   const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
   d[0] = d0 + d1 + d2;
   d[step] = d1 - d2 - d3;
 }
 
 /* F(2, 5), points 0, 1, -1, 2, -2, infinity */
-FNN_INLINE void input6(fnn_v *d, const int step) {
+FNN_INLINE void input6(fnn_v *d, const ptrdiff_t step) {
   const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
   const fnn_v a = d4 - 4.0f * d2, b = d3 - 4.0f * d1, c = d4 - d2, e = 2.0f * (d3 - d1);
   d[0] = 4.0f * d0 - 5.0f * d2 + d4;
@@ -34,7 +34,7 @@ FNN_INLINE void input6(fnn_v *d, const int step) {
   d[5 * step] = 4.0f * d1 - 5.0f * d3 + d5;
 }
 
-FNN_INLINE void output6(fnn_v *d, const int step) {
+FNN_INLINE void output6(fnn_v *d, const ptrdiff_t step) {
   const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
   d[0] = d0 + d1 + d2 + d3 + d4;
   d[step] = d1 - d2 + 2.0f * (d3 - d4) + d5;
@@ -42,17 +42,17 @@ FNN_INLINE void output6(fnn_v *d, const int step) {
 
 /* ---- tiles ---- */
 
-FNN_INLINE void input_tile(const int A, const int whole, const struct fnn_winograd_tile *tile, const float *x, float *v,
-                           size_t v_place) {
+FNN_INLINE void input_tile(const ptrdiff_t A, const int whole, const struct fnn_winograd_tile *tile, const float *x,
+                           float *v, size_t v_place) {
   fnn_v d[36];
-  FNN_UNROLL for (int i = 0; i < A * A; i++) d[i] =
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) d[i] =
       whole || tile->inside[i] ? fnn_load(x + tile->offset[i]) : (fnn_v){0};
-  FNN_UNROLL for (int i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
-  FNN_UNROLL for (int i = 0; i < A; i++) A == 4 ? input4(d + i * A, 1) : input6(d + i * A, 1);
-  FNN_UNROLL for (int i = 0; i < A * A; i++) fnn_store(v + (size_t)i * v_place, d[i]);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i * A, 1) : input6(d + i * A, 1);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) fnn_store(v + (size_t)i * v_place, d[i]);
 }
 
-FNN_INLINE void input_tiles(const int A, const struct fnn_winograd_input *j) {
+FNN_INLINE void input_tiles(const ptrdiff_t A, const struct fnn_winograd_input *j) {
   float *v = j->v;
   for (size_t c = 0; c < j->channels; c++)
     for (size_t t = 0; t < j->tiles; t++, v += FNN_WIDTH) {
@@ -71,12 +71,12 @@ void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
     input_tiles(6, j);
 }
 
-FNN_INLINE void output_tile(const int A, const struct fnn_winograd_output *j, const struct fnn_winograd_tile *tile,
-                            const float *m, fnn_v bias, float *y) {
+FNN_INLINE void output_tile(const ptrdiff_t A, const struct fnn_winograd_output *j,
+                            const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, float *y) {
   fnn_v d[36];
-  FNN_UNROLL for (int i = 0; i < A * A; i++) d[i] = fnn_load(m + (size_t)i * j->m_place);
-  FNN_UNROLL for (int i = 0; i < A; i++) A == 4 ? output4(d + i, A) : output6(d + i, A);
-  FNN_UNROLL for (int i = 0; i < 2; i++) A == 4 ? output4(d + i * A, 1) : output6(d + i * A, 1);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) d[i] = fnn_load(m + (size_t)i * j->m_place);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? output4(d + i, A) : output6(d + i, A);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < 2; i++) A == 4 ? output4(d + i * A, 1) : output6(d + i * A, 1);
   FNN_UNROLL for (size_t i = 0; i < 4; i++) {
     const size_t p = i / 2, q = i % 2;
     fnn_v v = d[p * (size_t)A + q] + bias;
@@ -85,7 +85,7 @@ FNN_INLINE void output_tile(const int A, const struct fnn_winograd_output *j, co
   }
 }
 
-FNN_INLINE void output_tiles(const int A, const struct fnn_winograd_output *j) {
+FNN_INLINE void output_tiles(const ptrdiff_t A, const struct fnn_winograd_output *j) {
   const float *m = j->m;
   for (size_t k = 0; k < j->filters; k++) {
     const fnn_v bias = fnn_splat(j->bias ? j->bias[k] : 0.0f);
@@ -114,19 +114,19 @@ static const float g6[6][5] = {
 };
 
 /* u (A x A) = G w G', for a kernel of R x R */
-FNN_INLINE void weight_tile(const int A, const int R, const float *g, const struct fnn_lane_weights *j, const float *w,
-                            float *u, size_t step) {
+FNN_INLINE void weight_tile(const ptrdiff_t A, const ptrdiff_t R, const float *g, const struct fnn_lane_weights *j,
+                            const float *w, float *u, size_t step) {
   float half[6][5];
-  for (int i = 0; i < A; i++)
-    for (int s = 0; s < R; s++) {
+  for (ptrdiff_t i = 0; i < A; i++)
+    for (ptrdiff_t s = 0; s < R; s++) {
       float total = 0.0f;
-      for (int r = 0; r < R; r++) total += g[i * R + r] * w[(ptrdiff_t)r * j->row + (ptrdiff_t)s * j->column];
+      for (ptrdiff_t r = 0; r < R; r++) total += g[i * R + r] * w[r * j->row + s * j->column];
       half[i][s] = total;
     }
-  for (int i = 0; i < A; i++)
-    for (int k = 0; k < A; k++) {
+  for (ptrdiff_t i = 0; i < A; i++)
+    for (ptrdiff_t k = 0; k < A; k++) {
       float total = 0.0f;
-      for (int s = 0; s < R; s++) total += half[i][s] * g[k * R + s];
+      for (ptrdiff_t s = 0; s < R; s++) total += half[i][s] * g[k * R + s];
       u[(size_t)(i * A + k) * step] = total;
     }
 }

@@ -24,11 +24,11 @@ struct fnn_correlation {
 };
 
 /* y = x * weights + bias, by the quicker of two ways. */
-enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *correlation) FNN_CHECK;
+enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) FNN_CHECK;
 
 /* Winograd's way (winograd.c): whether it can be gone and pays, and going it. */
-int fnn_winograd_pays(const struct fnn_correlation *correlation);
-enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *correlation) FNN_CHECK;
+int fnn_winograd_pays(const struct fnn_correlation *j);
+enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
 
 static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
