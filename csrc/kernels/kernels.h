@@ -202,23 +202,24 @@ struct fnn_winograd_tile {
   size_t to, p, q;
 };
 
-/* Tiles of every channel, transformed: place i of tile t of channel c goes to v[i * v_place + (c * tiles + t) * width]. */
+/* Tiles of every channel, transformed: place i of tile t of channel c goes to
+ * v[i * v_place + c * v_channel + t * width]. */
 struct fnn_winograd_input {
   size_t size, channels, tiles;
   const struct fnn_winograd_tile *tile;
   const float *x;
   size_t x_channel;
   float *v;
-  size_t v_place;
+  size_t v_place, v_channel;
 };
 
-/* The way back, for each filter: from m[i * m_place + (k * tiles + t) * width] to the output, plus bias, with or without
- * relu. */
+/* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias, with or
+ * without relu. */
 struct fnn_winograd_output {
   size_t size, filters, tiles;
   const struct fnn_winograd_tile *tile;
   const float *m;
-  size_t m_place;
+  size_t m_place, m_filter;
   const float *bias; /* or NULL */
   int relu;
   float *y;

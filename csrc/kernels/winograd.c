@@ -53,10 +53,10 @@ FNN_INLINE void input_tile(const ptrdiff_t A, const int whole, const struct fnn_
 }
 
 FNN_INLINE void input_tiles(const ptrdiff_t A, const struct fnn_winograd_input *j) {
-  float *v = j->v;
   for (size_t c = 0; c < j->channels; c++)
-    for (size_t t = 0; t < j->tiles; t++, v += FNN_WIDTH) {
+    for (size_t t = 0; t < j->tiles; t++) {
       const float *x = j->x + c * j->x_channel;
+      float *v = j->v + c * j->v_channel + t * FNN_WIDTH;
       if (j->tile[t].whole)
         input_tile(A, 1, &j->tile[t], x, v, j->v_place);
       else
@@ -86,11 +86,11 @@ FNN_INLINE void output_tile(const ptrdiff_t A, const struct fnn_winograd_output 
 }
 
 FNN_INLINE void output_tiles(const ptrdiff_t A, const struct fnn_winograd_output *j) {
-  const float *m = j->m;
   for (size_t k = 0; k < j->filters; k++) {
     const fnn_v bias = fnn_splat(j->bias ? j->bias[k] : 0.0f);
-    for (size_t t = 0; t < j->tiles; t++, m += FNN_WIDTH)
-      output_tile(A, j, &j->tile[t], m, bias, j->y + k * j->y_filter + j->tile[t].to);
+    for (size_t t = 0; t < j->tiles; t++)
+      output_tile(A, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias,
+                  j->y + k * j->y_filter + j->tile[t].to);
   }
 }
 

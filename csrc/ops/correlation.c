@@ -8,6 +8,8 @@ enum { PIECES = 8 }; /* at least so many pieces of work where there are few imag
 
 struct job {
   const struct fnn_correlation *correlation;
+  const struct fnn_lane_kernels *kernels; /* that correlate: of `together` neighbouring pixels at a time */
+  size_t together;
   size_t chunks; /* a piece of work is a chunk of output rows of a group of a block */
   float *packed; /* weights, group after group */
   float *ring;   /* one for each worker, NULL where the image's own rows will do */
@@ -68,15 +70,15 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
       rows[count++] = direct ? x + ((size_t)h * j->w + (size_t)-j->left) * lanes
                              : ring + (size_t)h % ring_rows(j) * j->channels * row_size;
     }
-    j->kernels->correlate(&(struct fnn_lane_row){
+    job->kernels->correlate(&(struct fnn_lane_row){
         .filters = j->filters,
         .channels = j->channels,
-        .q = j->q,
+        .q = j->q / job->together,
         .r = count,
         .s = j->s,
         .x = rows,
         .x_channel = direct ? j->h * row_size : row_size,
-        .x_pixel = j->stride[1] * lanes,
+        .x_pixel = j->stride[1] * lanes * job->together,
         .x_tap = j->dilation[1] * lanes,
         .weight = job->packed + group * j->filters * taps,
         .w_rows = j->r,
@@ -85,7 +87,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
         .relu = j->relu,
         .y = j->y + block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row,
         .y_filter = j->y_filter,
-        .y_pixel = j->y_pixel,
+        .y_pixel = j->y_pixel * job->together,
     });
   }
 }
@@ -110,15 +112,23 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
   for (size_t i = 0; i < j->groups; i++) {
     struct fnn_lane_weights weights = j->weights;
     weights.from += (ptrdiff_t)i * j->weights_group;
-    j->kernels->pack_weights(&weights, job->packed + i * group);
+    job->kernels->pack_weights(&weights, job->packed + i * group);
   }
   if (needs_no_ring(j)) return FNN_OK;
   job->ring = fnn_alloc(context, (size_t)context->threads.count * ring_size(j) * sizeof *job->ring);
   return job->ring ? FNN_OK : FNN_NO_MEMORY;
 }
 
+/* How many neighbouring pixels make one wide vector, in the input and in the output. */
+static size_t pixels_together(const struct fnn_correlation *j) {
+  size_t lanes = j->kernels->width, ratio = j->wide->width / lanes;
+  return j->stride[1] == 1 && j->y_pixel == lanes && j->q % ratio == 0 ? ratio : 1;
+}
+
 static enum fnn_status correlate_directly(struct fnn_context *context, const struct fnn_correlation *j) {
-  struct job job = {.correlation = j, .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
+  struct job job = {
+      .correlation = j, .together = pixels_together(j), .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
+  job.kernels = job.together > 1 ? j->wide : j->kernels;
   if (job.chunks > j->p) job.chunks = j->p;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) fnn_parallel(context, j->blocks * j->groups * job.chunks, 1, correlate_pieces, &job);

@@ -10,6 +10,7 @@ enum { FNN_MOST_TAPS = 64 }; /* rows of a kernel, at most */
 
 struct fnn_correlation {
   const struct fnn_lane_kernels *kernels;
+  const struct fnn_lane_kernels *wide; /* for vectors of several neighbouring pixels, or the same */
   size_t blocks, groups;
   size_t channels, filters; /* of a group */
   size_t h, w, r, s, p, q;  /* pixels of the input, of the kernel, of the output */

@@ -16,6 +16,7 @@ static size_t at_least_one(size_t a) { return a ? a : 1; }
 static struct fnn_correlation correlation_of(struct fnn_context *context, size_t lanes,
                                              const struct fnn_convolution *conv) {
   return (struct fnn_correlation){.kernels = fnn_lane_kernels_for(context->isa, lanes),
+                                  .wide = context->kernels->lanes,
                                   .blocks = fnn_ceil_div(conv->n, lanes),
                                   .groups = conv->groups};
 }
@@ -108,6 +109,7 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
 
 struct gradient {
   const struct fnn_lane_kernels *kernels;
+  const struct fnn_lane_kernels *wide; /* for vectors of several neighbouring pixels, or the same */
   const struct fnn_convolution *conv;
   size_t blocks, part, parts, splits; /* blocks in a part; parts of the batch, of a group's filters */
   size_t channels, filters;           /* of a group */
@@ -140,10 +142,21 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
 
 /* Rows first .. last-1 of the output: few enough that what the filters and channels read of them stays in a cache. */
 static void gradient_rows(const struct gradient *j, struct fnn_lane_gradient task, size_t first, size_t last) {
+  size_t together = j->conv->window.stride[1] == 1 ? j->wide->width / j->kernels->width : 1;
+  size_t q = task.q, left = q % together;
   task.p = last - first;
   task.g += first * task.g_row;
   task.x += first * task.x_row;
-  j->kernels->weight_gradient(&task);
+  if (together > 1 && q > left) {
+    task.q = q / together;
+    task.x_pixel = j->wide->width;
+    j->wide->weight_gradient(&task);
+    task.g += (q - left) * j->kernels->width;
+    task.x += (q - left) * j->kernels->width;
+    task.x_pixel = j->kernels->width;
+    task.q = left;
+  }
+  if (task.q > 0) j->kernels->weight_gradient(&task);
 }
 
 static void gradient_piece(const struct gradient *j, size_t part, size_t group, size_t split, float *copies) {
@@ -225,6 +238,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
                                               float *dw) {
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
+                       .wide = context->kernels->lanes,
                        .conv = conv,
                        .blocks = fnn_ceil_div(conv->n, lanes),
                        .channels = conv->c / conv->groups,

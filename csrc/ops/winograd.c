@@ -8,7 +8,7 @@
 
 #include "correlation.h"
 
-enum { CACHE = 200 * 1024, SOME_FILTERS = 20, MOST_TILES = 10, LEAST_TILES = 4 }; /* floats; filters, tiles at a time */
+enum { CACHE = 200 * 1024, SOME_FILTERS = 20, MOST_TILES = 40 }; /* floats; filters, tiles at a time */
 
 struct job {
   const struct fnn_correlation *correlation;
@@ -29,12 +29,16 @@ static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t ti
 static size_t tile_size(const struct fnn_correlation *j) { return j->r == 3 ? 4 : 6; }
 static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 
-/* The tiles that fit into the cache beside some filters' products. */
+/* The tiles that fit into the cache beside some filters' products, in wide vectors of several; 0 where too few do. */
 static size_t tiles_at_a_time(const struct fnn_correlation *j) {
-  size_t size = tile_size(j);
-  size_t one = size * size * (j->channels + fewer(j->filters, SOME_FILTERS)) * j->kernels->width;
-  size_t fit = CACHE / one;
-  return fit >= MOST_TILES ? MOST_TILES : fit >= 8 ? 8 : fit >= 5 ? 5 : fit; /* what correlate's tiles divide well */
+  size_t size = tile_size(j), together = j->wide->width / j->kernels->width;
+  size_t fit = CACHE / (size * size * (j->channels + fewer(j->filters, SOME_FILTERS)) * j->wide->width);
+  size_t vectors = fit >= 10  ? 10
+                   : fit >= 8 ? 8
+                   : fit >= 5 ? 5
+                   : fit == 4 ? 4
+                              : 0; /* what correlate's tiles divide well */
+  return vectors * together;
 }
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
@@ -42,7 +46,7 @@ int fnn_winograd_pays(const struct fnn_correlation *j) {
   int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
   size_t least = j->r == 3 ? 24 : 16; /* below, transforming takes longer than what it saves */
   return three_or_five && plain && j->channels >= least && j->filters >= least && j->p >= 4 && j->q >= 4 &&
-         tiles_at_a_time(j) >= LEAST_TILES;
+         tiles_at_a_time(j) > 0;
 }
 
 /* Tile (row, column): where its pixels lie in a channel of the input, and go in a channel of the output. */
@@ -59,27 +63,28 @@ static void place_tile(const struct job *job, size_t row, size_t column, struct 
   tile->p = fewer(2, j->p - 2 * row), tile->q = fewer(2, j->q - 2 * column);
 }
 
-/* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile] */
+/* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
+ * vector has several tiles, the last may have some that are none: what is made of them is not looked at. */
 static void multiply(const struct job *job, size_t group, size_t filter, size_t filters, size_t count, const float *v,
                      float *m) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width;
+  size_t line = job->tiles * j->kernels->width, wide = j->wide->width;
   for (size_t place = 0; place < job->places; place++) {
     const float *x = v + place * place_step(j, j->channels, job->tiles);
-    j->kernels->correlate(&(struct fnn_lane_row){
+    j->wide->correlate(&(struct fnn_lane_row){
         .filters = filters,
         .channels = j->channels,
-        .q = count,
+        .q = fnn_ceil_div(count * j->kernels->width, wide),
         .r = 1,
         .s = 1,
         .x = &x,
-        .x_channel = count * lanes,
-        .x_pixel = lanes,
+        .x_channel = line,
+        .x_pixel = wide,
         .weight = job->weights + ((group * job->places + place) * j->filters + filter) * j->channels,
         .w_rows = 1,
         .y = m + place * place_step(j, SOME_FILTERS, job->tiles),
-        .y_filter = count * lanes,
-        .y_pixel = lanes,
+        .y_filter = line,
+        .y_pixel = wide,
     });
   }
 }
@@ -99,7 +104,8 @@ static void do_strip(const struct job *job, size_t block, size_t group, size_t s
                                    .x = j->x + (block * j->groups + group) * j->channels * channel,
                                    .x_channel = channel,
                                    .v = scratch,
-                                   .v_place = v_place});
+                                   .v_place = v_place,
+                                   .v_channel = job->tiles * j->kernels->width});
   for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
     size_t filters = fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
     multiply(job, group, k, filters, count, scratch, products);
@@ -110,6 +116,7 @@ static void do_strip(const struct job *job, size_t block, size_t group, size_t s
                                       .tile = tile,
                                       .m = products,
                                       .m_place = place_step(j, SOME_FILTERS, job->tiles),
+                                      .m_filter = job->tiles * j->kernels->width,
                                       .bias = j->bias ? j->bias + filter : NULL,
                                       .relu = j->relu,
                                       .y = j->y + block * j->y_block + filter * j->y_filter + j->y_origin,
@@ -153,14 +160,14 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
   for (size_t i = first; i < last; i++) /* each place of each group */
     for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
       size_t at = (i * j->filters + k) * j->channels;
-      j->kernels->pack_weights(&(struct fnn_lane_weights){.filters = fewer(SOME_FILTERS, j->filters - k),
-                                                          .channels = j->channels,
-                                                          .r = 1,
-                                                          .s = 1,
-                                                          .from = job->plain + at,
-                                                          .filter = (ptrdiff_t)j->channels,
-                                                          .channel = 1},
-                               job->weights + at);
+      j->wide->pack_weights(&(struct fnn_lane_weights){.filters = fewer(SOME_FILTERS, j->filters - k),
+                                                       .channels = j->channels,
+                                                       .r = 1,
+                                                       .s = 1,
+                                                       .from = job->plain + at,
+                                                       .filter = (ptrdiff_t)j->channels,
+                                                       .channel = 1},
+                            job->weights + at);
     }
 }
 
