@@ -1,6 +1,7 @@
 /* Elementwise loops, made from the lists in unary.inc, binary.inc, compare.inc and predicate.inc. */
 #include <math.h>
 
+#include "exp.h"
 #include "variant.h"
 
 #define SELU_SCALE 1.05070099f
@@ -9,21 +10,21 @@
 
 static inline float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; } /* NaN stays */
 
-static inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+static inline float sigmoid(float x) { return 1.0f / (1.0f + fnn_exp(-x)); }
 
 /* log(1 + e^x) without overflow */
-static inline float softplus(float x) { return (x > 0.0f ? x : 0.0f) + log1pf(expf(-fabsf(x))); }
+static inline float softplus(float x) { return (x > 0.0f ? x : 0.0f) + log1pf(fnn_exp(-fabsf(x))); }
 
 /* sqrt(2/pi) (x + 0.044715 x^3): Hendrycks and Gimpel 2016, section 2 */
 static inline float gelu_inner(float x) { return 0.79788456f * (x + 0.044715f * x * x * x); }
 
 static inline float gelu_tanh_slope(float x) {
-  float t = tanhf(gelu_inner(x));
+  float t = fnn_tanh(gelu_inner(x));
   return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.79788456f * (1.0f + 3.0f * 0.044715f * x * x);
 }
 
 static inline float mish_slope(float x) {
-  float t = tanhf(softplus(x));
+  float t = fnn_tanh(softplus(x));
   return t + x * (1.0f - t * t) * sigmoid(x);
 }
 

@@ -182,13 +182,18 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
   return job->scratch ? FNN_OK : FNN_NO_MEMORY;
 }
 
+static struct job job_for(const struct fnn_correlation *j) {
+  size_t size = tile_size(j);
+  return (struct job){.correlation = j,
+                      .size = size,
+                      .places = size * size,
+                      .rows = fnn_ceil_div(j->p, 2),
+                      .columns = fnn_ceil_div(j->q, 2),
+                      .tiles = tiles_at_a_time(j)};
+}
+
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) {
-  struct job job = {.correlation = j,
-                    .size = tile_size(j),
-                    .rows = fnn_ceil_div(j->p, 2),
-                    .columns = fnn_ceil_div(j->q, 2),
-                    .tiles = tiles_at_a_time(j)};
-  job.places = job.size * job.size;
+  struct job job = job_for(j);
   job.strips = fnn_ceil_div(job.rows * job.columns, job.tiles);
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {
@@ -199,5 +204,141 @@ enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_corre
   fnn_free(context, job.scratch);
   fnn_free(context, job.weights);
   fnn_free(context, job.plain);
+  return status;
+}
+
+/* ---- the gradient of the weights ----
+ *
+ * Some tiles at a time, of all blocks of images in order: their input and their gradients are transformed, channel by channel;
+ * then for each place of the tile the sum of the products over these tiles goes to what it has been. Each place is one
+ * piece of work, so nothing need be added up between threads. */
+
+enum { MEMORY = 2 << 20, MOST = 512 }; /* floats of transformed tiles; tiles at a time */
+
+struct gradient_job {
+  struct job tiles;
+  const float *g;
+  size_t group, all, first, count, room; /* tiles in all; of this step; that there is room for */
+  struct fnn_winograd_tile *tile;        /* of one block */
+  size_t *taps;                          /* where each channel lies */
+  float *input, *gradient, *sums;
+  float *dw;
+};
+
+/* Channels of the input, and after them filters of the gradient. */
+static void transform_channels(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct gradient_job *job = user;
+  const struct fnn_correlation *j = job->tiles.correlation;
+  size_t lanes = j->kernels->width, per_block = job->tiles.rows * job->tiles.columns, line = job->room * lanes;
+  for (size_t i = first; i < last; i++)
+    for (size_t done = 0, some; done < job->count; done += some) { /* as many as there are left in a block */
+      size_t block = (job->first + done) / per_block, t = (job->first + done) % per_block;
+      some = fewer(per_block - t, job->count - done);
+      if (i < j->channels) {
+        size_t channel = j->h * j->w * lanes, at = (block * j->groups + job->group) * j->channels + i;
+        j->kernels->winograd_input(&(struct fnn_winograd_input){.size = job->tiles.size,
+                                                                .channels = 1,
+                                                                .tiles = some,
+                                                                .tile = job->tile + t,
+                                                                .x = j->x + at * channel,
+                                                                .v = job->input + i * line + done * lanes,
+                                                                .v_place = place_step(j, j->channels, job->room)});
+      } else {
+        size_t k = i - j->channels;
+        j->kernels->winograd_gradient(&(struct fnn_winograd_gradient){
+            .size = job->tiles.size,
+            .filters = 1,
+            .tiles = some,
+            .tile = job->tile + t,
+            .g = job->g + block * j->y_block + (job->group * j->filters + k) * j->y_filter,
+            .g_row = j->y_row,
+            .e = job->gradient + k * line + done * lanes,
+            .e_place = place_step(j, j->filters, job->room)});
+      }
+    }
+}
+
+static void sum_places(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct gradient_job *job = user;
+  const struct fnn_correlation *j = job->tiles.correlation;
+  for (size_t place = first; place < last; place++)
+    j->wide->weight_gradient(&(struct fnn_lane_gradient){
+        .filters = j->filters,
+        .taps = j->channels,
+        .blocks = 1,
+        .p = 1,
+        .q = fnn_ceil_div(job->count * j->kernels->width, j->wide->width),
+        .g = job->gradient + place * place_step(j, j->filters, job->room),
+        .g_filter = job->room * j->kernels->width,
+        .x = job->input + place * place_step(j, j->channels, job->room),
+        .x_pixel = j->wide->width,
+        .tap = job->taps,
+        .dw = job->sums + place * j->filters * j->channels,
+        .dw_filter = j->channels,
+    });
+}
+
+/* Where a wide vector has several tiles, the last may have some that are none: they must be 0. */
+static void clear_rest(const struct gradient_job *job) {
+  const struct fnn_correlation *j = job->tiles.correlation;
+  size_t lanes = j->kernels->width, together = j->wide->width / lanes, rest = job->count % together;
+  for (size_t place = 0; rest > 0 && place < job->tiles.places; place++)
+    for (size_t i = 0; i < j->channels + j->filters; i++) {
+      size_t k = i - j->channels;
+      float *line = i < j->channels
+                        ? job->input + place * place_step(j, j->channels, job->room) + i * job->room * lanes
+                        : job->gradient + place * place_step(j, j->filters, job->room) + k * job->room * lanes;
+      memset(line + job->count * lanes, 0, (together - rest) * lanes * sizeof *line);
+    }
+}
+
+static void gradient_of_group(struct fnn_context *context, struct gradient_job *job) {
+  const struct fnn_correlation *j = job->tiles.correlation;
+  size_t kernels = j->filters * j->channels;
+  memset(job->sums, 0, job->tiles.places * kernels * sizeof *job->sums);
+  for (job->first = 0; job->first < job->all; job->first += job->count) {
+    job->count = fewer(job->room, job->all - job->first);
+    fnn_parallel(context, j->channels + j->filters, 1, transform_channels, job);
+    clear_rest(job);
+    fnn_parallel(context, job->tiles.places, 1, sum_places, job);
+  }
+  j->kernels->winograd_weight_gradient(j->r, kernels, job->sums, job->dw + job->group * kernels * j->r * j->s);
+}
+
+static enum fnn_status take_gradient_memory(struct fnn_context *context, struct gradient_job *job) {
+  const struct fnn_correlation *j = job->tiles.correlation;
+  size_t places = job->tiles.places, input = places * place_step(j, j->channels, job->room);
+  size_t gradient = places * place_step(j, j->filters, job->room);
+  job->tile = fnn_alloc(context, job->tiles.rows * job->tiles.columns * sizeof *job->tile);
+  if (!job->tile) return FNN_NO_MEMORY;
+  job->taps = fnn_alloc(context, j->channels * sizeof *job->taps);
+  if (!job->taps) return FNN_NO_MEMORY;
+  job->sums = fnn_alloc(context, places * j->filters * j->channels * sizeof *job->sums);
+  if (!job->sums) return FNN_NO_MEMORY;
+  job->input = fnn_alloc(context, (input + gradient) * sizeof *job->input);
+  if (!job->input) return FNN_NO_MEMORY;
+  job->gradient = job->input + input;
+  for (size_t t = 0; t < job->tiles.rows * job->tiles.columns; t++)
+    place_tile(&job->tiles, t / job->tiles.columns, t % job->tiles.columns, &job->tile[t]);
+  for (size_t c = 0; c < j->channels; c++) job->taps[c] = c * job->room * j->kernels->width;
+  return FNN_OK;
+}
+
+enum fnn_status fnn_winograd_gradient(struct fnn_context *context, const struct fnn_correlation *j, const float *g,
+                                      float *dw) {
+  struct gradient_job job = {.tiles = job_for(j), .g = g, .dw = dw};
+  size_t together = j->wide->width / j->kernels->width;
+  job.all = j->blocks * job.tiles.rows * job.tiles.columns;
+  job.room = MEMORY / (job.tiles.places * (j->channels + j->filters) * j->kernels->width);
+  job.room = fewer(fewer(job.room, MOST), job.all);
+  job.room = fnn_ceil_div(job.room ? job.room : 1, together) * together;
+  enum fnn_status status = take_gradient_memory(context, &job);
+  for (; status == FNN_OK && job.group < j->groups; job.group++) gradient_of_group(context, &job);
+  fnn_free(context, job.input);
+  fnn_free(context, job.sums);
+  fnn_free(context, job.taps);
+  fnn_free(context, job.tile);
   return status;
 }

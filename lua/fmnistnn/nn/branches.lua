@@ -23,13 +23,18 @@ local function results(self, ...)
   return list
 end
 
+-- Lets go of what a branch made of x, where nobody else can hold it.
+local function let_go(branch, y, x)
+  if branch and not rawequal(y, x) and branch:keeps_nothing() then y:close() end
+end
+
 -- A sum is a new tensor; but a branch of the user's may keep what it is given.
 local function keeps_nothing(self)
-  if not Module.keeps_nothing(self) then return false end
-  for name, module in self:named_modules() do
-    if name ~= "" and not module:keeps_nothing() then return false end
+  if not Module.keeps_nothing(self) or not Activation.is_fresh(self._activation) then return false end
+  for _, branch in ipairs(self) do
+    if not branch:keeps_nothing() then return false end
   end
-  return Activation.is_fresh(self._activation)
+  return true
 end
 
 local Add = Module:extend("Add")
@@ -59,7 +64,11 @@ end
 function Concat:forward(...) return core.ops.cat(results(self, ...), self._dim) end
 
 local Residual = Module:extend("Residual")
-Residual.fresh, Residual.keeps_nothing = true, keeps_nothing
+Residual.fresh = true
+
+function Residual:keeps_nothing()
+  return keeps_nothing(self) and self.body:keeps_nothing() and (not self.shortcut or self.shortcut:keeps_nothing())
+end
 
 function Residual:init(given)
   local o = options.check("Residual", given, {
@@ -74,7 +83,11 @@ end
 
 function Residual:forward(x)
   local shortcut = self.shortcut and self.shortcut(x) or x
-  return Activation.apply(self._activation, self.body(x) + shortcut)
+  local y = self.body(x)
+  local sum = y + shortcut
+  let_go(self.body, y, x)
+  let_go(self.shortcut, shortcut, x)
+  return Activation.apply(self._activation, sum)
 end
 
 return {Add = Add, Concat = Concat, Residual = Residual}
