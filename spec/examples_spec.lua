@@ -151,7 +151,8 @@ describe("an example", function()
   end)
 end)
 
-describe("a script", function()
+-- #long: real training, too slow under a sanitizer, where smaller specs run the same code
+describe("a script #long", function()
   it("of README.md runs", function()
     local count = 0
     for text in process.read("README.md"):gmatch("\n```lua\n(.-)\n```") do
