@@ -1,7 +1,9 @@
+#define _DEFAULT_SOURCE /* madvise */
 #include "memory.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "context.h"
 
@@ -15,7 +17,7 @@
 #define FORBID(data, bytes) (void)0
 #endif
 
-enum { ALIGNMENT = 64, MIN_SHIFT = 6 };
+enum { ALIGNMENT = 64, MIN_SHIFT = 6, PAGE = 2 << 20 /* a large page */ };
 
 /* Stands before each block, in a cache line of its own. */
 struct fnn_block {
@@ -69,6 +71,18 @@ static struct fnn_block *reuse(struct fnn_memory *memory, unsigned k) {
   return NULL;
 }
 
+/* Large blocks ask for large pages, which spare most of the look-ups of addresses. */
+static struct fnn_block *ask_system(struct fnn_memory *memory, size_t bytes) {
+  size_t alignment = bytes >= 2 * PAGE ? PAGE : ALIGNMENT;
+  size_t size = (ALIGNMENT + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  struct fnn_block *block = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  memory->system++;
+#if defined(MADV_HUGEPAGE)
+  if (block && alignment == PAGE) (void)madvise(block, size / PAGE * PAGE, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
 static struct fnn_block *from_system(struct fnn_memory *memory, unsigned k) {
   size_t bytes = class_bytes(k), most = memory->used > memory->peak ? memory->used : memory->peak;
   size_t bound = most + most / 4 + ((size_t)64 << 20);
@@ -76,12 +90,10 @@ static struct fnn_block *from_system(struct fnn_memory *memory, unsigned k) {
     size_t room = bound > memory->used + bytes ? bound - memory->used - bytes : 0;
     fnn_memory_trim(memory, room);
   }
-  struct fnn_block *block = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-  memory->system++;
+  struct fnn_block *block = ask_system(memory, bytes);
   if (!block && memory->cached > 0) {
     fnn_memory_trim(memory, 0);
-    block = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-    memory->system++;
+    block = ask_system(memory, bytes);
   }
   if (!block) return NULL;
   block->bytes = bytes;
