@@ -198,7 +198,8 @@ struct fnn_lane_gradient {
  * 0), whether all are; and where its p x q pixels (at most 2 x 2) go in a channel of the output. */
 struct fnn_winograd_tile {
   size_t offset[36];
-  uint8_t inside[36], whole;
+  int32_t inside[36]; /* -1 or 0 */
+  int whole;
   size_t to, p, q;
 };
 

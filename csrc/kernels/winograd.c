@@ -45,8 +45,10 @@ FNN_INLINE void output6(fnn_v *d, const ptrdiff_t step) {
 FNN_INLINE void input_tile(const ptrdiff_t A, const int whole, const struct fnn_winograd_tile *tile, const float *x,
                            float *v, size_t v_place) {
   fnn_v d[36];
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) d[i] =
-      whole || tile->inside[i] ? fnn_load(x + tile->offset[i]) : (fnn_v){0};
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) {
+    d[i] = fnn_load(x + tile->offset[i]);
+    if (!whole) d[i] = (fnn_v)((fnn_vi)d[i] & tile->inside[i]);
+  }
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i * A, 1) : input6(d + i * A, 1);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) fnn_store(v + (size_t)i * v_place, d[i]);

@@ -33,11 +33,7 @@ static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 static size_t tiles_at_a_time(const struct fnn_correlation *j) {
   size_t size = tile_size(j), together = j->wide->width / j->kernels->width;
   size_t fit = CACHE / (size * size * (j->channels + fewer(j->filters, SOME_FILTERS)) * j->wide->width);
-  size_t vectors = fit >= 10  ? 10
-                   : fit >= 8 ? 8
-                   : fit >= 5 ? 5
-                   : fit == 4 ? 4
-                              : 0; /* what correlate's tiles divide well */
+  size_t vectors = fit >= 10 ? 10 : fit >= 5 ? 5 : fit == 4 ? 4 : 0; /* what correlate's tiles divide well */
   return vectors * together;
 }
 
@@ -55,9 +51,10 @@ static void place_tile(const struct job *job, size_t row, size_t column, struct 
   tile->whole = 1;
   for (size_t i = 0; i < job->places; i++) {
     ptrdiff_t h = (ptrdiff_t)(2 * row + i / job->size) - j->top, w = (ptrdiff_t)(2 * column + i % job->size) - j->left;
-    tile->inside[i] = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
-    tile->offset[i] = tile->inside[i] ? ((size_t)h * j->w + (size_t)w) * j->kernels->width : 0;
-    tile->whole &= tile->inside[i];
+    int inside = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
+    tile->inside[i] = inside ? -1 : 0;
+    tile->offset[i] = inside ? ((size_t)h * j->w + (size_t)w) * j->kernels->width : 0;
+    tile->whole &= inside;
   }
   tile->to = 2 * row * j->y_row + 2 * column * j->y_pixel;
   tile->p = fewer(2, j->p - 2 * row), tile->q = fewer(2, j->q - 2 * column);
