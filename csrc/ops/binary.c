@@ -34,10 +34,9 @@ static enum fnn_status infer(struct fnn_call *call, enum fnn_binary id) {
 /* Images in lanes stay there beside images of the same shape, or a number that needs no gradient. */
 static size_t lanes(const struct fnn_call *call) {
   const struct fnn_tensor *a = call->in[0], *b = call->in[1];
-  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32) return 0;
   if (b->shape.rank == 0) return b->requires_grad ? 0 : a->lanes;
   if (a->shape.rank == 0) return a->requires_grad ? 0 : b->lanes;
-  if (!fnn_shape_equal(&a->shape, &b->shape)) return 0;
+  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32 || !fnn_shape_equal(&a->shape, &b->shape)) return 0;
   return a->lanes ? a->lanes : b->lanes;
 }
 
