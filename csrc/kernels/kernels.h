@@ -227,17 +227,6 @@ struct fnn_winograd_output {
   size_t y_filter, y_row, y_pixel;
 };
 
-/* Gradients of the outputs' tiles (2 x 2 pixels, 0 beyond the output), transformed to as many places as an input has: place
- * i of tile t of filter k goes to e[i * e_place + k * e_filter + t * width]. */
-struct fnn_winograd_gradient {
-  size_t size, filters, tiles;
-  const struct fnn_winograd_tile *tile;
-  const float *g;
-  size_t g_filter, g_row;
-  float *e;
-  size_t e_place, e_filter;
-};
-
 struct fnn_lane_kernels {
   size_t width;
   /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an
@@ -255,9 +244,6 @@ struct fnn_lane_kernels {
   void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t first, size_t last, float *u);
   void (*winograd_input)(const struct fnn_winograd_input *input);
   void (*winograd_output)(const struct fnn_winograd_output *output);
-  void (*winograd_gradient)(const struct fnn_winograd_gradient *gradient);
-  /* from sums of products u[place][n] the gradients of n kernels, r x r each, to dw[n][r][r] */
-  void (*winograd_weight_gradient)(size_t r, size_t n, const float *u, float *dw);
 
   /* on one plane of the window's pixels */
   void (*max_pool)(const struct fnn_window *w, const float *x, float *y);

@@ -25,7 +25,5 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j);
 void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t first, size_t last, float *u);
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j);
 void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j);
-void FNN_VARIANT(fnn_winograd_gradient)(const struct fnn_winograd_gradient *j);
-void FNN_VARIANT(fnn_winograd_weight_gradient)(size_t r, size_t n, const float *u, float *dw);
 
 #endif

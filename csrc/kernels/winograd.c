@@ -103,47 +103,6 @@ void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j) {
     output_tiles(6, j);
 }
 
-/* The transpose of the output's matrix, from d[0] and d[step]. */
-FNN_INLINE void gradient4(fnn_v *d, const ptrdiff_t step) {
-  const fnn_v d0 = d[0], d1 = d[step];
-  d[step] = d0 + d1;
-  d[2 * step] = d0 - d1;
-  d[3 * step] = -d1;
-}
-
-FNN_INLINE void gradient6(fnn_v *d, const ptrdiff_t step) {
-  const fnn_v d0 = d[0], d1 = d[step];
-  d[step] = d0 + d1;
-  d[2 * step] = d0 - d1;
-  d[3 * step] = d0 + 2.0f * d1;
-  d[4 * step] = d0 - 2.0f * d1;
-  d[5 * step] = d1;
-}
-
-FNN_INLINE void gradient_tiles(const ptrdiff_t A, const struct fnn_winograd_gradient *j) {
-  for (size_t k = 0; k < j->filters; k++)
-    for (size_t t = 0; t < j->tiles; t++) {
-      const struct fnn_winograd_tile *tile = &j->tile[t];
-      const float *g = j->g + k * j->g_filter + tile->to;
-      float *e = j->e + k * j->e_filter + t * FNN_WIDTH;
-      fnn_v d[36];
-      d[0] = fnn_load(g);
-      d[1] = tile->q > 1 ? fnn_load(g + FNN_WIDTH) : (fnn_v){0};
-      d[A] = tile->p > 1 ? fnn_load(g + j->g_row) : (fnn_v){0};
-      d[A + 1] = tile->p > 1 && tile->q > 1 ? fnn_load(g + j->g_row + FNN_WIDTH) : (fnn_v){0};
-      FNN_UNROLL for (ptrdiff_t i = 0; i < 2; i++) A == 4 ? gradient4(d + i, A) : gradient6(d + i, A);
-      FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? gradient4(d + i * A, 1) : gradient6(d + i * A, 1);
-      FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) fnn_store(e + (size_t)i * j->e_place, d[i]);
-    }
-}
-
-void FNN_VARIANT(fnn_winograd_gradient)(const struct fnn_winograd_gradient *j) {
-  if (j->size == 4)
-    gradient_tiles(4, j);
-  else
-    gradient_tiles(6, j);
-}
-
 /* ---- weights ---- */
 
 static const float g4[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};
@@ -184,30 +143,4 @@ void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t 
       else
         weight_tile(6, 5, g6[0], j, w, to, j->filters * j->channels);
     }
-}
-
-/* dw (R x R) = G' u G */
-FNN_INLINE void weight_gradient(const ptrdiff_t A, const ptrdiff_t R, const float *g, const float *u, size_t step,
-                                float *dw) {
-  float half[5][6];
-  for (ptrdiff_t r = 0; r < R; r++)
-    for (ptrdiff_t k = 0; k < A; k++) {
-      float total = 0.0f;
-      for (ptrdiff_t i = 0; i < A; i++) total += g[i * R + r] * u[(size_t)(i * A + k) * step];
-      half[r][k] = total;
-    }
-  for (ptrdiff_t r = 0; r < R; r++)
-    for (ptrdiff_t s = 0; s < R; s++) {
-      float total = 0.0f;
-      for (ptrdiff_t k = 0; k < A; k++) total += half[r][k] * g[k * R + s];
-      dw[r * R + s] = total;
-    }
-}
-
-void FNN_VARIANT(fnn_winograd_weight_gradient)(size_t r, size_t n, const float *u, float *dw) {
-  for (size_t i = 0; i < n; i++)
-    if (r == 3)
-      weight_gradient(4, 3, g4[0], u + i, n, dw + i * 9);
-    else
-      weight_gradient(6, 5, g6[0], u + i, n, dw + i * 25);
 }

@@ -27,12 +27,9 @@ struct fnn_correlation {
 /* y = x * weights + bias, by the quicker of two ways. */
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) FNN_CHECK;
 
-/* Winograd's way (winograd.c): whether it can be gone and pays, and going it. The gradient of the weights of y, which is g, goes
- * to dw; from one group's to the next's are as many floats as it has. */
+/* Winograd's way (winograd.c): whether it can be gone and pays, and going it. */
 int fnn_winograd_pays(const struct fnn_correlation *j);
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
-enum fnn_status fnn_winograd_gradient(struct fnn_context *context, const struct fnn_correlation *j, const float *g,
-                                      float *dw) FNN_CHECK;
 
 static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 

@@ -21,10 +21,8 @@ static struct fnn_correlation correlation_of(struct fnn_context *context, size_t
                                   .groups = conv->groups};
 }
 
-/* The forward product, without bias: from x to y. */
-static struct fnn_correlation forward_correlation(struct fnn_context *context, size_t lanes,
-                                                  const struct fnn_convolution *conv, const float *x,
-                                                  const float *weight, float *y) {
+enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
+                                  const float *x, const float *weight, const float *bias, int relu, float *y) {
   const struct fnn_window *w = &conv->window;
   struct fnn_correlation j = correlation_of(context, lanes, conv);
   size_t pixels = w->p * w->q * lanes, taps = w->r * w->s;
@@ -40,14 +38,7 @@ static struct fnn_correlation forward_correlation(struct fnn_context *context, s
                                         .row = (ptrdiff_t)w->s,
                                         .column = 1};
   j.weights_group = (ptrdiff_t)(j.filters * j.channels * taps);
-  j.x = x, j.y = y;
-  return j;
-}
-
-enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                  const float *x, const float *weight, const float *bias, int relu, float *y) {
-  struct fnn_correlation j = forward_correlation(context, lanes, conv, x, weight, y);
-  j.bias = bias, j.relu = relu;
+  j.x = x, j.bias = bias, j.relu = relu, j.y = y;
   return fnn_correlate(context, &j);
 }
 
@@ -245,8 +236,6 @@ static enum fnn_status take_memory(struct fnn_context *context, struct gradient 
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
-  struct fnn_correlation forward = forward_correlation(context, lanes, conv, x, NULL, NULL);
-  if (conv->n > 0 && fnn_winograd_pays(&forward)) return fnn_winograd_gradient(context, &forward, g, dw);
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                        .wide = context->kernels->lanes,
