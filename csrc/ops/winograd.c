@@ -40,9 +40,9 @@ static size_t tiles_at_a_time(const struct fnn_correlation *j) {
 int fnn_winograd_pays(const struct fnn_correlation *j) {
   int three_or_five = j->r == j->s && (j->r == 3 || j->r == 5);
   int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
-  size_t least = 16; /* below, transforming takes longer than what it saves */
-  return three_or_five && plain && j->channels >= least && j->filters >= least && j->p >= 4 && j->q >= 4 &&
-         tiles_at_a_time(j) > 0;
+  size_t pairs = j->r == 3 ? 512 : 256; /* with fewer, transforming takes longer than what it saves */
+  return three_or_five && plain && j->channels >= 16 && j->filters >= 16 && j->channels * j->filters >= pairs &&
+         j->p >= 4 && j->q >= 4 && tiles_at_a_time(j) > 0;
 }
 
 /* Tile (row, column): where its pixels lie in a channel of the input, and go in a channel of the output. */
