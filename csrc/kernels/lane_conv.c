@@ -76,17 +76,18 @@ FNN_ROW_TILES(ROW)
 #define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
 static const row_function row_functions[FNN_ROW_K + 1][FNN_ROW_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
 
+/* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
   const size_t taps = j->channels * j->w_rows * j->s;
   const struct tiling filters = tiling_of(j->filters, FNN_ROW_K), pixels = tiling_of(j->q, FNN_ROW_Q);
-  for (size_t k = 0, i = 0; k < j->filters; i++) {
-    const size_t K = tile_size(filters, i);
-    for (size_t q = 0, m = 0; q < j->q; m++) {
-      const size_t Q = tile_size(pixels, m);
+  for (size_t q = 0, m = 0; q < j->q; m++) {
+    const size_t Q = tile_size(pixels, m);
+    for (size_t k = 0, i = 0; k < j->filters; i++) {
+      const size_t K = tile_size(filters, i);
       row_functions[K][Q](j, j->weight + k * taps, k, q);
-      q += Q;
+      k += K;
     }
-    k += K;
+    q += Q;
   }
 }
 

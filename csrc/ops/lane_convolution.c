@@ -200,13 +200,13 @@ static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
     gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies);
 }
 
-/* Few sums in registers are spilled often where images are small: then a part has several blocks. */
+/* Sums in registers are spilled once a part, so that a part has several blocks where images are small. The number of parts
+ * is a power of two, or threads would wait for each other. */
 static void cut(struct gradient *j) {
   enum { PIXELS = 512, PARTS = 16 };
-  size_t pixels = at_least_one(j->conv->window.p * j->conv->window.q);
-  j->part = fnn_ceil_div(PIXELS, pixels);
-  if (j->part < fnn_ceil_div(j->blocks, PARTS)) j->part = fnn_ceil_div(j->blocks, PARTS);
-  if (j->part > j->blocks) j->part = at_least_one(j->blocks);
+  size_t pixels = at_least_one(j->conv->window.p * j->conv->window.q), most = j->blocks * pixels / PIXELS;
+  for (j->parts = 1; j->parts < most && j->parts < PARTS && j->parts < j->blocks;) j->parts *= 2;
+  j->part = at_least_one(fnn_ceil_div(j->blocks, j->parts));
   j->parts = fnn_ceil_div(j->blocks, j->part);
   j->splits = fnn_ceil_div(PIECES, at_least_one(j->parts * j->conv->groups));
   if (j->splits > fnn_ceil_div(j->filters, 4)) j->splits = at_least_one(fnn_ceil_div(j->filters, 4));
