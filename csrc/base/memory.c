@@ -1,4 +1,4 @@
-#define _DEFAULT_SOURCE /* madvise */
+#define _DEFAULT_SOURCE /* madvise */ /* NOLINT(bugprone-reserved-identifier): the library's own switch */
 #include "memory.h"
 
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static struct fnn_block *reuse(struct fnn_memory *memory, unsigned k) {
 
 /* Large blocks ask for large pages, which spare most of the look-ups of addresses. */
 static struct fnn_block *ask_system(struct fnn_memory *memory, size_t bytes) {
-  size_t alignment = bytes >= 2 * PAGE ? PAGE : ALIGNMENT;
+  size_t alignment = bytes >= (size_t)2 * PAGE ? PAGE : ALIGNMENT;
   size_t size = (ALIGNMENT + bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   struct fnn_block *block = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
   memory->system++;

@@ -191,7 +191,7 @@ static struct job job_for(const struct fnn_correlation *j) {
 
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) {
   struct job job = job_for(j);
-  job.strips = fnn_ceil_div(job.rows * job.columns, job.tiles);
+  job.strips = job.tiles ? fnn_ceil_div(job.rows * job.columns, job.tiles) : 0;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {
     fnn_parallel(context, j->groups * j->filters, 4, transform_weights, &job);

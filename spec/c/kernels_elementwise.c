@@ -35,6 +35,8 @@ static const double ABSOLUTE = 2e-6, RELATIVE = 4e-6;
 #define sinhf sinh
 #define coshf cosh
 #define tanhf tanh
+#define fnn_exp exp
+#define fnn_tanh tanh
 
 #define SELU_SCALE 1.0507009873554805
 #define SELU_ALPHA 1.6732632423543772
