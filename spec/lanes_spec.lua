@@ -89,6 +89,20 @@ describe("images in lanes:", function()
     end)
   end
 
+  it("convolution with a window or padding out of all proportion is refused or done, one way or another", function()
+    for _, n in ipairs {1, 16} do
+      local x, w = fnn.rand(n, 1, 2, 2), fnn.rand(1, 1, 2, 2)
+      for _, settings in ipairs {
+        {padding = 1 << 31}, {padding = 1 << 40, dilation = 1 << 40}, {padding = {0, 1 << 45, 0, 0}},
+        {padding = 1 << 30, dilation = (1 << 31) - 3}, {padding = 1 << 20, stride = 1 << 20}, {padding = 1 << 61},
+      } do
+        local ok, message = pcall(F.conv2d, x, w, nil, settings)
+        assert(ok or message:find("conv2d", 1, true) or message:find("out of memory", 1, true), message)
+      end
+      check({n, 1, 3, 2}, {{2, 1, 2, 2}}, conv {padding = 2000, stride = 1999, dilation = 40})
+    end
+  end)
+
   it("convolution without a bias", function()
     check({19, 3, 5, 5}, {{4, 3, 3, 3}}, function(x, weight) return F.conv2d_relu(x, weight) end)
   end)

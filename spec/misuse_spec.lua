@@ -292,6 +292,8 @@ describe("functions written in Lua", function()
       {"zero_pad2d: margins: expected an integer, {rows, columns}", F.zero_pad2d, x, {1, 2, 3}},
       {"batch_norm: running_variance: expected a tensor, got nil", F.batch_norm, x,
         {training = true, running_mean = fnn.ones(3)}},
+      {"batch_norm: running_variance: expected (3), got (2)", F.batch_norm, x,
+        {training = true, running_mean = fnn.ones(3), running_variance = fnn.ones(2)}},
       {"zeros: shape: expected sizes of 0 or more, got -1", fnn.zeros, -1},
       {"ones: shape: expected an integer", fnn.ones, nan},
       {"rand: shape: expected", fnn.rand, -1},

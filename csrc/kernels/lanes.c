@@ -60,7 +60,7 @@ struct span {
 static struct span span_of(size_t i, size_t stride, size_t taps, size_t dilation, size_t before, size_t size) {
   ptrdiff_t step = (ptrdiff_t)dilation, first = (ptrdiff_t)(i * stride) - (ptrdiff_t)before;
   ptrdiff_t last = first + (ptrdiff_t)taps * step;
-  while (first < 0) first += step;
+  if (first < 0) first += (step - 1 - first) / step * step;
   return (struct span){first, last < (ptrdiff_t)size ? last : (ptrdiff_t)size};
 }
 

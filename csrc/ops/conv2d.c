@@ -57,14 +57,25 @@ static size_t multiply_adds(const struct fnn_call *call) {
   return fnn_shape_numel(&call->out_spec[0].shape) * w->size[1] * w->size[2] * w->size[3];
 }
 
+/* Kernels that cover and paddings that add no more pixels than this go the quicker ways, whose sizes then cannot overflow. */
+enum { ORDINARY = 1024 };
+
+static int is_ordinary(const struct fnn_call *call) {
+  const struct conv2d *params = call->params;
+  const struct fnn_padding *p = &params->padding;
+  const size_t *kernel = &call->in[1]->shape.size[2];
+  for (int i = 0; i < 2; i++)
+    if (kernel[i] > FNN_MOST_TAPS || params->dilation[i] > ORDINARY / FNN_MOST_TAPS) return 0;
+  return p->top <= ORDINARY && p->bottom <= ORDINARY && p->left <= ORDINARY && p->right <= ORDINARY;
+}
+
 /* Shapes are not checked yet, but a stride and a dilation together are known. */
 static size_t lanes(const struct fnn_call *call) {
   const struct conv2d *params = call->params;
   const struct fnn_tensor *x = call->in[0], *w = call->in[1];
   struct fnn_convolution conv = {.window = {.stride = {params->stride[0], params->stride[1]},
                                             .dilation = {params->dilation[0], params->dilation[1]}}};
-  if (x->shape.rank != 4 || w->shape.rank != 4 || w->shape.size[2] > FNN_MOST_TAPS || !fnn_lanes_convolve(&conv))
-    return 0;
+  if (x->shape.rank != 4 || w->shape.rank != 4 || !is_ordinary(call) || !fnn_lanes_convolve(&conv)) return 0;
   return x->lanes ? x->lanes : fnn_lanes_for(call->context->isa, x->shape.size[0]);
 }
 
@@ -77,7 +88,8 @@ static enum fnn_status forward(struct fnn_call *call) {
   float *y = fnn_floats(call->out[0]);
   FNN_TRY(geometry(call, &conv));
   if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, bias, has_relu(call), y);
-  if (fnn_flat_convolves(&conv)) return fnn_flat_convolve(call->context, &conv, x, weight, bias, has_relu(call), y);
+  if (is_ordinary(call) && fnn_flat_convolves(&conv))
+    return fnn_flat_convolve(call->context, &conv, x, weight, bias, has_relu(call), y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, weight, bias, y));
   if (has_relu(call))
     call->context->kernels->elementwise->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);

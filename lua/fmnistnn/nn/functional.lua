@@ -36,6 +36,9 @@ function F.batch_norm(x, given)
   if o.running_mean or o.running_variance then
     options.input("batch_norm: running_mean", o.running_mean, "(channels)", 1, 1)
     options.input("batch_norm: running_variance", o.running_variance, "(channels)", 1, 1)
+    for _, name in ipairs {"running_mean", "running_variance"} do -- before one of them has changed
+      if #o[name] ~= #mean then error(("batch_norm: %s: expected (%d), got (%d)"):format(name, #mean, #o[name]), 2) end
+    end
     core.no_grad(function()
       o.running_mean:mul_(o.momentum):add_(mean * (1 - o.momentum))
       o.running_variance:mul_(o.momentum):add_(variance * (1 - o.momentum))
