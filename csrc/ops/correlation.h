@@ -1,5 +1,5 @@
 /* Correlation of images in lanes (tensor/lanes.h): a convolution's forward product, and in another arrangement the gradient
- * of its input. Used by lane_convolution.c alone. */
+ * of its input. For lane_convolution.c. */
 #ifndef FNN_OPS_CORRELATION_H
 #define FNN_OPS_CORRELATION_H
 

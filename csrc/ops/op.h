@@ -6,8 +6,9 @@
  * name it in list.h, add a case to spec/support/cases.lua and an entry to types/.
  *
  * What an op can rely on, and what it owes:
- *   - in[] are tensors of the dtypes that `types` promises, dense (last axis fastest) unless the op says FNN_STRIDED; an absent
- *     optional one is NULL. Inputs are never written, unless they are the output of an in-place form.
+ *   - in[] are tensors of the dtypes that `types` promises, dense (last axis fastest) unless the op says FNN_STRIDED, or in
+ *     lanes where it asked for that (`lanes`); an absent optional one is NULL. Inputs are never written, unless they are
+ *     the output of an in-place form.
  *   - infer checks everything (shapes, ranges, the values of indices), fills shape[] and dtype[] of the outputs and
  *     allocates nothing. After it, forward and backward fail for want of memory alone.
  *   - forward writes every element of out[].
