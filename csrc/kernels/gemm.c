@@ -39,11 +39,13 @@ void fnn_gemm_serial(size_t m, size_t n, size_t k, struct fnn_matrix a, struct f
     scale(m, n, beta, c, ldc);
     return;
   }
-  if (m == 1) { /* sgemm would copy all of b first */
+  if (m ==
+      1) { /* sgemm would copy all of b first; c is cleared here, for 0 times what lies there may be NaN to a gemv */
+    if (beta == 0.0f) scale(m, n, beta, c, ldc);
     int plain = b.column == 1 && (b.row >= n || k == 1), lead = (int)(plain ? b.row : b.column);
     int rows = (int)(plain ? k : n), columns = (int)(plain ? n : k);
     cblas_sgemv(CblasRowMajor, plain ? CblasTrans : CblasNoTrans, rows, columns, 1.0f, b.data,
-                lead > columns ? lead : columns, a.data, (int)(k == 1 ? 1 : a.column), beta, c, 1);
+                lead > columns ? lead : columns, a.data, (int)(k == 1 ? 1 : a.column), 1.0f, c, 1);
     return;
   }
   int lda, ldb;
