@@ -146,24 +146,32 @@ static void max_pool_back_two_by_two(const struct fnn_window *w, const float *x,
     }
 }
 
+/* The largest pixel of a window so far, and where it lies, for each lane; -1 before the first. */
+struct winner {
+  fnn_v top;
+  fnn_vi pixel;
+};
+
+FNN_INLINE struct winner nobody(void) { return (struct winner){fnn_splat(-INFINITY), (fnn_vi){0} - 1}; }
+
+FNN_INLINE struct winner challenge(struct winner best, fnn_v v, size_t at) {
+  const fnn_vi better = wins(v, best.top) | (best.pixel < 0);
+  const int32_t pixel = (int32_t)(at / FNN_WIDTH);
+  return (struct winner){fnn_pick(better, v, best.top), (better & pixel) | (~better & best.pixel)};
+}
+
+FNN_INLINE void give(struct winner best, const float *g, float *d) {
+  for (size_t l = 0; l < FNN_WIDTH; l++)
+    if (best.pixel[l] >= 0) d[(size_t)best.pixel[l] * FNN_WIDTH + l] += g[l];
+}
+
 static void max_pool_back(const struct fnn_window *w, const float *x, const float *g, float *d) {
   if (is_two_by_two(w)) {
     max_pool_back_two_by_two(w, x, g, d);
     return;
   }
   memset(d, 0, w->h * w->w * FNN_WIDTH * sizeof *d);
-  FOR_EACH_WINDOW(
-      fnn_v top = fnn_splat(-INFINITY); fnn_vi best = (fnn_vi){0} - 1,
-                                        {
-                                          const fnn_v v = fnn_load(x + in);
-                                          const fnn_vi better = wins(v, top) | (best < 0);
-                                          top = fnn_pick(better, v, top);
-                                          best = (better & (int32_t)(in / FNN_WIDTH)) | (~better & best);
-                                        },
-                                        {
-                                          for (size_t l = 0; l < FNN_WIDTH; l++)
-                                            if (best[l] >= 0) d[(size_t)best[l] * FNN_WIDTH + l] += g[out + l];
-                                        })
+  FOR_EACH_WINDOW(struct winner best = nobody(), best = challenge(best, fnn_load(x + in), in), give(best, g + out, d))
 }
 
 static float share(const struct fnn_window *w, int whole, struct span rows, struct span columns) {
