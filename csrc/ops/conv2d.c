@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "convolution.h"
-#include "correlation.h"
 #include "flat_convolution.h"
 #include "lane_convolution.h"
 #include "sliding.h"

@@ -8,6 +8,8 @@
 #include "../base/context.h"
 #include "../kernels/kernels.h"
 
+enum { FNN_MOST_TAPS = 64 }; /* rows and columns of a kernel that goes another way, at most */
+
 struct fnn_convolution {
   struct fnn_window window;
   size_t n, c, k, groups;

@@ -3,10 +3,7 @@
 #ifndef FNN_OPS_CORRELATION_H
 #define FNN_OPS_CORRELATION_H
 
-#include "../base/context.h"
-#include "../kernels/kernels.h"
-
-enum { FNN_MOST_TAPS = 64 }; /* rows of a kernel, at most */
+#include "convolution.h"
 
 struct fnn_correlation {
   const struct fnn_lane_kernels *kernels;

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-enum { PIECES = 8, MOST_ROWS = 64 }; /* pieces of work for one image, at least; rows of a kernel, at most */
+enum { PIECES = 8 }; /* pieces of work for one image, at least */
 
 int fnn_flat_convolves(const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
-  return w->stride[0] == 1 && w->stride[1] == 1 && w->r <= MOST_ROWS;
+  return w->stride[0] == 1 && w->stride[1] == 1 && w->r <= FNN_MOST_TAPS;
 }
 
 struct job {
@@ -41,7 +41,7 @@ static void convolve_chunk(const struct job *j, size_t image, size_t group, size
   if (begin >= end) return;
   size_t count = (end - begin - 1) * j->columns + w->q;
   const float *x = j->padded + (image * conv->c + group * j->channels) * j->plane + begin * j->columns,
-              *rows[MOST_ROWS];
+              *rows[FNN_MOST_TAPS];
   for (size_t r = 0; r < w->r; r++) rows[r] = x + r * w->dilation[0] * j->columns;
   j->kernels->correlate(&(struct fnn_lane_row){
       .filters = j->filters,
