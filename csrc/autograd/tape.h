@@ -25,8 +25,8 @@ int fnn_is_recorded(const struct fnn_tensor *tensor);
 /* ---- custom ops ---- */
 
 struct fnn_foreign {
-  void (*release)(
-      struct fnn_foreign *foreign); /* called when the node goes, in the middle of anything: must not fail */
+  /* called when the node goes, in the middle of anything: must not fail */
+  void (*release)(struct fnn_foreign *foreign);
 };
 
 /* Make `output` (which has no history) the result of a custom op on the inputs. Takes `foreign` over on success. */

@@ -111,8 +111,8 @@ static enum fnn_status prepare(struct fnn_call *call, int may_be_laned) {
     if (is_image(call, i, &in->shape)) {
       FNN_TRY(fnn_tensor_laned(in, call->lanes, &ready));
     } else {
-      FNN_TRY(
-          fnn_tensor_settle(in)); /* for good: a view must look at the tensor itself, and others will want rows too */
+      /* for good: a view must look at the tensor itself, and others will want rows too */
+      FNN_TRY(fnn_tensor_settle(in));
       if (in->dtype == type && (call->op->flags & FNN_STRIDED)) continue;
       FNN_TRY(fnn_tensor_dense(in, type, &ready));
     }

@@ -38,9 +38,8 @@ static enum fnn_status infer(struct fnn_call *call) {
 
 struct job {
   const struct fnn_window_kernels *kernels;
-  const struct fnn_lane_kernels
-      *lane_kernels; /* for images in lanes, whose planes are `width` times as large; or NULL */
-  size_t width;
+  const struct fnn_lane_kernels *lane_kernels; /* for images in lanes, or NULL */
+  size_t width;                                /* floats of a pixel */
   struct fnn_window window;
   int whole;
   const float *x, *g;

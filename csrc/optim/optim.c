@@ -62,8 +62,8 @@ enum fnn_status fnn_optim_step(enum fnn_rule rule, struct fnn_tensor *w, struct 
     job.states[job.count] = fnn_floats(states[job.count]);
     states[job.count]->storage->version++;
   }
-  double start = context->profile ? fnn_clock() : 0.0,
-         arrays = 3.0 + 2.0 * job.count; /* w and states are written too */
+  double start = context->profile ? fnn_clock() : 0.0;
+  double arrays = 3.0 + 2.0 * job.count; /* w and states are written too */
   fnn_parallel(context, fnn_tensor_numel(w), GRAIN, piece, &job);
   fnn_profile_add(context, fnn_optim_rules[rule].name, "step", start, 0.0, arrays * 4.0 * (double)fnn_tensor_numel(w));
   w->storage->version++;
