@@ -97,8 +97,7 @@ local function update_covariance(self, steps, moving)
   end
 end
 
--- Widens a coordinate whose standard deviation fell below its least one, if there is one: so a coordinate that is
--- rounded goes on to change (Marty et al. 2023).
+-- Widens a coordinate whose standard deviation fell below its least one, if there is one.
 local function keep_widths(self, least)
   for i, width in pairs(least) do
     local factor = width / (self.sigma * sqrt(self.C[i][i]))

@@ -15,6 +15,7 @@ local CMA = require "fmnistnn.search.samplers.cma"
 local common = require "fmnistnn.search.samplers.common"
 local Generations = require "fmnistnn.search.samplers.generations"
 local Observations = require "fmnistnn.search.samplers.observations"
+local normal = require "fmnistnn.search.samplers.normal"
 local options = require "fmnistnn.nn.options"
 local Random = require "fmnistnn.search.random"
 local space = require "fmnistnn.search.space"
@@ -42,12 +43,13 @@ local function dimensions_of(self)
   return dimensions, table.concat(signature, "\n")
 end
 
--- A coordinate moves on when it is rounded: its least deviation is a fifth of a step.
-local function least_widths(dimensions)
-  local least = {}
+-- The least deviations of coordinates that are rounded: so large that in each generation some trial is likely to leave
+-- its mean's cell in one of them (the margin of Hamano et al. 2022).
+local function least_widths(dimensions, population)
+  local least, reach = {}, normal.quantile(1 - 1 / (2 * #dimensions * population))
   for i, dimension in ipairs(dimensions) do
     local size = space.size(dimension.distribution)
-    if size < math.huge and not dimension.distribution.log then least[i] = 0.2 / size end
+    if size < math.huge and not dimension.distribution.log then least[i] = 0.5 / size / reach end
   end
   return least
 end
@@ -80,7 +82,7 @@ local function rules_of(self)
     start = function(dimensions) return start(dimensions, 1) end,
     size = function(state) return state.cma.population end,
     advance = function(state, members, dimensions)
-      state.cma:tell(population_of(members, dimensions), least_widths(dimensions))
+      state.cma:tell(population_of(members, dimensions), least_widths(dimensions, state.cma.population))
       return state.cma:is_done() and start(dimensions, 2 * state.factor) or state
     end,
   }
@@ -102,10 +104,8 @@ local function is_inside(x)
   return true
 end
 
--- A point of the unit cube. Trials 2k and 2k + 1 lie opposite each other about the mean, which makes the steps of
--- small populations less noisy (mirrored sampling, Brockhoff et al. 2010).
-local function draw(cma, seed, number)
-  local random, sign = Random.new(seed, number // 2, 1), number % 2 == 0 and 1 or -1
+-- A point of the unit cube; `sign` -1 turns it round the mean.
+local function draw(cma, random, sign)
   local x
   for _ = 1, 100 do
     local z = {}
@@ -117,7 +117,14 @@ local function draw(cma, seed, number)
   return x
 end
 
-function CMAES:begin(history, record)
+-- Where a trial's point comes from: trials 2k and 2k + 1 lie opposite each other about the mean, which makes the steps
+-- of small populations less noisy (mirrored sampling, Brockhoff et al. 2010). A trial that is drawn again has its own.
+local function source(self, record, random)
+  if record.system_attributes[attribute] then return random, 1 end
+  return Random.new(self.seed, record.number // 2), record.number % 2 == 0 and 1 or -1
+end
+
+function CMAES:begin(history, record, random)
   if #history.directions > 1 then
     error("CMAES: expected a study of one objective (NSGA2 and TPE take several)", 0)
   end
@@ -127,7 +134,7 @@ function CMAES:begin(history, record)
   for _, dimension in ipairs(dimensions) do dimension.low, dimension.high = space.bounds(dimension.distribution) end
   local state, generation = self.generations:follow(self.observations.list, signature, dimensions)
   local values = {}
-  for i, x in ipairs(draw(state.cma, self.seed, record.number)) do
+  for i, x in ipairs(draw(state.cma, source(self, record, random))) do
     values[dimensions[i].name] = space.from_unit(dimensions[i].distribution, x)
   end
   record.system_attributes[attribute] = generation
