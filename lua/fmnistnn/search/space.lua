@@ -236,18 +236,12 @@ function space.from_unit(d, u)
   return space.from_inner(d, low + u * (high - low))
 end
 
---- All values in order; of a float without a step, `count` of them from end to end, evenly on the inner scale.
-function space.grid(d, count)
+--- All values in order, of a distribution that has finitely many.
+function space.grid(d)
   if d.kind == "categorical" then return d.choices end
-  local list, size = {}, space.size(d)
-  if size == math.huge then
-    local low, high = space.bounds(d)
-    for i = 1, count do
-      list[i] = space.from_inner(d, low + (high - low) * (count == 1 and 0.5 or (i - 1) / (count - 1)))
-    end
-    return list
-  end
-  for i = 1, size do list[i] = on_grid(d, d.low + (i - 1) * d.step) end
+  if space.single(d) then return {d.low} end
+  local list = {}
+  for i = 1, space.size(d) do list[i] = on_grid(d, d.low + (i - 1) * d.step) end
   return list
 end
 
