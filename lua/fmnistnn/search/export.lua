@@ -16,7 +16,7 @@ end
 local function cell(value)
   if value == nil or value == space.null then return "" end
   if type(value) == "table" then value = json.encode(value) end
-  if math.type(value) == "float" then value = ("%.17g"):format(value) end
+  if math.type(value) == "float" and value - value == 0 then value = json.encode(value) end
   value = tostring(value)
   if value:find('[",\r\n]') then value = '"' .. value:gsub('"', '""') .. '"' end
   return value
@@ -40,16 +40,16 @@ local function columns_of(study, records)
   local columns = {{"number", function(record) return record.number end}}
   local function add(heading, get) columns[#columns + 1] = {heading, get} end
   for i in ipairs(study.directions) do
-    local name = study.metric_names[i] or math.tointeger(i - 1)
+    local name = study.metric_names[i] or i - 1
     add(#study.directions == 1 and "value" or "values_" .. name, function(record) return (record.values or {})[i] end)
   end
   add("datetime_start", function(record) return time(record.started) end)
   add("datetime_complete", function(record) return time(record.finished) end)
-  add("duration", function(record) return record.finished and record.finished - (record.started or record.finished) end)
-  for field, prefix in pairs {params = "params_"} do
-    for _, name in ipairs(names_in(records, field)) do
-      add(prefix .. name, function(record) return record[field][name] end)
-    end
+  add("duration", function(record)
+    return record.finished and record.started and record.finished - record.started
+  end)
+  for _, name in ipairs(names_in(records, "params")) do
+    add("params_" .. name, function(record) return record.params[name] end)
   end
   for _, name in ipairs(names_in(records, "user_attributes")) do
     add("user_attrs_" .. name, function(record) return record.user_attributes[name] end)
@@ -88,7 +88,9 @@ end
 
 local function trial(record)
   local intermediate, distributions = json.array(), {}
-  for step, value in pairs(record.intermediate) do intermediate[#intermediate + 1] = json.array {step, number(value)} end
+  for step, value in pairs(record.intermediate) do
+    intermediate[#intermediate + 1] = json.array {step, number(value)}
+  end
   table.sort(intermediate, function(a, b) return a[1] < b[1] end)
   for name, distribution in pairs(record.distributions) do
     distributions[name] = json.decode(space.encode(distribution))

@@ -52,7 +52,6 @@ local function check(who, given)
     {"metric_names", "table", optional = true},
     {"sampler", "table", optional = true},
     {"pruner", "table", optional = true},
-    {"pruned_by", "any", optional = true},
     {"seed", "integer", optional = true},
     {"load_if_exists", "boolean", default = true},
     {"heartbeat", "positive", default = 60},
@@ -68,7 +67,6 @@ local function choose(o, directions)
   local several = #directions > 1
   o.sampler = o.sampler or (several and search.NSGA2 or search.TPE) {seed = o.seed}
   o.pruner = o.pruner or several and no_pruner or search.Median {}
-  o.seed = o.seed or math.tointeger(o.sampler.seed)
 end
 
 --- search.study{...}: the study of this name in a storage; goes on with it when it is there. Options:
@@ -79,9 +77,8 @@ end
 --   metric_names     a list, a name for each objective
 --   sampler          search.TPE{} by default, with several objectives search.NSGA2{}
 --   pruner           search.Median{} by default, with several objectives none
---   pruned_by        the objective that trial:report is about: its name or index (1)
---   seed             what trials draw follows from it and their numbers; by default the sampler's, else it is drawn
---                    with the study
+--   seed             an integer from which, with their numbers, follows what trials draw; by default that of the first
+--                    sampler, which is kept with the study
 --   load_if_exists   true; false: an error when it is there
 --   heartbeat        seconds (60): how often a running trial is said to be alive; after twice as long without that
 --                    it is taken for lost

@@ -4,11 +4,11 @@
 --   study:optimize(function(trial) ... return accuracy end, {trials = 30, workers = 2})
 --   print(study.best.number, study.best.value, study.best.params.lr)
 local Trial = require "fmnistnn.search.trial"
+local best = require "fmnistnn.search.best"
+local core = require "fmnistnn.core"
 local export = require "fmnistnn.search.export"
 local json = require "fmnistnn.json"
 local options = require "fmnistnn.nn.options"
-local pareto = require "fmnistnn.search.pareto"
-local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
 local Study = {}
@@ -16,16 +16,11 @@ Study.__name = "fmnistnn.search.Study"
 
 -- ---- reading ----
 
--- Brings the records up to date: {directions, trials}, what samplers see.
+-- What samplers and pruners see, brought up to date: {directions, metric_names, trials}.
 function Study:history()
-  self.seen = self.seen or {directions = self.directions}
+  self.seen = self.seen or {directions = self.directions, metric_names = self.metric_names}
   self.seen.trials = self.storage:trials(self.id)
   return self.seen
-end
-
--- The same for pruners: they compare what is reported, in the direction of the objective that this is.
-function Study:pruner_history()
-  return {directions = {self.directions[self.pruned_by]}, trials = self:history().trials}
 end
 
 -- A copy of a record for users: `value` is the first of its values, and what was nil is nil.
@@ -53,11 +48,11 @@ local properties = {
   end,
   best = function(self)
     if #self.directions > 1 then error("best: the study has several objectives: see best_trials", 3) end
-    return public(pareto.best(self:history()))
+    return public(best.trial(self:history()))
   end,
   best_trials = function(self)
     local list = {}
-    for i, record in ipairs(pareto.front(self:history())) do list[i] = public(record) end
+    for i, record in ipairs(best.front(self:history())) do list[i] = public(record) end
     return list
   end,
   user_attributes = function(self) return self.storage:study(self.name).user_attributes end,
@@ -124,7 +119,8 @@ local function last_report(self, record)
   return #self.directions == 1 and value == value and value and {value} or nil
 end
 
--- Ends a trial. outcome: {state =, values = or reason =, retries =}. Returns true, or nil and why it could not be ended.
+--- Ends a trial. outcome: {state =, values = or reason =, retries =}. Returns the state that it came to and the reason,
+-- or nil and why it could not be ended.
 function Study:finish(record, outcome)
   local state, reason, values = outcome.state, outcome.reason, nil
   if state == "complete" then
@@ -138,7 +134,7 @@ function Study:finish(record, outcome)
   local done, before = self.storage:finish(record, {
     state = state, values = values, system_attributes = attributes, retries = outcome.retries,
   })
-  if done then return true end
+  if done then return state, reason end
   return nil, ("trial %d is over already: it is %s"):format(record.number, before)
 end
 
@@ -148,13 +144,17 @@ local states = {complete = true, pruned = true, failed = true}
 -- in another state, {state = "pruned"} or {state = "failed", reason = text}. A value that is no number or NaN makes it
 -- a failed one. Returns true, or nil and why when it was over already, as it may be when it was taken for lost.
 function Study:tell(trial, values, given)
-  local o = options.check("tell", given, {{"state", "string", default = "complete"}, {"reason", "string", optional = true}})
+  local o = options.check("tell", given, {
+    {"state", "string", default = "complete"}, {"reason", "string", optional = true},
+  })
   if not states[o.state] then error("tell: state: expected complete, pruned or failed, got " .. o.state, 2) end
   local record = type(trial) == "table" and trial.record
   if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
   if not record then error("tell: expected a trial of the study or its number, got " .. tostring(trial), 2) end
   local reason = o.reason or o.state == "pruned" and type(trial) == "table" and trial.prune_reason or nil
-  return self:finish(record, {state = o.state, values = values, reason = reason})
+  local state, message = self:finish(record, {state = o.state, values = values, reason = reason})
+  if state then return true end
+  return nil, message
 end
 
 -- ---- enqueued trials ----
@@ -188,6 +188,9 @@ end
 
 -- ---- the rest ----
 
+--- The trial of a number, as in study.trials; nil when there is none.
+function Study:trial(number) return public(self:history().trials[number + 1]) end
+
 --- Runs the objective for one trial after the other: optimize.lua.
 function Study:optimize(objective, given) return require "fmnistnn.search.optimize".run(self, objective, given) end
 
@@ -213,7 +216,7 @@ function Study:report(path) return require "fmnistnn.search.page"(self, path) en
 -- ---- making ----
 
 -- A seed for a study that was given none.
-local function any_seed() return (os.time() * 1000003 + require "fmnistnn.core".process_id()) % 2 ^ 31 // 1 | 0 end
+local function any_seed() return (os.time() * 1000003 + core.process_id()) & 0x7fffffff end
 
 local function check_directions(given)
   local list = given.directions or {given.direction or "minimize"}
@@ -235,21 +238,6 @@ local function check_names(given, directions)
   return names
 end
 
-local function index_of(list, value)
-  for i, each in ipairs(list) do
-    if each == value then return i end
-  end
-end
-
--- The objective that reports are about: a name, an index or the first.
-local function check_pruned_by(self, given)
-  local index = math.tointeger(given) or given == nil and 1 or index_of(self.metric_names, given)
-  if not index or not self.directions[index] then
-    error("study: pruned_by: expected one of metric_names or an index, got " .. tostring(given), 4)
-  end
-  return index
-end
-
 -- A folder's name for any study's name.
 local function folder_name(name)
   return (name:gsub("^%.", "%%2e"):gsub("[^%w._%% -]", function(c) return ("%%%02x"):format(c:byte()) end))
@@ -266,7 +254,7 @@ local SEED <const>, NAMES <const> = "fmnistnn:seed", "study:metric_names"
 local function create(given, storage)
   local directions = check_directions(given)
   local names = check_names(given, directions)
-  local attributes = {[SEED] = given.seed or any_seed()}
+  local attributes = {[SEED] = given.seed or math.tointeger(given.sampler.seed) or any_seed()}
   if names[1] then attributes[NAMES] = json.array {table.unpack(names)} end
   return storage:create_study(given.name, directions, attributes)
 end
@@ -288,8 +276,7 @@ function Study.open(given, storage)
     metric_names = type(names) == "table" and names or {}, sampler = given.sampler, pruner = given.pruner,
     heartbeat = given.heartbeat,
   }, Study)
-  self.seed = given.seed or math.tointeger(found.system_attributes[SEED]) or 0
-  self.pruned_by = check_pruned_by(self, given.pruned_by)
+  self.seed = given.seed or math.tointeger(found.system_attributes[SEED]) or math.tointeger(self.sampler.seed) or 0
   self.checkpoints = given.checkpoints or default_folder(self)
   return self
 end
@@ -300,7 +287,5 @@ function Study.make(given, storage)
   if exists and not given.load_if_exists then error(("study: '%s' exists already"):format(given.name), 3) end
   return Study.open(given, storage)
 end
-
-Study.is_finished = rules.is_finished
 
 return Study

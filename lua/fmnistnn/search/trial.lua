@@ -33,10 +33,10 @@ local function keeping_attributes(self, f, ...)
   return table.unpack(result, 1, result.n)
 end
 
--- Draws what the sampler draws together. `attempt`: nil, or how often this was done for the trial before.
-local function begin(self, attempt)
+-- Draws what the sampler draws together. `...`: how often this was done for the trial before, if it was.
+local function begin(self, ...)
   local study, record = self.study, self.record
-  self.random = Random.new(study.seed, rules.origin(record), attempt)
+  self.random = Random.new(study.seed, rules.origin(record), ...)
   self.history = study:history()
   self.relative = keeping_attributes(self, study.sampler.begin, study.sampler, self.history, record, self.random)
 end
@@ -148,9 +148,8 @@ end
 --- Whether the pruner advises to give the trial up, by what was reported so far.
 function Trial:should_prune()
   if self.over then return true end
-  local study = self.study
-  local history = study:pruner_history()
-  local advice, reason = keeping_attributes(self, study.pruner.prune, study.pruner, history, self.record)
+  local pruner = self.study.pruner
+  local advice, reason = keeping_attributes(self, pruner.prune, pruner, self.study:history(), self.record)
   if advice then self.prune_reason = reason end
   return advice
 end

@@ -53,7 +53,8 @@ end
 
 -- What libpq and a server that is going away say.
 local lost = {
-  "no connection", "connection to server", "could not connect", "server closed", "terminating connection", "could not receive data", "could not send data", "SSL connection has been closed", "system is shutting down",
+  "no connection", "connection to server", "could not connect", "server closed", "terminating connection",
+  "could not receive data", "could not send data", "SSL connection has been closed", "system is shutting down",
   "system is starting up", "in recovery mode",
 }
 

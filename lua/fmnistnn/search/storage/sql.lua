@@ -18,6 +18,9 @@ local space = require "fmnistnn.search.space"
 local SQL = {}
 SQL.__index = SQL
 
+--- Other processes see the trials too.
+SQL.is_shared = true
+
 local to_state = {RUNNING = "running", COMPLETE = "complete", PRUNED = "pruned", FAIL = "failed", WAITING = "waiting"}
 local from_state = {}
 for theirs, ours in pairs(to_state) do from_state[ours] = theirs end
@@ -536,7 +539,7 @@ function SQL:lost(study_id, grace, is_dead)
     local records, found = refresh(self, study_id), {}
     local late = {}
     local statement = ([[SELECT t.trial_id FROM trials t JOIN trial_heartbeats h ON h.trial_id = t.trial_id
-      WHERE t.study_id = ? AND t.state = 'RUNNING' AND h.heartbeat < %s]]):format(self.stale(grace))
+      WHERE t.study_id = ? AND t.state = 'RUNNING' AND h.heartbeat < %s]]):format(self:stale(grace))
     for _, row in ipairs(self:run(statement, study_id)) do late[math.tointeger(tonumber(row[1]))] = true end
     for _, record in ipairs(records) do
       local worker = record.state == "running" and record.system_attributes[rules.WORKER]
