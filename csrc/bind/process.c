@@ -16,9 +16,9 @@
 
 #include "bind.h"
 
-static const char *const signal_names[] = {"INT", "TERM", "CHLD", "KILL", NULL};
-static const int signals[] = {SIGINT, SIGTERM, SIGCHLD, SIGKILL};
-enum { HELD = 3 }; /* the first so many can be held */
+static const char *const signal_names[] = {"INT", "TERM", "HUP", "CHLD", "KILL", NULL};
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGKILL};
+enum { HELD = 4 }; /* the first so many can be held */
 
 static int push_errno(lua_State *L) {
   int code = errno; /* pushing may change it */
@@ -84,6 +84,20 @@ static int parent_id(lua_State *L) {
   return 1;
 }
 
+static struct timespec time_at(lua_State *L, int at) {
+  double seconds = luaL_checknumber(L, at);
+  struct timespec time = {.tv_sec = (time_t)seconds};
+  time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+  return time;
+}
+
+/* sleep(seconds): or shorter, when a signal is handled meanwhile */
+static int process_sleep(lua_State *L) {
+  struct timespec time = time_at(L, 1);
+  nanosleep(&time, NULL);
+  return 0;
+}
+
 static int set_mask(lua_State *L, const char *who, int how) {
   sigset_t set;
   sigemptyset(&set);
@@ -101,9 +115,7 @@ static int release_signals(lua_State *L) { return set_mask(L, "release_signals",
 /* next_signal(seconds): the name of the next held signal that arrives within that time, or nil. One that this process was told to
  * ignore before it began, as a shell does for jobs in the background, is passed over. */
 static int next_signal(lua_State *L) {
-  double seconds = luaL_checknumber(L, 1);
-  struct timespec time = {.tv_sec = (time_t)seconds};
-  time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+  struct timespec time = time_at(L, 1);
   sigset_t held, wanted;
   pthread_sigmask(SIG_BLOCK, NULL, &held);
   sigemptyset(&wanted);
@@ -189,16 +201,11 @@ static int make_folder(lua_State *L) {
 }
 
 void fnn_open_process(lua_State *L) {
-  static const luaL_Reg functions[] = {{"fork", process_fork},
-                                       {"wait", process_wait},
-                                       {"kill", process_kill},
-                                       {"leave", process_leave},
-                                       {"parent_id", parent_id},
-                                       {"hold_signals", hold_signals},
-                                       {"release_signals", release_signals},
-                                       {"next_signal", next_signal},
-                                       {"defer_interrupt", defer_interrupt},
-                                       {"make_folder", make_folder},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fork", process_fork},         {"wait", process_wait},
+                                       {"kill", process_kill},         {"leave", process_leave},
+                                       {"parent_id", parent_id},       {"sleep", process_sleep},
+                                       {"hold_signals", hold_signals}, {"release_signals", release_signals},
+                                       {"next_signal", next_signal},   {"defer_interrupt", defer_interrupt},
+                                       {"make_folder", make_folder},   {NULL, NULL}};
   fnn_register(L, functions);
 }

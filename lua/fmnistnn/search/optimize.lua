@@ -148,7 +148,7 @@ function optimize.loop(study, objective, o, hooks)
       call_back(study, o, record)
       check_failures(o, failures, reason)
     elseif hooks.waits and optimize.others_run(study) then
-      core.next_signal(0.5)
+      core.sleep(0.5)
     else
       return
     end

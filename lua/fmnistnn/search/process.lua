@@ -10,12 +10,14 @@ local function read(path)
   return line
 end
 
--- When a process began, in the kernel's ticks; nil when there is none, or no way to know.
+-- When a process began, in the kernel's ticks; nil when there is none, when it is dead and only not yet buried by its
+-- parent, or when there is no way to know.
 local function began(id)
   local line = read(("/proc/%s/stat"):format(id))
   local fields = line and line:match(".*%)(.*)") -- the second field is a name in brackets, which may have some itself
+  if not fields or fields:find("^ [ZX]") then return nil end
   local count = 2
-  for field in (fields or ""):gmatch("%S+") do
+  for field in fields:gmatch("%S+") do
     count = count + 1
     if count == 22 then return field end
   end

@@ -2,7 +2,6 @@
 -- that ends.
 local best = require "fmnistnn.search.best"
 local core = require "fmnistnn.core"
-local json = require "fmnistnn.json"
 local rules = require "fmnistnn.search.storage.rules"
 
 local View = {}
@@ -43,24 +42,25 @@ local function numbers(values)
   return table.concat(text, ", ")
 end
 
+-- How many trials there are, by state, and finished.
+local function count_states(history)
+  local count = {running = 0, waiting = 0, complete = 0, pruned = 0, failed = 0, finished = 0}
+  for _, record in ipairs(history.trials) do
+    count[record.state] = count[record.state] + 1
+    if rules.is_finished(record) then count.finished = count.finished + 1 end
+    if record.system_attributes.failed_trial then count.failed = count.failed - 1 end -- it has another attempt
+  end
+  return count
+end
+
 --- View.new(study, limit): of a search that goes on until so many trials have begun, if `limit` is not nil.
 function View.new(study, limit)
   local self = setmetatable({study = study, limit = limit, width = core.terminal(), started = core.now()}, View)
   self.told = {} -- trials that were over before, or that have been told of
   local history = study:history()
   for _, record in ipairs(history.trials) do self.told[record.number] = rules.is_finished(record) or nil end
-  self.before = self:count(history).finished
+  self.before = count_states(history).finished
   return self
-end
-
---- How many trials there are: by state, finished, and `begun` as the limit counts them.
-function View:count(history)
-  local count = {running = 0, waiting = 0, complete = 0, pruned = 0, failed = 0, finished = 0}
-  for _, record in ipairs(history.trials) do
-    count[record.state] = count[record.state] + 1
-    if rules.is_finished(record) then count.finished = count.finished + 1 end
-  end
-  return count
 end
 
 -- "best 0.8812 (trial 7)", or the size of the front.
@@ -71,7 +71,7 @@ local function best_text(history)
 end
 
 function View:line(history)
-  local count = self:count(history)
+  local count = count_states(history)
   local begun = rules.begun(history.trials)
   local done = count.finished - self.before
   local left = self.limit and done > 0 and (self.limit - begun + count.running) * (core.now() - self.started) / done
@@ -89,6 +89,17 @@ local function cut(text, width)
   return stop and text:sub(1, stop - 1) or text
 end
 
+-- "filters 24, lr 0.003075"
+local function parameters(record)
+  local parts = {}
+  for name, value in pairs(record.params) do
+    if math.type(value) == "float" then value = ("%.4g"):format(value) end
+    parts[#parts + 1] = name .. " " .. tostring(value)
+  end
+  table.sort(parts)
+  return table.concat(parts, ", ")
+end
+
 local function first_line(text) return (tostring(text):match("[^\n]*")) end
 
 -- What a trial came to.
@@ -99,7 +110,7 @@ local function event(history, record)
   if record.values then what = what .. " " .. numbers(record.values) end
   local reason = system.fail_reason or system.prune_reason
   if reason then what = what .. " (" .. first_line(reason) .. ")" end
-  return ("trial %d %s  %s  %s  %s\n"):format(record.number, what, duration(seconds), json.encode(record.params),
+  return ("trial %d %s  %s  %s  %s\n"):format(record.number, what, duration(seconds), parameters(record),
     best_text(history))
 end
 

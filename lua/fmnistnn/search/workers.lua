@@ -43,7 +43,7 @@ end
 -- ---- beside a search in one process ----
 
 local function keep_heartbeat(study, o, parent, name)
-  core.hold_signals("INT", "TERM")
+  core.hold_signals("INT", "TERM", "HUP") -- they are for the process beside this one
   while true do
     local signal = core.next_signal(study.heartbeat)
     if signal == "TERM" then
@@ -62,7 +62,7 @@ function workers.beside(study, o)
   local id = spawn(function() return keep_heartbeat(study, o, parent, name) end)
   return setmetatable({}, {__close = function()
     core.kill(id, "TERM")
-    while not core.wait(id) do core.next_signal(0.005) end
+    while not core.wait(id) do core.sleep(0.005) end
   end})
 end
 
@@ -127,7 +127,7 @@ function Supervisor:stop_now(reason)
   self.leaving = true
   self:tell_all "KILL"
   for id, name in pairs(self.children) do
-    while not core.wait(id) do core.next_signal(0.005) end
+    while not core.wait(id) do core.sleep(0.005) end
     put_back(self.study, name, reason, math.huge)
   end
   self.children = {}

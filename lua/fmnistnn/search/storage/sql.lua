@@ -128,7 +128,7 @@ local function transact(self, begin, f)
     if not self:is_lost(result[2]) or core.now() - started > PATIENCE then error(result[2], 0) end
     pcall(self.disconnect, self)
     self.connection, again = nil, true
-    core.next_signal(0.5)
+    core.sleep(0.5)
   end
 end
 

@@ -107,7 +107,7 @@ local function use_log(self)
     local done, mode = pcall(self.value, self, "PRAGMA journal_mode = WAL")
     if done and mode == "wal" then return end
     if i == 100 then error(mode, 0) end
-    core.next_signal(0.05)
+    core.sleep(0.05)
   end
 end
 
