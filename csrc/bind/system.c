@@ -189,6 +189,15 @@ static int resolve(lua_State *L) {
   return 2;
 }
 
+/* file_size(path): in bytes, without opening it, which would end this process's locks on it when it is closed; nil when there is
+ * no such file */
+static int file_size(lua_State *L) {
+  struct stat status;
+  if (stat(luaL_checkstring(L, 1), &status) != 0) return 0;
+  lua_pushinteger(L, (lua_Integer)status.st_size);
+  return 1;
+}
+
 static int info(lua_State *L) {
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, FNN_VERSION);
@@ -218,6 +227,7 @@ void fnn_open_system(lua_State *L) {
                                        {"interrupted", interrupted},
                                        {"process_id", process_id},
                                        {"resolve", resolve},
+                                       {"file_size", file_size},
                                        {"info", info},
                                        {NULL, NULL}};
   fnn_register(L, functions);

@@ -293,10 +293,12 @@ local function read_parts(self, cache, ids)
   end
 end
 
--- A row of trials into its record, emptied for the parts.
+-- A row of trials into its record. Returns the id if the parts are to be read, for which the record is emptied: what
+-- waits has not changed while it still waits.
 local function read_row(cache, study_id, row)
   local id, number = math.tointeger(tonumber(row[1])), math.tointeger(tonumber(row[2]))
   local record = cache.by_id[id] or {id = id, study_id = study_id, number = number}
+  if record.state == "waiting" and row[3] == "WAITING" then return nil end
   cache.by_id[id], cache.records[number + 1] = record, record
   cache.open[id] = (row[3] == "RUNNING" or row[3] == "WAITING") or nil
   cache.last = math.max(cache.last, id)

@@ -78,7 +78,10 @@ end
 -- Raises when the file is not whole, or not of a search; writes nothing. Returns "empty" or "ours".
 local function examine(self)
   local state = self:value "PRAGMA quick_check(1)"
-  if state ~= "ok" then self:fail("database disk image is malformed (%s)", state) end
+  if state ~= "ok" then self:fail("malformed: %s", state) end
+  if core.file_size(self.path) % self:value "PRAGMA page_size" ~= 0 then
+    self:fail "malformed: the last page is not whole"
+  end
   local kind, message = schema.recognize(found_tables(self))
   if not kind then self:fail("%s", message) end
   if kind == "ours" then
