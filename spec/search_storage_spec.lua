@@ -88,7 +88,8 @@ for _, kind in ipairs {"memory", "sqlite", "postgresql"} do
       assert.is_true(storage:set_trial_attribute(record, "user", "u", "text"))
       assert.is_true(storage:set_trial_attribute(record, "system", "constraints:b", 2.0))
       storage:set_trial_attribute(record, "system", "constraints:a", -1.0)
-      assert.is_true(storage:finish(record, {state = "complete", values = {-0.0, math.huge}, system_attributes = {y = 1}}))
+      local values = {-0.0, math.huge}
+      assert.is_true(storage:finish(record, {state = "complete", values = values, system_attributes = {y = 1}}))
 
       local read = again():trials(id)[1]
       assert.are.same({"complete", 0, x, 7, "integer"}, {read.state, read.number, read.params.x, read.params.n,
@@ -130,8 +131,8 @@ for _, kind in ipairs {"memory", "sqlite", "postgresql"} do
       assert.is_false(storage:set_parameter(seen, "y", 0.5, half))
       assert.is_false(storage:set_trial_attribute(seen, "user", "u", 1))
       local read = again():trials(id)[1]
-      assert.are.same({{x = 0.5}, {[1] = 0.25}, {0.25, 0.5}, {}, finished}, {read.params, read.intermediate, read.values,
-        read.user_attributes, read.finished})
+      assert.are.same({{x = 0.5}, {[1] = 0.25}, {0.25, 0.5}, {}, finished},
+        {read.params, read.intermediate, read.values, read.user_attributes, read.finished})
     end)
 
     test("claims what waits, in order, and counts what has begun", function()

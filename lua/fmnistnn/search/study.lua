@@ -132,7 +132,8 @@ function Study:finish(record, outcome)
   local attributes = {}
   if reason then attributes[state == "pruned" and "prune_reason" or "fail_reason"] = reason end
   local done, before = self.storage:finish(record, {
-    state = state, values = values, system_attributes = attributes, retries = outcome.retries,
+    state = state, values = values, system_attributes = attributes,
+    retries = state == "failed" and outcome.retries or nil,
   })
   if done then return state, reason end
   return nil, ("trial %d is over already: it is %s"):format(record.number, before)
