@@ -311,14 +311,13 @@ describe("optimize", function()
   end)
 
   it("tries failed trials again", function()
-    local study, seen = new(), {}
+    local study, seen = new {checkpoints = folder .. "/again"}, {}
     optimize(study, function(trial)
       local x = trial:float("x", 0, 1)
       seen[#seen + 1] = {x, trial.seed, trial:checkpoint_path():match "(%d+)/checkpoint"}
       if trial.number < 2 then error "once more" end
       return x
     end, {trials = 2, retries = 2})
-    process.run "rm -rf checkpoints"
     assert.are.same({"failed", "failed", "complete", "complete"}, states(study))
     assert.are.same(seen[1], seen[2])
     assert.are.same(seen[1], seen[3])
