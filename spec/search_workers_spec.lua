@@ -35,8 +35,10 @@ local function place(given)
   return at
 end
 
+-- The trials as the database has them, not as they were read before.
 local function study_at(at)
-  local study = assert(search.load_study {name = "s", storage = at.url})
+  count = count + 1
+  local study = assert(search.load_study {name = "s", storage = (at.url:gsub("^%a+", "%0+" .. count))})
   local trials = study.trials
   study.storage:disconnect()
   return trials
@@ -207,8 +209,8 @@ describe("workers", function()
         seen[number] = what
       end
     end
-    process.wait(function() return not is_there(id) or #finished(at) >= trials end)
-    process.wait(function() return process.run(at.command) == 0 end)
+    if is_there(id) then core.kill(id, "KILL") end
+    assert.are.equal(0, (process.run(at.command)))
     check_complete(at, trials)
     local after = finished(at)
     for number, what in pairs(seen) do assert.are.equal(what, after[number]) end
@@ -225,6 +227,25 @@ describe("workers", function()
   test("lose nothing that is over, killed 100 times, in PostgreSQL #long", function()
     if not server then return pending "PostgreSQL is not installed" end
     torment(place {trials = 250, workers = 3, step = 0.02, url = server:database "torment"}, 100, 250)
+  end)
+
+  test("tell of a full disk, and lose nothing", function()
+    local disk = folder .. "/disk"
+    os.execute("mkdir " .. disk)
+    if process.run("mount -t tmpfs -o size=400k tmpfs " .. disk) ~= 0 then return pending "mounting is not allowed" end
+    local at = place {trials = 300, workers = 2, step = 0, url = ("sqlite:///%s/s.db"):format(disk)}
+    local code, _, err = process.run(at.command)
+    local before = finished(at)
+    process.run(("mount -o remount,size=40m %s"):format(disk))
+    local again, _, trouble = process.run(at.command)
+    local after = finished(at)
+    local ok, message = pcall(check_complete, at, 300)
+    process.run("umount " .. disk)
+    assert(code == 1 and err:find("is full", 1, true), err)
+    assert(again == 0, trouble)
+    assert(next(before))
+    for number, what in pairs(before) do assert.are.equal(what, after[number]) end
+    assert(ok, message)
   end)
 
   test("wait for a server that is away", function()

@@ -60,6 +60,7 @@
 ---@field report fmnistnn.report Results as text.
 ---@field json fmnistnn.json JSON.
 ---@field safetensors fmnistnn.safetensors Files of tensors.
+---@field search fmnistnn.search Hyperparameter search.
 local fnn = {}
 
 ---@type fmnistnn.Tensor

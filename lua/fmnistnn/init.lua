@@ -51,6 +51,7 @@ local parts = {
   Trainer = "fmnistnn.trainer",
   custom = "fmnistnn.custom",
   write_file = "fmnistnn.write_file",
+  search = "fmnistnn.search",
 }
 
 return setmetatable(fnn, {

@@ -4,7 +4,9 @@ local process = require "spec.support.process"
 local postgres = {}
 
 -- The newest version's programs, where Debian puts them.
-local function programs() return process.output("ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1"):match "[^\n]+" end
+local function programs()
+  return process.output("ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1"):match "[^\n]+"
+end
 
 --- Whether there are a server and a client library.
 function postgres.is_there() return programs() ~= nil and (pcall(require, "luasql.postgres")) end
@@ -28,7 +30,8 @@ function postgres.start()
   local folder = process.output "mktemp -d /tmp/fmnistnn.XXXXXX":match "[^\n]+"
   local self = setmetatable({folder = folder, programs = programs()}, Server)
   os.execute("chmod 777 " .. folder)
-  run(("cd / && %s -D %s/data -A trust -U search -E UTF8 --no-sync"):format(as_user(self.programs .. "/initdb"), folder))
+  local initdb = as_user(self.programs .. "/initdb")
+  run(("cd / && %s -D %s/data -A trust -U search -E UTF8 --no-sync"):format(initdb, folder))
   self.url = ("postgresql://search@/postgres?host=%s"):format(folder)
   self:up()
   return self

@@ -90,7 +90,7 @@ function search.study(given)
   local storage = storages.open(o.storage)
   local found = storage:study(o.name)
   choose(o, found and found.directions or o.directions or {o.direction})
-  return Study.make(o, storage)
+  return Study._make(o, storage)
 end
 
 --- search.load_study{name, storage, ...}: as search.study, of one that exists; else nil and a message.
@@ -100,7 +100,7 @@ function search.load_study(given)
   local found = storage:study(o.name)
   if not found then return nil, ("there is no study '%s' in %s"):format(o.name, storage.name) end
   choose(o, found.directions)
-  return Study.open(o, storage)
+  return Study._open(o, storage)
 end
 
 --- search.studies(storage): the names of the studies in a storage, the oldest first.
@@ -121,6 +121,6 @@ function search.delete_study(given)
 end
 
 --- Ends the trial that runs as a pruned one: in the objective of study:optimize.
-function search.prune() error(Trial.pruned, 0) end
+function search.prune() error(Trial._pruned, 0) end
 
 return search

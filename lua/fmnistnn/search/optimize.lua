@@ -57,13 +57,18 @@ function optimize.give_up_lost(study, o)
   if o.looked and core.now() - o.looked < LOOK then return end
   o.looked = core.now()
   for _, record in ipairs(study.storage:lost(study.id, 2 * study.heartbeat, process.is_gone)) do
-    study:finish(record, {state = "failed", reason = "the worker was lost", retries = o.restarts})
+    study:_finish(record, {state = "failed", reason = "the worker was lost", retries = o.restarts})
   end
 end
 
 -- ---- one trial ----
 
 local function is_interrupt(message) return type(message) == "string" and message:find "interrupted!$" ~= nil end
+
+-- Whether the storage raised it, as it does when the disk is full: that is not the trial's fault.
+local function is_of_storage(study, message)
+  return type(message) == "string" and message:find(("search: %s: "):format(study.storage.name), 1, true) == 1
+end
 
 local function traced(message)
   if type(message) == "table" or is_interrupt(message) then return message end
@@ -91,9 +96,9 @@ end
 local function call_without_duplicates(objective, trial, o)
   local ok, result = call(objective, trial)
   for attempt = 1, REDRAWS do
-    if result ~= Trial.duplicate or o.duplicates ~= "redraw" then break end
+    if result ~= Trial._duplicate or o.duplicates ~= "redraw" then break end
     if attempt == REDRAWS then trial.earlier = nil end
-    trial:redraw(attempt)
+    trial:_redraw(attempt)
     ok, result = call(objective, trial)
   end
   return ok, result
@@ -101,25 +106,32 @@ end
 
 local function outcome_of(trial, ok, result, o)
   if ok then return {state = "complete", values = result, retries = o.retries} end
-  if result == Trial.pruned then return {state = "pruned", reason = trial.prune_reason} end
-  if result == Trial.duplicate then
+  if result == Trial._pruned then return {state = "pruned", reason = trial.prune_reason} end
+  if result == Trial._duplicate then
     local earlier = trial.duplicate_of
     trial.study.storage:set_trial_attribute(trial.record, "system", "fmnistnn:duplicate_of", earlier.number)
     return {state = earlier.state, values = earlier.values}
   end
   if is_interrupt(result) then return {state = "failed", reason = "interrupted", retries = math.huge} end
+  if is_of_storage(trial.study, result) then return {state = "failed", reason = result, retries = o.restarts} end
   return {state = "failed", reason = tostring(result), retries = o.retries}
+end
+
+-- Whether what an objective raised ends the search.
+local function ends_all(study, o, raised)
+  if raised == Trial._pruned or raised == Trial._duplicate then return false end
+  return not o.catch or is_interrupt(raised) or is_of_storage(study, raised)
 end
 
 -- Runs one trial. Returns its state and the reason; raises what must end the search.
 local function run_trial(study, objective, o, record)
-  local trial = Trial.new(study, record)
+  local trial = Trial._new(study, record)
   local is_given = record.system_attributes.fixed_params or #rules.attempts(record) > 0
   if o.duplicates == "reuse" or o.duplicates == "redraw" and not is_given then trial.earlier = by_parameters(study) end
   local ok, result = call_without_duplicates(objective, trial, o)
-  local state, reason = study:finish(record, outcome_of(trial, ok, result, o))
+  local state, reason = study:_finish(record, outcome_of(trial, ok, result, o))
   if not state and o.progress then io.stderr:write(reason, "\n") end
-  if not ok and type(result) == "string" and (is_interrupt(result) or not o.catch) then error(result, 0) end
+  if not ok and ends_all(study, o, result) then error(result, 0) end
   return state, reason
 end
 

@@ -65,7 +65,7 @@ function Study:__index(key)
 end
 
 -- Raises unless a parameter of this name can have the distribution, after what it had in earlier trials.
-function Study:check_distribution(name, distribution)
+function Study:_check_distribution(name, distribution)
   if not space.is_distribution(distribution) then
     error(("suggest: %s: expected a distribution, got %s"):format(name, type(distribution)), 3)
   end
@@ -86,7 +86,7 @@ end
 --- A new trial, or the first that was enqueued, as one that runs. space: draws these parameters now, {name =
 -- distribution or list of choices}; they are in trial.params.
 function Study:ask(given)
-  local trial = Trial.new(self, self.storage:start_trial(self.id, {}))
+  local trial = Trial._new(self, self.storage:start_trial(self.id, {}))
   if given ~= nil then trial:draw(given) end
   return trial
 end
@@ -121,7 +121,7 @@ end
 
 --- Ends a trial. outcome: {state =, values = or reason =, retries =}. Returns the state that it came to and the reason,
 -- or nil and why it could not be ended.
-function Study:finish(record, outcome)
+function Study:_finish(record, outcome)
   local state, reason, values = outcome.state, outcome.reason, nil
   if state == "complete" then
     values, reason = check_values(self, outcome.values)
@@ -153,7 +153,7 @@ function Study:tell(trial, values, given)
   if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
   if not record then error("tell: expected a trial of the study or its number, got " .. tostring(trial), 2) end
   local reason = o.reason or o.state == "pruned" and type(trial) == "table" and trial.prune_reason or nil
-  local state, message = self:finish(record, {state = o.state, values = values, reason = reason})
+  local state, message = self:_finish(record, {state = o.state, values = values, reason = reason})
   if state then return true end
   return nil, message
 end
@@ -268,7 +268,7 @@ local function check_same(given, found)
 end
 
 --- The study of checked options, which must exist in its storage.
-function Study.open(given, storage)
+function Study._open(given, storage)
   local found = storage:study(given.name)
   check_same(given, found)
   local names = found.system_attributes[NAMES]
@@ -283,10 +283,10 @@ function Study.open(given, storage)
 end
 
 --- The study of checked options, made when there is none.
-function Study.make(given, storage)
+function Study._make(given, storage)
   local exists = storage:study(given.name) or not create(given, storage)
   if exists and not given.load_if_exists then error(("study: '%s' exists already"):format(given.name), 3) end
-  return Study.open(given, storage)
+  return Study._open(given, storage)
 end
 
 return Study

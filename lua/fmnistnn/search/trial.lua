@@ -16,9 +16,9 @@ Trial.__name = "fmnistnn.search.Trial"
 local function mark(text) return setmetatable({}, {__tostring = function() return text end}) end
 
 --- Raised by search.prune().
-Trial.pruned = mark "the trial was pruned (search.prune is for functions that study:optimize runs)"
+Trial._pruned = mark "the trial was pruned (search.prune is for functions that study:optimize runs)"
 --- Raised when the parameters turn out to be those of an earlier trial, which is then in trial.duplicate_of.
-Trial.duplicate = mark "the trial has the parameters of an earlier one"
+Trial._duplicate = mark "the trial has the parameters of an earlier one"
 
 -- ---- making ----
 
@@ -42,7 +42,7 @@ local function begin(self, ...)
 end
 
 --- A running record as a trial of a study.
-function Trial.new(study, record)
+function Trial._new(study, record)
   local self = setmetatable({study = study, record = record, number = record.number}, Trial)
   -- fits in 31 bits, so that an epoch may be added to it
   self.seed = Random.new(study.seed, rules.origin(record), -1):bits() >> 33
@@ -51,7 +51,7 @@ function Trial.new(study, record)
 end
 
 --- Forgets the parameters, to draw them anew, for the nth time.
-function Trial:redraw(attempt)
+function Trial:_redraw(attempt)
   self.study.storage:forget_parameters(self.record)
   begin(self, attempt)
 end
@@ -87,14 +87,14 @@ function Trial:suggest(name, distribution)
     error("suggest: name: expected a string, got " .. tostring(name), 2)
   end
   local record = self.record
-  self.study:check_distribution(name, distribution)
+  self.study:_check_distribution(name, distribution)
   local value = record.params[name]
   if value == nil then
     value = draw(self, name, distribution)
     self.study.storage:set_parameter(record, name, value, distribution)
     record.params[name], record.distributions[name] = value, distribution
     self.duplicate_of = self.earlier and self.earlier[json.encode(record.params)]
-    if self.duplicate_of then error(Trial.duplicate, 0) end
+    if self.duplicate_of then error(Trial._duplicate, 0) end
   elseif not space.compatible(record.distributions[name], distribution) then
     error(("%s: the trial has this parameter already, of another kind"):format(name), 2)
   end

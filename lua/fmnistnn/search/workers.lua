@@ -33,7 +33,7 @@ local function put_back(study, name, reason, restarts)
   local count = 0
   for _, record in ipairs(study.storage:trials(study.id)) do
     if record.state == "running" and record.system_attributes[rules.WORKER] == name then
-      study:finish(record, {state = "failed", reason = reason, retries = restarts})
+      study:_finish(record, {state = "failed", reason = reason, retries = restarts})
       count = count + 1
     end
   end

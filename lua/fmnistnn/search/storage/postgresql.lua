@@ -31,7 +31,7 @@ end
 function PostgreSQL:connect()
   self.client = self.client or load_client(self)
   local connection, message = self.client:connect(self.url)
-  if not connection then self:fail("no connection (%s)", (message:gsub("%s+$", ""))) end
+  if not connection then self:fail("no connection (%s)", self.tidy(message)) end
   self.connection = connection
   self:run "SET standard_conforming_strings = on"
   self:run "SET client_encoding = 'UTF8'"

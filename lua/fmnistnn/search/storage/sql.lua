@@ -62,13 +62,13 @@ local function fill(self, statement, ...)
   end))
 end
 
--- A message without the client library's own beginning and end.
-local function tidy(message) return (tostring(message):gsub("^LuaSQL: ", ""):gsub("%s+$", "")) end
+--- A message without the client library's own beginning and end.
+function SQL.tidy(message) return (tostring(message):gsub("^LuaSQL: ", ""):gsub("%s+$", "")) end
 
 --- Does a statement: how many rows it changed, or its rows as a list of lists.
 function SQL:run(statement, ...)
   local result, message = self.connection:execute(fill(self, statement, ...))
-  if not result then self:fail("%s", tidy(message)) end
+  if not result then self:fail("%s", SQL.tidy(message)) end
   if type(result) == "number" then return result end
   local rows = {}
   local row, trouble = result:fetch({}, "n")
@@ -77,7 +77,7 @@ function SQL:run(statement, ...)
     row, trouble = result:fetch({}, "n")
   end
   result:close()
-  if trouble then self:fail("%s", tidy(trouble)) end
+  if trouble then self:fail("%s", SQL.tidy(trouble)) end
   return rows
 end
 

@@ -32,7 +32,7 @@ end
 function SQLite:connect()
   self.client = self.client or load_client(self)
   local connection, message = self.client:connect(self.path)
-  if not connection then self:fail("cannot be opened (%s)", message) end
+  if not connection then self:fail("%s", self.tidy(message)) end
   self.connection = connection
   self:run(("PRAGMA busy_timeout = %d"):format(WAIT * 1000))
   self:run "PRAGMA synchronous = NORMAL"
