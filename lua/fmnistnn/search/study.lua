@@ -16,12 +16,15 @@ Study.__name = "fmnistnn.search.Study"
 
 -- ---- reading ----
 
--- What samplers and pruners see, brought up to date: {directions, metric_names, trials}.
-function Study:history()
-  self.seen = self.seen or {directions = self.directions, metric_names = self.metric_names}
-  self.seen.trials = self.storage:trials(self.id)
-  return self.seen
+local function with_trials(self, trials)
+  return {directions = self.directions, metric_names = self.metric_names, trials = trials}
 end
+
+--- What samplers and pruners see, brought up to date: {directions, metric_names, trials}.
+function Study:history() return with_trials(self, self.storage:trials(self.id)) end
+
+-- The same as it was read last.
+function Study:_known_history() return with_trials(self, self.storage:known(self.id)) end
 
 -- A copy of a record for users: `value` is the first of its values, and what was nil is nil.
 local function public(record)
@@ -72,7 +75,7 @@ function Study:_check_distribution(name, distribution)
   local known = self.distributions[name]
   if known == distribution then return end
   if not known then
-    for _, record in ipairs(self.storage:trials(self.id)) do known = known or record.distributions[name] end
+    for _, record in ipairs(self.storage:known(self.id)) do known = known or record.distributions[name] end
     self.distributions[name] = known or distribution
   end
   if known and not space.compatible(known, distribution) then

@@ -37,7 +37,7 @@ end
 local function begin(self, ...)
   local study, record = self.study, self.record
   self.random = Random.new(study.seed, rules.origin(record), ...)
-  self.history = study:history()
+  self.history = study:_known_history()
   self.relative = keeping_attributes(self, study.sampler.begin, study.sampler, self.history, record, self.random)
 end
 

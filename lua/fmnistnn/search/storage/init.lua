@@ -8,6 +8,7 @@
 --   delete_study(id)
 --   set_study_attribute(id, kind, key, value)   kind: "user" or "system"
 --   trials(id)                                  all records, by number: number n stands at n + 1
+--   known(id)                                   the same as they were read last, or begun by this process
 --   create_trial(id, template)                  a new record with the template's state, params ...
 --   start_trial(id, {limit, worker})            the first trial that waits, or a new one, now running; nil when as
 --                                               many as `limit` have begun. worker: the process that it runs in

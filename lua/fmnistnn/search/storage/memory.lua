@@ -52,6 +52,8 @@ end
 
 function Memory:trials(id) return self.records[id] or error("search: the study was deleted", 0) end
 
+Memory.known = Memory.trials
+
 local function copy(map)
   local result = {}
   for key, value in pairs(map or {}) do result[key] = value end

@@ -107,9 +107,9 @@ end
 
 local function attempt(self, begin, f, again)
   self:open()
-  begin(self)
+  if begin then begin(self) end
   local result = table.pack(f(again))
-  self:run "COMMIT"
+  if begin then self:run "COMMIT" end
   return table.unpack(result, 1, result.n)
 end
 
@@ -136,10 +136,8 @@ end
 -- more, with `again` true: what f did the first time may have been lost or not.
 function SQL:writing(f) return transact(self, self.begin, f) end
 
---- f() as a transaction that only reads.
-function SQL:reading(f)
-  return transact(self, function() self:run "BEGIN" end, f)
-end
+--- The same without a transaction around it: for a single statement, which is one by itself, and for what only reads.
+function SQL:alone(f) return transact(self, nil, f) end
 
 -- ---- studies ----
 
@@ -176,11 +174,11 @@ local function studies(self, condition, ...)
 end
 
 function SQL:studies()
-  return self:reading(function() return studies(self, "ORDER BY study_id") end)
+  return self:alone(function() return studies(self, "ORDER BY study_id") end)
 end
 
 function SQL:study(name)
-  return self:reading(function() return studies(self, "WHERE study_name = ?", name)[1] end)
+  return self:alone(function() return studies(self, "WHERE study_name = ?", name)[1] end)
 end
 
 function SQL:create_study(name, directions, system_attributes)
@@ -217,7 +215,7 @@ function SQL:delete_study(id)
   self.caches[id] = nil
 end
 
---- Writes an attribute in the transaction that is under way. owner: "study" or "trial"; kind: "user" or "system".
+--- Writes an attribute. owner: "study" or "trial"; kind: "user" or "system".
 function SQL:put(owner, kind, id, key, value)
   local statement = [[INSERT INTO %s_%s_attributes (%s_id, key, value_json) VALUES (?, ?, ?)
     ON CONFLICT (%s_id, key) DO UPDATE SET value_json = excluded.value_json]]
@@ -225,11 +223,12 @@ function SQL:put(owner, kind, id, key, value)
 end
 
 function SQL:set_study_attribute(id, kind, key, value)
-  self:writing(function() self:put("study", kind, id, key, value) end)
+  self:alone(function() self:put("study", kind, id, key, value) end)
 end
 
 -- ---- reading trials ----
 
+-- Records by number and by id; the ids of those that are open, not over yet; the last id.
 local function new_cache() return {records = {}, by_id = {}, open = {}, last = 0} end
 
 -- Calls visit(list of ids as it stands in a statement) for so many at a time.
@@ -309,7 +308,8 @@ local function read_row(cache, study_id, row)
   return id
 end
 
--- Brings the records of a study up to date, within a transaction.
+-- Brings the records of a study up to date. A trial's row comes first: when it says that the trial is over, so are its
+-- parts.
 local function refresh(self, study_id)
   local cache = self.caches[study_id] or new_cache()
   self.caches[study_id] = cache
@@ -330,8 +330,10 @@ local function refresh(self, study_id)
 end
 
 function SQL:trials(id)
-  return self:reading(function() return refresh(self, id) end)
+  return self:alone(function() return refresh(self, id) end)
 end
+
+function SQL:known(id) return self.caches[id] and self.caches[id].records or self:trials(id) end
 
 -- ---- writing trials ----
 
@@ -383,15 +385,14 @@ local function put_values(self, id, values)
   end
 end
 
--- A new trial, within a transaction that holds the study's lock.
+-- A new trial, within a transaction that holds the study's lock and has read all others.
 local function create(self, study_id, template)
-  local last = self:value("SELECT number FROM trials WHERE study_id = ? ORDER BY trial_id DESC LIMIT 1", study_id)
   local state = from_state[template.state]
   local started = template.state ~= "waiting" and self.now or "NULL"
   local finished = rules.is_finished(template) and self.now or "NULL"
   local statement = [[INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete)
     VALUES (?, ?, ?, %s, %s)]]
-  local number = last and math.tointeger(tonumber(last)) + 1 or 0
+  local number = #self.caches[study_id].records
   local id = self:insert("trial_id", statement:format(started, finished), number, study_id, state)
   local states = ("'%s'"):format(state)
   for name, value in pairs(template.params or {}) do
@@ -413,6 +414,7 @@ end
 function SQL:create_trial(study_id, template)
   return self:writing(function()
     self:lock(study_id)
+    refresh(self, study_id)
     return reread(self, study_id, create(self, study_id, template))
   end)
 end
@@ -426,11 +428,16 @@ local function sign(self, id, worker)
 end
 
 -- Claims the first trial that waits, unless another process, which may be Optuna's, was quicker.
-local function claim(self, records)
+local function claim(self, cache)
+  local waiting = {}
+  for id in pairs(cache.open) do
+    if cache.by_id[id].state == "waiting" then waiting[#waiting + 1] = id end
+  end
+  table.sort(waiting)
   local statement = ([[UPDATE trials SET state = 'RUNNING', datetime_start = %s
     WHERE trial_id = ? AND state = 'WAITING']]):format(self.now)
-  for _, record in ipairs(records) do
-    if record.state == "waiting" and self:run(statement, record.id) == 1 then return record.id end
+  for _, id in ipairs(waiting) do
+    if self:run(statement, id) == 1 then return id end
   end
 end
 
@@ -442,21 +449,21 @@ local function begun_before(records, worker)
 end
 
 function SQL:start_trial(study_id, given)
-  self:trials(study_id) -- much may have come since the last time, and is not to be read with the lock held
+  self:known(study_id) -- to read all of it may take long, and is not to be done with the lock
   return self:writing(function(again)
     self:lock(study_id)
     local records = refresh(self, study_id)
     local mine = again and given.worker and begun_before(records, given.worker)
     if mine then return mine end
     if given.limit and rules.begun(records) >= given.limit then return nil end
-    local id = claim(self, records) or create(self, study_id, {state = "running"})
+    local id = claim(self, self.caches[study_id]) or create(self, study_id, {state = "running"})
     sign(self, id, given.worker)
     return reread(self, study_id, id)
   end)
 end
 
 function SQL:set_parameter(record, name, value, distribution)
-  local done = self:writing(function()
+  local done = self:alone(function()
     return put_parameter(self, record.id, "'RUNNING'", name, value, distribution)
   end)
   if done then record.params[name], record.distributions[name] = value, distribution end
@@ -464,18 +471,18 @@ function SQL:set_parameter(record, name, value, distribution)
 end
 
 function SQL:forget_parameters(record)
-  self:writing(function() self:run("DELETE FROM trial_params WHERE trial_id = ?", record.id) end)
+  self:alone(function() self:run("DELETE FROM trial_params WHERE trial_id = ?", record.id) end)
   record.params, record.distributions = {}, {}
 end
 
 function SQL:report(record, step, value)
-  local done = self:writing(function() return put_report(self, record.id, "'RUNNING'", step, value) end)
+  local done = self:alone(function() return put_report(self, record.id, "'RUNNING'", step, value) end)
   if done then record.intermediate[step] = value end
   return done
 end
 
 function SQL:forget_reports(record, step)
-  self:writing(function()
+  self:alone(function()
     self:run("DELETE FROM trial_intermediate_values WHERE trial_id = ? AND step >= ?", record.id, step)
   end)
   for each in pairs(record.intermediate) do
@@ -508,7 +515,10 @@ end
 
 function SQL:finish(record, given)
   return self:writing(function(again)
-    if given.retries then self:lock(record.study_id) end
+    if given.retries then
+      self:lock(record.study_id)
+      refresh(self, record.study_id)
+    end
     local statement = "UPDATE trials SET state = ?, datetime_complete = %s WHERE trial_id = ? AND state = 'RUNNING'"
     local changed = self:run(statement:format(self.now), from_state[given.state], record.id)
     if changed == 1 then
@@ -533,11 +543,11 @@ function SQL:beat(study_id, workers)
     JOIN trial_system_attributes a ON a.trial_id = t.trial_id
     WHERE t.study_id = ? AND t.state = 'RUNNING' AND a.key = ? AND a.value_json IN (?%s))]])
     :format(self.beat_now, (", ?"):rep(#names - 1))
-  self:writing(function() self:run(statement, study_id, rules.WORKER, table.unpack(names)) end)
+  self:alone(function() self:run(statement, study_id, rules.WORKER, table.unpack(names)) end)
 end
 
 function SQL:lost(study_id, grace, is_dead)
-  return self:reading(function()
+  return self:alone(function()
     local records, found = refresh(self, study_id), {}
     local late = {}
     local statement = ([[SELECT t.trial_id FROM trials t JOIN trial_heartbeats h ON h.trial_id = t.trial_id
