@@ -1,4 +1,4 @@
-"""Regret of Optuna's samplers on the functions of bench/search_regret.lua, in the same words.
+"""Regret of Optuna's samplers on the functions of bench/search_regret.lua; with NSGA2, what is missing to the fronts.
 
     python bench/search_peers.py [trials [seeds [sampler ...]]]
 
@@ -54,7 +54,7 @@ FUNCTIONS = {
     "hartmann6": (hartmann6, -3.322368011415515),
     "ackley5": (ackley5, 0.0),
 }
-FRONTS = {"zdt1": zdt(lambda r: 1 - math.sqrt(r)), "zdt2": zdt(lambda r: 1 - r**2)}
+FRONTS = {"zdt1": (zdt(lambda r: 1 - math.sqrt(r)), 0.8766666666666667), "zdt2": (zdt(lambda r: 1 - r**2), 0.5433333333333333)}
 SAMPLERS = {
     "Random": optuna.samplers.RandomSampler,
     "TPE": optuna.samplers.TPESampler,
@@ -82,9 +82,11 @@ def main():
                 made = SAMPLERS[sampler](seed=seed)
                 if several:
                     study = optuna.create_study(directions=["minimize"] * 2, sampler=made)
-                    study.optimize(FRONTS[name], n_trials=trials)
+                    study.optimize(FRONTS[name][0], n_trials=10 * trials)
                     points = np.array([t.values for t in study.best_trials])
-                    values.append(optuna._hypervolume.compute_hypervolume(points, np.array([1.1, 1.1])))
+                    points = points[(points < 1.1).all(axis=1)]
+                    found = optuna._hypervolume.compute_hypervolume(points, np.array([1.1, 1.1])) if len(points) else 0
+                    values.append(FRONTS[name][1] - found)
                 else:
                     study = optuna.create_study(sampler=made)
                     study.optimize(FUNCTIONS[name][0], n_trials=trials)

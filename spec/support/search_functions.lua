@@ -55,11 +55,11 @@ functions.ackley5 = of_box(5, -32.768, 32.768, 0, function(x)
   return -20 * math.exp(-0.2 * math.sqrt(squares / #x)) - math.exp(cosines / #x) + 20 + math.exp(1)
 end)
 
--- Two objectives of 30 variables in 0..1 (Zitzler, Deb and Thiele 2000); `shape` of f1 / g.
-local function zdt(shape)
+-- Two objectives of 30 variables in 0..1 (Zitzler, Deb and Thiele 2000); `shape` of f1 / g, volume of the whole front.
+local function zdt(shape, volume)
   local unit = space.float(0, 1)
   return {
-    reference = {1.1, 1.1},
+    reference = {1.1, 1.1}, volume = volume,
     objective = function(suggest)
       local x, sum = {}, 0
       for i = 1, 30 do x[i] = suggest(("x%02d"):format(i), unit) end
@@ -70,7 +70,7 @@ local function zdt(shape)
   }
 end
 
-functions.zdt1 = zdt(function(ratio) return 1 - math.sqrt(ratio) end)
-functions.zdt2 = zdt(function(ratio) return 1 - ratio ^ 2 end)
+functions.zdt1 = zdt(function(ratio) return 1 - math.sqrt(ratio) end, 0.8766666666666667)
+functions.zdt2 = zdt(function(ratio) return 1 - ratio ^ 2 end, 0.5433333333333333)
 
 return functions

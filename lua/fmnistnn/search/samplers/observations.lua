@@ -1,8 +1,9 @@
 --- The trials of a study as samplers look at them, kept from call to call: of thousands of trials only what is new is
 -- looked at closely. What is kept follows from the finished trials alone, not from the order in which they came.
 --
--- An observation: {record =, number =, inner = {name = x on the inner scale}}, for TPE also the key by which it is
--- sorted: rank 1 complete, 2 pruned, 3 violates constraints; then first, then second, less being better.
+-- An observation: {record =, number =, inner = {name = x on the inner scale}, violation = of constraints, losses = of a
+-- complete trial} and the key by which TPE sorts: rank 1 complete, 2 pruned, 3 violates constraints; then first, then
+-- second, less being better.
 local common = require "fmnistnn.search.samplers.common"
 local Groups = require "fmnistnn.search.samplers.groups"
 local json = require "fmnistnn.json"
@@ -42,15 +43,15 @@ local function last_report(record)
 end
 
 local function set_key(observation, record, directions)
-  local violation = common.violation(record)
-  if violation > 0 then
-    observation.rank, observation.first, observation.second = 3, violation, 0
-  elseif record.state == "complete" then
-    observation.losses = common.losses(directions, record.values)
+  observation.violation = common.violation(record)
+  if record.state == "complete" then observation.losses = common.losses(directions, record.values) end
+  if observation.violation > 0 then
+    observation.rank, observation.first, observation.second = 3, observation.violation, 0
+  elseif observation.losses then
     observation.rank, observation.first, observation.second = 1, observation.losses[1], 0
   else
     local step, value = last_report(record)
-    local loss = not step and 0 or value ~= value and math.huge or common.losses(directions, {value})[1]
+    local loss = not step and 0 or value ~= value and math.huge or common.losses({directions[1]}, {value})[1]
     observation.rank, observation.first, observation.second = 2, step and -step or 1, loss
   end
 end
@@ -132,6 +133,18 @@ function Observations:update(history)
     self.groups:add(observation.record.distributions)
   end
   add_to_columns(self, new)
+end
+
+--- The dimensions that all told trials have, in the order of their names: {name =, distribution =}.
+function Observations:shared()
+  local dimensions = {}
+  for _, group in ipairs(self.groups:list()) do
+    for _, dimension in ipairs(group) do
+      if #self.columns[dimension.name] == self.count then dimensions[#dimensions + 1] = dimension end
+    end
+  end
+  table.sort(dimensions, function(a, b) return a.name < b.name end)
+  return dimensions
 end
 
 --- A sorted copy of observations that all have the name.

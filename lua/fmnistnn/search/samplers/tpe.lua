@@ -7,7 +7,7 @@
 -- Options:
 --   seed             as of Random
 --   startup_trials   10: that many trials are drawn at random first
---   candidates       24: points drawn from l
+--   candidates       48: points drawn from l (Optuna draws 24)
 --   multivariate     true (false with several objectives): parameters that occur together are drawn together (BOHB,
 --                    Falkner et al. 2018), which sees how they depend on each other; else each by itself
 --   constant_liar    true: trials that run count among the others, so that workers keep away from each other
@@ -25,7 +25,7 @@ local space = require "fmnistnn.search.space"
 local TPE = class("TPE", {
   {"seed", "integer", optional = true},
   {"startup_trials", "whole", default = 10},
-  {"candidates", "count", default = 24},
+  {"candidates", "count", default = 48},
   {"multivariate", "boolean", optional = true},
   {"constant_liar", "boolean", default = true},
 })
