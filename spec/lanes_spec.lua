@@ -127,6 +127,11 @@ describe("images in lanes:", function()
         return core.ops.batch_norm_apply(y, mean, mean * mean + 0.5, weight, bias)
       end), {4}, {4}, {4},
     },
+    ["the same, added to and cut off"] = {
+      after(function(y, mean, weight, bias)
+        return core.ops.batch_norm_relu_apply(y, mean, mean * mean + 0.5, weight, bias, y * 2 - 1)
+      end), {4}, {4}, {4},
+    },
     ["functions of one tensor"] = {after(function(y) return y:tanh() * 2 - (1 / (y * y + 1)) end)},
     ["what keeps no zero"] = {after(function(y) return (y:exp() + 3):log() end)},
     ["residual addition"] = {after(function(y) return (y + y:relu()) * y end)},

@@ -255,6 +255,75 @@ describe("batch normalization", function()
   end)
 end)
 
+-- ---- relu on the way ----
+
+describe("a relu after a layer that can do it on the way", function()
+  local function unknown(x) return x:relu() end -- a relu that no layer knows of
+
+  -- Makes the network anew, with this relu; gives result, gradients and buffers, after a step in training or not.
+  local function run(network, activation, training)
+    fnn.manual_seed(7)
+    local x = fnn.randn(6, 3, 5, 4):requires_grad_()
+    local model = network(function() return nn.Activation {activation} end, activation)
+    model(x:detach())
+    model:train(training)
+    local y = model(x)
+    y:mul(y):sum():backward()
+    local found = {y, x.grad}
+    for _, parameter in ipairs(model:parameters()) do found[#found + 1] = parameter.grad end
+    for _, buffer in ipairs(model:buffers()) do found[#found + 1] = buffer end
+    return found
+  end
+
+  local function conv(filters) return nn.Conv2d {filters, kernel = 3, padding = "same"} end
+
+  local networks = {
+    ["a convolution"] = function(relu) return nn.Sequential {conv(4), relu(), conv(2)} end,
+    ["batch normalization"] = function(relu)
+      return nn.Sequential {conv(4), nn.BatchNorm2d {}, relu(), conv(2), nn.BatchNorm2d {}, relu()}
+    end,
+    ["a residual sum"] = function(relu)
+      local body = nn.Sequential {conv(3), nn.BatchNorm2d {}, relu(), conv(3), nn.BatchNorm2d {}}
+      return nn.Sequential {nn.Residual {body}, relu(), conv(2)}
+    end,
+    ["a residual sum of its own"] = function(_, activation)
+      return nn.Residual {
+        body = nn.Sequential {conv(3), nn.BatchNorm2d {}}, shortcut = conv(3), activation = activation,
+      }
+    end,
+    ["a residual sum that ends in a convolution"] = function(_, activation)
+      return nn.Residual {body = nn.Sequential {conv(3)}, activation = activation}
+    end,
+  }
+  for name, network in pairs(networks) do
+    it("gives the same, after " .. name, function()
+      for _, training in ipairs {true, false} do
+        local fused, plain = run(network, "relu", training), run(network, unknown, training)
+        assert.equal(#plain, #fused)
+        for i in ipairs(plain) do peer.check_close("tensor " .. i, fused[i], plain[i]) end
+      end
+    end)
+  end
+
+  it("is left to itself after a class derived from the layer", function()
+    local Doubled = nn.Conv2d:extend("Doubled")
+    function Doubled:forward(x) return nn.Conv2d.forward(self, x) * 2 end
+    local layer = Doubled {2, kernel = 3}
+    local x = fnn.randn(2, 3, 5, 5)
+    peer.check_close("result", nn.Sequential {layer, nn.Activation {"relu"}}(x), layer(x):relu())
+  end)
+
+  it("is seen by a summary", function()
+    local model = nn.Sequential {conv(4), nn.BatchNorm2d {}, nn.Activation {"relu"}}
+    local printed = {}
+    local print_ = print
+    _G.print = function(text) printed[#printed + 1] = text end
+    model:summary {3, 4, 4}
+    _G.print = print_
+    assert.truthy(table.concat(printed, "\n"):find("Activation"))
+  end)
+end)
+
 -- ---- ten steps ----
 
 -- As llm.c tests itself: everything together, against the same steps in another library.

@@ -573,6 +573,8 @@ function F.batch_norm(x, options) end
 ---@field bias? fmnistnn.Tensor (default: zeros)
 ---@field momentum? number (default 0.99) How much of the running statistics stays.
 ---@field epsilon? number (default 0.001) Added to the variance.
+---@field relu? boolean (default false) Whether relu follows, in the same pass.
+---@field addend? fmnistnn.Tensor (default: none) Of x's shape; added before relu.
 
 --- Normalization of each example over its last axes.
 ---@param input fmnistnn.Tensor

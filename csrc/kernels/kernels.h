@@ -119,6 +119,8 @@ struct fnn_window_kernels {
 struct fnn_norm_kernels {
   /* y[i] = x[i] * scale + shift */
   void (*affine)(size_t n, const float *x, float scale, float shift, float *y);
+  /* y[i] = relu(x[i] * scale + shift + addend[i]); addend may be NULL */
+  void (*affine_relu)(size_t n, const float *x, float scale, float shift, const float *addend, float *y);
   /* d[i] = g[i] * a + x[i] * b + c */
   void (*affine_back)(size_t n, const float *g, const float *x, float a, float b, float c, float *d);
 };

@@ -95,18 +95,6 @@ static enum fnn_status forward(struct fnn_call *call) {
   return FNN_OK;
 }
 
-/* The gradient below relu. Where nobody else holds the one that came, it is written over. */
-static enum fnn_status below_relu(struct fnn_call *call, struct fnn_tensor **out) {
-  struct fnn_tensor *grad = call->grad;
-  const struct fnn_shape *shape = &grad->shape;
-  if (grad->references == 1 && grad->storage->references == 1)
-    *out = fnn_tensor_retain(grad);
-  else
-    FNN_TRY(call->lanes ? fnn_tensor_new_laned(call->context, shape, call->lanes, out)
-                        : fnn_tensor_new(call->context, FNN_FLOAT32, shape, out));
-  return FNN_OK;
-}
-
 struct plane_job {
   const struct fnn_kernels *kernels;
   const struct fnn_lane_kernels *lane_kernels;
@@ -150,7 +138,7 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
     job.d_bias = fnn_floats(call->grad_in[2]);
   }
   if (has_relu(call)) {
-    FNN_TRY(below_relu(call, below));
+    FNN_TRY(fnn_own_grad(call, below));
     job.y = fnn_floats(call->out[0]);
     job.below = fnn_floats(*below);
   } else {

@@ -5,6 +5,7 @@
 --   nn.Residual{body}       body(x) + x; nn.Residual{body, shortcut = s}: body(x) + s(x); then an activation, if given
 local Activation = require "fmnistnn.nn.activation"
 local Module = require "fmnistnn.nn.module"
+local activations = require "fmnistnn.nn.activations"
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
@@ -79,10 +80,16 @@ function Residual:init(given)
   self.body = o.body
   if o.shortcut then self.shortcut = o.shortcut end
   self._activation = Activation.resolve("Residual", o.activation)
+  self._is_relu = self._activation == activations.relu
 end
 
 function Residual:forward(x)
   local shortcut = self.shortcut and self.shortcut(x) or x
+  if self._is_relu and self.body:_fuses_relu() then
+    local z = self.body:_with_relu(x, shortcut)
+    let_go(self.shortcut, shortcut, x)
+    return z
+  end
   local y = self.body(x)
   local sum = y + shortcut
   let_go(self.body, y, x)

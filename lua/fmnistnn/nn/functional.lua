@@ -21,18 +21,35 @@ local batch_norm = {
   {"training", "boolean", default = false},
   {"momentum", "number", default = 0.99},
   {"epsilon", "positive", default = 1e-3},
+  {"relu", "boolean", default = false},
+  {"addend", "any", optional = true},
 }
 
---- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon}). While training,
--- normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these, running =
--- momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon 0.001.
-function F.batch_norm(x, given)
-  local o = options.check("batch_norm", given, batch_norm)
+-- By the running statistics: y.
+local function normalize(x, o)
   local settings = {epsilon = o.epsilon}
-  if not o.training then
+  if not o.relu then
     return ops.batch_norm_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, settings)
   end
-  local y, mean, variance = ops.batch_norm_train(x, o.weight, o.bias, settings)
+  return ops.batch_norm_relu_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, o.addend, settings)
+end
+
+-- By the batch's: y, mean, variance.
+local function normalize_batch(x, o)
+  local settings = {epsilon = o.epsilon}
+  if not o.relu then return ops.batch_norm_train(x, o.weight, o.bias, settings) end
+  return ops.batch_norm_relu_train(x, o.weight, o.bias, o.addend, settings)
+end
+
+--- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon, relu, addend}). While
+-- training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these,
+-- running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon
+-- 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape.
+function F.batch_norm(x, given)
+  local o = options.check("batch_norm", given, batch_norm)
+  if o.addend and not o.relu then error("batch_norm: addend: expected together with relu = true", 2) end
+  if not o.training then return normalize(x, o) end
+  local y, mean, variance = normalize_batch(x, o)
   if o.running_mean or o.running_variance then
     options.input("batch_norm: running_mean", o.running_mean, "(channels)", 1, 1)
     options.input("batch_norm: running_variance", o.running_variance, "(channels)", 1, 1)

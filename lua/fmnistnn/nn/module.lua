@@ -75,6 +75,10 @@ Module.fresh = false
 --- Whether this is true of the module as it stands: of one that is made of others, when it is true of all of them.
 function Module:keeps_nothing() return self.fresh and rawget(self, "forward") == nil end
 
+--- Whether the layer has a method _with_relu(x, addend) that gives relu(self(x) + addend), or relu(self(x)) without an
+-- addend, in fewer passes over memory. A recorder is to see every layer called.
+function Module:_fuses_relu() return self._with_relu ~= nil and not recorder and self:keeps_nothing() end
+
 function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
 
 -- ---- what belongs to a module ----
