@@ -275,6 +275,11 @@ end
 -- axis). Returns the totals as a table.
 function Module:summary(shape) return require "fmnistnn.nn.summary"(self, shape) end
 
+--- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential
+-- (nn/fold.lua): the same results but for rounding, in less time. It is in evaluation, shares all other parameters, is
+-- not to be trained and cannot be saved. Raises where a batch normalization has not been called yet.
+function Module:folded() return require "fmnistnn.nn.fold"(self) end
+
 --- Writes the model, its architecture, weights and buffers, to a safetensors file, atomically. Returns true, or nil
 -- and a message.
 function Module:save(path) return require "fmnistnn.nn.files".save(self, path) end
