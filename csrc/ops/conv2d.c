@@ -88,7 +88,7 @@ static enum fnn_status forward(struct fnn_call *call) {
   FNN_TRY(geometry(call, &conv));
   if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, bias, has_relu(call), y);
   if (is_ordinary(call) && fnn_flat_convolves(&conv))
-    return fnn_flat_convolve(call->context, &conv, x, weight, bias, has_relu(call), y);
+    return fnn_flat_convolve(call->context, &conv, x, call->in[1], bias, has_relu(call), y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, weight, bias, y));
   if (has_relu(call))
     call->context->kernels->elementwise->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);

@@ -10,6 +10,8 @@
 
 enum { FNN_MOST_TAPS = 64 }; /* rows and columns of a kernel that goes another way, at most */
 
+static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
 struct fnn_convolution {
   struct fnn_window window;
   size_t n, c, k, groups;

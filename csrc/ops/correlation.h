@@ -28,8 +28,6 @@ enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlatio
 int fnn_winograd_pays(const struct fnn_correlation *j);
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
 
-static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-
 /* to[i] = pixel number first + i of a row of `size` pixels, 0 outside of it, for i < count */
 void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to);
 
