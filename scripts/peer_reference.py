@@ -654,6 +654,12 @@ def joining_cases(book):
         book, "Add of branches", ["Add", three, tanh], [(4, 5)], {**of_dense("1.", 5, 3), **of_dense("2.", 5, 3)},
         lambda x, p: dense(p, "1.", x[0]) + torch.tanh(dense(p, "2.", x[0])),
     )
+    layer(
+        book, "Ensemble", ["Ensemble", three, tanh, ["Identity"]], [(4, 3)],
+        {**of_dense("1.", 3, 3), **of_dense("2.", 3, 3)},
+        lambda x, p: torch.stack([dense(p, "1.", x[0]), torch.tanh(dense(p, "2.", x[0])), x[0]]).mean(0),
+        lambda x, p: keras.layers.Average()([dense(p, "1.", x[0]), torch.tanh(dense(p, "2.", x[0])), x[0]]),
+    )
     layer(book, "Concat of inputs", ["Concat"], [(2, 3, 4), (2, 5, 4)], {}, lambda x, p: torch.cat(x, 1))
     layer(
         book, "Concat along an axis", ["Concat", {"dim": 3}], [(2, 3, 4), (2, 3, 1)], {}, lambda x, p: torch.cat(x, 2)

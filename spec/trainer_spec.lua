@@ -374,9 +374,10 @@ describe("a Trainer's metrics", function()
   -- Does f while standard error is a list of texts, which is returned.
   local function with_standard_error(f)
     local texts, stderr = {}, io.stderr
-    io.stderr = {write = function(_, ...) texts[#texts + 1] = table.concat {...} end, flush = function() end}
+    local listener = {write = function(_, ...) texts[#texts + 1] = table.concat {...} end, flush = function() end}
+    io.stderr = listener -- luacheck: ignore
     local ok, message = pcall(f)
-    io.stderr = stderr
+    io.stderr = stderr -- luacheck: ignore
     assert(ok, message)
     return texts
   end
