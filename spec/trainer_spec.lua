@@ -400,6 +400,17 @@ describe("a Trainer's metrics", function()
     assert.are.same({0.5}, trainer.history.val_dear)
   end)
 
+  it("of one's own may keep what they are given", function()
+    local kept = {}
+    local function update(_, prediction, target) kept[#kept + 1] = {prediction, target} end
+    local metric = {name = "kept", reset = function() end, update = update, value = function() return 0 end}
+    make {metrics = {"accuracy", metric}}:evaluate(few, {batch_size = 10})
+    for i, pair in ipairs(kept) do
+      assert.are.same({10, 2}, pair[1].shape)
+      assert(pair[2]:equal(few.labels[{{10 * i - 9, 10 * i}}]))
+    end
+  end)
+
   it("may be lists, which progress leaves out", function()
     local trainer = make {metrics = {fnn.metrics.recall {average = "none"}, "accuracy"}}
     local texts = with_standard_error(function() trainer:fit(data, {epochs = 2, validation = few}) end)
@@ -622,6 +633,9 @@ describe("test-time augmentation", function()
     local got = trainer:predict(rows, {augment = {reversed}})
     local half, quarter = math.log(1 / 2), math.log(1 / 4)
     assert_near(fnn.tensor {{half, -2000, half}, {-200, 0, -200}, {quarter, half, quarter}}, got)
+    local ruled_out = trainer:predict(fnn.tensor {{0, -math.huge, 0}}, {augment = {reversed}})[1]
+    assert(ruled_out[2] < -1e29, ruled_out[2])
+    assert_near(fnn.tensor {half, half}, ruled_out[fnn.tensor({1, 3}, {dtype = "int64"})])
   end)
 
   it("leaves what it does not need alone", function()
