@@ -16,8 +16,8 @@ local function check_class(who, class, classes)
   options.refuse("%s: expected class numbers %s, got %s", who, classes and "1.." .. classes or "from 1 on", class)
 end
 
--- Counts examples, given as class numbers 1..classes (or 1 and more). Returns the largest class number. Batches are
--- small, and 60,000 examples take 10 ms here: the network takes seconds for them.
+-- Counts examples, given as class numbers 1..classes (or 1 and more). Returns the largest class number. A loop in Lua
+-- will do: 60,000 examples take it 10 ms, and a network seconds.
 local function count(who, cells, predicted, target, classes)
   local columns, largest = predicted:totable(), 0
   for i, row in ipairs(target:totable()) do
@@ -39,13 +39,13 @@ function confusion.confusion_matrix(predicted, target, classes)
   options.input("confusion_matrix: target", target, "(examples)", 1, 1)
   options.check("confusion_matrix", {classes = classes}, {{"classes", "count"}})
   Metric.check_lengths("confusion_matrix", predicted, target)
-  local cells = {}
+  local matrix, cells = core.full({classes, classes}, 0, "int64"), {}
   count("confusion_matrix", cells, predicted, target, classes)
-  local matrix = core.full({classes * classes}, 0, "int64")
+  local flat = matrix:flatten()
   for row, counts in pairs(cells) do
-    for column, n in pairs(counts) do matrix[math.tointeger((row - 1) * classes + column)] = n end
+    for column, n in pairs(counts) do flat[math.tointeger((row - 1) * classes + column)] = n end
   end
-  return matrix:reshape(classes, classes)
+  return matrix
 end
 
 -- ---- precision, recall and F1 of each class ----
