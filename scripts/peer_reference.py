@@ -18,6 +18,7 @@ numbers from 1. A model is a list [class, models inside ..., {options}].
 """
 import json
 import os
+import warnings
 import zlib
 from pathlib import Path
 from unittest import mock
@@ -27,6 +28,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import safetensors  # noqa: E402
 import sklearn  # noqa: E402
+import sklearn.exceptions  # noqa: E402
 import sklearn.metrics  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
@@ -652,6 +654,12 @@ def joining_cases(book):
         book, "Add of branches", ["Add", three, tanh], [(4, 5)], {**of_dense("1.", 5, 3), **of_dense("2.", 5, 3)},
         lambda x, p: dense(p, "1.", x[0]) + torch.tanh(dense(p, "2.", x[0])),
     )
+    layer(
+        book, "Ensemble", ["Ensemble", three, tanh, ["Identity"]], [(4, 3)],
+        {**of_dense("1.", 3, 3), **of_dense("2.", 3, 3)},
+        lambda x, p: torch.stack([dense(p, "1.", x[0]), torch.tanh(dense(p, "2.", x[0])), x[0]]).mean(0),
+        lambda x, p: keras.layers.Average()([dense(p, "1.", x[0]), torch.tanh(dense(p, "2.", x[0])), x[0]]),
+    )
     layer(book, "Concat of inputs", ["Concat"], [(2, 3, 4), (2, 5, 4)], {}, lambda x, p: torch.cat(x, 1))
     layer(
         book, "Concat along an axis", ["Concat", {"dim": 3}], [(2, 3, 4), (2, 3, 1)], {}, lambda x, p: torch.cat(x, 2)
@@ -1153,32 +1161,116 @@ def initializer_cases(book):
 # ---- metrics ----
 
 
+def scores_and_targets(name, examples, classes):
+    """Normal scores that tell the classes now and then; class 4 of ten is never predicted and class 6 never wanted."""
+    numbers = Numbers(name)
+    target = numbers.integers(0, classes - 1, examples)
+    scores = numbers.normal(examples, classes) + 1.5 * F.one_hot(target, classes)
+    if classes > 2:
+        scores[:, 3] -= 100
+        target[target == 5] = 6
+    return Numbers.exact(scores), target
+
+
+def sixteenths(name, examples, classes):
+    """Probabilities with many ties, and on the borders of bins."""
+    numbers = Numbers(name)
+    target = numbers.integers(0, classes - 1, examples)
+    scores = torch.tensor(numbers.generator.multinomial(16, np.full(classes, 1 / classes), examples)) / 16
+    return scores, target
+
+
+def calibration_error(probabilities, target, bins):
+    """As in the program of Guo et al."""
+    confidence, predicted = probabilities.max(1)
+    error, borders = 0.0, torch.linspace(0, 1, bins + 1)
+    for lower, upper in zip(borders[:-1], borders[1:]):
+        inside = confidence.gt(lower) & confidence.le(upper)
+        if inside.any():
+            right = predicted[inside].eq(target[inside]).double().mean()
+            error += (inside.double().mean() * (right - confidence[inside].mean()).abs()).item()
+    return error
+
+
+def number(value):
+    return None if np.isnan(value) else float(value)
+
+
+def areas(probabilities, target, labels):
+    """The area under the ROC curve of each class, and averages over those that have one."""
+    each, support = [], []
+    for label in labels:
+        is_of_class = (target == label).numpy()
+        defined = is_of_class.any() and not is_of_class.all()
+        each.append(sklearn.metrics.roc_auc_score(is_of_class, probabilities[:, label]) if defined else np.nan)
+        support.append(is_of_class.sum())
+    each, support = np.array(each), np.array(support)
+    known = ~np.isnan(each)
+    if not known.any():
+        return {"none": [None] * len(labels), "macro": None, "weighted": None}
+    averages = {"macro": each[known].mean(), "weighted": np.average(each[known], weights=support[known])}
+    if known.all() and len(labels) > 2:
+        for average, value in averages.items():
+            asked = sklearn.metrics.roc_auc_score(target, probabilities, multi_class="ovr", average=average)
+            agree(f"roc_auc {average}", value, asked)
+    return {"none": [number(value) for value in each], **averages}
+
+
+def averages_of(function, target, predicted, labels):
+    values = {}
+    for average in ("macro", "micro", "weighted", "binary"):
+        if average != "binary":
+            values[average] = function(target, predicted, labels=labels, average=average, zero_division=0)
+        elif len(labels) == 2:
+            values[average] = function(target, predicted, average=average, zero_division=0)
+    return values
+
+
+def metric_case(book, name, scores, target, classes, probabilities):
+    predicted, labels = scores.argmax(1), list(range(classes))
+    confusion = sklearn.metrics.confusion_matrix(target, predicted, labels=labels)
+    each = sklearn.metrics.precision_recall_fscore_support(target, predicted, labels=labels, zero_division=0)
+    precision, recall, f1, support = map(torch.tensor, each)
+    best = {str(classes): 1.0}
+    if classes > 2 and all(len(row.unique()) == classes for row in scores):  # where no tie leaves it open
+        best["2"] = sklearn.metrics.top_k_accuracy_score(target, scores, k=2, labels=labels)
+    kappas = {
+        weights or "none": number(sklearn.metrics.cohen_kappa_score(target, predicted, labels=labels, weights=weights))
+        for weights in (None, "linear", "quadratic")
+    }
+    settings = {
+        "classes": classes,
+        "accuracy": sklearn.metrics.accuracy_score(target, predicted),
+        "top": best,
+        "precision": averages_of(sklearn.metrics.precision_score, target, predicted, labels),
+        "recall": averages_of(sklearn.metrics.recall_score, target, predicted, labels),
+        "f1": averages_of(sklearn.metrics.f1_score, target, predicted, labels),
+        "cohen_kappa": kappas,
+        "roc_auc": areas(probabilities, target, labels),
+        "calibration_error": {bins: calibration_error(probabilities, target, bins) for bins in (1, 8, 15)},
+    }
+    book.add(
+        name, settings, scores=scores, probabilities=probabilities, target=target + 1, confusion=confusion,
+        precision=precision, recall=recall, f1=f1, support=support,
+    )
+
+
 def metric_cases(book):
-    for name, examples, classes in [("ten classes", 300, 10), ("two classes", 50, 2), ("few examples", 5, 10)]:
-        numbers = Numbers(name)
-        target = numbers.integers(0, classes - 1, examples)
-        scores = numbers.normal(examples, classes) + 1.5 * F.one_hot(target, classes)
-        if classes > 2:
-            scores[:, 3] -= 100  # never predicted
-            target[target == 5] = 6  # never wanted
-        scores = Numbers.exact(scores)
-        predicted = scores.argmax(1)
-        labels = list(range(classes))
-        confusion = sklearn.metrics.confusion_matrix(target, predicted, labels=labels)
-        each = sklearn.metrics.precision_recall_fscore_support(target, predicted, labels=labels, zero_division=0)
-        precision, recall, f1, support = map(torch.tensor, each)
-        ks = [1, 2, classes] if classes > 2 else [1, 2]
-        best = {
-            str(k): sklearn.metrics.top_k_accuracy_score(target, scores, k=k, labels=labels) if k < classes else 1.0
-            for k in ks[1:]
-        }
-        settings = {
-            "classes": classes, "accuracy": sklearn.metrics.accuracy_score(target, predicted), "top": best,
-        }
-        book.add(
-            name, settings, scores=scores, target=target + 1, confusion=confusion, precision=precision, recall=recall,
-            f1=f1, support=support,
-        )
+    warnings.filterwarnings("ignore", category=sklearn.exceptions.UndefinedMetricWarning)
+    warnings.filterwarnings("ignore", message="A single label was found")
+    cases = [
+        ("ten classes", 300, 10), ("two classes", 50, 2), ("few examples", 5, 10), ("one example", 1, 10),
+    ]
+    for name, examples, classes in cases:
+        scores, target = scores_and_targets(name, examples, classes)
+        metric_case(book, name, scores, target, classes, Numbers.exact(scores.softmax(1)))
+    for name, classes in [("ties of four", 4), ("ties of two", 2)]:
+        scores, target = sixteenths(name, 200, classes)
+        metric_case(book, name, scores, target, classes, scores)
+    scores, target = sixteenths("one class wanted", 20, 3)
+    metric_case(book, "one class wanted", scores, torch.ones_like(target), 3, scores)
+    always = torch.tensor([[0.25, 0.75, 0.0]]).double().repeat(4, 1)
+    metric_case(book, "one class and no other", always, torch.ones(4, dtype=torch.int64), 3, always)
 
 
 # ---- a loss curve ----

@@ -1,7 +1,7 @@
 -- Every layer and every activation against PyTorch and Keras: outputs, gradients of inputs and parameters, running
 -- statistics. What is random, or ours alone, is tested by its properties below.
 local fnn = require "fmnistnn"
-local nn = fnn.nn
+local nn, F = fnn.nn, fnn.nn.functional
 local peer = require "spec.support.peer"
 
 local cases = peer.cases("layers")
@@ -111,12 +111,58 @@ describe("nn.functional", function()
   it("has a form of every layer that computes", function()
     local other_names = {Dense = "linear", BatchNorm1d = "batch_norm", BatchNorm2d = "batch_norm", Concat = "cat"}
     local none = { -- what others are put together with
-      Module = true, Sequential = true, Residual = true, Identity = true, Activation = true,
+      Module = true, Sequential = true, Residual = true, Ensemble = true, Identity = true, Activation = true,
       functional = true, load = true,
     }
     for name in pairs(nn.layers) do
       local form = other_names[name] or name:gsub("%l%f[%u]", "%0_"):lower()
       assert.equal(not none[name], nn.functional[form] ~= nil, form)
+    end
+  end)
+end)
+
+describe("nn.functional.shift and hflip", function()
+  local x = fnn.arange(1, 2 * 3 * 4 * 5 + 1):float():reshape(2, 3, 4, 5)
+
+  -- The pixel that comes to a place, or 0.
+  local function pixel(image, row, column)
+    return row >= 1 and row <= 4 and column >= 1 and column <= 5 and x[image][2][row][column] or 0
+  end
+
+  it("move and mirror each image by whole pixels", function()
+    for _, step in ipairs {{0, 0}, {1, 0}, {-1, 2}, {3, -4}, {-3, -1}, {4, 0}, {0, 5}, {-9, 7}, {0, math.mininteger}} do
+      local moved, mirrored = F.shift(x, step[1], step[2]), F.hflip(x)
+      assert.same(x.shape, moved.shape)
+      for image = 1, 2 do
+        for row = 1, 4 do
+          for column = 1, 5 do
+            assert.equal(pixel(image, row - step[1], column - step[2]), moved[image][2][row][column])
+            assert.equal(pixel(image, row, 6 - column), mirrored[image][2][row][column])
+          end
+        end
+      end
+    end
+  end)
+
+  it("leave their argument as it was, and take integers too", function()
+    local bytes = x:tobytes()
+    F.shift(x, 1, 1):fill_(7)
+    F.hflip(x):fill_(7)
+    assert.equal(bytes, x:tobytes())
+    assert.equal("uint8", F.shift(x:to("uint8"), 1, 1).dtype)
+  end)
+
+  it("refuse what are no images and steps", function()
+    for _, case in ipairs {
+      {"hflip: expected %(images, channels, height, width%), got %(2,3%)", F.hflip, fnn.ones(2, 3)},
+      {"hflip: expected a tensor, got nil", F.hflip},
+      {"shift: expected %(images, channels, height, width%), got %(3%)", F.shift, fnn.ones(3), 1, 1},
+      {"shift: rows: expected an integer, got number 0.5", F.shift, x, 0.5, 1},
+      {"shift: columns: expected an integer, got none", F.shift, x, 1},
+    } do
+      local ok, message = pcall(table.unpack(case, 2))
+      assert.is_false(ok)
+      assert.matches(case[1], message)
     end
   end)
 end)

@@ -38,6 +38,12 @@ function nn.Sequential(layers) end
 ---@return fmnistnn.nn.Module
 function nn.Add(branches) end
 
+--- The mean of what several models give, `nn.Ensemble{a, b}(x)` = (a(x) + b(x)) / 2 (Lakshminarayanan et al. 2017). The
+--- members should end in a softmax: `nn.Sequential{model, nn.Activation{"softmax"}}`. Of logits it is the mean too.
+---@param models fmnistnn.nn.Module[]
+---@return fmnistnn.nn.Module
+function nn.Ensemble(models) end
+
 --- The results of branches one after the other, `nn.Concat{a, b}(x)`; without any, its arguments.
 ---@param options? fmnistnn.nn.ConcatOptions
 ---@return fmnistnn.nn.Module
@@ -427,7 +433,14 @@ function Module:requires_grad_(value) end
 ---@return fmnistnn.nn.Module # the module itself
 function Module:zero_grad() end
 
--- ---- Summaries and files ----
+-- ---- Use, summaries and files ----
+
+--- What the model gives for many examples, as one tensor: in evaluation, a batch at a time, without a gradient. With
+--- functions in `augment` it is the mean of the outputs; `Trainer:predict` knows whether they are logits.
+---@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Tensor[] A data set, examples, or {examples, labels}.
+---@param options? fmnistnn.EvaluateOptions
+---@return fmnistnn.Tensor
+function Module:predict(examples, options) end
 
 --- Prints layers, shapes of their results, parameters, memory and multiply-adds. Builds layers that were never called.
 ---@param shape integer[] Of an input, without the first axis.
@@ -560,6 +573,20 @@ function F.global_max_pool2d(x) end
 ---@param margins integer|integer[] One number, {rows, columns} or {top, bottom, left, right}.
 ---@return fmnistnn.Tensor
 function F.zero_pad2d(x, margins) end
+
+-- ---- Images ----
+
+--- Images with left and right exchanged.
+---@param x fmnistnn.Tensor (N,C,H,W).
+---@return fmnistnn.Tensor
+function F.hflip(x) end
+
+--- Images moved by whole pixels. Zeros come in, and what goes beyond the border is lost.
+---@param x fmnistnn.Tensor (N,C,H,W).
+---@param rows integer How far down; up where it is negative.
+---@param columns integer How far to the right; to the left where it is negative.
+---@return fmnistnn.Tensor
+function F.shift(x, rows, columns) end
 
 -- ---- Normalizing and dropping ----
 

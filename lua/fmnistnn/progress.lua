@@ -18,11 +18,11 @@ function Progress.new(epochs)
   return setmetatable({epochs = epochs, width = core.terminal(), started = core.now(), drawn = 0, done = 0}, Progress)
 end
 
--- "loss 0.4321  accuracy 0.8532", in the order of names.
+-- "loss 0.4321  accuracy 0.8532", in the order of names; without metrics that are no number but a list.
 local function values_text(names, values)
   local parts = {}
   for _, name in ipairs(names) do
-    if values[name] then parts[#parts + 1] = ("%s %.4f"):format(name, values[name]) end
+    if type(values[name]) == "number" then parts[#parts + 1] = ("%s %.4f"):format(name, values[name]) end
   end
   return table.concat(parts, "  ")
 end

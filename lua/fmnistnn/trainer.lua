@@ -8,9 +8,12 @@
 --
 -- All that it uses is public: a loop of one's own is a dozen lines (README.md).
 local core = require "fmnistnn.core"
+local inference = require "fmnistnn.inference"
 local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
 local options = require "fmnistnn.nn.options"
+local traceback = require "fmnistnn.traceback"
+local Metric = require "fmnistnn.metrics.metric"
 local Module = require "fmnistnn.nn.module"
 local Progress = require "fmnistnn.progress"
 
@@ -20,10 +23,10 @@ Trainer.__name = "fmnistnn.Trainer"
 
 -- ---- making one ----
 
--- The last layer of a chain, or nil.
+-- The last layer of a chain (of an ensemble, that of its last member), or nil.
 local function last_layer(model)
   local last = model[#model]
-  if last and last.class_name == "Sequential" then return last_layer(last) end
+  if last and (last.class_name == "Sequential" or last.class_name == "Ensemble") then return last_layer(last) end
   return last
 end
 
@@ -36,9 +39,10 @@ local function gives_probabilities(model)
   return name == "softmax" or name == "sigmoid"
 end
 
+-- The losses over probabilities, and what outputs are to them that are not probabilities yet.
 local over_probabilities = {
-  categorical_crossentropy = true, cross_entropy = true, kullback_leibler_divergence = true, focal = true,
-  binary_crossentropy = true,
+  categorical_crossentropy = "logits", cross_entropy = "logits", kullback_leibler_divergence = "logits",
+  focal = "logits", binary_crossentropy = "binary_logits",
 }
 
 local function make_loss(given, model)
@@ -52,8 +56,9 @@ local function make_loss(given, model)
 end
 
 --- Trainer{model, optimizer, loss, metrics}. optimizer: one that has no parameters yet trains the model's. loss: a
--- name of fnn.losses or a function (prediction, target); a named loss over probabilities takes the model's outputs as
--- logits unless its last layer is a softmax or sigmoid. metrics: a list of names or metrics (fnn.metrics).
+-- name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named metrics, take the
+-- model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names or metrics
+-- (fnn.metrics).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "table"},
@@ -68,11 +73,13 @@ local function new(_, given)
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
   self.loss = make_loss(o.loss, o.model)
   self.own_loss = type(o.loss) == "function"
+  local from_logits = not gives_probabilities(o.model)
+  self.output_kind = from_logits and over_probabilities[o.loss] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
   self.names = {"loss"}
   for i, metric in ipairs(o.metrics) do
-    self.metrics[i] = metrics.get(metric)
-    self.own_metric = self.own_metric or type(metric) == "table"
+    self.metrics[i] = metrics.get(metric, {from_logits = from_logits})
+    self.own_metric = self.own_metric or not Metric.is_own(self.metrics[i])
     self.names[i + 1] = self.metrics[i].name
   end
   return self
@@ -100,9 +107,20 @@ function Averages:update(loss, prediction, target)
   for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
 end
 
-function Averages:values()
+-- Those so far, without metrics that take long to tell.
+function Averages:so_far()
   local values = {loss = self.count > 0 and self.total / self.count or 0}
-  for _, metric in ipairs(self.metrics) do values[metric.name] = metric:value() end
+  for _, metric in ipairs(self.metrics) do
+    if not metric.costly then values[metric.name] = metric:value() end
+  end
+  return values
+end
+
+function Averages:values()
+  local values = self:so_far()
+  for _, metric in ipairs(self.metrics) do
+    if metric.costly then values[metric.name] = metric:value() end
+  end
   return values
 end
 
@@ -113,16 +131,6 @@ local function let_go(self, ...)
 end
 
 -- ---- training ----
-
--- lua stops a script by an error of this text, raised wherever it happens to be.
-local function is_interrupt(message) return type(message) == "string" and message:find("interrupted!$") ~= nil end
-
--- The message of an error, with where it happened.
-local function traced(message)
-  if type(message) ~= "string" or is_interrupt(message) then return message end
-  if message:find("stack traceback:", 1, true) then return message end
-  return debug.traceback(message, 2)
-end
 
 local function train_batch(self, examples, target, averages)
   local prediction = self.model(examples)
@@ -155,7 +163,7 @@ local function train_epoch(self, data, o, epoch, progress)
   for examples, target in data:batches {size = o.batch_size, shuffle = o.shuffle, seed = seed} do
     local count = #target
     train_batch(self, examples, target, averages)
-    if progress then progress:advance(count, self.names, averages:values()) end
+    if progress then progress:advance(count, self.names, averages:so_far()) end
     call_back(o, "on_batch_end", self)
     if core.interrupted(o.interruptible) then error("interrupted!", 0) end
   end
@@ -193,14 +201,6 @@ local function run_epochs(self, data, o, progress)
   end
 end
 
-local function as_data_set(who, given)
-  local data = require "fmnistnn.data"
-  if data.is_dataset(given) then return given end
-  local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
-  if is_pair then return data.Dataset(given) end
-  error(who .. ": expected a data set or {examples, labels}, got " .. type(given), 3)
-end
-
 --- Trains the model on a data set (or {examples, labels}). Options:
 --
 --   epochs 1, batch_size 32, shuffle true
@@ -231,17 +231,17 @@ function Trainer:fit(data, given)
   })
   if not self.optimizer then error("fit: the Trainer was made without an optimizer", 2) end
   check_callbacks(o.callbacks)
-  data = as_data_set("fit", data)
+  data = inference.as_data_set("fit", data)
   if #data == 0 then error("fit: the data set is empty", 2) end
-  if o.validation then o.validation = as_data_set("fit: validation", o.validation) end
+  if o.validation then o.validation = inference.as_data_set("fit: validation", o.validation) end
   if o.validation_split then data, o.validation = data:split(o.validation_split) end
   if o.seed then core.manual_seed(o.seed) end
   local progress = o.progress and Progress.new(o.epochs)
   self.history, self.stop = {}, false
-  local ok, message = xpcall(run_epochs, traced, self, data, o, progress)
+  local ok, message = xpcall(run_epochs, traceback.add, self, data, o, progress)
   if progress then progress:stop() end
   if not ok then
-    if not (o.interruptible and is_interrupt(message)) then error(message, 0) end
+    if not (o.interruptible and traceback.is_interrupt(message)) then error(message, 0) end
     self.history.interrupted = true
   end
   call_back(o, "on_train_end", self)
@@ -250,47 +250,29 @@ end
 
 -- ---- using ----
 
--- f() with the model in evaluation and nothing recorded; then each module is as it was.
-local function evaluating(self, f)
-  local modes = {}
-  for _, module in self.model:named_modules() do modes[module] = module.training end
-  self.model:eval()
-  local ok, message = core.no_grad(xpcall, f, traced)
-  for module, training in pairs(modes) do module.training = training end
-  if not ok then error(message, 0) end
-end
-
---- The loss and metrics on a data set: a table by name. batch_size 256.
+--- The loss and metrics on a data set: a table by name. batch_size and augment as of Trainer:predict.
 function Trainer:evaluate(data, given)
-  local o = options.check("evaluate", given or {}, {{"batch_size", "count", default = 256}})
-  data = as_data_set("evaluate", data)
+  local o = inference.options("evaluate", given)
+  data = inference.as_data_set("evaluate", data)
   local averages = start_averages(self)
-  evaluating(self, function()
+  inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do
-      local prediction = self.model(examples)
+      local prediction = inference.outputs(self.model, examples, o.augment, self.output_kind)
       local loss = self.loss(prediction, target)
       averages:update(loss, prediction, target)
-      let_go(self, examples, target, prediction, loss)
+      let_go(self, target, prediction, loss, #o.augment == 0 and examples or nil) -- a function may have kept them
     end
   end)
   return averages:values()
 end
 
---- The model's outputs for a data set or a tensor of examples, as one tensor. batch_size 256.
-function Trainer:predict(examples, given)
-  local o = options.check("predict", given or {}, {{"batch_size", "count", default = 256}})
-  if core.is_tensor(examples) then
-    local labels = core.full({#examples}, 1, "int64")
-    examples = require "fmnistnn.data".Dataset {examples, labels}
-  else
-    examples = as_data_set("predict", examples)
-  end
-  local outputs = {}
-  evaluating(self, function()
-    for batch in examples:batches {size = o.batch_size} do outputs[#outputs + 1] = self.model(batch) end
-  end)
-  if #outputs == 0 then error("predict: there are no examples", 2) end
-  return core.ops.cat(outputs, 1)
-end
+--- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor. Options:
+--
+--   batch_size 256
+--   augment         a list of functions of a batch of images that return another, such as nn.functional.hflip: outputs
+--                   are then averaged over the images and what each function makes of them (test-time augmentation).
+--                   Where a named loss takes the outputs as logits, it is the probabilities that are averaged, and what
+--                   is given are their logits; else the mean of the outputs.
+function Trainer:predict(examples, given) return inference.predict(self.model, examples, given, self.output_kind) end
 
 return setmetatable(Trainer, {__call = new})

@@ -110,4 +110,28 @@ function F.zero_pad2d(x, margins)
   return ops.pad(x, {{margins[1], margins[2]}, {margins[3], margins[4]}})
 end
 
+--- Images (N,C,H,W) with left and right exchanged.
+function F.hflip(x)
+  options.input("hflip", x, "(images, channels, height, width)", 4, 4)
+  return x:flip(4)
+end
+
+-- The part of an axis that is still there when it is moved by `step`, and the margins of what is not.
+local function moved(x, axis, step)
+  local size = x:size(axis)
+  step = math.max(-size, math.min(step, size))
+  return x:narrow(axis, math.max(0, -step) + 1, size - math.abs(step)), {math.max(0, step), math.max(0, -step)}
+end
+
+--- Images (N,C,H,W) moved down by `rows` and right by `columns` pixels, or up and left where these are negative. Zeros
+-- come in.
+function F.shift(x, rows, columns)
+  options.input("shift", x, "(images, channels, height, width)", 4, 4)
+  options.check("shift", {rows = rows, columns = columns}, {{"rows", "integer"}, {"columns", "integer"}})
+  local vertical, horizontal
+  x, vertical = moved(x, 3, rows)
+  x, horizontal = moved(x, 4, columns)
+  return ops.pad(x, {vertical, horizontal})
+end
+
 return F

@@ -280,6 +280,14 @@ function Module:summary(shape) return require "fmnistnn.nn.summary"(self, shape)
 -- not to be trained and cannot be saved. Raises where a batch normalization has not been called yet.
 function Module:folded() return require "fmnistnn.nn.fold"(self) end
 
+--- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor: in evaluation, a
+-- batch at a time, without a gradient. batch_size 256; augment: a list of functions of a batch of images that return
+-- another: outputs are then averaged over the images and what each function makes of them (see Trainer:predict, which
+-- knows whether they are logits).
+function Module:predict(examples, given)
+  return require "fmnistnn.inference".predict(self, examples, given, "values")
+end
+
 --- Writes the model, its architecture, weights and buffers, to a safetensors file, atomically. Returns true, or nil
 -- and a message.
 function Module:save(path) return require "fmnistnn.nn.files".save(self, path) end
