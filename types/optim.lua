@@ -122,3 +122,21 @@ function Optimizer:step() end
 --- Trains this model from now on, if it was made without a model and parameters.
 ---@param model fmnistnn.nn.Module
 function Optimizer:attach(model) end
+
+--- A copy of all that `set_state` needs to go on bit for bit: how many steps were done, learning rates, and what the
+--- formulas keep for each parameter. Other options are not in it.
+---@return fmnistnn.State
+function Optimizer:state() end
+
+--- What changes from step to step, to be written to a file: `numbers` as JSON, `tensors` as safetensors. The names that
+--- an optimizer gives are "Adam.steps", "lr", "2.lr" of the second group, and "2.3.1" for the first tensor that is kept
+--- for the third parameter of the second group.
+---@class fmnistnn.State
+---@field numbers table<string, number> Numbers by name.
+---@field tensors table<string, fmnistnn.Tensor> Tensors by name.
+
+--- Goes on from a state that an optimizer of the same class gave, over parameters of the same shapes in the same order.
+--- It may come before the first step, but the model must have been built. Raises when it does not fit; all is then as
+--- it was.
+---@param state fmnistnn.State
+function Optimizer:set_state(state) end

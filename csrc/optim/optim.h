@@ -1,6 +1,6 @@
 /* Optimizers: a step over one parameter is one fused pass. Formulas and defaults are those of Keras 3
  * (kernels/update.c has them); the schedules of the numbers h (bias corrections and the like) are computed
- * once a step by the caller, lua/fmnistnn/optim.lua.
+ * once a step by the caller, lua/fmnistnn/optim/.
  *
  *   h[0] factor on the gradient   h[1] bound on its magnitude after that   h[2] learning rate
  *   h[3] how much of the parameter goes before the step (lr * weight_decay)   h[4..] the rule's own

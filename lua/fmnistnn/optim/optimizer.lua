@@ -1,23 +1,7 @@
---- Optimizers. Formulas and defaults are those of Keras 3 (csrc/kernels/update.c); where PyTorch differs, the class
--- says so.
---
---   local optimizer = optim.Adam{model = model, lr = 0.001}
---   optimizer:zero_grad()
---   loss:backward()
---   optimizer:step()
---
--- Options of all:
---   model                    whose parameters to train; they are asked for at each step, so a model may be given before
---                            it has been built by its first call
---   parameters               instead of a model: a list of tensors, or of groups {model = m, or parameters = {...},
---                            lr = ...} with options of their own
---   lr                       learning rate
---   weight_decay 0           decoupled, w = w (1 - lr weight_decay) before the step, as in Keras (Loshchilov and Hutter
---                            2017); PyTorch's SGD, Adam and others add weight_decay w to the gradient instead
---   clip_value, clip_norm, global_clip_norm   bounds on each element, on each tensor's norm, on the norm of all; one of
---                            the norms at most
+--- What all optimizers are: groups of parameters, steps, and the state that outlives a program.
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
+local saved_state = require "fmnistnn.saved_state"
 
 local Optimizer = {}
 Optimizer.__index = Optimizer
@@ -57,6 +41,7 @@ end
 -- Adds a group with options of its own; the others are the optimizer's, also when these change later.
 local function add_group(self, source, own)
   local group = setmetatable({list = lister(self, source)}, {__index = self.options})
+  for name, start in pairs(self.carried) do group[name] = start end
   for name, value in pairs(own) do
     if name ~= "model" and name ~= "parameters" then group[name] = value end
   end
@@ -150,17 +135,58 @@ function Optimizer:step()
   for _, group in ipairs(self.groups) do step_group(self, group, all_norm) end
 end
 
+-- ---- state ----
+
+-- The rule by which a group would step, found out on a stand-in: a rule may change its group's numbers.
+local function rule_of(self, group)
+  return self.rule(setmetatable({}, {__index = group}), {1, math.huge, 0, 0}, self.steps + 1)
+end
+
+-- Adds what a group carries from step to step: a learning rate of its own, its numbers, its parameters' tensors.
+local function add_group_state(self, g, group, own)
+  if type(rawget(group, "lr")) == "number" then own.numbers[g .. ".lr"] = {group, "lr"} end
+  for name in pairs(self.carried) do own.numbers[g .. "." .. name] = {group, name} end
+  local rule = rule_of(self, group)
+  for p, tensor in ipairs(group.list()) do
+    local states = states_of(self, group, tensor, rule)
+    for k = 1, core.optim.states[rule] do own.tensors[("%d.%d.%d"):format(g, p, k)] = states[k] end
+  end
+end
+
+local function own_state(self)
+  check_attached(self)
+  local own = {numbers = {[self.name .. ".steps"] = {self, "steps", "integer"}}, tensors = {}}
+  if type(self.options.lr) == "number" then own.numbers.lr = {self.options, "lr"} end
+  for g, group in ipairs(self.groups) do add_group_state(self, g, group, own) end
+  return own
+end
+
+--- A copy of all that a later set_state needs to go on bit for bit: {numbers =, tensors =}, tables by name. Numbers:
+-- "Adam.steps", "lr" and what else changes. Tensors: "2.3.1" is the first that is kept for the third parameter of the
+-- second group. Hyperparameters other than the learning rate are not in it.
+function Optimizer:state() return saved_state.copy(own_state(self)) end
+
+--- Goes on from a state that an optimizer of the same class and parameters gave, also before the first step. The
+-- model must have been built. Raises when it does not fit; all is then as it was.
+function Optimizer:set_state(given)
+  local who, own, parameters = self.name .. ": set_state", own_state(self), 0
+  for _, group in ipairs(self.groups) do parameters = parameters + #group.list() end
+  if parameters == 0 then options.refuse("%s: the model has no parameters before its first call", who) end
+  saved_state.restore(who, given, own)
+end
+
 -- ---- classes ----
 
-local optim = {}
+local optimizer = {}
 
--- A class of optimizers. rule(group, h, t) fills the numbers h of csrc/optim/optim.h for step t, which begin at h[1]
--- here, and returns the name of the rule that takes them.
-local function class(name, own, rule)
+--- A class of optimizers. rule(group, h, t) fills the numbers h of csrc/optim/optim.h for step t, which begin at h[1]
+-- here, and returns the name of the rule that takes them. carried: the numbers that the rule keeps in the group from
+-- step to step, and how they start.
+function optimizer.class(name, own, rule, carried)
   local spec = table.move(own, 1, #own, #common + 1, table.move(common, 1, #common, 1, {}))
-  local Class = {name = name, rule = rule, spec = spec, __name = "fmnistnn.Optimizer"}
+  local Class = {name = name, rule = rule, carried = carried or {}, spec = spec, __name = "fmnistnn.Optimizer"}
   Class.__index = Class
-  optim[name] = setmetatable(Class, {
+  return setmetatable(Class, {
     __index = Optimizer,
     __call = function(_, given)
       local self = setmetatable({steps = 0, states = setmetatable({}, {__mode = "k"})}, Class)
@@ -171,80 +197,4 @@ local function class(name, own, rule)
   })
 end
 
-local function lr(value) return {"lr", "number", default = value} end
-local beta1, beta2 = {"beta1", "rate", default = 0.9}, {"beta2", "rate", default = 0.999}
-local epsilon = {"epsilon", "number", default = 1e-7}
-
---- SGD: w = w - lr g; with momentum, v = momentum v - lr g and w = w + v, or, with nesterov, w = w + momentum v - lr g
--- (Sutskever et al. 2013). PyTorch's v does not have lr in it: the same steps while lr is constant.
--- lr 0.01, momentum 0.
-class("SGD", {lr(0.01), {"momentum", "rate", default = 0}, {"nesterov", "boolean", default = false}}, function(group, h)
-  if group.momentum == 0 then return "sgd" end
-  h[5], h[6] = group.momentum, group.nesterov and 1 or 0
-  return "momentum"
-end)
-
-local function adam(group, h, t)
-  h[3] = group.lr * math.sqrt(1 - group.beta2 ^ t) / (1 - group.beta1 ^ t)
-  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
-  return "adam"
-end
-
---- Adam (Kingma and Ba 2014): w = w - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). lr 0.001, beta1
--- 0.9, beta2 0.999, epsilon 1e-7. PyTorch adds epsilon (1e-8) to sqrt(v / (1 - beta2^t)) instead.
-class("Adam", {lr(0.001), beta1, beta2, epsilon}, adam)
-
---- AdamW: Adam with weight_decay 0.004 (PyTorch: 0.01).
-class("AdamW", {lr(0.001), beta1, beta2, epsilon, {"weight_decay", "number", default = 0.004}}, adam)
-
---- Adamax (Kingma and Ba 2014, section 7.1): u = max(beta2 u, |g|), w = w - lr / (1 - beta1^t) m / (u + epsilon). lr
--- 0.001; PyTorch: lr 0.002, and epsilon inside the maximum.
-class("Adamax", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
-  h[3] = group.lr / (1 - group.beta1 ^ t)
-  h[5], h[6], h[7] = 1 - group.beta1, group.beta2, group.epsilon
-  return "adamax"
-end)
-
---- Nadam (Dozat 2016): Adam with Nesterov's momentum, on the schedule beta1 (1 - 0.5 * 0.96^t). lr 0.001; PyTorch:
--- lr 0.002 and 0.96^(0.004 t).
-class("Nadam", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
-  local now = group.beta1 * (1 - 0.5 * 0.96 ^ t)
-  local later = group.beta1 * (1 - 0.5 * 0.96 ^ (t + 1))
-  group.product = (group.product or 1) * now -- of the momenta of all steps so far
-  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
-  h[8] = later / (1 - group.product * later)
-  h[9] = (1 - now) / (1 - group.product)
-  h[10] = 1 / (1 - group.beta2 ^ t)
-  return "nadam"
-end)
-
---- RMSprop (Hinton 2012): v = rho v + (1 - rho) g^2, step lr g / sqrt(v + epsilon), with momentum on the steps;
--- centered subtracts the square of the mean gradient from v (Graves 2013). lr 0.001, rho 0.9, momentum 0, epsilon 1e-7;
--- PyTorch: lr 0.01, alpha 0.99, epsilon 1e-8 outside the root.
-class("RMSprop", {
-  lr(0.001),
-  {"rho", "rate", default = 0.9},
-  {"momentum", "rate", default = 0},
-  epsilon,
-  {"centered", "boolean", default = false},
-}, function(group, h)
-  h[5], h[6], h[7] = 1 - group.rho, group.momentum, group.epsilon
-  if group.momentum == 0 and not group.centered then return "rmsprop" end
-  h[8] = group.centered and 1 or 0
-  return "rmsprop_full"
-end)
-
---- Adagrad (Duchi et al. 2011): v = v + g^2, w = w - lr g / sqrt(v + epsilon). lr 0.001, initial_accumulator 0.1,
--- epsilon 1e-7; PyTorch: lr 0.01, accumulator 0, epsilon 1e-10 outside the root.
-class("Adagrad", {lr(0.001), {"initial_accumulator", "number", default = 0.1}, epsilon}, function(group, h)
-  h[5], h[6], h[7] = 0, 0, group.epsilon
-  return "adagrad"
-end)
-
---- Adadelta (Zeiler 2012): lr 0.001, rho 0.95, epsilon 1e-7; PyTorch: lr 1, rho 0.9, epsilon 1e-6.
-class("Adadelta", {lr(0.001), {"rho", "rate", default = 0.95}, epsilon}, function(group, h)
-  h[5], h[6], h[7] = 1 - group.rho, 0, group.epsilon
-  return "adadelta"
-end)
-
-return optim
+return optimizer
