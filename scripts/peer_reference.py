@@ -69,9 +69,10 @@ class Book:
 
     def write(self):
         folder = Path(__file__).resolve().parent.parent / "spec" / "data"
-        tensors = folder / f"{self.name}.safetensors"
-        save_file(self.tensors, tensors)
-        tensors.chmod(0o644)
+        if self.tensors:
+            tensors = folder / f"{self.name}.safetensors"
+            save_file(self.tensors, tensors)
+            tensors.chmod(0o644)
         cases = ",\n".join("    " + json.dumps(case) for case in self.cases)
         versions = json.dumps(VERSIONS)
         text = f'{{\n  "versions": {versions},\n  "cases": [\n{cases}\n  ]\n}}\n'
@@ -1074,6 +1075,110 @@ def numbered(tensors):
     return {str(i + 1): each for i, each in enumerate(tensors)}
 
 
+# ---- schedules ----
+
+schedules = keras.optimizers.schedules
+torch_schedules = torch.optim.lr_scheduler
+
+SCHEDULE_STEPS = 40
+
+
+def torch_rates(kind, **options):
+    """The learning rates of the steps from 0 on by a schedule of PyTorch that begins at 0.5."""
+
+    def values(count):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
+        if kind is torch_schedules.SequentialLR:
+            parts = [part(optimizer, **given) for part, given in options["parts"]]
+            scheduler = kind(optimizer, parts, options["milestones"])
+        else:
+            scheduler = kind(optimizer, **options)
+        rates = []
+        for _ in range(count):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            optimizer.step()
+            scheduler.step()
+        return rates
+
+    return values
+
+
+def keras_rates(schedule):
+    return lambda count: [float(schedule(step)) for step in range(count)]
+
+
+def formula_rates(formula):
+    return lambda count: [formula(step) for step in range(count)]
+
+
+# Class, options in our words, in how many steps it is compared (PyTorch's OneCycleLR ends), and what gives the same.
+SCHEDULES = [
+    ("Step", {"lr": 0.5, "every": 7}, SCHEDULE_STEPS, torch_rates(torch_schedules.StepLR, step_size=7),
+     keras_rates(schedules.ExponentialDecay(0.5, 7, 0.1, staircase=True))),
+    ("Step", {"lr": 0.5, "every": 1, "factor": 0.9}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.StepLR, step_size=1, gamma=0.9)),
+    ("MultiStep", {"lr": 0.5, "milestones": [3, 11, 30]}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.MultiStepLR, milestones=[3, 11, 30])),
+    ("MultiStep", {"lr": 0.5, "milestones": [1], "factor": 0.25}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.MultiStepLR, milestones=[1], gamma=0.25)),
+    ("Exponential", {"lr": 0.5, "factor": 0.93}, SCHEDULE_STEPS, torch_rates(torch_schedules.ExponentialLR, gamma=0.93),
+     keras_rates(schedules.ExponentialDecay(0.5, 1, 0.93))),
+    ("Exponential", {"lr": 0.5, "factor": 0.3, "every": 12}, SCHEDULE_STEPS,
+     keras_rates(schedules.ExponentialDecay(0.5, 12, 0.3))),
+    ("InverseTime", {"lr": 0.5, "rate": 0.7}, SCHEDULE_STEPS, keras_rates(schedules.InverseTimeDecay(0.5, 1, 0.7))),
+    ("InverseTime", {"lr": 0.5, "rate": 2.0, "every": 9}, SCHEDULE_STEPS,
+     keras_rates(schedules.InverseTimeDecay(0.5, 9, 2.0))),
+    ("Polynomial", {"lr": 0.5, "steps": 25}, SCHEDULE_STEPS, keras_rates(schedules.PolynomialDecay(0.5, 25))),
+    ("Polynomial", {"lr": 0.5, "steps": 25, "final": 0.0, "power": 2.5}, SCHEDULE_STEPS,
+     keras_rates(schedules.PolynomialDecay(0.5, 25, 0.0, 2.5)),
+     torch_rates(torch_schedules.PolynomialLR, total_iters=25, power=2.5)),
+    ("Cosine", {"lr": 0.5, "steps": 25}, SCHEDULE_STEPS, keras_rates(schedules.CosineDecay(0.5, 25))),
+    ("Cosine", {"lr": 0.5, "steps": 39, "final": 0.05}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecay(0.5, 39, alpha=0.1)),
+     torch_rates(torch_schedules.CosineAnnealingLR, T_max=39, eta_min=0.05)),
+    ("CosineRestarts", {"lr": 0.5, "steps": 5, "final": 0.05}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.CosineAnnealingWarmRestarts, T_0=5, T_mult=2, eta_min=0.05)),
+    ("CosineRestarts", {"lr": 0.5, "steps": 6, "growth": 1}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecayRestarts(0.5, 6, t_mul=1.0)),
+     torch_rates(torch_schedules.CosineAnnealingWarmRestarts, T_0=6)),
+    ("CosineRestarts", {"lr": 0.5, "steps": 7, "growth": 1.5, "factor": 0.8, "final": 0.05}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecayRestarts(0.5, 7, t_mul=1.5, m_mul=0.8, alpha=0.1))),
+    ("Warmup", {"schedule": 0.5, "steps": 8, "start": 0.125}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.LinearLR, start_factor=0.25, total_iters=8)),
+    ("Warmup", {"schedule": ["Cosine", {"lr": 0.5, "steps": 20}], "steps": 8}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecay(0.0, 20, warmup_target=0.5, warmup_steps=8))),
+    ("Warmup", {"schedule": ["Cosine", {"lr": 0.5, "steps": 20}], "steps": 8, "start": 0.1, "curve": "cosine"},
+     SCHEDULE_STEPS,
+     formula_rates(lambda step: 0.1 + 0.4 * (1 - np.cos(np.pi * step / 8)) / 2 if step < 8
+                else 0.5 * (1 + np.cos(np.pi * min((step - 8) / 20, 1))) / 2)),
+    ("OneCycle", {"lr": 0.5, "steps": 40}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.OneCycleLR, max_lr=0.5, total_steps=40)),
+    ("OneCycle", {"lr": 0.5, "steps": 33, "warmup": 0.45, "div_factor": 10.0, "final_div_factor": 100.0}, 33,
+     torch_rates(torch_schedules.OneCycleLR, max_lr=0.5, total_steps=33, pct_start=0.45, div_factor=10.0,
+              final_div_factor=100.0)),
+    ("OneCycle", {"lr": 0.5, "steps": 40, "warmup": 0.01, "curve": "linear"}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.OneCycleLR, max_lr=0.5, total_steps=40, pct_start=0.01, anneal_strategy="linear")),
+    ("PiecewiseConstant", {"boundaries": [0, 9, 20], "values": [0.5, 0.7, 0.1, 0.02]}, SCHEDULE_STEPS,
+     keras_rates(schedules.PiecewiseConstantDecay([0, 9, 20], [0.5, 0.7, 0.1, 0.02]))),
+    ("Sequential", {"schedules": [["Exponential", {"lr": 0.5, "factor": 0.8}],
+                                  ["Polynomial", {"lr": 0.5, "steps": 10, "final": 0.0}],
+                                  ["Step", {"lr": 0.5, "every": 4}]],
+                    "milestones": [10, 24]}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.SequentialLR, milestones=[10, 24],
+              parts=[(torch_schedules.ExponentialLR, {"gamma": 0.8}),
+                     (torch_schedules.PolynomialLR, {"total_iters": 10}),
+                     (torch_schedules.StepLR, {"step_size": 4})])),
+]
+
+
+def schedule_cases(book):
+    for number, (kind, options, count, *references) in enumerate(SCHEDULES):
+        values, *others = [reference(count) for reference in references]
+        for other in others:
+            agree(kind, values, other)
+        book.add(f"{kind} {number + 1}", {"schedule": [kind, options], "values": values})
+
+
 # ---- initializers ----
 
 VARIANCE_FAMILIES = ["Glorot", "He", "Lecun"]
@@ -1346,6 +1451,7 @@ def main():
         ],
         "losses": [class_losses, number_losses],
         "optimizers": [optimizer_cases],
+        "schedules": [schedule_cases],
         "initializers": [initializer_cases],
         "metrics": [metric_cases],
         "curve": [curve_case],

@@ -143,7 +143,7 @@ describe("every public name has an entry, and every entry a name:", function()
   for name, part in pairs {
     [".nn.functional"] = F, [".losses"] = fnn.losses, [".optim"] = fnn.optim, [".initializers"] = fnn.initializers,
     [".metrics"] = fnn.metrics, [".report"] = fnn.report, [".data"] = fnn.data, [".json"] = fnn.json,
-    [".safetensors"] = fnn.safetensors,
+    [".safetensors"] = fnn.safetensors, [".schedules"] = fnn.schedules,
   } do
     it(name:sub(2), function() assert_same_names(name, public_names(part), documented(name)) end)
   end
@@ -292,6 +292,12 @@ describe("options and their defaults:", function()
     it("optim." .. name, function() assert_same_options(name, options_class(item), spec_of(fnn.optim[name], {})) end)
   end
 
+  for name, item in pairs(functions_of ".schedules") do
+    it("schedules." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.schedules[name], {}))
+    end)
+  end
+
   for name, item in pairs(functions_of ".losses") do
     it("losses." .. name, function()
       assert_same_options(name, options_class(item.source or item), spec_of(fnn.losses[name], x, x, {}))
@@ -389,6 +395,7 @@ it("functions take as many arguments as are documented", function()
     [".report"] = fnn.report, [".json"] = fnn.json, [".safetensors"] = fnn.safetensors, [".Trainer"] = fnn.Trainer,
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
+    [".schedules"] = fnn.schedules,
   }
   for owner in pairs(parsed.functions) do
     local home = assert(homes[owner:match("^fmnistnn(.*)")], owner)

@@ -55,6 +55,7 @@
 ---@field initializers fmnistnn.initializers Initial values of parameters.
 ---@field losses fmnistnn.losses Losses.
 ---@field optim fmnistnn.optim Optimizers.
+---@field schedules fmnistnn.schedules Learning rates that change.
 ---@field data fmnistnn.data Data sets.
 ---@field metrics fmnistnn.metrics Measures of classifiers.
 ---@field report fmnistnn.report Results as text.

@@ -20,7 +20,7 @@ function optim.SGD(options) end
 
 --- Options of SGD.
 ---@class fmnistnn.optim.SGDOptions: fmnistnn.optim.Options
----@field lr? number (default 0.01) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.01) Learning rate.
 ---@field momentum? number (default 0) 0 <= momentum < 1.
 ---@field nesterov? boolean (default false) Look ahead (needs momentum).
 
@@ -42,7 +42,7 @@ function optim.Adam(options) end
 
 --- Options of Adam, Adamax and Nadam.
 ---@class fmnistnn.optim.AdamOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field beta1? number (default 0.9) 0 <= beta1 < 1.
 ---@field beta2? number (default 0.999) 0 <= beta2 < 1.
 ---@field epsilon? number (default 1e-7) Keeps the divisor from 0.
@@ -75,7 +75,7 @@ function optim.RMSprop(options) end
 
 --- Options of RMSprop.
 ---@class fmnistnn.optim.RMSpropOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field rho? number (default 0.9) 0 <= rho < 1.
 ---@field momentum? number (default 0) Of the steps; 0 <= momentum < 1.
 ---@field epsilon? number (default 1e-7) Keeps the root from 0.
@@ -89,7 +89,7 @@ function optim.Adagrad(options) end
 
 --- Options of Adagrad.
 ---@class fmnistnn.optim.AdagradOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field initial_accumulator? number (default 0.1) v at the start.
 ---@field epsilon? number (default 1e-7) Keeps the root from 0.
 
@@ -101,7 +101,7 @@ function optim.Adadelta(options) end
 
 --- Options of Adadelta.
 ---@class fmnistnn.optim.AdadeltaOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field rho? number (default 0.95) 0 <= rho < 1.
 ---@field epsilon? number (default 1e-7) Lets the steps begin.
 

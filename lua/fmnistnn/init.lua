@@ -40,6 +40,7 @@ end
 local parts = {
   nn = "fmnistnn.nn",
   optim = "fmnistnn.optim",
+  schedules = "fmnistnn.schedules",
   losses = "fmnistnn.losses",
   metrics = "fmnistnn.metrics",
   profile = "fmnistnn.profile",

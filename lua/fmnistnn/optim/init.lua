@@ -11,7 +11,8 @@
 --                            it has been built by its first call
 --   parameters               instead of a model: a list of tensors, or of groups {model = m, or parameters = {...},
 --                            lr = ...} with options of their own
---   lr                       learning rate
+--   lr                       learning rate: a number, or a schedule (fnn.schedules) or another function of how many
+--                            steps were done before this one
 --   weight_decay 0           decoupled, w = w (1 - lr weight_decay) before the step, as in Keras (Loshchilov and Hutter
 --                            2017); PyTorch's SGD, Adam and others add weight_decay w to the gradient instead
 --   clip_value, clip_norm, global_clip_norm   bounds on each element, on each tensor's norm, on the norm of all; one of
@@ -23,7 +24,7 @@ local optim = {}
 -- A class and its name in this table; see optimizer.class.
 local function class(name, ...) optim[name] = optimizer.class(name, ...) end
 
-local function lr(value) return {"lr", "number", default = value} end
+local function lr(value) return {"lr", "lr", default = value} end
 local beta1, beta2 = {"beta1", "rate", default = 0.9}, {"beta2", "rate", default = 0.999}
 local epsilon = {"epsilon", "number", default = 1e-7}
 
@@ -37,7 +38,7 @@ class("SGD", {lr(0.01), {"momentum", "rate", default = 0}, {"nesterov", "boolean
 end)
 
 local function adam(group, h, t)
-  h[3] = group.lr * math.sqrt(1 - group.beta2 ^ t) / (1 - group.beta1 ^ t)
+  h[3] = h[3] * math.sqrt(1 - group.beta2 ^ t) / (1 - group.beta1 ^ t)
   h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
   return "adam"
 end
@@ -52,7 +53,7 @@ class("AdamW", {lr(0.001), beta1, beta2, epsilon, {"weight_decay", "number", def
 --- Adamax (Kingma and Ba 2014, section 7.1): u = max(beta2 u, |g|), w = w - lr / (1 - beta1^t) m / (u + epsilon). lr
 -- 0.001; PyTorch: lr 0.002, and epsilon inside the maximum.
 class("Adamax", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
-  h[3] = group.lr / (1 - group.beta1 ^ t)
+  h[3] = h[3] / (1 - group.beta1 ^ t)
   h[5], h[6], h[7] = 1 - group.beta1, group.beta2, group.epsilon
   return "adamax"
 end)

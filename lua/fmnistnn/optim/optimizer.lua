@@ -104,11 +104,22 @@ end
 -- The factor that brings a norm down to `bound`.
 local function shrink(norm, bound) return norm > bound and bound / norm or 1 end
 
+-- The learning rate of the step that comes next.
+local function lr_of(self, group)
+  local lr = group.lr
+  if type(lr) == "number" then return lr end
+  local now = lr(self.steps)
+  if type(now) ~= "number" then
+    options.refuse("%s: lr: expected a number from the schedule, got %s", self.name, type(now))
+  end
+  return now
+end
+
 local function step_group(self, group, all_norm)
-  local list, lr = group.list(), group.lr
+  local list, lr = group.list(), lr_of(self, group)
   local factor = group.global_clip_norm and shrink(all_norm, group.global_clip_norm) or 1
   local numbers = {factor, group.clip_value or math.huge, lr, lr * (group.weight_decay or 0)}
-  local rule = self.rule(group, numbers, self.steps)
+  local rule = self.rule(group, numbers, self.steps + 1)
   if not group.clip_norm then
     local states = {}
     for i, tensor in ipairs(list) do states[i] = states_of(self, group, tensor, rule) end
@@ -131,15 +142,15 @@ function Optimizer:step()
     end
     all_norm = core.optim.grad_norm(all)
   end
-  self.steps = self.steps + 1
   for _, group in ipairs(self.groups) do step_group(self, group, all_norm) end
+  self.steps = self.steps + 1
 end
 
 -- ---- state ----
 
 -- The rule by which a group would step, found out on a stand-in: a rule may change its group's numbers.
 local function rule_of(self, group)
-  return self.rule(setmetatable({}, {__index = group}), {1, math.huge, 0, 0}, self.steps + 1)
+  return self.rule(setmetatable({}, {__index = group}), {1, math.huge, 0.0, 0.0}, self.steps + 1)
 end
 
 -- Adds what a group carries from step to step: a learning rate of its own, its numbers, its parameters' tensors.
@@ -179,9 +190,9 @@ end
 
 local optimizer = {}
 
---- A class of optimizers. rule(group, h, t) fills the numbers h of csrc/optim/optim.h for step t, which begin at h[1]
--- here, and returns the name of the rule that takes them. carried: the numbers that the rule keeps in the group from
--- step to step, and how they start.
+--- A class of optimizers. rule(group, h, t) fills the numbers h of csrc/optim/optim.h for step t (from 1 on), which
+-- begin at h[1] here, the first four being there already, and returns the name of the rule that takes them. carried:
+-- the numbers that the rule keeps in the group from step to step, and how they start.
 function optimizer.class(name, own, rule, carried)
   local spec = table.move(own, 1, #own, #common + 1, table.move(common, 1, #common, 1, {}))
   local Class = {name = name, rule = rule, carried = carried or {}, spec = spec, __name = "fmnistnn.Optimizer"}
