@@ -1030,33 +1030,48 @@ KERAS_WORDS = {
     "lr": "learning_rate", "beta1": "beta_1", "beta2": "beta_2", "clip_value": "clipvalue", "clip_norm": "clipnorm",
     "global_clip_norm": "global_clipnorm", "initial_accumulator": "initial_accumulator_value",
 }
+SHAPES = [(3, 4), (5,)]
 
 
 def optimizer_cases(book):
-    shapes = [(3, 4), (5,)]
     for kind, name, options, torch_kind, torch_options in OPTIMIZERS:
-        numbers = Numbers(f"{kind} {name}")
-        start = [numbers.normal(*shape, deviation=0.3) for shape in shapes]
-        gradients = [numbers.normal(STEPS, *shape) for shape in shapes]
-        # Gradients of all sizes: only the small ones tell where epsilon stands.
-        for scale, column in [(1e-2, 1), (1e-4, 2), (1e-7, 3)]:
-            gradients[0][..., column] = Numbers.exact(gradients[0][..., column] * scale)
-        translated = {KERAS_WORDS.get(key, key): value for key, value in options.items()}
-        optimizer = getattr(keras.optimizers, kind)(**translated)
+        references = [keras_path(getattr(keras.optimizers, kind), options)]
+        if torch_kind:
+            references.append(lambda *given: torch_path(torch_kind, torch_options, *given))
+        optimizer_case(book, kind, name, options, SHAPES, references)
+
+
+def optimizer_case(book, kind, name, options, shapes, references, all_sizes=True):
+    """References are functions of the parameters and of the gradients of all steps, and give the parameters after each
+    step."""
+    numbers = Numbers(f"{kind} {name}")
+    start = [numbers.normal(*shape, deviation=0.3) for shape in shapes]
+    gradients = [numbers.normal(STEPS, *shape) for shape in shapes]
+    # Gradients of all sizes: only the small ones tell where epsilon stands.
+    for scale, column in [(1e-2, 1), (1e-4, 2), (1e-7, 3)] if all_sizes else []:
+        gradients[0][..., column] = Numbers.exact(gradients[0][..., column] * scale)
+    path, *others = [reference(start, gradients) for reference in references]
+    for other in others:
+        for mine, its in zip(path, other):
+            agree(f"{kind} {name}", mine, its)
+    settings = {"optimizer": kind, "options": options}
+    book.add(f"{kind} {name}", settings, start=numbered(start), gradient=numbered(gradients), after=numbered(path))
+
+
+def keras_path(kind, options, **more):
+    translated = {KERAS_WORDS.get(key, key): value for key, value in options.items()}
+
+    def path(start, gradients):
+        optimizer = kind(**translated, **more)
         weights = [keras.Variable(each.clone(), dtype="float64") for each in start]
-        path = [[] for _ in shapes]
+        steps = [[] for _ in start]
         for step in range(STEPS):
             optimizer.apply([each[step] for each in gradients], weights)
-            for each, variable in zip(path, weights):
+            for each, variable in zip(steps, weights):
                 each.append(variable.value.detach().clone())
-        path = [torch.stack(each) for each in path]
-        if torch_kind:
-            for mine, other in zip(path, torch_path(torch_kind, torch_options, start, gradients)):
-                agree(f"{kind} {name}", mine, other)
-        settings = {"optimizer": kind, "options": options}
-        book.add(
-            f"{kind} {name}", settings, start=numbered(start), gradient=numbered(gradients), after=numbered(path)
-        )
+        return [torch.stack(each) for each in steps]
+
+    return path
 
 
 def torch_path(kind, options, start, gradients):
@@ -1073,6 +1088,114 @@ def torch_path(kind, options, start, gradients):
 
 def numbered(tensors):
     return {str(i + 1): each for i, each in enumerate(tensors)}
+
+
+# ---- optimizers that Keras lacks, or has in another form ----
+
+
+def written_path(step):
+    """By a step that is written out: step(w, g, state, t) changes the array w and the table state."""
+
+    def path(start, gradients):
+        paths = []
+        for each, gradient in zip(start, gradients):
+            w, state, steps = each.numpy().copy(), {}, []
+            for t in range(1, STEPS + 1):
+                step(w, gradient[t - 1].numpy(), state, t)
+                steps.append(torch.tensor(w.copy()))
+            paths.append(torch.stack(steps))
+        return paths
+
+    return path
+
+
+def lion(lr, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    """Chen et al. 2023, algorithm 2."""
+
+    def step(w, g, state, t):
+        m = state.get("m", np.zeros_like(g))
+        w -= lr * (np.sign(beta1 * m + (1 - beta1) * g) + weight_decay * w)
+        state["m"] = beta2 * m + (1 - beta2) * g
+
+    return written_path(step)
+
+
+def lamb(lr, beta1=0.9, beta2=0.999, epsilon=1e-7, weight_decay=0.0):
+    """You et al. 2019, algorithm 2."""
+
+    def step(w, g, state, t):
+        m = state["m"] = beta1 * state.get("m", 0.0) + (1 - beta1) * g
+        v = state["v"] = beta2 * state.get("v", 0.0) + (1 - beta2) * g * g
+        direction = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon) + weight_decay * w
+        norms = np.linalg.norm(w), np.linalg.norm(direction)
+        w -= lr * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * direction
+
+    return written_path(step)
+
+
+def radam(lr, epsilon, **more):
+    return lambda *given: torch_path(torch.optim.RAdam, {"lr": lr, "eps": epsilon, **more}, *given)
+
+
+def muon_and_adamw(lr, weight_decay, **more):
+    """PyTorch's two optimizers, without Muon's rounding to 16 bits. Weights of convolutions are matrices (filters, all
+    else)."""
+
+    def path(start, gradients):
+        paths = []
+        for each, gradient in zip(start, gradients):
+            if each.dim() == 1:
+                options = {"lr": lr, "weight_decay": weight_decay, "eps": 1e-30}
+                paths += torch_path(torch.optim.AdamW, options, [each], [gradient])
+                continue
+            options = {"lr": lr, "weight_decay": weight_decay, "adjust_lr_fn": "match_rms_adamw", **more}
+            flat = [each.flatten(1)], [gradient.flatten(2)]
+            with mock.patch.object(torch.Tensor, "bfloat16", lambda x: x.clone()):
+                (found,) = torch_path(torch.optim.Muon, options, *flat)
+            paths.append(found.reshape(gradient.shape))
+        return paths
+
+    return path
+
+
+def more_optimizer_cases(book):
+    def case(kind, name, options, *references, shapes=SHAPES, all_sizes=True):
+        optimizer_case(book, kind, name, options, shapes, references, all_sizes)
+
+    def keras_case(kind, options, **more):
+        return keras_path(getattr(keras.optimizers, kind), options, **more)
+
+    case("Lion", "defaults", {}, keras_case("Lion", {}), lion(0.001))
+    options = {"lr": 0.05, "beta1": 0.8, "beta2": 0.7, "weight_decay": 0.2}
+    case("Lion", "betas weight_decay", options, keras_case("Lion", options), lion(0.05, 0.8, 0.7, 0.2))
+    options = {"lr": 0.05, "clip_norm": 0.5}
+    case("Lion", "clip_norm", options, keras_case("Lion", options))
+
+    case("LAMB", "defaults", {}, lamb(0.001), keras_case("Lamb", {}))
+    options = {"lr": 0.05, "beta1": 0.7, "beta2": 0.9, "epsilon": 0.01}
+    case("LAMB", "betas", options, lamb(0.05, 0.7, 0.9, 0.01), keras_case("Lamb", options))
+    case("LAMB", "weight_decay", {"lr": 0.05, "weight_decay": 0.2}, lamb(0.05, weight_decay=0.2))
+    options = {"lr": 0.05, "clip_norm": 0.5}
+    case("LAMB", "clip_norm", options, keras_case("Lamb", options))
+
+    case("RAdam", "defaults", {}, radam(0.001, 1e-7))
+    options = {"lr": 0.05, "beta1": 0.7, "beta2": 0.8, "epsilon": 0.01}
+    case("RAdam", "betas", options, radam(0.05, 0.01, betas=(0.7, 0.8)))
+    decayed = {"weight_decay": 0.2, "decoupled_weight_decay": True}
+    case("RAdam", "weight_decay", {"lr": 0.05, "weight_decay": 0.2}, radam(0.05, 1e-7, **decayed))
+
+    case("Muon", "defaults", {}, keras_case("Muon", {}), all_sizes=False)
+    options = {"lr": 0.05, "weight_decay": 0.2, "epsilon": 1e-30}
+    both = muon_and_adamw(0.05, 0.2)
+    in_keras = keras_case("Muon", options, adam_weight_decay=0.2)
+    case("Muon", "matrices", options, both, in_keras, all_sizes=False)
+    case("Muon", "tall matrices", options, both, shapes=[(7, 4), (5,)], all_sizes=False)
+    case("Muon", "convolutions", options, both, shapes=[(6, 2, 3, 2), (5, 1, 2, 2)], all_sizes=False)
+    options = {**options, "momentum": 0.7, "nesterov": False}
+    both = muon_and_adamw(0.05, 0.2, momentum=0.7, nesterov=False)
+    case("Muon", "momentum", options, both, all_sizes=False)
+    options = {"lr": 0.05, "use_muon": False, "weight_decay": 0.1}
+    case("Muon", "use_muon", options, keras_path(keras.optimizers.AdamW, {"lr": 0.05, "weight_decay": 0.1}))
 
 
 # ---- schedules ----
@@ -1450,7 +1573,7 @@ def main():
             other_norm_cases, pool_cases, shape_cases, joining_cases, large_cases, activation_cases,
         ],
         "losses": [class_losses, number_losses],
-        "optimizers": [optimizer_cases],
+        "optimizers": [optimizer_cases, more_optimizer_cases],
         "schedules": [schedule_cases],
         "initializers": [initializer_cases],
         "metrics": [metric_cases],

@@ -55,7 +55,8 @@ end
 local cases = {
   {"SGD"}, {"SGD", momentum = 0.9}, {"SGD", momentum = 0.9, nesterov = true, weight_decay = 0.1}, {"Adam"}, {"AdamW"},
   {"Adamax"}, {"Nadam"}, {"RMSprop"}, {"RMSprop", momentum = 0.5, centered = true}, {"Adagrad"}, {"Adadelta"},
-  {"Adam", clip_norm = 0.5},
+  {"Adam", clip_norm = 0.5}, {"Lion"}, {"LAMB", weight_decay = 0.1}, {"RAdam", beta2 = 0.5}, {"Muon"},
+  {"Muon", use_muon = false},
 }
 
 describe("an optimizer's state", function()

@@ -40,7 +40,7 @@ function optim.SGD(options) end
 ---@return fmnistnn.Optimizer
 function optim.Adam(options) end
 
---- Options of Adam, Adamax and Nadam.
+--- Options of Adam, Adamax, Nadam, LAMB and RAdam.
 ---@class fmnistnn.optim.AdamOptions: fmnistnn.optim.Options
 ---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field beta1? number (default 0.9) 0 <= beta1 < 1.
@@ -104,6 +104,51 @@ function optim.Adadelta(options) end
 ---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field rho? number (default 0.95) 0 <= rho < 1.
 ---@field epsilon? number (default 1e-7) Lets the steps begin.
+
+--- w = w - lr sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g (Chen et al. 2023). Its authors take a
+--- third to a tenth of Adam's lr, and three to ten times its weight_decay.
+---@param options? fmnistnn.optim.LionOptions
+---@return fmnistnn.Optimizer
+function optim.Lion(options) end
+
+--- Options of Lion.
+---@class fmnistnn.optim.LionOptions: fmnistnn.optim.Options
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
+---@field beta1? number (default 0.9) 0 <= beta1 < 1.
+---@field beta2? number (default 0.99) 0 <= beta2 < 1.
+
+--- For large batches (You et al. 2019): d = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w,
+--- with Adam's m and v, and w = w - lr |w| / |d| d, where the ratio of norms is 1 if one of them is 0. Keras takes
+--- weight_decay from w before, not into d.
+---@param options? fmnistnn.optim.AdamOptions
+---@return fmnistnn.Optimizer
+function optim.LAMB(options) end
+
+--- Adam with its step made smaller while the variance of it is uncertain, and steps by m / (1 - beta1^t) in the very
+--- first ones (Liu et al. 2019): no warm-up is needed. PyTorch: epsilon 1e-8.
+---@param options? fmnistnn.optim.AdamOptions
+---@return fmnistnn.Optimizer
+function optim.RAdam(options) end
+
+--- Momentum made orthogonal for matrices, AdamW for other parameters (Jordan 2024):
+--- w = w (1 - lr weight_decay) - lr 0.2 sqrt(max(rows, columns)) O(momentum), where O makes singular values about 1.
+--- The factor lets both share lr and weight_decay (Liu et al. 2025), as in Keras and PyTorch's "match_rms_adamw".
+--- Weights of convolutions are matrices of (filters, all else). Embeddings and the last layer had better go by AdamW:
+--- give them a group with use_muon = false.
+---@param options? fmnistnn.optim.MuonOptions
+---@return fmnistnn.Optimizer
+function optim.Muon(options) end
+
+--- Options of Muon.
+---@class fmnistnn.optim.MuonOptions: fmnistnn.optim.Options
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
+---@field momentum? number (default 0.95) 0 <= momentum < 1.
+---@field nesterov? boolean (default true) Look ahead.
+---@field use_muon? boolean (default true) False: AdamW for all.
+---@field beta1? number (default 0.9) Of AdamW; 0 <= beta1 < 1.
+---@field beta2? number (default 0.999) Of AdamW; 0 <= beta2 < 1.
+---@field epsilon? number (default 1e-7) Of AdamW.
+---@field weight_decay? number (default 0.004) Of both; PyTorch: 0.1.
 
 --- An optimizer. Changes of its options, such as `optimizer.options.lr = 0.0001`, hold from the next step on.
 ---@class fmnistnn.Optimizer

@@ -17,9 +17,10 @@
 --                            2017); PyTorch's SGD, Adam and others add weight_decay w to the gradient instead
 --   clip_value, clip_norm, global_clip_norm   bounds on each element, on each tensor's norm, on the norm of all; one of
 --                            the norms at most
+local adam = require "fmnistnn.optim.adam"
 local optimizer = require "fmnistnn.optim.optimizer"
 
-local optim = {}
+local optim = {Muon = require "fmnistnn.optim.muon"}
 
 -- A class and its name in this table; see optimizer.class.
 local function class(name, ...) optim[name] = optimizer.class(name, ...) end
@@ -36,12 +37,6 @@ class("SGD", {lr(0.01), {"momentum", "rate", default = 0}, {"nesterov", "boolean
   h[5], h[6] = group.momentum, group.nesterov and 1 or 0
   return "momentum"
 end)
-
-local function adam(group, h, t)
-  h[3] = h[3] * math.sqrt(1 - group.beta2 ^ t) / (1 - group.beta1 ^ t)
-  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
-  return "adam"
-end
 
 --- Adam (Kingma and Ba 2014): w = w - lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). lr 0.001, beta1
 -- 0.9, beta2 0.999, epsilon 1e-7. PyTorch adds epsilon (1e-8) to sqrt(v / (1 - beta2^t)) instead.
@@ -98,6 +93,38 @@ end)
 class("Adadelta", {lr(0.001), {"rho", "rate", default = 0.95}, epsilon}, function(group, h)
   h[5], h[6], h[7] = 1 - group.rho, 0, group.epsilon
   return "adadelta"
+end)
+
+--- Lion (Chen et al. 2023): w = w - lr sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g. lr 0.001, beta1
+-- 0.9, beta2 0.99. The authors take a third to a tenth of Adam's lr, and three to ten times its weight_decay.
+class("Lion", {lr(0.001), beta1, {"beta2", "rate", default = 0.99}}, function(group, h)
+  h[5], h[6] = 1 - group.beta1, 1 - group.beta2
+  return "lion"
+end)
+
+--- LAMB (You et al. 2019, algorithm 2): d is Adam's step, m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), plus
+-- weight_decay w; w = w - lr |w| / |d| d, where the ratio of each tensor's norms is 1 if one of them is 0. lr 0.001.
+-- Here weight_decay is within d, as in the paper; Keras takes it from w first.
+class("LAMB", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
+  h[4] = 0
+  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, group.epsilon
+  h[8], h[9] = 1 / (1 - group.beta1 ^ t), 1 / (1 - group.beta2 ^ t)
+  h[10] = group.weight_decay or 0
+  return "lamb"
+end)
+
+--- RAdam (Liu et al. 2019, algorithm 2): Adam times how far the variance of its step can be trusted, r; w = w - lr
+-- m / (1 - beta1^t) in the first steps, where that is not known. lr 0.001; PyTorch: epsilon 1e-8.
+class("RAdam", {lr(0.001), beta1, beta2, epsilon}, function(group, h, t)
+  local most = 2 / (1 - group.beta2) - 1
+  local now = most - 2 * t * group.beta2 ^ t / (1 - group.beta2 ^ t)
+  local trusted = now > 5
+  local r = trusted and math.sqrt((now - 4) * (now - 2) * most / ((most - 4) * (most - 2) * now)) or 1
+  h[3] = h[3] * r / (1 - group.beta1 ^ t)
+  if trusted then h[3] = h[3] * math.sqrt(1 - group.beta2 ^ t) end
+  h[5], h[6], h[7] = 1 - group.beta1, 1 - group.beta2, trusted and group.epsilon or 1
+  h[8], h[9], h[10] = 1, 0, trusted and 1 or 0 -- Nadam's form with m alone, and with or without v
+  return "nadam"
 end)
 
 return optim

@@ -92,13 +92,23 @@ end
 
 -- ---- a step ----
 
--- The tensors that a rule keeps for a parameter. They come when they are needed: another rule may need more.
-local function states_of(self, group, tensor, rule)
+-- How many tensors are kept for a parameter.
+function Optimizer:_count(_, _, rule) return core.optim.states[rule] end
+
+-- These tensors. They come when they are needed: another rule may need more.
+function Optimizer:_states(group, tensor, rule)
   local states = self.states[tensor] or {}
   local start = group.initial_accumulator or 0
-  for i = #states + 1, core.optim.states[rule] do states[i] = core.full(tensor.shape, start) end
+  for i = #states + 1, self:_count(group, tensor, rule) do states[i] = core.full(tensor.shape, start) end
   self.states[tensor] = states
   return states
+end
+
+-- Moves the parameters of a list that have a gradient.
+function Optimizer:_move(group, list, rule, numbers)
+  local states = {}
+  for i, tensor in ipairs(list) do states[i] = self:_states(group, tensor, rule) end
+  core.optim.step(rule, list, states, numbers)
 end
 
 -- The factor that brings a norm down to `bound`.
@@ -120,15 +130,10 @@ local function step_group(self, group, all_norm)
   local factor = group.global_clip_norm and shrink(all_norm, group.global_clip_norm) or 1
   local numbers = {factor, group.clip_value or math.huge, lr, lr * (group.weight_decay or 0)}
   local rule = self.rule(group, numbers, self.steps + 1)
-  if not group.clip_norm then
-    local states = {}
-    for i, tensor in ipairs(list) do states[i] = states_of(self, group, tensor, rule) end
-    core.optim.step(rule, list, states, numbers)
-    return
-  end
+  if not group.clip_norm then return self:_move(group, list, rule, numbers) end
   for _, tensor in ipairs(list) do
     numbers[1] = shrink(core.optim.grad_norm {tensor}, group.clip_norm)
-    core.optim.step(rule, {tensor}, {states_of(self, group, tensor, rule)}, numbers)
+    self:_move(group, {tensor}, rule, numbers)
   end
 end
 
@@ -159,8 +164,8 @@ local function add_group_state(self, g, group, own)
   for name in pairs(self.carried) do own.numbers[g .. "." .. name] = {group, name} end
   local rule = rule_of(self, group)
   for p, tensor in ipairs(group.list()) do
-    local states = states_of(self, group, tensor, rule)
-    for k = 1, core.optim.states[rule] do own.tensors[("%d.%d.%d"):format(g, p, k)] = states[k] end
+    local states = self:_states(group, tensor, rule)
+    for k = 1, self:_count(group, tensor, rule) do own.tensors[("%d.%d.%d"):format(g, p, k)] = states[k] end
   end
 end
 
