@@ -144,6 +144,7 @@ describe("every public name has an entry, and every entry a name:", function()
     [".nn.functional"] = F, [".losses"] = fnn.losses, [".optim"] = fnn.optim, [".initializers"] = fnn.initializers,
     [".metrics"] = fnn.metrics, [".report"] = fnn.report, [".data"] = fnn.data, [".json"] = fnn.json,
     [".safetensors"] = fnn.safetensors, [".schedules"] = fnn.schedules,
+    [".averages"] = fnn.averages,
   } do
     it(name:sub(2), function() assert_same_names(name, public_names(part), documented(name)) end)
   end
@@ -151,9 +152,13 @@ describe("every public name has an entry, and every entry a name:", function()
   it("objects", function()
     local optimizer = fnn.optim.SGD {parameters = {fnn.zeros(1):requires_grad_()}}
     local trainer = fnn.Trainer {model = nn.Flatten {}, loss = "hinge", optimizer = optimizer}
-    for name, object in pairs {[".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer} do
+    local objects = {
+      [".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer,
+      [".Average"] = fnn.averages.EMA {nn.Flatten {}},
+    }
+    for name, object in pairs(objects) do
       local methods = getmetatable(object)
-      if name == ".Optimizer" then methods = getmetatable(methods).__index end
+      if name == ".Optimizer" or name == ".Average" then methods = getmetatable(methods).__index end
       assert_same_names(name, public_names(methods), public_names(functions_of(name)))
       for _, field in ipairs(class(name).fields) do
         assert(field.optional or object[field.name] ~= nil, name .. ": there is no " .. field.name)
@@ -298,6 +303,18 @@ describe("options and their defaults:", function()
     end)
   end
 
+  for name, item in pairs(functions_of ".averages") do
+    it("averages." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.averages[name], {}))
+    end)
+  end
+
+  it("averages", function()
+    local average = fnn.averages.EMA {nn.Flatten {}}
+    local spec = spec_of(average.update_batch_norm, average, nil, {})
+    assert_same_options("update_batch_norm", ".averages.UpdateBatchNormOptions", spec)
+  end)
+
   for name, item in pairs(functions_of ".losses") do
     it("losses." .. name, function()
       assert_same_options(name, options_class(item.source or item), spec_of(fnn.losses[name], x, x, {}))
@@ -395,7 +412,8 @@ it("functions take as many arguments as are documented", function()
     [".report"] = fnn.report, [".json"] = fnn.json, [".safetensors"] = fnn.safetensors, [".Trainer"] = fnn.Trainer,
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
-    [".schedules"] = fnn.schedules,
+    [".schedules"] = fnn.schedules, [".averages"] = fnn.averages,
+    [".Average"] = getmetatable(fnn.averages.EMA).__index,
   }
   for owner in pairs(parsed.functions) do
     local home = assert(homes[owner:match("^fmnistnn(.*)")], owner)

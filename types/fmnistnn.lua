@@ -56,6 +56,7 @@
 ---@field losses fmnistnn.losses Losses.
 ---@field optim fmnistnn.optim Optimizers.
 ---@field schedules fmnistnn.schedules Learning rates that change.
+---@field averages fmnistnn.averages Averages of weights.
 ---@field data fmnistnn.data Data sets.
 ---@field metrics fmnistnn.metrics Measures of classifiers.
 ---@field report fmnistnn.report Results as text.

@@ -41,6 +41,7 @@ local parts = {
   nn = "fmnistnn.nn",
   optim = "fmnistnn.optim",
   schedules = "fmnistnn.schedules",
+  averages = "fmnistnn.averages",
   losses = "fmnistnn.losses",
   metrics = "fmnistnn.metrics",
   profile = "fmnistnn.profile",
