@@ -150,7 +150,32 @@ function optim.Muon(options) end
 ---@field epsilon? number (default 1e-7) Of AdamW.
 ---@field weight_decay? number (default 0.004) Of both; PyTorch: 0.1.
 
---- An optimizer. Changes of its options, such as `optimizer.options.lr = 0.0001`, hold from the next step on.
+--- Around another optimizer (Zhang et al. 2019): after every `steps` steps of it, slow weights go the part alpha of the
+--- way to where it has come, and it goes on from there.
+---@param options fmnistnn.optim.LookaheadOptions
+---@return fmnistnn.Optimizer
+function optim.Lookahead(options) end
+
+--- Options of Lookahead.
+---@class fmnistnn.optim.LookaheadOptions
+---@field optimizer? fmnistnn.Optimizer (required) The optimizer that steps; may be given by position.
+---@field steps? integer (default 5) After how many of its steps the slow weights move.
+---@field alpha? number (default 0.5) 0..1.
+
+--- Around another optimizer: sharpness-aware minimization (Foret et al. 2020). Gradients are taken where the loss is
+--- about the highest within a distance rho, at w + rho g / |g|, and so computed twice a step: `step` needs the function
+--- that does so, and a Trainer gives it one. The second time leaves a model's running statistics as they are.
+---@param options fmnistnn.optim.SAMOptions
+---@return fmnistnn.Optimizer
+function optim.SAM(options) end
+
+--- Options of SAM.
+---@class fmnistnn.optim.SAMOptions
+---@field optimizer? fmnistnn.Optimizer (required) The optimizer that steps; may be given by position.
+---@field rho? number (default 0.05) Above 0.
+
+--- An optimizer. Changes of its options, such as `optimizer.options.lr = 0.0001`, hold from the next step on. Lookahead
+--- and SAM have those of the optimizer within.
 ---@class fmnistnn.Optimizer
 ---@field name string The name of its class.
 ---@field options table Its options, with their defaults.
@@ -162,7 +187,9 @@ local Optimizer = {}
 function Optimizer:zero_grad() end
 
 --- Moves every parameter that has a gradient.
-function Optimizer:step() end
+---@param closure? fun(): any Is called first, to compute a loss and its gradients anew: zero_grad, forward, backward.
+---@return any # what closure returns
+function Optimizer:step(closure) end
 
 --- Trains this model from now on, if it was made without a model and parameters.
 ---@param model fmnistnn.nn.Module

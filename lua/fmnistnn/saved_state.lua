@@ -63,13 +63,18 @@ function saved_state.copy(own)
   return {numbers = numbers, tensors = tensors}
 end
 
---- Puts a state back. Raises, with `who` in the message, when names, shapes or types do not fit; all is then as it was.
-function saved_state.restore(who, given, own)
+--- Raises, with `who` in the message, when names, shapes or types of a state do not fit.
+function saved_state.check(who, given, own)
   if type(given) ~= "table" then refuse("%s: expected a table, got %s", who, type(given)) end
   check_names(who, "numbers", given.numbers, own.numbers)
   check_names(who, "tensors", given.tensors, own.tensors)
   for name, place in pairs(own.numbers) do check_number(who, name, given.numbers[name], place[3]) end
   for name, tensor in pairs(own.tensors) do check_tensor(who, name, given.tensors[name], tensor) end
+end
+
+--- Puts a state back, after that check: all is as it was when it raises.
+function saved_state.restore(who, given, own)
+  saved_state.check(who, given, own)
   for name, place in pairs(own.numbers) do place[1][place[2]] = as_kind(given.numbers[name], place[3]) end
   for name, tensor in pairs(own.tensors) do core.no_grad(tensor.copy_, tensor, given.tensors[name]) end
 end

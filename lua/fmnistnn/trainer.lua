@@ -132,12 +132,20 @@ end
 
 -- ---- training ----
 
+-- One step. An optimizer may ask for the gradients more than once (SAM): prediction and loss are the first ones.
 local function train_batch(self, examples, target, averages)
-  local prediction = self.model(examples)
-  local loss = self.loss(prediction, target)
-  self.optimizer:zero_grad()
-  loss:backward()
-  self.optimizer:step()
+  local prediction, loss
+  self.optimizer:step(function()
+    local new_prediction = self.model(examples)
+    local new_loss = self.loss(new_prediction, target)
+    self.optimizer:zero_grad()
+    new_loss:backward()
+    if loss then
+      let_go(self, new_prediction, new_loss)
+    else
+      prediction, loss = new_prediction, new_loss
+    end
+  end)
   averages:update(loss, prediction, target)
   let_go(self, examples, target, prediction, loss)
 end

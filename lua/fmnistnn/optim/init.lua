@@ -20,7 +20,11 @@
 local adam = require "fmnistnn.optim.adam"
 local optimizer = require "fmnistnn.optim.optimizer"
 
-local optim = {Muon = require "fmnistnn.optim.muon"}
+local optim = {
+  Muon = require "fmnistnn.optim.muon",
+  Lookahead = require "fmnistnn.optim.lookahead",
+  SAM = require "fmnistnn.optim.sam",
+}
 
 -- A class and its name in this table; see optimizer.class.
 local function class(name, ...) optim[name] = optimizer.class(name, ...) end

@@ -40,7 +40,7 @@ end
 
 -- Adds a group with options of its own; the others are the optimizer's, also when these change later.
 local function add_group(self, source, own)
-  local group = setmetatable({list = lister(self, source)}, {__index = self.options})
+  local group = setmetatable({list = lister(self, source), model = source.model}, {__index = self.options})
   for name, start in pairs(self.carried) do group[name] = start end
   for name, value in pairs(own) do
     if name ~= "model" and name ~= "parameters" then group[name] = value end
@@ -137,9 +137,11 @@ local function step_group(self, group, all_norm)
   end
 end
 
---- Moves every parameter that has a gradient.
-function Optimizer:step()
+--- Moves every parameter that has a gradient. closure, if there is one, is called first, to compute a loss and its
+-- gradients; step returns what it does.
+function Optimizer:step(closure)
   check_attached(self)
+  local loss = closure and closure()
   local all, all_norm = {}, 0
   if self.options.global_clip_norm then
     for _, group in ipairs(self.groups) do
@@ -149,6 +151,7 @@ function Optimizer:step()
   end
   for _, group in ipairs(self.groups) do step_group(self, group, all_norm) end
   self.steps = self.steps + 1
+  return loss
 end
 
 -- ---- state ----
