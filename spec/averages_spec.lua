@@ -155,6 +155,24 @@ describe("apply", function()
     assert(ema:apply(bytes_of, model) == averaged)
   end)
 
+  it("is seen by layers that keep something made of their weights", function()
+    fnn.manual_seed(1)
+    local images = fnn.randn(1, 3, 12, 12)
+    local net = nn.Sequential {
+      nn.Conv2d {8, kernel = 3}, nn.BatchNorm2d {}, nn.Conv2d {8, kernel = 3, activation = "relu"},
+    }
+    net(fnn.randn(4, 3, 12, 12))
+    net:eval()
+    local function predict() return fnn.no_grad(net, images):tobytes() end
+    local average, first = averages.SWA {model = net}, predict()
+    average:update()
+    for _, w in ipairs(net:parameters()) do fnn.no_grad(w.add_, w, fnn.randn(w.shape)) end
+    local second = predict()
+    assert(second ~= first)
+    assert(average:apply(predict) == first)
+    assert(predict() == second)
+  end)
+
   it("is not to be called within itself, and not updated there", function()
     assert.matches("EMA: apply: the averaged weights are in the model already",
       error_of(ema.apply, ema, function() ema:apply(print) end))
