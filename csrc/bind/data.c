@@ -1,5 +1,6 @@
 /* Data sets from Lua: files, batches, shuffling. */
 #include "../data/batch.h"
+#include "../data/checksum.h"
 #include "../data/idx.h"
 #include "bind.h"
 
@@ -55,8 +56,18 @@ static int shuffled(lua_State *L) {
   return 1;
 }
 
+/* crc32(text, before): the CRC-32 of the text, or of what came before (whose CRC-32 that is) and the text */
+static int crc32_of(lua_State *L) {
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size);
+  lua_Integer before = luaL_optinteger(L, 2, 0);
+  lua_pushinteger(L, (lua_Integer)fnn_crc32((uint32_t)before, text, size));
+  return 1;
+}
+
 void fnn_open_data(lua_State *L) {
-  static const luaL_Reg functions[] = {{"idx", idx}, {"gather", gather}, {"shuffled", shuffled}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"idx", idx}, {"gather", gather}, {"shuffled", shuffled}, {"crc32", crc32_of}, {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, functions);
   lua_setfield(L, -2, "data");

@@ -1,5 +1,6 @@
 /* Memory, threads, the generator, the terminal: what is around the tensors. */
-#define _XOPEN_SOURCE 700 /* realpath */
+#define _XOPEN_SOURCE 700 /* realpath, fsync */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,15 @@ static int resolve(lua_State *L) {
   return 2;
 }
 
+/* sync(path): waits until the file is on the disk, so that a power cut cannot take it; what cannot be waited for is not */
+static int sync_file(lua_State *L) {
+  int file = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  (void)fsync(file);
+  (void)close(file);
+  return 0;
+}
+
 static int info(lua_State *L) {
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, FNN_VERSION);
@@ -218,6 +228,7 @@ void fnn_open_system(lua_State *L) {
                                        {"interrupted", interrupted},
                                        {"process_id", process_id},
                                        {"resolve", resolve},
+                                       {"sync", sync_file},
                                        {"info", info},
                                        {NULL, NULL}};
   fnn_register(L, functions);
