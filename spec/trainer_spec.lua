@@ -179,7 +179,10 @@ describe("Trainer:fit", function()
   end)
 
   it("calls callbacks in order, with their arguments", function()
-    local calls, events = {}, {"on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"}
+    local calls, events = {}, {
+      "on_train_begin", "on_restore", "on_epoch_begin", "on_batch_begin", "on_batch_end", "on_evaluate_begin",
+      "on_evaluate_end", "on_epoch_end", "on_save_point", "on_train_end",
+    }
     local trainer = make()
     local function recorder(name)
       local callback = {name = name}
@@ -191,10 +194,13 @@ describe("Trainer:fit", function()
             assert.are.equal(trainer.history.loss[epoch], values.loss)
             assert.are.equal(trainer.history.val_accuracy[epoch], values.val_accuracy)
             assert.is_number(values.seconds)
+          elseif event == "on_batch_end" then
+            assert.is_number(values.loss)
+            assert.is_number(values.accuracy)
           else
             assert.is_nil(values)
           end
-          calls[#calls + 1] = ("%s %s %s"):format(name, event:sub(4), epoch or "-")
+          calls[#calls + 1] = ("%s %s %s"):format(name, event:sub(4), epoch or "-") -- or its batch
         end
       end
       return callback
@@ -204,18 +210,41 @@ describe("Trainer:fit", function()
       callbacks = {recorder "a", {}, recorder "b", {on_epoch_begin = function(_, _,
       epoch) calls[#calls + 1] = "c " .. epoch end}},
     })
-    local expected = {"a train_begin -", "b train_begin -"}
-    for epoch = 1, 2 do
-      for _, each in ipairs {
-        "a epoch_begin " .. epoch, "b epoch_begin " .. epoch, "c " .. epoch, "a batch_end -", "b batch_end -",
-        "a batch_end -",
-        "b batch_end -", "a epoch_end " .. epoch, "b epoch_end " .. epoch,
-      } do
-        expected[#expected + 1] = each
-      end
+    local expected = {}
+    local function both(event)
+      for _, name in ipairs {"a ", "b "} do expected[#expected + 1] = name .. event end
     end
-    expected[#expected + 1], expected[#expected + 2] = "a train_end -", "b train_end -"
+    both "train_begin -"
+    both "restore -"
+    for epoch = 1, 2 do
+      both("epoch_begin " .. epoch)
+      expected[#expected + 1] = "c " .. epoch
+      for batch = 1, 2 do
+        for _, event in ipairs {"batch_begin ", "batch_end ", "save_point "} do both(event .. batch) end
+      end
+      both "evaluate_begin -"
+      both "evaluate_end -"
+      both("epoch_end " .. epoch)
+      both "save_point -"
+    end
+    both "train_end -"
     assert.are.same(expected, calls)
+  end)
+
+  it("tells the loss before the step, with the batch", function()
+    local trainer, losses = make(), {}
+    local weights
+    local spy = {
+      on_batch_begin = function(_, t) weights = bytes_of(t.model) end,
+      on_loss = function(_, t, batch, loss, examples, target)
+        assert.are.equal(weights ~= "" and weights or bytes_of(t.model), bytes_of(t.model))
+        assert.are.same({#losses + 1, 50}, {batch, #examples})
+        losses[batch] = loss
+        assert.are.equal(loss, fnn.no_grad(t.loss, t.model(examples), target):item())
+      end,
+    }
+    local history = fit(trainer, data, {batch_size = 50, callbacks = {spy}})
+    assert.are.equal((losses[1] + losses[2]) / 2, history.loss[1])
   end)
 
   it("stops after the epoch when told to", function()
