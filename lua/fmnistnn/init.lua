@@ -51,6 +51,7 @@ local parts = {
   json = "fmnistnn.json",
   safetensors = "fmnistnn.safetensors",
   Trainer = "fmnistnn.trainer",
+  callbacks = "fmnistnn.callbacks",
   custom = "fmnistnn.custom",
   write_file = "fmnistnn.write_file",
 }
