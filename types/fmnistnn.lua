@@ -58,6 +58,7 @@
 ---@field schedules fmnistnn.schedules Learning rates that change.
 ---@field averages fmnistnn.averages Averages of weights.
 ---@field data fmnistnn.data Data sets.
+---@field callbacks fmnistnn.callbacks Callbacks of training.
 ---@field metrics fmnistnn.metrics Measures of classifiers.
 ---@field report fmnistnn.report Results as text.
 ---@field json fmnistnn.json JSON.

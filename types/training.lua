@@ -19,6 +19,7 @@
 ---@field loss fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor The loss.
 ---@field metrics fmnistnn.Metric[] The metrics.
 ---@field history fmnistnn.History Of the last fit, also of one that ended by an error.
+---@field value_names? string[] Of fit: the names of the values that each epoch has, "loss", "accuracy", "val_loss" ...
 ---@field stop? boolean Set it to true, in a callback, and training ends after the epoch.
 local Trainer = {}
 
@@ -44,17 +45,35 @@ function Trainer:fit(data, options) end
 ---@field seed? integer (default: the generator's) Seeds the generator first: all that is random follows from it.
 ---@field validation? fmnistnn.Dataset|fmnistnn.Tensor[] (default: none) Data to evaluate after each epoch.
 ---@field validation_split? number (default: none) Instead: so large a part of the end of the data, 0..1.
----@field callbacks? fmnistnn.Callback[] (default {}) Tables of functions to call.
----@field progress? boolean (default true) Whether to tell on standard error how it goes.
+---@field callbacks? fmnistnn.Callback[] (default {}) Of `fnn.callbacks`, or tables of functions to call.
+---@field progress? boolean|fmnistnn.ProgressDisplay (default true) Whether to tell how it goes; or what tells it.
 ---@field interruptible? boolean (default false) Whether Ctrl-C ends training early, instead of raising as usual.
 
---- Functions that fit calls, any of these, with the table itself first.
+--- Functions that fit calls, any of these, with the table itself first. Batches count from 1 in each epoch; `values`
+--- are the averages since its begin, without the validation's until it ends. What a callback must keep for a fit to go
+--- on (`Trainer:save`) it gives and gets as one plain value.
 ---@class fmnistnn.Callback
+---@field name? string Tells whose state it is, in a file.
 ---@field on_train_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the first epoch.
----@field on_epoch_begin? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer) Before an epoch.
----@field on_batch_end? fun(self: table, trainer: fmnistnn.Trainer) After a step.
+---@field on_restore? fun(self: table, trainer: fmnistnn.Trainer) After that of all: the place for `Trainer:load`.
+---@field on_epoch_begin? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer) Before an epoch's first batch.
+---@field on_batch_begin? fun(self: table, trainer: fmnistnn.Trainer, batch: integer) Before a batch.
+---@field on_loss? function (self, trainer, batch, loss, examples, target): the number, before the step. Clone to keep.
+---@field on_batch_end? fun(self: table, trainer: fmnistnn.Trainer, batch: integer, values: table) After a step.
+---@field on_evaluate_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the validation of an epoch.
+---@field on_evaluate_end? fun(self: table, trainer: fmnistnn.Trainer) After it, also when it has failed.
 ---@field on_epoch_end? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer, values: table) With its values.
----@field on_train_end? fun(self: table, trainer: fmnistnn.Trainer) When training is over.
+---@field on_save_point? function (self, trainer, batch): after on_batch_end or on_epoch_end (no batch) of all: to save.
+---@field on_train_end? fun(self: table, trainer: fmnistnn.Trainer) When training is over; not after an error.
+---@field state? fun(self: table): any Plain values (tables, numbers, strings, booleans) and tensors.
+---@field set_state? fun(self: table, state: any) Takes what state gave.
+
+--- What tells how a fit goes in another way.
+---@class fmnistnn.ProgressDisplay
+---@field begin_epoch function (self, epoch, images, seen, history): of so many images, `seen` are done already.
+---@field advance function (self, count, names, values): so many more images; the averages so far.
+---@field end_epoch function (self, names, values, seconds, images_per_second): what an epoch came to.
+---@field stop function (self): training is over, in whatever way.
 
 --- What fit saw: lists with a value for each epoch.
 ---@class fmnistnn.History
@@ -62,8 +81,29 @@ function Trainer:fit(data, options) end
 ---@field seconds number[] Of training, without validation.
 ---@field images_per_second number[] Likewise.
 ---@field val_loss? number[] Mean loss of the validation.
+---@field learning_rate? number[] That each epoch ended with, where a callback of `fnn.callbacks` sets it.
 ---@field interrupted? boolean True when Ctrl-C ended it.
+---@field stopped? string Why `Trainer:halt` ended it.
 ---@field [string] number[] Each metric by its name, as "accuracy", and of the validation, as "val_accuracy".
+
+--- Ends training at once, from within a callback: fit returns, and `history.stopped` is this text.
+---@param text string Why.
+function Trainer:halt(text) end
+
+--- Writes all that a fit needs to go on as if it had not been stopped, into one file, of which there is never half:
+--- weights and buffers, the optimizer's state, the generator, the history, where in which epoch the fit is, and the
+--- state of its callbacks. `callbacks.BackupAndRestore` does so by itself.
+---@param path string
+---@return true? ok
+---@return string? message what went wrong
+function Trainer:save(path) end
+
+--- Reads what save wrote, into a trainer of the same model and optimizer, built or not. In on_restore of a callback,
+--- the fit goes on from there. What is damaged or does not fit is refused.
+---@param path string
+---@return true? ok
+---@return string? message what went wrong
+function Trainer:load(path) end
 
 --- The loss and metrics on data, with the model in evaluation.
 ---@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
