@@ -258,6 +258,17 @@ describe("CSVLogger", function()
     end
   end)
 
+  it("takes lists of numbers apart", function()
+    local metric = fnn.metrics.f1 {average = "none"}
+    local history = fit(make {metrics = {metric}}, {callbacks.CSVLogger {path}}, {epochs = 1})
+    local f1 = history.f1_none[1]
+    assert.matches("^epoch,loss,f1_none_1,f1_none_2,val_loss,val_f1_none_1,val_f1_none_2,images", lines())
+    assert.matches(("\n1,[^,]+,%s,%s,"):format(fnn.json.encode(f1[1]), fnn.json.encode(f1[2])):gsub("%.", "%%."),
+      lines())
+    assert.matches("^EarlyStopping: monitor: f1_none: expected a number, got a table", error_of(fit,
+      make {metrics = {metric}}, {callbacks.EarlyStopping {monitor = "f1_none"}}))
+  end)
+
   it("takes another separator, writes over or appends", function()
     fit(make(), {callbacks.CSVLogger {path, separator = ";"}}, {epochs = 1, validation = false})
     local first = lines()

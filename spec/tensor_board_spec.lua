@@ -41,7 +41,7 @@ describe("TensorBoard", function()
   local function fit(options, epochs, more)
     local model = nn.Sequential {nn.Flatten {}, nn.Dense {3}, nn.Dense {2}}
     local trainer = fnn.Trainer {
-      model = model, optimizer = fnn.optim.SGD {lr = 0.25}, loss = "cross_entropy", metrics = {"accuracy"},
+      model = model, optimizer = fnn.optim.SGD {lr = 0.25}, loss = "cross_entropy", metrics = {"accuracy", fnn.metrics.recall {average = "none"}},
     }
     options.folder = folder .. "/runs/1"
     local callbacks = {fnn.callbacks.TensorBoard(options), table.unpack(more or {})}
@@ -75,14 +75,22 @@ describe("TensorBoard", function()
     local history, model = fit({histogram_every = 2}, 4)
     local read = read_back()
     local train, validation = read["runs/1/train"], read["runs/1/validation"]
+    for i = 1, 2 do -- a number a class
+      history["recall_none_" .. i], history["val_recall_none_" .. i] = {}, {}
+      for epoch = 1, 4 do
+        history["recall_none_" .. i][epoch] = history.recall_none[epoch][i]
+        history["val_recall_none_" .. i][epoch] = history.val_recall_none[epoch][i]
+      end
+    end
+    history.recall_none, history.val_recall_none = nil, nil
     for name, list in pairs(history) do
       local own = name:match("^val_(.*)")
       local tag = "epoch_" .. (own or name)
       assert_same_scalars(list, (own and validation or train).scalars[tag], name)
     end
     assert_same_scalars({0.25, 0.25, 0.25, 0.25}, train.scalars.epoch_learning_rate, "learning rate")
-    assert.are.equal(1 + 5 * 4 + 2 * 4, train.records)
-    assert.are.equal(1 + 2 * 4, validation.records)
+    assert.are.equal(1 + 7 * 4 + 2 * 4, train.records)
+    assert.are.equal(1 + 4 * 4, validation.records)
 
     local rows = model[2].weight:flatten():totable()
     table.sort(rows)

@@ -25,15 +25,19 @@ end
 -- The names in the order of the trainer's, what others have added after them.
 local function columns_of(trainer, values)
   local columns, known, others = {"epoch"}, {}, {}
+  local function add(name)
+    for _, each in ipairs(output.names(name, values[name])) do columns[#columns + 1] = each end
+  end
   for _, name in ipairs(trainer.value_names) do
     known[name] = true
-    columns[#columns + 1] = name
+    add(name)
   end
   for name in pairs(values) do
     if not known[name] then others[#others + 1] = name end
   end
   table.sort(others)
-  return table.move(others, 1, #others, #columns + 1, columns)
+  for _, name in ipairs(others) do add(name) end
+  return columns
 end
 
 local function cell(self, value)
@@ -68,9 +72,9 @@ end
 
 function CSVLogger:on_epoch_end(trainer, epoch, values)
   if not self.columns then begin(self, trainer, values) end
-  local cells = {epoch}
+  local cells, flat = {epoch}, output.flat(values)
   for i = 2, #self.columns do
-    local value = values[self.columns[i]]
+    local value = flat[self.columns[i]]
     cells[i] = value == nil and "" or value
   end
   self.log:add(line(self, cells))

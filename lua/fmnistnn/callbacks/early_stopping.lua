@@ -41,7 +41,7 @@ local function keep(self, trainer, epoch)
 end
 
 function EarlyStopping:on_epoch_end(trainer, epoch, values)
-  local value = values[self.monitor]
+  local value = monitor.value(self, values)
   if epoch <= self.start_from_epoch then return end
   if self.restore_best and not self.best_weights then keep(self, trainer, epoch) end
   self.wait = self.wait + 1

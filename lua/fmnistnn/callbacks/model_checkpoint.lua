@@ -57,9 +57,11 @@ function ModelCheckpoint:on_batch_end(trainer)
 end
 
 function ModelCheckpoint:on_epoch_end(trainer, epoch, values)
-  local value = values[self.monitor]
-  if self.best_only and not monitor.better(self, value, self.best) then return end
-  self.best = self.best_only and value or nil
+  if self.best_only then
+    local value = monitor.value(self, values)
+    if not monitor.better(self, value, self.best) then return end
+    self.best = value
+  end
   local ok, message = trainer.model:save(fill(self.path, epoch, values))
   if not ok then output.warn(self.name, message) end
 end

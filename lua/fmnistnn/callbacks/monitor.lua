@@ -44,6 +44,13 @@ function monitor.begin(self, trainer)
   self.direction = self.mode == "auto" and direction_of(self, trainer) or self.mode
 end
 
+--- What is watched, of an epoch's values.
+function monitor.value(self, values)
+  local value = values[self.monitor]
+  if type(value) == "number" then return value end
+  error(("%s: monitor: %s: expected a number, got a %s"):format(self.name, self.monitor, type(value)), 0)
+end
+
 --- Whether a value is better than another by more than min_delta. The first is better than none; NaN is never.
 function monitor.better(self, value, than)
   local delta = math.abs(self.min_delta or 0)

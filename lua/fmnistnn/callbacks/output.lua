@@ -36,6 +36,24 @@ function output.probe(who, path, write)
   if not ok then error(("%s: %s"):format(who, message), 0) end
 end
 
+--- The names that a value has in a log: its own, or, for a list (a number a class), that with the place in it.
+function output.names(name, value)
+  if type(value) ~= "table" then return {name} end
+  local names = {}
+  for i in ipairs(value) do names[i] = ("%s_%d"):format(name, i) end
+  return names
+end
+
+--- The values with lists taken apart: a number by name.
+function output.flat(values)
+  local flat = {}
+  for name, value in pairs(values) do
+    local list = type(value) == "table" and value or {value}
+    for i, each in ipairs(output.names(name, value)) do flat[each] = list[i] end
+  end
+  return flat
+end
+
 -- ---- logs: files that grow ----
 
 local Log = {}

@@ -39,7 +39,7 @@ local function reduce(self, trainer)
 end
 
 function ReduceLROnPlateau:on_epoch_end(trainer, _, values)
-  local value = values[self.monitor]
+  local value = monitor.value(self, values)
   learning_rate.note(trainer, values, learning_rate.get(trainer))
   if self.cooling > 0 then self.cooling, self.wait = self.cooling - 1, 0 end
   if monitor.better(self, value, self.best) then

@@ -78,10 +78,11 @@ function TensorBoard:on_epoch_end(trainer, epoch, values)
   if type(lr) == "number" and not values.learning_rate then
     add(self, "train", event_file.scalar(os.time(), epoch, "epoch_learning_rate", lr))
   end
-  for _, name in ipairs(sorted_names(values)) do
+  local flat = output.flat(values)
+  for _, name in ipairs(sorted_names(flat)) do
     local own = name:match("^val_(.*)")
     add(self, own and "validation" or "train",
-      event_file.scalar(os.time(), epoch, "epoch_" .. (own or name), values[name]))
+      event_file.scalar(os.time(), epoch, "epoch_" .. (own or name), flat[name]))
   end
   if self.histogram_every > 0 and epoch % self.histogram_every == 0 then add_histograms(self, trainer, epoch) end
 end
