@@ -41,7 +41,8 @@ describe("TensorBoard", function()
   local function fit(options, epochs, more)
     local model = nn.Sequential {nn.Flatten {}, nn.Dense {3}, nn.Dense {2}}
     local trainer = fnn.Trainer {
-      model = model, optimizer = fnn.optim.SGD {lr = 0.25}, loss = "cross_entropy", metrics = {"accuracy", fnn.metrics.recall {average = "none"}},
+      model = model, optimizer = fnn.optim.SGD {lr = 0.25}, loss = "cross_entropy",
+      metrics = {"accuracy", fnn.metrics.recall {average = "none"}},
     }
     options.folder = folder .. "/runs/1"
     local callbacks = {fnn.callbacks.TensorBoard(options), table.unpack(more or {})}
