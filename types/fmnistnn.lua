@@ -247,6 +247,7 @@ function fnn.info() end
 ---@class fmnistnn.Info
 ---@field version string As `fnn._VERSION`.
 ---@field isa string "avx512", "avx2" or "base": the CPU's, or less where the environment variable FMNISTNN_ISA says so.
+---@field bf16 boolean Whether the CPU multiplies bfloat16, and so whether mixed precision makes a difference.
 ---@field blas string The name of the BLAS library.
 
 --- How many threads work: at first as many as there are CPUs. Results do not depend on it.

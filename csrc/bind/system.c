@@ -200,11 +200,13 @@ static int sync_file(lua_State *L) {
 }
 
 static int info(lua_State *L) {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_pushliteral(L, FNN_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushstring(L, context_of(L)->kernels->name);
   lua_setfield(L, -2, "isa");
+  lua_pushboolean(L, context_of(L)->isa >= FNN_ISA_AVX512_BF16);
+  lua_setfield(L, -2, "bf16");
   lua_pushstring(L, fnn_gemm_library());
   lua_setfield(L, -2, "blas");
   return 1;

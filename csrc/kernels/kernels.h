@@ -234,6 +234,8 @@ struct fnn_winograd_output {
 
 struct fnn_lane_kernels {
   size_t width;
+  /* pairs of bfloat16: y[i] = the pair (a[i], b[i]) over n pixels, rounded to nearest; b may be NULL for zeros */
+  void (*pack_pairs)(size_t n, const float *a, const float *b, float *y);
   /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an
    * image become 0 */
   void (*pack)(size_t images, size_t n, const float *x, size_t step, float *y);
@@ -286,5 +288,11 @@ size_t fnn_lanes_for(enum fnn_isa isa, size_t images);
 
 /* The kernels for laned arrays of that width, which fnn_lanes_for named. */
 const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width);
+
+/* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate and
+ * weight_gradient on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become dot products of two pairs,
+ * added to a float. In a correlation a pair is two channels (`channels` counts pairs, but in pack_weights channels: without a
+ * last one there is a zero), in a weight gradient images of two blocks. */
+const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 #endif

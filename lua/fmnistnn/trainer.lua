@@ -56,22 +56,24 @@ local function make_loss(given, model)
   return loss
 end
 
---- Trainer{model, optimizer, loss, metrics}. optimizer: one that has no parameters yet trains the model's. loss: a
--- name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named metrics, take the
+--- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
+-- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named metrics, take the
 -- model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names or metrics
--- (fnn.metrics).
+-- (fnn.metrics). mixed_precision: true lets convolutions multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "table"},
     {"optimizer", "table", optional = true},
     {"loss", "callable"},
     {"metrics", "table", default = {}},
+    {"mixed_precision", "boolean", optional = true},
   })
   if not Module.is_module(o.model) then error("Trainer: model: expected a module", 2) end
   if o.optimizer and not o.optimizer.attach then
     error("Trainer: optimizer: expected one of fnn.optim, got a table", 2)
   end
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
+  if o.mixed_precision ~= nil then o.model:mixed_precision(o.mixed_precision) end
   self.loss = make_loss(o.loss, o.model)
   self.own_loss = type(o.loss) == "function"
   local from_logits = not gives_probabilities(o.model)

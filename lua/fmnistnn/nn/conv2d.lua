@@ -53,7 +53,9 @@ end
 
 local function convolve(self, x, operation)
   if not self.weight then self:build(x) end
-  return operation(x, self.weight, self.bias, self._settings)
+  local settings = self._settings
+  settings.precision = self._precision
+  return operation(x, self.weight, self.bias, settings)
 end
 
 function Conv2d:forward(x) return Activation.apply(self._activation, convolve(self, x, self._operation)) end

@@ -246,6 +246,14 @@ end
 --- The same as train(false).
 function Module:eval() return self:train(false) end
 
+--- Whether convolutions of the model and all below it multiply as bfloat16, in less time (csrc/ops/conv2d.c); false
+-- unless told otherwise, true unless false is given.
+function Module:mixed_precision(mixed)
+  local precision = mixed == false and "float32" or "bf16"
+  for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "_precision", precision) end
+  return self
+end
+
 --- Freezes (false) or thaws all parameters. Those that the first call will make are not among them yet.
 function Module:requires_grad_(value)
   for _, tensor in ipairs(second(collect_tensors(self, any))) do

@@ -106,6 +106,8 @@ cases.conv2d = {
       "{rows, columns}"},
     {"an unknown padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = "full"}), "padding", "'full'"},
     {"a negative padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = -1}), "padding", "got -1"},
+    {"an unknown precision", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {precision = "bf8"}), "precision",
+      "'bf8'", "bf16"},
     {"an unknown option", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, {strides = 2}), "unknown option", "strides"},
   },
 }
