@@ -159,8 +159,8 @@ end
 local function train_epoch(self, data, o, epoch, progress)
   self.model:train()
   local averages = start_averages(self)
-  local seed = o.seed and o.seed * 1000003 + epoch
-  for examples, target in data:batches {size = o.batch_size, shuffle = o.shuffle, seed = seed} do
+  local pass = {size = o.batch_size, shuffle = o.shuffle, seed = o.seed, epoch = epoch}
+  for examples, target in data:batches(pass) do
     local count = #target
     train_batch(self, examples, target, averages)
     if progress then progress:advance(count, self.names, averages:so_far()) end
@@ -250,10 +250,11 @@ end
 
 -- ---- using ----
 
---- The loss and metrics on a data set: a table by name. batch_size and augment as of Trainer:predict.
+--- The loss and metrics on a data set, an augmented one without its changes: a table by name. batch_size and augment as
+-- of Trainer:predict.
 function Trainer:evaluate(data, given)
   local o = inference.options("evaluate", given)
-  data = inference.as_data_set("evaluate", data)
+  data = inference.as_data_set("evaluate", data):plain()
   local averages = start_averages(self)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do
@@ -266,7 +267,8 @@ function Trainer:evaluate(data, given)
   return averages:values()
 end
 
---- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor. Options:
+--- The model's outputs for a data set (an augmented one without its changes), {examples, labels} or a tensor of
+-- examples, as one tensor. Options:
 --
 --   batch_size 256
 --   augment         a list of functions of a batch of images that return another, such as nn.functional.hflip: outputs
