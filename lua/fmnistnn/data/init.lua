@@ -155,8 +155,8 @@ local function pass_of(self, o)
   return {seed = seed, flip_seed = o.seed or 0, epoch = o.epoch or 0}
 end
 
---- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order, and what an augmented set draws,
--- depend on it alone (else on the generator), or on it and the number `epoch`; limit: so many examples in all;
+--- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order, and what an augmented set
+-- draws, depend on it alone (else on the generator), or on it and the number `epoch`; limit: so many examples in all;
 -- drop_last false: leaves out a last batch that is not full. Also returns the number of batches, as #-less iterators
 -- cannot tell: local next_batch, count = set:batches{...}; the order goes with the loop.
 function Dataset:batches(given)
