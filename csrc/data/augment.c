@@ -137,7 +137,7 @@ static void centre(size_t middle, size_t side, size_t size, size_t *first, size_
   *last = after < size - middle ? middle + after : size;
 }
 
-/* A rectangle of at most the image's size whose centre is any pixel. */
+/* What is inside of a rectangle whose centre is any pixel. */
 static struct box centred_box(const struct job *j, size_t h, size_t w, uint32_t row, uint32_t column) {
   struct box box;
   centre(below(j->h, row), h, j->h, &box.top, &box.bottom);
@@ -294,19 +294,21 @@ static enum fnn_status check_numbers(struct fnn_context *context, const struct f
   return FNN_OK;
 }
 
-static enum fnn_status check_images(const struct fnn_tensor *source, const struct fnn_augment *how, size_t *padded) {
+static enum fnn_status check_images(const struct fnn_tensor *source, const struct fnn_augment *how) {
   struct fnn_context *context = fnn_tensor_context(source);
   const struct fnn_shape *shape = &source->shape;
-  const size_t h = shape->size[2], w = shape->size[3];
+  const size_t *size = shape->size; /* N,C,H,W */
+  size_t padded;
   char text[FNN_SHAPE_TEXT];
-  if (source->dtype == FNN_INT64 || shape->rank != 4 || h == 0 || w == 0)
+  if (source->dtype == FNN_INT64 || shape->rank != 4 || size[2] == 0 || size[3] == 0)
     return fnn_fail(context, FNN_INVALID, "augmented: expected images (N,C,H,W), uint8 or float32, got %s of %s",
                     fnn_shape_text(shape, text), fnn_dtype_name(source->dtype));
-  if (!fnn_multiply(h + 3, w + 3, padded) || *padded > INT_MAX)
-    return fnn_fail(context, FNN_INVALID, "augmented: images of %zu x %zu pixels are too large", h, w);
-  if ((how->shift[0] > 0 && how->shift[0] >= (double)h) || (how->shift[1] > 0 && how->shift[1] >= (double)w))
-    return fnn_fail(context, FNN_INVALID, "augmented: shift: expected less than the images' (%zu,%zu), got (%g,%g)", h,
-                    w, how->shift[0], how->shift[1]);
+  if (!fnn_multiply(size[2] + 3, size[3] + 3, &padded) || padded > INT_MAX)
+    return fnn_fail(context, FNN_INVALID, "augmented: images of %zu x %zu pixels are too large", size[2], size[3]);
+  for (int i = 0; i < 2; i++)
+    if (how->shift[i] > 0.0 && how->shift[i] >= (double)size[2 + i])
+      return fnn_fail(context, FNN_INVALID, "augmented: shift: expected less than the images' (%zu,%zu), got (%g,%g)",
+                      size[2], size[3], how->shift[0], how->shift[1]);
   return FNN_OK;
 }
 
@@ -326,6 +328,7 @@ static struct job job_for(const struct fnn_tensor *source, const struct fnn_tens
                     .h = size[2],
                     .w = size[3],
                     .image = size[1] * size[2] * size[3],
+                    .padded = (size[2] + 3) * (size[3] + 3),
                     .scale = (float)scale,
                     .white = (float)(source->dtype == FNN_UINT8 ? 255.0 * scale : scale)};
   job.warps = !is_exactly(&how->rotation, 0.0) || !is_exactly(&how->shear, 0.0) || !is_exactly(&how->zoom, 1.0);
@@ -370,14 +373,12 @@ enum fnn_status fnn_augment_gather(struct fnn_tensor *source, const struct fnn_t
                                    const struct fnn_augment *how, struct fnn_augmented *out) {
   struct fnn_context *context = fnn_tensor_context(source);
   struct fnn_shape shape = source->shape;
-  struct fnn_tensor *plain;
-  size_t padded;
+  struct fnn_tensor *plain = NULL;
   *out = (struct fnn_augmented){0};
   FNN_TRY(check_numbers(context, how));
-  FNN_TRY(check_images(source, how, &padded));
+  FNN_TRY(check_images(source, how));
   FNN_TRY(fnn_batch_check(source, index));
   struct job job = job_for(source, index, scale, how);
-  job.padded = padded;
   shape.size[0] = job.n;
   if (how->mixup == 0.0 && how->cutmix == 0.0) return change(context, &job, &shape, &out->images);
   FNN_TRY(change(context, &job, &shape, &plain));
