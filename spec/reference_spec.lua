@@ -367,6 +367,8 @@ describe("options and their defaults:", function()
   it("data", function()
     local set = fnn.data.Dataset {x, x}
     assert_same_options("batches", ".data.BatchesOptions", spec_of(set.batches, set, {}))
+    local augmented = spec_of(set.augmented, set, {})
+    assert_same_options("augmented", ".data.AugmentedOptions", augmented)
     assert_same_options("fashion_mnist", ".data.FashionMnistOptions", spec_of(fnn.data.fashion_mnist, {}))
     local known = public_names(upvalue(fnn.data.Dataset, "dataset_options"))
     assert_same_names("Dataset", known, field_names ".data.DatasetOptions")

@@ -106,7 +106,7 @@ function Trainer:save(path) end
 ---@return string? message what went wrong
 function Trainer:load(path) end
 
---- The loss and metrics on data, with the model in evaluation.
+--- The loss and metrics on data, with the model in evaluation and data that is augmented as it was before.
 ---@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.EvaluateOptions
 ---@return table<string, number> # by name: "loss", "accuracy"
@@ -117,7 +117,7 @@ function Trainer:evaluate(data, options) end
 ---@field batch_size? integer (default 256) Examples in a call of the model.
 ---@field augment? (fun(images: fmnistnn.Tensor): fmnistnn.Tensor)[] (default {}) See `Trainer:predict`.
 
---- What the model gives, in evaluation, as one tensor.
+--- What the model gives, in evaluation, as one tensor; for data that is augmented, as it was before.
 ---
 --- With functions in `augment`, outputs are averaged over each batch of images and what each of the functions makes of
 --- it (test-time augmentation). Where a named loss takes outputs as logits, it is the probabilities that are averaged,

@@ -136,6 +136,32 @@ struct fnn_random_kernels {
                   float *y);
 };
 
+/* image.c: one plane of an image of H x W pixels, moved. What comes in from outside is 0 or, with `reflect`, the image
+ * mirrored at its first and last pixels. */
+
+/* Down by less than h and right by less than w pixels (or by 0), then flipped left to right. */
+struct fnn_image_shift {
+  size_t h, w;
+  ptrdiff_t down, right;
+  int flip, reflect;
+};
+
+/* Pixel (p, q) is what lies at row row[0] p + row[1] q + row[2] of the old plane, and column likewise, by linear
+ * interpolation. */
+struct fnn_image_warp {
+  size_t h, w; /* (h + 3)(w + 3) fits an int */
+  double row[3], column[3];
+  int reflect;
+};
+
+struct fnn_image_kernels {
+  void (*shift)(const struct fnn_image_shift *shift, const float *x, float *y);
+  /* x is (h + 3, w + 3): the plane with one line of zeros before its first rows and columns, and two after its last */
+  void (*warp)(const struct fnn_image_warp *warp, const float *x, float *y);
+  /* y[i] = y[i] * scale + offset, cut to low..high */
+  void (*tone)(size_t n, float scale, float offset, float low, float high, float *y);
+};
+
 /* update.c: one step of each optimizer over a parameter w with gradient g, in one pass. What the states
  * s and the numbers h are, optim/optim.c says; h[0] scales the gradient and h[1] bounds its magnitude. */
 typedef void (*fnn_update)(size_t n, float *w, const float *g, float *const *s, const float *h);
@@ -277,6 +303,7 @@ struct fnn_kernels {
   const struct fnn_norm_kernels *norm;
   const struct fnn_random_kernels *random;
   const struct fnn_update_kernels *update;
+  const struct fnn_image_kernels *image;
   const struct fnn_lane_kernels *lanes;
 };
 

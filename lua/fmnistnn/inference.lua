@@ -100,14 +100,15 @@ function inference.options(who, given)
   return o
 end
 
---- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor; see Module:predict.
+--- The model's outputs for a data set (an augmented one without its changes), {examples, labels} or a tensor of
+-- examples, as one tensor; see Module:predict.
 function inference.predict(model, examples, given, kind)
   local o = inference.options("predict", given)
   if core.is_tensor(examples) then
     local labels = core.full({#examples}, 1, "int64")
     examples = require "fmnistnn.data".Dataset {examples, labels}
   else
-    examples = inference.as_data_set("predict", examples)
+    examples = inference.as_data_set("predict", examples):plain()
   end
   local outputs = {}
   inference.evaluating(model, function()

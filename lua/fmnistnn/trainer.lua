@@ -217,8 +217,8 @@ local function train_epoch(self, data, o, epoch, progress)
   if done > 0 then core.set_generator_state(table.unpack(position.order)) end
   position.order = {core.generator_state()}
   position.averages = start_averages(self, position.saved_averages)
-  local seed = o.seed and o.seed * 1000003 + epoch
-  for examples, target in data:batches {size = o.batch_size, shuffle = o.shuffle, seed = seed} do
+  local pass = {size = o.batch_size, shuffle = o.shuffle, seed = o.seed, epoch = epoch}
+  for examples, target in data:batches(pass) do
     local count = #target
     batch = batch + 1
     if batch > done then
@@ -409,10 +409,11 @@ end
 
 -- ---- using ----
 
---- The loss and metrics on a data set: a table by name. batch_size and augment as of Trainer:predict.
+--- The loss and metrics on a data set, an augmented one without its changes: a table by name. batch_size and augment as
+-- of Trainer:predict.
 function Trainer:evaluate(data, given)
   local o = inference.options("evaluate", given)
-  data = inference.as_data_set("evaluate", data)
+  data = inference.as_data_set("evaluate", data):plain()
   local averages = start_averages(self)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do
@@ -425,7 +426,8 @@ function Trainer:evaluate(data, given)
   return averages:values()
 end
 
---- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor. Options:
+--- The model's outputs for a data set (an augmented one without its changes), {examples, labels} or a tensor of
+-- examples, as one tensor. Options:
 --
 --   batch_size 256
 --   augment         a list of functions of a batch of images that return another, such as nn.functional.hflip: outputs

@@ -15,6 +15,7 @@ int main(void) {
     check_failures += spec_window(kernels);
     check_failures += spec_random(kernels);
     check_failures += spec_update(kernels);
+    check_failures += spec_image(kernels);
     printf("%s: checked\n", kernels->name);
   }
   check_failures += spec_gemm();

@@ -40,6 +40,10 @@ local kinds = {
   lr = {"a number or a schedule", function(v) return type(v) == "number" and v == v or is_callable(v) end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
   fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
+  interval = {"a number of 0 or more, or {low, high}", function(v)
+    if type(v) ~= "table" then return type(v) == "number" and v >= 0 end
+    return #v == 2 and type(v[1]) == "number" and type(v[2]) == "number" and v[1] <= v[2]
+  end},
   count = {"an integer of 1 or more", function(v) return is_integer(v) and v >= 1 end},
   whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
   integer = {"an integer", is_integer},
