@@ -58,8 +58,8 @@ end
 
 --- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
 -- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named
--- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names or
--- metrics (fnn.metrics). mixed_precision: true lets convolutions multiply as bfloat16 (Module:mixed_precision).
+-- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names
+-- or metrics (fnn.metrics). mixed_precision: true lets convolutions multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "table"},
