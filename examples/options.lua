@@ -21,6 +21,18 @@ if not found then
   os.exit(2)
 end
 
+-- The script loads this file first and is then run once more within a protected call, so that Ctrl-C ends it with a
+-- line, wherever it happens to be, and not with a traceback.
+if not package.loaded.example then
+  package.loaded.example = true
+  local ok, message = xpcall(dofile, function(message)
+    if tostring(message):find("interrupted!$") then return "stopped" end
+    return debug.traceback(message, 2)
+  end, arg[0])
+  if not ok then io.stderr:write(arg[0]:match("[^/]*$"), ": ", tostring(message), "\n") end
+  os.exit(ok and 0 or message == "stopped" and 130 or 1, true)
+end
+
 local options = {}
 
 -- What turns the text of an option into its value, or says why not.

@@ -132,6 +132,13 @@ describe("every public name has an entry, and every entry a name:", function()
     for name in pairs(real) do assert(nn[name] ~= nil, name) end
   end)
 
+  it("callbacks", function()
+    local real = public_names(fnn.callbacks.names)
+    real.names = true
+    assert_same_names("callbacks", real, documented ".callbacks")
+    for name in pairs(real) do assert(fnn.callbacks[name] ~= nil, name) end
+  end)
+
   it("modules", function()
     local entries = documented ".nn.Module"
     entries.training, entries.super = nil, nil -- of instances and of derived classes
@@ -143,7 +150,8 @@ describe("every public name has an entry, and every entry a name:", function()
   for name, part in pairs {
     [".nn.functional"] = F, [".losses"] = fnn.losses, [".optim"] = fnn.optim, [".initializers"] = fnn.initializers,
     [".metrics"] = fnn.metrics, [".report"] = fnn.report, [".data"] = fnn.data, [".json"] = fnn.json,
-    [".safetensors"] = fnn.safetensors,
+    [".safetensors"] = fnn.safetensors, [".schedules"] = fnn.schedules,
+    [".averages"] = fnn.averages,
   } do
     it(name:sub(2), function() assert_same_names(name, public_names(part), documented(name)) end)
   end
@@ -151,9 +159,13 @@ describe("every public name has an entry, and every entry a name:", function()
   it("objects", function()
     local optimizer = fnn.optim.SGD {parameters = {fnn.zeros(1):requires_grad_()}}
     local trainer = fnn.Trainer {model = nn.Flatten {}, loss = "hinge", optimizer = optimizer}
-    for name, object in pairs {[".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer} do
+    local objects = {
+      [".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer,
+      [".Average"] = fnn.averages.EMA {nn.Flatten {}},
+    }
+    for name, object in pairs(objects) do
       local methods = getmetatable(object)
-      if name == ".Optimizer" then methods = getmetatable(methods).__index end
+      if name == ".Optimizer" or name == ".Average" then methods = getmetatable(methods).__index end
       assert_same_names(name, public_names(methods), public_names(functions_of(name)))
       for _, field in ipairs(class(name).fields) do
         assert(field.optional or object[field.name] ~= nil, name .. ": there is no " .. field.name)
@@ -235,8 +247,10 @@ describe("records are as they are documented:", function()
   end)
 
   it("metrics and reports", function()
-    for _, metric in ipairs {fnn.metrics.accuracy(), fnn.metrics.top_k(1)} do
-      for name in pairs(field_names ".Metric") do assert(metric[name] ~= nil, name) end
+    local entries = field_names ".Metric"
+    entries.costly = nil
+    for _, metric in ipairs {fnn.metrics.accuracy(), fnn.metrics.top_k(1), fnn.metrics.f1(), fnn.metrics.roc_auc()} do
+      for name in pairs(entries) do assert(metric[name] ~= nil, name) end
     end
     local classes = fnn.metrics.classification_report(fnn.ones({2, 2}, {dtype = "int64"}))
     assert_same_names("ClassReport", classes[1], field_names ".ClassReport")
@@ -250,8 +264,9 @@ describe("records are as they are documented:", function()
       validation_split = 0.5, progress = false, callbacks = {callback},
     })
     local entries = field_names ".History"
-    entries.interrupted = nil
+    entries.interrupted, entries.stopped, entries.learning_rate = nil, nil, nil
     assert_same_names("History", history, entries)
+    asked.name, asked.state, asked.set_state = true, true, true -- when a state is written and read
     assert_same_names("Callback", asked, field_names ".Callback")
   end)
 end)
@@ -307,6 +322,30 @@ describe("options and their defaults:", function()
     it("optim." .. name, function() assert_same_options(name, options_class(item), spec_of(fnn.optim[name], {})) end)
   end
 
+  for name, item in pairs(functions_of ".schedules") do
+    it("schedules." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.schedules[name], {}))
+    end)
+  end
+
+  for name, item in pairs(functions_of ".averages") do
+    it("averages." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.averages[name], {}))
+    end)
+  end
+
+  it("averages", function()
+    local average = fnn.averages.EMA {nn.Flatten {}}
+    local spec = spec_of(average.update_batch_norm, average, nil, {})
+    assert_same_options("update_batch_norm", ".averages.UpdateBatchNormOptions", spec)
+  end)
+
+  for name, item in pairs(functions_of ".callbacks") do
+    it("callbacks." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.callbacks[name], {}))
+    end)
+  end
+
   for name, item in pairs(functions_of ".losses") do
     it("losses." .. name, function()
       assert_same_options(name, options_class(item.source or item), spec_of(fnn.losses[name], x, x, {}))
@@ -324,7 +363,9 @@ describe("options and their defaults:", function()
   it("training", function()
     assert_same_options("Trainer", ".TrainerOptions", spec_of(fnn.Trainer, {}))
     for name, item in pairs(functions_of ".Trainer") do
-      assert_same_options(name, options_class(item), spec_of(fnn.Trainer[name], {}, nil, {}))
+      if name ~= "halt" and name ~= "save" and name ~= "load" then -- which take none
+        assert_same_options(name, options_class(item), spec_of(fnn.Trainer[name], {}, nil, {}))
+      end
     end
   end)
 
@@ -342,9 +383,23 @@ describe("options and their defaults:", function()
     assert_same_options("enqueue", ".search.EnqueueOptions", spec_of(study.enqueue, study, {}, {}))
   end)
 
+  for name, item in pairs(functions_of ".metrics") do
+    if options_class(item) then
+      it("metrics." .. name, function()
+        assert_same_options(name, options_class(item), spec_of(fnn.metrics[name], {}))
+      end)
+    end
+  end
+
+  it("predict", function()
+    assert_same_options("predict", ".EvaluateOptions", spec_of(nn.Identity {}.predict, nn.Identity {}, x, {}))
+  end)
+
   it("data", function()
     local set = fnn.data.Dataset {x, x}
     assert_same_options("batches", ".data.BatchesOptions", spec_of(set.batches, set, {}))
+    local augmented = spec_of(set.augmented, set, {})
+    assert_same_options("augmented", ".data.AugmentedOptions", augmented)
     assert_same_options("fashion_mnist", ".data.FashionMnistOptions", spec_of(fnn.data.fashion_mnist, {}))
     local known = public_names(upvalue(fnn.data.Dataset, "dataset_options"))
     assert_same_names("Dataset", known, field_names ".data.DatasetOptions")
@@ -405,7 +460,9 @@ it("functions take as many arguments as are documented", function()
     [".losses"] = fnn.losses, [".initializers"] = fnn.initializers, [".data"] = fnn.data, [".metrics"] = fnn.metrics,
     [".report"] = fnn.report, [".json"] = fnn.json, [".safetensors"] = fnn.safetensors, [".Trainer"] = fnn.Trainer,
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
-    [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim, [".search"] = fnn.search,
+    [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
+    [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,
+    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".search"] = fnn.search,
     [".search.Study"] = require "fmnistnn.search.study", [".search.Trial"] = require "fmnistnn.search.trial",
   }
   for owner in pairs(parsed.functions) do

@@ -55,7 +55,10 @@
 ---@field initializers fmnistnn.initializers Initial values of parameters.
 ---@field losses fmnistnn.losses Losses.
 ---@field optim fmnistnn.optim Optimizers.
+---@field schedules fmnistnn.schedules Learning rates that change.
+---@field averages fmnistnn.averages Averages of weights.
 ---@field data fmnistnn.data Data sets.
+---@field callbacks fmnistnn.callbacks Callbacks of training.
 ---@field metrics fmnistnn.metrics Measures of classifiers.
 ---@field report fmnistnn.report Results as text.
 ---@field json fmnistnn.json JSON.
@@ -245,6 +248,7 @@ function fnn.info() end
 ---@class fmnistnn.Info
 ---@field version string As `fnn._VERSION`.
 ---@field isa string "avx512", "avx2" or "base": the CPU's, or less where the environment variable FMNISTNN_ISA says so.
+---@field bf16 boolean Whether the CPU multiplies bfloat16, and so whether mixed precision makes a difference.
 ---@field blas string The name of the BLAS library.
 
 --- How many threads work: at first as many as there are CPUs. Results do not depend on it.

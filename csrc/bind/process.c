@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,28 +183,17 @@ static int defer_interrupt(lua_State *L) {
   return 1;
 }
 
-/* make_folder(path): true, also when it is there already, or nil and a message */
-static int make_folder(lua_State *L) {
-  struct stat status;
-  const char *path = luaL_checkstring(L, 1);
-  if (mkdir(path, 0777) != 0) {
-    int code = errno;
-    if (code != EEXIST || stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
-      lua_pushnil(L);
-      lua_pushfstring(L, "%s: %s", path, strerror(code));
-      return 2;
-    }
-  }
-  lua_pushboolean(L, 1);
-  return 1;
-}
-
 void fnn_open_process(lua_State *L) {
-  static const luaL_Reg functions[] = {{"fork", process_fork},         {"wait", process_wait},
-                                       {"kill", process_kill},         {"leave", process_leave},
-                                       {"parent_id", parent_id},       {"sleep", process_sleep},
-                                       {"hold_signals", hold_signals}, {"release_signals", release_signals},
-                                       {"next_signal", next_signal},   {"defer_interrupt", defer_interrupt},
-                                       {"make_folder", make_folder},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"fork", process_fork},
+                                       {"wait", process_wait},
+                                       {"kill", process_kill},
+                                       {"leave", process_leave},
+                                       {"parent_id", parent_id},
+                                       {"sleep", process_sleep},
+                                       {"hold_signals", hold_signals},
+                                       {"release_signals", release_signals},
+                                       {"next_signal", next_signal},
+                                       {"defer_interrupt", defer_interrupt},
+                                       {NULL, NULL}};
   fnn_register(L, functions);
 }

@@ -1,5 +1,6 @@
 /* Memory, threads, the generator, the terminal: what is around the tensors. */
-#define _XOPEN_SOURCE 700 /* realpath */
+#define _XOPEN_SOURCE 700 /* realpath, fsync */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,12 +199,23 @@ static int file_size(lua_State *L) {
   return 1;
 }
 
+/* sync(path): waits until the file is on the disk, so that a power cut cannot take it; what cannot be waited for is not */
+static int sync_file(lua_State *L) {
+  int file = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  (void)fsync(file);
+  (void)close(file);
+  return 0;
+}
+
 static int info(lua_State *L) {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_pushliteral(L, FNN_VERSION);
   lua_setfield(L, -2, "version");
   lua_pushstring(L, context_of(L)->kernels->name);
   lua_setfield(L, -2, "isa");
+  lua_pushboolean(L, context_of(L)->isa >= FNN_ISA_AVX512_BF16);
+  lua_setfield(L, -2, "bf16");
   lua_pushstring(L, fnn_gemm_library());
   lua_setfield(L, -2, "blas");
   return 1;
@@ -228,6 +240,7 @@ void fnn_open_system(lua_State *L) {
                                        {"process_id", process_id},
                                        {"resolve", resolve},
                                        {"file_size", file_size},
+                                       {"sync", sync_file},
                                        {"info", info},
                                        {NULL, NULL}};
   fnn_register(L, functions);

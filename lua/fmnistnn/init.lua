@@ -40,6 +40,8 @@ end
 local parts = {
   nn = "fmnistnn.nn",
   optim = "fmnistnn.optim",
+  schedules = "fmnistnn.schedules",
+  averages = "fmnistnn.averages",
   losses = "fmnistnn.losses",
   metrics = "fmnistnn.metrics",
   profile = "fmnistnn.profile",
@@ -49,6 +51,7 @@ local parts = {
   json = "fmnistnn.json",
   safetensors = "fmnistnn.safetensors",
   Trainer = "fmnistnn.trainer",
+  callbacks = "fmnistnn.callbacks",
   custom = "fmnistnn.custom",
   write_file = "fmnistnn.write_file",
   search = "fmnistnn.search",

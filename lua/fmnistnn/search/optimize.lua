@@ -8,6 +8,7 @@ local json = require "fmnistnn.json"
 local options = require "fmnistnn.nn.options"
 local process = require "fmnistnn.search.process"
 local rules = require "fmnistnn.search.storage.rules"
+local traceback = require "fmnistnn.traceback"
 
 local optimize = {}
 
@@ -63,16 +64,9 @@ end
 
 -- ---- one trial ----
 
-local function is_interrupt(message) return type(message) == "string" and message:find "interrupted!$" ~= nil end
-
 -- Whether the storage raised it, as it does when the disk is full: that is not the trial's fault.
 local function is_of_storage(study, message)
   return type(message) == "string" and message:find(("search: %s: "):format(study.storage.name), 1, true) == 1
-end
-
-local function traced(message)
-  if type(message) == "table" or is_interrupt(message) then return message end
-  return debug.traceback(tostring(message), 2)
 end
 
 -- Finished trials by their parameters: what a new one could be a duplicate of.
@@ -87,7 +81,7 @@ end
 -- Calls the objective: true and its values (a list if there are several), or false and what it raised.
 local function call(objective, trial)
   core.manual_seed(trial.seed) -- what a worker drew before must not matter
-  local result = table.pack(xpcall(objective, traced, trial))
+  local result = table.pack(xpcall(objective, traceback.add, trial))
   if result.n <= 2 then return result[1], result[2] end
   return result[1], {table.unpack(result, 2, result.n)}
 end
@@ -112,7 +106,7 @@ local function outcome_of(trial, ok, result, o)
     trial.study.storage:set_trial_attribute(trial.record, "system", "fmnistnn:duplicate_of", earlier.number)
     return {state = earlier.state, values = earlier.values}
   end
-  if is_interrupt(result) then return {state = "failed", reason = "interrupted", retries = math.huge} end
+  if traceback.is_interrupt(result) then return {state = "failed", reason = "interrupted", retries = math.huge} end
   if is_of_storage(trial.study, result) then return {state = "failed", reason = result, retries = o.restarts} end
   return {state = "failed", reason = tostring(result), retries = o.retries}
 end
@@ -120,7 +114,7 @@ end
 -- Whether what an objective raised ends the search.
 local function ends_all(study, o, raised)
   if raised == Trial._pruned or raised == Trial._duplicate then return false end
-  return not o.catch or is_interrupt(raised) or is_of_storage(study, raised)
+  return not o.catch or traceback.is_interrupt(raised) or is_of_storage(study, raised)
 end
 
 -- Runs one trial. Returns its state and the reason; raises what must end the search.

@@ -4,7 +4,7 @@
 --   trial:report(accuracy, epoch)
 --   if trial:should_prune() then search.prune() end
 local Random = require "fmnistnn.search.random"
-local core = require "fmnistnn.core"
+local folder = require "fmnistnn.folder"
 local json = require "fmnistnn.json"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
@@ -186,24 +186,18 @@ function Trial:set_constraint(name, value)
   return self.study.storage:set_trial_attribute(self.record, "system", "constraints:" .. name, value + 0.0)
 end
 
--- Makes a folder and those above it.
-local function make_folders(path)
-  local at = 1
-  while at do
-    at = path:find("/", at + 1, true)
-    local ok, message = core.make_folder(path:sub(1, at and at - 1 or -1))
-    if not ok then error("checkpoint_path: " .. message, 3) end
-  end
-end
-
 --- The path of a file of the trial's own, in a folder that is made for it beside the database. When the trial is cut
 -- off, the attempt that takes its place has the same path and seed, so that it can go on from what it finds there.
 function Trial:checkpoint_path(name)
   name = name or "checkpoint"
   check_text("checkpoint_path: name", name)
-  local folder = ("%s/%d"):format(self.study.checkpoints, rules.origin(self.record))
-  make_folders(folder)
-  return folder .. "/" .. name
+  local path = ("%s/%d"):format(self.study.checkpoints, rules.origin(self.record))
+  if not self.folder then
+    local made, message = folder.make(path)
+    if not made then error("checkpoint_path: " .. message, 2) end
+    self.folder = path
+  end
+  return path .. "/" .. name
 end
 
 local properties = {
