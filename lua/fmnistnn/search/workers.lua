@@ -43,7 +43,6 @@ end
 -- ---- beside a search in one process ----
 
 local function keep_heartbeat(study, o, parent, name)
-  core.hold_signals("INT", "TERM", "HUP") -- they are for the process beside this one
   while true do
     local signal = core.next_signal(study.heartbeat)
     if signal == "TERM" then
@@ -59,7 +58,10 @@ end
 function workers.beside(study, o)
   if not study.storage.is_shared then return nil end
   local parent, name = core.process_id(), process.name()
-  local id = spawn(function() return keep_heartbeat(study, o, parent, name) end)
+  core.hold_signals("INT", "TERM", "HUP") -- in the new process for good, from its beginning on
+  local ok, id = pcall(spawn, function() return keep_heartbeat(study, o, parent, name) end)
+  core.release_signals("INT", "TERM", "HUP")
+  if not ok then error(id, 0) end
   return setmetatable({}, {__close = function()
     core.kill(id, "TERM")
     while not core.wait(id) do core.sleep(0.005) end
