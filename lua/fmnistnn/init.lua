@@ -51,6 +51,7 @@ local parts = {
   json = "fmnistnn.json",
   safetensors = "fmnistnn.safetensors",
   Trainer = "fmnistnn.trainer",
+  Progress = "fmnistnn.progress",
   callbacks = "fmnistnn.callbacks",
   custom = "fmnistnn.custom",
   write_file = "fmnistnn.write_file",

@@ -289,7 +289,7 @@ end
 
 local function progress_of(o)
   if type(o.progress) == "table" then return o.progress end
-  return o.progress and Progress.new {epochs = o.epochs}
+  return o.progress and Progress {epochs = o.epochs}
 end
 
 local function check_progress(progress)
