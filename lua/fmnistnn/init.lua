@@ -48,6 +48,7 @@ local parts = {
   initializers = "fmnistnn.initializers",
   data = "fmnistnn.data",
   report = "fmnistnn.report",
+  page = "fmnistnn.page",
   json = "fmnistnn.json",
   safetensors = "fmnistnn.safetensors",
   Trainer = "fmnistnn.trainer",
