@@ -85,7 +85,8 @@ local converters = {
       local ok, message = require "fmnistnn.folder".make(text)
       local probe = text .. "/probe.tmp"
       local file = ok and io.open(probe, "wb")
-      if not file then return nil, ("option '%s': %s"):format(name, message or text .. ": nothing can be written there") end
+      message = message or text .. ": nothing can be written there"
+      if not file then return nil, ("option '%s': %s"):format(name, message) end
       file:close()
       os.remove(probe)
       return text

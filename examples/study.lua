@@ -6,7 +6,7 @@
 --   lua5.4 examples/study.lua --help                  its options
 --
 -- Stopped at any moment and started again with --resume, it goes on from the last finished epoch, and ends in the same
--- numbers. The folder (--out) then has study.html, study.json, study.csv, and the plots as SVG.
+-- numbers. The folder (--out) then has study.html, study.json, study.csv, the plots as SVG, and each run's results.
 local options = dofile((arg[0]:match("^(.*/)") or "") .. "options.lua")
 
 local parser = options.parser("Train the study's networks on Fashion-MNIST, and make a page that compares them.")
@@ -24,6 +24,7 @@ parser:flag("--report", "Write the page after each epoch, not only after each ru
 local given = parser:parse()
 
 local fnn = require "fmnistnn"
+local folder = require "fmnistnn.folder"
 local networks = require "study.networks"
 local report = require "study.report"
 local run = require "study.run"
@@ -70,7 +71,7 @@ if given.validation then data.train, data.validation = train:split(given.validat
 -- ---- doing it ----
 
 local function path_of(row, seed)
-  return ("%s/%s, seed %d"):format(given.out, row.name, seed)
+  return ("%s/runs/%s, seed %d"):format(given.out, row.name, seed)
 end
 
 local results = {} -- by row: a list of runs
@@ -103,12 +104,12 @@ local function work_of(row)
 end
 
 local function keep(row, seed, result)
-  local backup = path_of(row, seed) .. "/backup"
-  options.check(fnn.write_file(path_of(row, seed) .. ".json", fnn.json.encode(result, " ") .. "\n"))
+  local backup = path_of(row, seed)
+  options.check(run.write(path_of(row, seed) .. ".json", result))
   for _, name in ipairs{"/state.safetensors", "/state.previous.safetensors", ""} do os.remove(backup .. name) end
-  os.remove(path_of(row, seed))
 end
 
+options.check(folder.make(given.out .. "/runs"))
 earlier_runs()
 local work, total = {}, #rows * given.seeds
 for i = 1, total do work[i] = work_of(rows[(i - 1) // given.seeds + 1]) end

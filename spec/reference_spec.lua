@@ -431,7 +431,7 @@ it("functions take as many arguments as are documented", function()
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
     [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,
-    [".Average"] = getmetatable(fnn.averages.EMA).__index,
+    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".Progress"] = fnn.Progress,
   }
   for owner in pairs(parsed.functions) do
     local home = assert(homes[owner:match("^fmnistnn(.*)")], owner)

@@ -1,6 +1,7 @@
 -- What the study's runs came to: a page, its plots, a table for programs, and one for the terminal.
 local fnn = require "fmnistnn"
 local page = fnn.page
+local run = require "study.run"
 
 local report = {}
 
@@ -53,10 +54,9 @@ local function table_rows(entries)
 end
 
 local columns = {
-  {"trial", "name"}, {"test accuracy", "accuracy", "%.4f"}, {"± over seeds", "deviation", "%.4f"},
-  {"the study's", "study_accuracy", "%.4f"}, {"training accuracy", "train_accuracy", "%.4f"},
-  {"minutes", "minutes", "%.2f"}, {"the study's", "study_minutes", "%.1f"}, {"parameters", "parameters", "%.0f"},
-  {"epochs", "epochs", "%d"}, {"runs", "runs", "%d"},
+  {"trial", "name"}, {"accuracy", "accuracy", "%.4f"}, {"±", "deviation", "%.4f"},
+  {"study", "study_accuracy", "%.4f"}, {"training", "train_accuracy", "%.4f"},
+  {"min", "minutes", "%.2f"}, {"study min", "study_minutes", "%.1f"}, {"parameters", "parameters", "%.0f"},
 }
 
 -- ---- the page ----
@@ -72,8 +72,9 @@ local function add_overview(shown, rows)
   shown:heading("Results")
   shown:table{
     columns = titles, rows = cells,
-    caption = "Accuracy at the last epoch, mean over the runs; time of training without evaluation.",
+    caption = "Test accuracy at the last epoch, beside the study's and that on the training images",
   }
+  shown:text("Means over the runs, ± their standard deviation. Minutes are those of training, without evaluation.")
   for _, row in ipairs(rows) do
     if row.stopped then shown:text(("%s: %s"):format(row.name, row.stopped)) end
   end
@@ -240,7 +241,7 @@ function report.write(folder, results, data, o)
   if ok then ok, message = write_svgs(folder .. "/plots", charts) end
   if ok then ok, message = fnn.write_file(folder .. "/study.csv", csv(rows)) end
   if ok then
-    ok, message = fnn.write_file(folder .. "/study.json", fnn.json.encode({rows = rows, runs = runs}, " ") .. "\n")
+    ok, message = run.write(folder .. "/study.json", {rows = rows, runs = runs})
   end
   return ok, message
 end

@@ -37,9 +37,8 @@ end
 
 -- The `count` images that were taken for a wrong class with the greatest probability.
 local function most_wrong(probabilities, labels, count)
-  local greatest, predicted = probabilities:max(2)
   local wrong = {}
-  local trust, taken, is = greatest:totable(), predicted:totable(), labels:totable()
+  local trust, taken, is = probabilities:max(2):totable(), probabilities:argmax(2):totable(), labels:totable()
   for i, class in ipairs(is) do
     if taken[i] ~= class then wrong[#wrong + 1] = {image = i, is = class, taken = taken[i], probability = trust[i]} end
   end
@@ -50,20 +49,6 @@ local function most_wrong(probabilities, labels, count)
   return table.move(wrong, 1, math.min(count, #wrong), 1, fnn.json.array())
 end
 
-local function share_right(probabilities, labels) return probabilities:argmax(2):eq(labels):mean():item() end
-
--- The history without what JSON has no number for.
-local function plain(history)
-  local lists = {}
-  for name, list in pairs(history) do
-    if type(list) == "table" then
-      lists[name] = fnn.json.array()
-      for i, value in ipairs(list) do lists[name][i] = value == value and math.abs(value) < math.huge and value or -1 end
-    end
-  end
-  return lists
-end
-
 local function judge(trainer, row, data)
   local augment = row.flip and {fnn.nn.functional.hflip} or nil
   local test = trainer:predict(data.test, {augment = augment})
@@ -71,12 +56,40 @@ local function judge(trainer, row, data)
   local predicted, labels = test:argmax(2), data.test.labels
   local first = trainer.model[1].class_name == "Conv2d" and trainer.model[1] or nil
   return {
-    accuracy = share_right(test, labels),
-    train_accuracy = share_right(train, data.train.labels),
+    accuracy = fnn.metrics.accuracy()(test, labels),
+    train_accuracy = fnn.metrics.accuracy()(train, data.train.labels),
     confusion = fnn.metrics.confusion_matrix(predicted, labels, #data.test.class_names):totable(),
     wrong = most_wrong(test, labels, 12),
     filters = first and first.weight:totable(),
   }
+end
+
+-- ---- files: JSON has no number for what is not finite ----
+
+local function replace(value, is_replaced, by)
+  if is_replaced(value) then return by end
+  if type(value) ~= "table" or value == fnn.json.null then return value end
+  local list = #value > 0 and fnn.json.array() or {}
+  for key, each in pairs(value) do list[key] = replace(each, is_replaced, by) end
+  return list
+end
+
+local function is_no_number(x) return type(x) == "number" and not (math.abs(x) < math.huge) end
+
+-- A value as it can be written.
+local function for_json(value) return replace(value, is_no_number, fnn.json.null) end
+
+--- Writes a result; returns true, or nil and a message.
+function run.write(path, result) return fnn.write_file(path, fnn.json.encode(for_json(result), " ") .. "\n") end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("a")
+  file:close()
+  local result, message = fnn.json.decode(text)
+  if not result then error(("%s: %s"):format(path, message), 0) end
+  return replace(result, function(value) return value == fnn.json.null end, 0 / 0)
 end
 
 -- ---- the run ----
@@ -87,12 +100,8 @@ end
 
 --- What the run of an earlier call came to, or nil; raises when it was another run.
 function run.earlier(path, row, seed, data)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  local result, message = fnn.json.decode(text)
-  if not result then error(("%s: %s"):format(path, message), 0) end
+  local result = read(path)
+  if not result then return nil end
   for name, value in pairs(identity(row, seed, data)) do
     if result[name] ~= value then
       error(("%s: a run with %s %s, not %s: choose another folder by --out"):format(path, name, tostring(result[name]),
@@ -110,21 +119,21 @@ function run.train(row, seed, data, o)
   local result = identity(row, seed, data)
   local callbacks = {
     fnn.callbacks.TerminateOnNaN{},
-    fnn.callbacks.BackupAndRestore{o.folder .. "/backup"},
+    fnn.callbacks.BackupAndRestore{o.folder, delete_checkpoint = false}, -- the caller does, when all is kept
     {
       on_epoch_end = function()
-        result.history = plain(trainer.history)
+        result.history = trainer.history
         if o.on_epoch then o.on_epoch(result) end
       end,
     },
   }
-  table.insert(callbacks, 1, average or nil)
+  if average then table.insert(callbacks, 1, average) end
   local train = row.augment and data.train:augmented(row.augment) or data.train
   local history = trainer:fit(train, {
     epochs = row.epochs, batch_size = row.batch, seed = seed, validation = data.validation, callbacks = callbacks,
     progress = o.progress, interruptible = true,
   })
-  result.history, result.stopped, result.interrupted = plain(history), history.stopped, history.interrupted
+  result.history, result.stopped, result.interrupted = history, history.stopped, history.interrupted
   if result.stopped or result.interrupted then return result end
   local judged
   if average then
