@@ -112,7 +112,7 @@ describe("on a terminal", function()
     return drawn, kept
   end
 
-  local with_trials = "Progress.new {epochs = 4, trials = 2}"
+  local with_trials = "Progress {epochs = 4, trials = 2}"
 
   it("a fit shows the losses of its epochs where there is room", function()
     if not process.has "python3" then return pending("python3 is needed") end

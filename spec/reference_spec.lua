@@ -462,7 +462,7 @@ it("functions take as many arguments as are documented", function()
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
     [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,
-    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".search"] = fnn.search,
+    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".Progress"] = fnn.Progress, [".search"] = fnn.search,
     [".search.Study"] = require "fmnistnn.search.study", [".search.Trial"] = require "fmnistnn.search.trial",
   }
   for owner in pairs(parsed.functions) do

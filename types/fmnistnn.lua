@@ -318,6 +318,11 @@ function fnn.write_file(path, content) end
 ---@return fmnistnn.Trainer
 function fnn.Trainer(options) end
 
+--- A display of how training goes that several fits share: each is given it as its `progress`.
+---@param options fmnistnn.ProgressOptions
+---@return fmnistnn.Progress
+function fnn.Progress(options) end
+
 -- ---- Ops as functions ----
 -- `fnn.matmul(a, b)` is `a:matmul(b)`; the chapter Tensors describes them.
 

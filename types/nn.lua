@@ -451,8 +451,13 @@ function Module:predict(examples, options) end
 
 --- Prints layers, shapes of their results, parameters, memory and multiply-adds. Builds layers that were never called.
 ---@param shape integer[] Of an input, without the first axis.
+---@param options? fmnistnn.nn.SummaryOptions
 ---@return fmnistnn.nn.Summary
-function Module:summary(shape) end
+function Module:summary(shape, options) end
+
+--- Options of summary.
+---@class fmnistnn.nn.SummaryOptions
+---@field print? boolean (default true) Whether to print it.
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential:
 --- the same results but for rounding, in less time. It is in evaluation, shares all other parameters, is not to be
@@ -466,6 +471,7 @@ function Module:folded() end
 ---@field trained integer Those that are trained.
 ---@field multiply_adds integer Multiply-adds for one example.
 ---@field output_bytes integer Bytes of the results of all layers for one example.
+---@field text string What is printed.
 
 --- Writes the model, its architecture, parameters and buffers, to a safetensors file. Raises for arguments of layers
 --- that cannot be saved, such as functions.

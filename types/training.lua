@@ -76,6 +76,27 @@ function Trainer:fit(data, options) end
 ---@field end_epoch function (self, names, values, seconds, images_per_second): what an epoch came to.
 ---@field stop function (self): training is over, in whatever way.
 
+--- Options of Progress.
+---@class fmnistnn.ProgressOptions
+---@field epochs? integer (required) Of a fit.
+---@field trials? integer (default 1) How many fits there are.
+---@field work? number[] (default: all alike) How long they take beside each other.
+
+--- The display that fit makes of its own: a live line on a terminal, else a line an epoch, on standard error.
+---@class fmnistnn.Progress: fmnistnn.ProgressDisplay
+local Progress = {}
+
+--- The next of several fits begins.
+---@param number integer Which one.
+---@param epochs? integer (default: as many as the last) How many it has.
+function Progress:begin_trial(number, epochs) end
+
+--- The last of some numbers as a line of bars.
+---@param list number[] What is not finite is a gap.
+---@param cells integer How many at most.
+---@return string # UTF-8
+function Progress.sparkline(list, cells) end
+
 --- What fit saw: lists with a value for each epoch.
 ---@class fmnistnn.History
 ---@field loss number[] Mean loss in training.

@@ -1,7 +1,7 @@
 --- A line that tells how training goes: live on a terminal, one line an epoch elsewhere. fit makes one of its own; who
 -- runs many fits makes one for all of them and gives it to each:
 --
---   local progress = Progress.new{epochs = 12, trials = 10}
+--   local progress = fnn.Progress{epochs = 12, trials = 10}
 --   for trial = 1, 10 do
 --     progress:begin_trial(trial)
 --     trainer:fit(train, {epochs = 12, progress = progress})       -- trial 3/10, epoch 4/12 [====....] ... 12:34 left
@@ -33,11 +33,16 @@ local function is_utf8()
   return false
 end
 
---- Progress.new{epochs = of a fit, trials = 1}. Writes to standard error.
-function Progress.new(given)
-  local o = options.check("Progress", given, {{"epochs", "count"}, {"trials", "count", default = 1}})
+--- Progress{epochs = of a fit, trials = 1, work}. Writes to standard error. work: a number for each trial, how
+-- long they take beside each other; all alike unless given.
+local function new(_, given)
+  local o = options.check("Progress", given, {
+    {"epochs", "count"}, {"trials", "count", default = 1}, {"work", "table", optional = true},
+  })
+  local before = {0} -- each trial, and at last all of them
+  for i = 1, o.trials do before[i + 1] = before[i] + (o.work and o.work[i] or 1) end
   return setmetatable({
-    epochs = o.epochs, trials = o.trials, trial = 1, head = "",
+    epochs = o.epochs, trials = o.trials, before = before, trial = 1, head = "",
     width = core.terminal(), utf8 = is_utf8(), drawn = 0,
   }, Progress)
 end
@@ -94,8 +99,9 @@ end
 
 -- The part of all the work that is done.
 local function fraction(self)
-  local epochs = self.epoch - 1 + self.seen / self.images
-  return (self.trial - 1 + epochs / self.epochs) / self.trials
+  local epochs, before = self.epoch - 1 + self.seen / self.images, self.before
+  local work = before[self.trial + 1] - before[self.trial]
+  return (before[self.trial] + work * epochs / self.epochs) / before[self.trials + 1]
 end
 
 -- How long the rest takes, if it takes as long as what was done since the start.
@@ -144,4 +150,4 @@ function Progress:stop()
   if self.width then io.stderr:write("\r\27[K") end
 end
 
-return Progress
+return setmetatable(Progress, {__call = new})

@@ -158,10 +158,15 @@ end
 local Halt = {__name = "fmnistnn.Halt", __tostring = function(self) return self.text end}
 
 local function check_callbacks(callbacks)
+  local count = 0
   for key, callback in pairs(callbacks) do
     if math.type(key) ~= "integer" or type(callback) ~= "table" then
       error("fit: callbacks: expected a list of tables, got " .. tostring(key) .. " = " .. tostring(callback), 3)
     end
+    count = count + 1
+  end
+  for i = 1, count do
+    if not callbacks[i] then error(("fit: callbacks: expected a list, but element %d is nil"):format(i), 3) end
   end
 end
 
@@ -289,7 +294,7 @@ end
 
 local function progress_of(o)
   if type(o.progress) == "table" then return o.progress end
-  return o.progress and Progress.new {epochs = o.epochs}
+  return o.progress and Progress {epochs = o.epochs}
 end
 
 local function check_progress(progress)

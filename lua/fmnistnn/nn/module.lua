@@ -280,8 +280,8 @@ end
 -- ---- the rest is loaded when it is used ----
 
 --- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch
--- axis). Returns the totals as a table.
-function Module:summary(shape) return require "fmnistnn.nn.summary"(self, shape) end
+-- axis). Returns the totals, and that text, as a table. {print = false}: prints nothing.
+function Module:summary(shape, given) return require "fmnistnn.nn.summary"(self, shape, given) end
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential
 -- (nn/fold.lua): the same results but for rounding, in less time. It is in evaluation, shares all other parameters, is
