@@ -51,6 +51,19 @@ function badTexts() {
   return found;
 }
 
+// The pointer over a mark shows its values.
+async function shows(page) {
+  const mark = page.locator(".plot > svg:visible [data-tip]").first();
+  if (await mark.count() === 0) return [];
+  await mark.scrollIntoViewIfNeeded();
+  await page.waitForTimeout(100); // scrolling hides it
+  await mark.hover({force: true});
+  const [shown, wanted] = [await page.locator(".tip").textContent(), await mark.getAttribute("data-tip")];
+  const visible = await page.locator(".tip").isVisible();
+  return visible && shown === wanted ? [] : [`the pointer over a mark shows "${shown}", not "${wanted}"`];
+}
+
+// A table is sorted with the keyboard.
 async function sorts(page) {
   const heading = page.locator("table.sortable thead th").last();
   if (await heading.count() === 0) return [];
@@ -84,6 +97,7 @@ async function check(browser, file, width, scheme) {
   }
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   (await sorts(page)).forEach(report);
+  (await shows(page)).forEach(report);
   (await page.evaluate(overflowing)).forEach(report);
   await page.addScriptTag({path: axe});
   const {violations} = await page.evaluate(() => window.axe.run(document, {

@@ -466,6 +466,7 @@ function Module:folded() end
 ---@field trained integer Those that are trained.
 ---@field multiply_adds integer Multiply-adds for one example.
 ---@field output_bytes integer Bytes of the results of all layers for one example.
+---@field text string What was printed.
 
 --- Writes the model, its architecture, parameters and buffers, to a safetensors file. Raises for arguments of layers
 --- that cannot be saved, such as functions.

@@ -7,6 +7,8 @@ local text = require "fmnistnn.page.text"
 
 local e = markup.element
 
+local charts = {}
+
 local Chart = {}
 Chart.__index = Chart
 Chart.__name = "fmnistnn.page.Chart"
@@ -16,17 +18,16 @@ local NARROW, WIDE = 320, 760
 local TITLE = 30 -- the height of the title in an SVG of its own
 
 --- The options that each chart has, before its own.
-function Chart.options(spec)
-  local all = {{"title", "string"}, {"description", "string", optional = true}, table.unpack(spec)}
-  return all
+function charts.options(spec)
+  return {{"title", "string"}, {"description", "string", optional = true}, table.unpack(spec)}
 end
 
---- Makes a chart: title, description; draw(width), which returns the drawing, as elements, and its height;
--- data(), which returns columns and rows; figure(), where a page does not show the SVG itself.
-function Chart.new(fields) return setmetatable(fields, Chart) end
+--- Makes a chart of title, description; draw(width), which returns the drawing, as elements, and its height; data(),
+-- which returns columns and rows of a table; or _figure(self) for what a page shows instead of the drawing.
+function charts.new(fields) return setmetatable(fields, Chart) end
 
 --- Whether a value is a chart.
-function Chart.is_chart(value) return getmetatable(value) == Chart end
+function charts.is_chart(value) return getmetatable(value) == Chart end
 
 local function view_box(width, height) return ("0 0 %d %d"):format(width, math.ceil(height)) end
 
@@ -61,4 +62,4 @@ function Chart:_figure()
       tables.element(columns, rows, {label = "Data of " .. self.title, exact = true})))
 end
 
-return Chart
+return charts

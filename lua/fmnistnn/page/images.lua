@@ -1,5 +1,5 @@
 --- fnn.page.images: a gallery of small images, of a data set or of the filters of a layer.
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local core = require "fmnistnn.core"
 local markup = require "fmnistnn.page.markup"
 local numbers = require "fmnistnn.page.numbers"
@@ -10,7 +10,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"images", "any"},
   {"labels", "any", optional = true},
   {"diverging", "boolean", default = false},
@@ -157,7 +157,7 @@ return function(given)
     if o.diverging and image.channels == 3 then options.refuse("images: diverging: expected images of one channel") end
     image.uri = uri_of(o, image, o.ends[1], o.ends[2])
   end
-  local chart = Chart.new {title = o.title, description = o.description or describe(o)}
+  local chart = charts.new {title = o.title, description = o.description or describe(o)}
   local note = (o.description or o.diverging) and e("p", {class = "note"}, chart.description)
   function chart.draw(width) return draw(o, width) end
   function chart._figure(self)
