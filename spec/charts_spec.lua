@@ -190,6 +190,28 @@ describe("labels", function()
   end)
 end)
 
+describe("widths of texts", function()
+  local text = require "fmnistnn.page.text"
+
+  it("are not smaller than those of Helvetica", function()
+    -- Adobe's AFM: thousandths of the size
+    local sizes = {
+      i = 222, l = 222, [" "] = 278, t = 278, a = 556, n = 556, ["0"] = 556, M = 833, W = 944, S = 667, m = 833,
+    }
+    for letter, size in pairs(sizes) do assert(text.width(letter, 1000) >= size, letter) end
+    assert.equal(text.width "abc" + text.width "é", text.width "abcé")
+  end)
+
+  it("decide where a text is cut or goes on in a new line", function()
+    local width = text.width "a long name"
+    assert.equal("a long name", text.cut("a long name", width))
+    assert.equal("a long…", text.cut("a long name", text.width "a long…"))
+    assert.equal("…", text.cut("Schnürschuhe", 1))
+    assert.same({"a long name", "of many", "words"}, text.wrap("a long name of many words", width))
+    assert.same({}, text.wrap("", 10))
+  end)
+end)
+
 describe("colours", function()
   -- WCAG 2.2: relative luminance and contrast.
   local function luminance(color)
