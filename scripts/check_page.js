@@ -51,6 +51,19 @@ function badTexts() {
   return found;
 }
 
+// The pointer over a mark shows its values.
+async function shows(page) {
+  const mark = page.locator(".plot > svg:visible [data-tip]").first();
+  if (await mark.count() === 0) return [];
+  await mark.scrollIntoViewIfNeeded();
+  await page.waitForTimeout(100); // scrolling hides it
+  await mark.hover({force: true});
+  const [shown, wanted] = [await page.locator(".tip").textContent(), await mark.getAttribute("data-tip")];
+  const visible = await page.locator(".tip").isVisible();
+  return visible && shown === wanted ? [] : [`the pointer over a mark shows "${shown}", not "${wanted}"`];
+}
+
+// A table is sorted with the keyboard.
 async function sorts(page) {
   const heading = page.locator("table.sortable thead th").last();
   if (await heading.count() === 0) return [];
@@ -61,6 +74,15 @@ async function sorts(page) {
     if (await heading.getAttribute("aria-sort") !== wanted) found.push(`a table is not sorted ${wanted}`);
   }
   return found;
+}
+
+async function violations(page) {
+  await page.addScriptTag({path: axe});
+  const result = await page.evaluate(() => window.axe.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  }));
+  return result.violations.map((each) =>
+    `axe: ${each.id}: ${each.help}: ${each.nodes.slice(0, 3).map((node) => node.html).join(" ")}`);
 }
 
 // The page with its script, at one width and in one theme.
@@ -84,14 +106,9 @@ async function check(browser, file, width, scheme) {
   }
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   (await sorts(page)).forEach(report);
+  (await shows(page)).forEach(report);
   (await page.evaluate(overflowing)).forEach(report);
-  await page.addScriptTag({path: axe});
-  const {violations} = await page.evaluate(() => window.axe.run(document, {
-    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-  }));
-  for (const violation of violations) {
-    report(`axe: ${violation.id}: ${violation.help}: ${violation.nodes.slice(0, 3).map((node) => node.html).join(" ")}`);
-  }
+  if (width === widths[0] || width === widths[widths.length - 1]) (await violations(page)).forEach(report);
   await context.close();
 }
 

@@ -793,8 +793,9 @@ describe("summary", function()
   end
 
   it("tells the totals of a known model", function()
-    local totals = summary(study(), {1, 28, 28})
+    local totals, lines = summary(study(), {1, 28, 28})
     assert.same({
+      text = table.concat(lines, "\n"),
       parameters = 350 + 140 + 15800 + 200 + 1843456 + 2570,
       trained = 350 + 70 + 15800 + 100 + 1843456 + 2570,
       multiply_adds = 212940 + 9072000 + 1843200 + 2560,

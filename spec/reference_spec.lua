@@ -151,7 +151,7 @@ describe("every public name has an entry, and every entry a name:", function()
     [".nn.functional"] = F, [".losses"] = fnn.losses, [".optim"] = fnn.optim, [".initializers"] = fnn.initializers,
     [".metrics"] = fnn.metrics, [".report"] = fnn.report, [".data"] = fnn.data, [".json"] = fnn.json,
     [".safetensors"] = fnn.safetensors, [".schedules"] = fnn.schedules,
-    [".averages"] = fnn.averages,
+    [".averages"] = fnn.averages, [".page"] = fnn.page,
   } do
     it(name:sub(2), function() assert_same_names(name, public_names(part), documented(name)) end)
   end
@@ -162,6 +162,7 @@ describe("every public name has an entry, and every entry a name:", function()
     local objects = {
       [".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer,
       [".Average"] = fnn.averages.EMA {nn.Flatten {}},
+      [".page.Page"] = fnn.page {}, [".page.Chart"] = fnn.page.lines {title = "", series = {}},
     }
     for name, object in pairs(objects) do
       local methods = getmetatable(object)
@@ -405,6 +406,32 @@ describe("options and their defaults:", function()
     assert_same_names("Dataset", known, field_names ".data.DatasetOptions")
   end)
 
+  it("pages", function()
+    local page = fnn.page
+    assert_same_options("page", ".page.PageOptions", spec_of(page, {}))
+    for name, item in pairs(functions_of ".page") do
+      if name ~= "spread" then assert_same_options(name, options_class(item), spec_of(page[name], {})) end
+    end
+    assert_same_options("table", ".page.TableOptions", spec_of(page {}.table, page {}, {}))
+    for name, spec in pairs {
+      Line = upvalue(page.lines, "series_spec"), PointSeries = upvalue(page.scatter, "series_spec"),
+      Points = upvalue(page.contour, "point_spec"),
+      Span = upvalue(upvalue(page.timeline, "check_spans"), "span_spec"),
+    } do
+      assert_same_options(name, ".page." .. name, spec)
+    end
+  end)
+
+  it("axes", function()
+    local Axis = require "fmnistnn.page.axis"
+    for kind, name in pairs {places = "PlaceAxis", colors = "ColorAxis", values = "Axis"} do
+      assert_same_options(name, ".page." .. name, spec_of(Axis.new, "x", {}, kind))
+    end
+    local parallel = spec_of(Axis.new, "x", {}, "parallel")
+    parallel[#parallel + 1] = {"values", "any"}
+    assert_same_options("ParallelAxis", ".page.ParallelAxis", parallel)
+  end)
+
   it("functions", function()
     assert_same_options("custom", ".CustomOptions", spec_of(fnn.custom, {}))
     assert_same_options("topk", ".TopkOptions", spec_of(x.topk, x, 1, 1, {}))
@@ -459,6 +486,8 @@ it("functions take as many arguments as are documented", function()
     [""] = fnn, [".Tensor"] = core.methods, [".nn.functional"] = F, [".nn"] = nn, [".nn.Module"] = nn.Module,
     [".losses"] = fnn.losses, [".initializers"] = fnn.initializers, [".data"] = fnn.data, [".metrics"] = fnn.metrics,
     [".report"] = fnn.report, [".json"] = fnn.json, [".safetensors"] = fnn.safetensors, [".Trainer"] = fnn.Trainer,
+    [".page"] = fnn.page, [".page.Page"] = getmetatable(fnn.page {}),
+    [".page.Chart"] = getmetatable(fnn.page.lines {title = "", series = {}}),
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
     [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,

@@ -61,6 +61,7 @@
 ---@field callbacks fmnistnn.callbacks Callbacks of training.
 ---@field metrics fmnistnn.metrics Measures of classifiers.
 ---@field report fmnistnn.report Results as text.
+---@field page fmnistnn.page Results as pages of HTML and charts.
 ---@field json fmnistnn.json JSON.
 ---@field safetensors fmnistnn.safetensors Files of tensors.
 ---@field search fmnistnn.search Hyperparameter search.

@@ -1,4 +1,4 @@
---- A page with every kind of chart, of made-up data; spec/page_spec.lua and scripts/check_page use it.
+--- A page with every kind of chart, of made-up data; the specs of pages and scripts/check_page use it.
 --
 --   lua5.4 spec/support/page_demo.lua FILE     writes the page
 local fnn = require "fmnistnn"
@@ -9,13 +9,14 @@ local demo = {}
 -- ---- made-up data ----
 
 -- A sequence of numbers 0..1 that is the same everywhere (Park and Miller 1988).
-local function generator(seed)
+function demo.generator(seed)
   local state = seed
   return function()
     state = state * 48271 % 2147483647
     return state / 2147483647
   end
 end
+local generator = demo.generator
 
 local function curve(n, last, noise, random)
   local list = {}

@@ -35,8 +35,9 @@ function Axis.new(who, given, kind)
   numbers.check_format(who, self.format)
   for _, name in ipairs {"min", "max"} do
     local value = self[name]
-    if value and not numbers.is_finite(value) then options.refuse("%s: %s: expected a finite number", who, name) end
-    if value and self.log and value <= 0 then
+    if value and not numbers.is_drawable(value) then
+      options.refuse("%s: %s: expected a number of at most %g, got %s", who, name, numbers.LARGEST, value)
+    elseif value and self.log and value <= 0 then
       options.refuse("%s: %s: expected a number above 0 on a logarithmic axis, got %s", who, name, value)
     end
   end
@@ -67,7 +68,7 @@ local function ends_of(lists, log)
   for _, list in ipairs(lists) do
     for i = 1, list.n do
       local value = list[i]
-      if numbers.is_finite(value) and (value > 0 or not log) then
+      if numbers.is_drawable(value) and (not log or value >= 1 / numbers.LARGEST) then
         low, high, whole = math.min(low, value), math.max(high, value), whole and value % 1 == 0
       end
     end

@@ -1,9 +1,8 @@
 --- fnn.page.bars: a value for each of several names, with the ends of what it spreads over.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local markup = require "fmnistnn.page.markup"
-local numbers = require "fmnistnn.page.numbers"
 local options = require "fmnistnn.nn.options"
 local series = require "fmnistnn.page.series"
 local text = require "fmnistnn.page.text"
@@ -11,7 +10,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"x", "any", default = {}},
   {"names", "any"},
   {"values", "any"},
@@ -24,7 +23,7 @@ local BAR = 16 -- its height
 -- The ends of a spread, or nil.
 local function spread_of(o, i)
   local low, high = o.low and o.low[i], o.high and o.high[i]
-  if numbers.is_finite(low) and numbers.is_finite(high) then return low, high end
+  if o.x:at(low) and o.x:at(high) then return low, high end
 end
 
 -- A line from low to high with small ends.
@@ -33,7 +32,7 @@ local function error_bar(frame, o, i, y)
   if not low then return false end
   low, high = frame:x(low), frame:x(high)
   local d = ("M%.1f %.1fH%.1fM%.1f %.1fv8M%.1f %.1fv8"):format(low, y, high, low, y - 4, high, y - 4)
-  return e("path", {class = "error", d = d})
+  return {e("path", {class = "error around", d = d}), e("path", {class = "error", d = d})}
 end
 
 -- The value, beyond the end of its bar and its spread.
@@ -129,7 +128,7 @@ return function(given)
   end
   local lists = series.lists({o}, "values", "low", "high")
   o.x:fit(lists, {nice = true, include = 0})
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

@@ -7,26 +7,27 @@ local text = require "fmnistnn.page.text"
 
 local e = markup.element
 
+local charts = {}
+
 local Chart = {}
 Chart.__index = Chart
 Chart.__name = "fmnistnn.page.Chart"
 
 -- The two widths that a page has each chart in; the style sheet chooses.
 local NARROW, WIDE = 320, 760
-local TITLE = 30 -- the height of the title in an SVG of its own
+local TITLE, LINE, MARGIN = 16.5, 21, 12 -- in an SVG of its own: the letters of the title (they are bold), its lines
 
 --- The options that each chart has, before its own.
-function Chart.options(spec)
-  local all = {{"title", "string"}, {"description", "string", optional = true}, table.unpack(spec)}
-  return all
+function charts.options(spec)
+  return {{"title", "string"}, {"description", "string", optional = true}, table.unpack(spec)}
 end
 
---- Makes a chart: title, description; draw(width), which returns the drawing, as elements, and its height;
--- data(), which returns columns and rows; figure(), where a page does not show the SVG itself.
-function Chart.new(fields) return setmetatable(fields, Chart) end
+--- Makes a chart of title, description; draw(width), which returns the drawing, as elements, and its height; data(),
+-- which returns columns and rows of a table; or _figure(self) for what a page shows instead of the drawing.
+function charts.new(fields) return setmetatable(fields, Chart) end
 
 --- Whether a value is a chart.
-function Chart.is_chart(value) return getmetatable(value) == Chart end
+function charts.is_chart(value) return getmetatable(value) == Chart end
 
 local function view_box(width, height) return ("0 0 %d %d"):format(width, math.ceil(height)) end
 
@@ -36,20 +37,28 @@ local function svg(self, width, class)
   return e("svg", {viewBox = box, class = "fnn " .. class, role = "img", ["aria-label"] = self.description}, drawing)
 end
 
+-- The title of an SVG of its own, and its height.
+local function draw_title(self, width)
+  local nodes, lines = {}, text.wrap(self.title, width, TITLE)
+  for i, line in ipairs(lines) do nodes[i] = e("text", {class = "title", y = i * LINE - 4}, line) end
+  return nodes, #lines * LINE + 10
+end
+
 --- The chart as an SVG of its own, with its colours (the light ones) in it. width: in pixels, 240 or more; 760 unless
 -- given.
 function Chart:svg(width)
   width = options.check("svg", {width = width}, {{"width", "count", default = WIDE}}).width
   if width < 240 then options.refuse("svg: width: expected 240 or more, got %d", width) end
-  local drawing, height = self.draw(width)
-  height = math.ceil(height + TITLE)
+  local title, top = draw_title(self, width - 2 * MARGIN)
+  local drawing, height = self.draw(width - 2 * MARGIN)
+  height = math.ceil(top + height) + 2 * MARGIN
   return markup.write(e("svg", {
     xmlns = "http://www.w3.org/2000/svg", viewBox = view_box(width, height), width = width, height = height,
     class = "fnn", role = "img", ["aria-label"] = self.description,
   }, e("title", {}, self.title), e("style", {}, markup.raw(style.standalone())),
     e("rect", {width = width, height = height, fill = "#ffffff"}),
-    e("text", {class = "title", y = 16}, text.cut(self.title, width, 15)),
-    e("g", {transform = ("translate(0,%d)"):format(TITLE)}, drawing)))
+    e("g", {transform = ("translate(%d,%d)"):format(MARGIN, MARGIN)}, title,
+      e("g", {transform = ("translate(0,%d)"):format(top)}, drawing))))
 end
 
 --- The figure of a page.
@@ -61,4 +70,4 @@ function Chart:_figure()
       tables.element(columns, rows, {label = "Data of " .. self.title, exact = true})))
 end
 
-return Chart
+return charts

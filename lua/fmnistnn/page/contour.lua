@@ -1,6 +1,6 @@
 --- fnn.page.contour: a value over two others, known at scattered points; in between it is interpolated.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local colors = require "fmnistnn.page.colors"
 local legend = require "fmnistnn.page.legend"
@@ -11,7 +11,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"x", "any", default = {}},
   {"y", "any", default = {}},
   {"z", "any", default = {}},
@@ -22,6 +22,7 @@ local point_spec = {{"x", "any"}, {"y", "any"}, {"z", "any"}}
 local point_lists = {{"x", values.places}, {"y", values.places}, {"z", values.numbers}}
 
 local CELLS = 48 -- along each axis, unless it has names
+local MOST_HITS = 300 -- with more points, their values do not show beside the pointer: the page would grow too large
 
 -- The points that have a place on all three axes: {x, y, z}, each 0..1, and their number.
 local function known_points(o)
@@ -82,14 +83,21 @@ local function draw_field(o, frame, field)
   return nodes
 end
 
+local function title_of(o, i)
+  local lines = {}
+  for k, name in ipairs {"x", "y", "z"} do
+    lines[k] = ("%s: %s"):format(series.named(o[name], name), o[name]:text(o.points[name][i]))
+  end
+  return table.concat(lines, "\n")
+end
+
 local function draw_points(o, frame, points)
   local nodes = {}
   for k, point in ipairs(points) do
     local i = point[4]
     local x, y = frame:x(o.points.x[i]), frame:y(o.points.y[i])
-    nodes[k] = e("circle", {class = "point", cx = x, cy = y, r = 4}, e("title", {}, ("%s: %s\n%s: %s\n%s: %s"):format(
-      series.named(o.x, "x"), o.x:text(o.points.x[i]), series.named(o.y, "y"), o.y:text(o.points.y[i]),
-      series.named(o.z, "z"), o.z:text(o.points.z[i]))))
+    local title = #points <= MOST_HITS and e("title", {}, title_of(o, i))
+    nodes[k] = e("circle", {class = "point", cx = x, cy = y, r = 4}, title)
   end
   return nodes
 end
@@ -121,7 +129,7 @@ return function(given)
   end
   o.points = series.check_one("contour: points", o.points, point_spec, point_lists)
   for _, name in ipairs {"x", "y", "z"} do o[name]:fit(series.lists({o.points}, name)) end
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

@@ -1,6 +1,6 @@
 --- fnn.page.heat_map: a matrix, as a confusion matrix, with its numbers in cells of colours.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local colors = require "fmnistnn.page.colors"
 local core = require "fmnistnn.core"
 local legend = require "fmnistnn.page.legend"
@@ -12,7 +12,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"rows", "any"},
   {"columns", "any"},
   {"values", "any"},
@@ -157,7 +157,7 @@ return function(given)
   local all
   o.values, all = matrix(o)
   o.z:fit {all}
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

@@ -1,5 +1,5 @@
 --- fnn.page.images: a gallery of small images, of a data set or of the filters of a layer.
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local core = require "fmnistnn.core"
 local markup = require "fmnistnn.page.markup"
 local numbers = require "fmnistnn.page.numbers"
@@ -10,7 +10,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"images", "any"},
   {"labels", "any", optional = true},
   {"diverging", "boolean", default = false},
@@ -20,6 +20,7 @@ local spec = Chart.options {
 
 local SIZE, SMALL = 84, 56 -- about the width of an image with a label, and without
 local GAP, LINE = 12, 15 -- what is between them, the height of a line of a label
+local LABEL = 130 -- the most that a label widens an SVG's column to
 
 -- ---- pixels ----
 
@@ -102,12 +103,14 @@ local function label_lines(label, x, y, width)
   return nodes
 end
 
-local function count_lines(labels)
-  local most = 0
+-- How many lines the longest label has, and how wide the widest line is.
+local function measure(labels)
+  local most, widest = 0, 0
   for _, label in ipairs(labels) do
     if label ~= "" then most = math.max(most, 1 + select(2, label:gsub("\n", ""))) end
+    for line in label:gmatch "[^\n]+" do widest = math.max(widest, text.width(line)) end
   end
-  return most
+  return most, math.min(LABEL, widest)
 end
 
 local function draw(o, width)
@@ -116,8 +119,8 @@ local function draw(o, width)
     largest_width = math.max(largest_width, image.width * scale_of(o, image))
     largest_height = math.max(largest_height, image.height * scale_of(o, image))
   end
-  local lines = count_lines(o.labels)
-  if lines > 0 then largest_width = math.max(largest_width, SIZE + 10) end
+  local lines, widest = measure(o.labels)
+  largest_width = math.max(largest_width, widest)
   local columns = math.max(1, (width + GAP) // (largest_width + GAP))
   local row = largest_height + lines * LINE + GAP
   for i, image in ipairs(o.images) do
@@ -157,7 +160,7 @@ return function(given)
     if o.diverging and image.channels == 3 then options.refuse("images: diverging: expected images of one channel") end
     image.uri = uri_of(o, image, o.ends[1], o.ends[2])
   end
-  local chart = Chart.new {title = o.title, description = o.description or describe(o)}
+  local chart = charts.new {title = o.title, description = o.description or describe(o)}
   local note = (o.description or o.diverging) and e("p", {class = "note"}, chart.description)
   function chart.draw(width) return draw(o, width) end
   function chart._figure(self)

@@ -11,7 +11,7 @@
 --
 -- A chart draws itself at any width (chart.lua), so a page has each twice, for narrow and for wide places, and its
 -- style sheet chooses. What the script adds (script.lua) nobody needs.
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local core = require "fmnistnn.core"
 local history = require "fmnistnn.page.history"
 local markup = require "fmnistnn.page.markup"
@@ -129,7 +129,7 @@ function Page:chart(...)
   local figures = {}
   for i = 1, select("#", ...) do
     local chart = select(i, ...)
-    if not Chart.is_chart(chart) then options.refuse("chart: %d: expected a chart, got %s", i, type(chart)) end
+    if not charts.is_chart(chart) then options.refuse("chart: %d: expected a chart, got %s", i, type(chart)) end
     figures[i] = chart:_figure()
   end
   if #figures == 0 then options.refuse("chart: expected a chart, got none") end
@@ -140,8 +140,8 @@ end
 
 --- What a Trainer's fit saw, or several of the same network did: a sentence, and a chart for each measure.
 function Page:history(given)
-  local text, charts = history.charts(given)
-  return self:text(text):chart(table.unpack(charts))
+  local sentence, shown = history.charts(given)
+  return self:text(sentence):chart(table.unpack(shown))
 end
 
 local function names_of(who, confusion, given)

@@ -1,6 +1,6 @@
 --- fnn.page.lines: values over an axis, as curves over epochs; with bands of what they spread over.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local labels = require "fmnistnn.page.labels"
 local legend = require "fmnistnn.page.legend"
@@ -14,7 +14,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"x", "any", default = {}},
   {"y", "any", default = {}},
   {"series", "table"},
@@ -204,33 +204,34 @@ end
 
 -- ---- the data and what is said of it ----
 
+-- Columns of a series, and how its numbers go into the rows that row_of(x, times) gives.
+local function add_series(each, columns, row_of)
+  local first, names, times = #columns, {}, {}
+  for _, name in ipairs {"y", "low", "high"} do
+    if each[name] then
+      names[#names + 1] = name
+      columns[#columns + 1] = {title = (each.name .. (name ~= "y" and " " .. name or "")):gsub("^ ", "")}
+    end
+  end
+  for i = 1, each.n do
+    local key = numbers.exact_or_text(each.x[i])
+    times[key] = (times[key] or 0) + 1
+    local row = row_of(each.x[i], key .. " " .. times[key])
+    for k, name in ipairs(names) do row[first + k] = each[name][i] end
+  end
+end
+
 -- A row for each value of x, in order; where a series has a value of x twice, there are two.
 local function table_of(o)
   local columns, rows, by_key = {{title = series.named(o.x, "x")}}, {}, {}
-  local function row_of(x, times)
-    local key = numbers.exact_or_text(x) .. "\0" .. times
+  local function row_of(x, key)
     if not by_key[key] then
       by_key[key] = {x, place = o.x:at(x) or math.huge, order = #rows}
       rows[#rows + 1] = by_key[key]
     end
     return by_key[key]
   end
-  for _, each in ipairs(o.series) do
-    local times = {}
-    for _, name in ipairs {"y", "low", "high"} do
-      if each[name] then
-        columns[#columns + 1] = {title = (each.name .. (name ~= "y" and " " .. name or "")):gsub("^ ", "")}
-      end
-    end
-    for i = 1, each.n do
-      local key = numbers.exact_or_text(each.x[i])
-      times[key] = (times[key] or 0) + 1
-      local row, column = row_of(each.x[i], times[key]), #columns
-      for _, name in ipairs {"high", "low", "y"} do
-        if each[name] then row[column], column = each[name][i], column - 1 end
-      end
-    end
-  end
+  for _, each in ipairs(o.series) do add_series(each, columns, row_of) end
   table.sort(rows, function(a, b)
     if a.place ~= b.place then return a.place < b.place end
     return a.order < b.order
@@ -263,7 +264,7 @@ return function(given)
   o.series = series.check("lines", o.series, series_spec, series_lists)
   o.x:fit(series.lists(o.series, "x"))
   o.y:fit(series.lists(o.series, "y", "low", "high"), {nice = true})
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

@@ -55,13 +55,13 @@ local function write_attributes(attributes, out)
   table.sort(names)
   for _, name in ipairs(names) do
     local value = attributes[name]
-    out[#out + 1] = value == true and " " .. name or (' %s="%s"'):format(name, attribute_text(value))
+    out[#out + 1] = (' %s="%s"'):format(name, value == true and "" or attribute_text(value))
   end
 end
 
--- Elements that never have children; <p/> would be no end in HTML.
+-- Elements that may end at once: those of HTML that never have children, and some of SVG. <p/> would be no end in HTML.
 local empty = {}
-for name in ("br circle hr image img input line meta path rect"):gmatch "%a+" do empty[name] = true end
+for name in ("img meta circle image path rect"):gmatch "%a+" do empty[name] = true end
 
 local function write(node, out)
   local class = getmetatable(node)
@@ -70,7 +70,7 @@ local function write(node, out)
   elseif class == Element then
     out[#out + 1] = "<" .. node.name
     write_attributes(node.attributes, out)
-    if empty[node.name] then
+    if empty[node.name] and node.children.n == 0 then
       out[#out + 1] = "/>"
       return
     end

@@ -6,6 +6,11 @@ local numbers = {}
 
 function numbers.is_finite(x) return type(x) == "number" and x == x and x ~= math.huge and x ~= -math.huge end
 
+numbers.LARGEST = 1e250 -- that axes reach to, and its inverse where they are logarithmic: arithmetic needs room
+
+--- Whether axes reach to a number.
+function numbers.is_drawable(x) return type(x) == "number" and x >= -numbers.LARGEST and x <= numbers.LARGEST end
+
 -- string.format without the decimal comma that some locales have.
 local function plain(format, x) return (format:format(x):gsub(",", ".")) end
 

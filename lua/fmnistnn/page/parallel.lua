@@ -1,7 +1,7 @@
 --- fnn.page.parallel: parallel coordinates. Each trial is a line across the axes; the last axis gives the colours.
 -- Where there is little room the axes lie below one another.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local colors = require "fmnistnn.page.colors"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
@@ -11,13 +11,14 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"axes", "table"},
   {"names", "any", optional = true},
 }
 
 local HEIGHT, ROW = 300, 66 -- of upright axes; of each lying one
 local ROOM = 84 -- an upright axis needs this much
+local MOST_HITS = 300 -- with more trials, their values do not show beside the pointer: the page would grow too large
 
 -- ---- where axes are ----
 
@@ -67,10 +68,10 @@ local function lying_ticks(axis, width)
   local count = 6
   while count > 2 and widest_tick(axis) * count > width - 40 do count = count - 1 end
   local ticks = axis:ticks(count)
-  local every = math.ceil(#ticks * 30 / width)
+  local every = math.max(1, math.ceil(#ticks * 30 / width))
   local list = {}
   for i = 1, #ticks, every do list[#list + 1] = ticks[i] end
-  return list, (width - 36) / #list - 6
+  return list, (width - 36) / math.max(1, #list) - 6
 end
 
 local function draw_lying(o, layout, i, width)
@@ -129,7 +130,8 @@ local function draw_lines(o, position)
   for i, trial in ipairs(order) do
     local d, level = path_of(o, position, trial), levels[trial]
     local color = level > 0 and "m" .. level or "s8 dash"
-    nodes[i] = d and e("path", {class = "line path " .. color, d = d}, e("title", {}, title_of(o, trial))) or false
+    local title = o.n <= MOST_HITS and e("title", {}, title_of(o, trial))
+    nodes[i] = d and e("path", {class = "line path " .. color, d = d}, title) or false
   end
   return nodes
 end
@@ -187,7 +189,7 @@ return function(given)
   end
   for _, axis in ipairs(o.axes) do axis:fit {table.move(axis.values, 1, o.n, 1, {n = o.n})} end
   o.names = values.texts("parallel: names", o.names)
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

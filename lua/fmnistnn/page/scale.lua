@@ -20,10 +20,11 @@ end
 
 local function decimals_of_step(step) return math.max(0, math.ceil(-math.log(step, 10) - 1e-9)) end
 
--- Ends that are apart, around those that are not.
+-- Ends that are apart, around those that are not, as floats: differences of integers may overflow.
 local function apart(low, high)
-  if high > low then return low, high end
-  local margin = low == 0 and 1 or math.abs(low) * 0.1
+  low, high = low + 0.0, high + 0.0
+  if high - low > 1 / numbers.LARGEST then return low, high end
+  local margin = math.abs(low) < 1 / numbers.LARGEST and 1 or math.abs(low) * 0.1
   return low - margin, high + margin
 end
 
@@ -43,9 +44,12 @@ function Scale.linear(low, high, o)
   return setmetatable({low = low, high = high, whole = o.whole}, Linear)
 end
 
+-- A place, unless it is none or out of all proportion.
+local function checked(place) return place > -1e4 and place < 1e4 and place or nil end
+
 function Linear:at(value)
   if not numbers.is_finite(value) then return nil end
-  return (value - self.low) / (self.high - self.low)
+  return checked((value - self.low) / (self.high - self.low))
 end
 
 function Linear:ticks(count, format)
@@ -53,7 +57,7 @@ function Linear:ticks(count, format)
   if self.whole then step = math.max(1, step) end
   local decimals = decimals_of_step(step)
   local write = numbers.formatter(format, function(x)
-    if step < 1e-5 or math.abs(self.high) >= 1e6 then return numbers.short(x) end
+    if step < 1e-5 or math.max(-self.low, self.high) >= 1e6 then return numbers.short(x) end
     return numbers.fixed(x, decimals)
   end)
   local list = {}
@@ -70,9 +74,10 @@ Log.__index = Log
 
 --- From low to high, both above 0. `nice` leaves a little room beyond ends that are not fixed.
 function Scale.log(low, high, o)
-  if low == high then low, high = low / 2, high * 2 end
+  low, high = low + 0.0, high + 0.0
+  if math.log(high) - math.log(low) < 1e-9 then low, high = low / 2, high * 2 end
   if o and o.nice then
-    local room = (high / low) ^ 0.03
+    local room = high ^ 0.03 / low ^ 0.03 -- high / low may be infinite
     low, high = o.low_fixed or low / room, o.high_fixed or high * room
   end
   return setmetatable({low = low, high = high}, Log)
@@ -80,7 +85,7 @@ end
 
 function Log:at(value)
   if not numbers.is_finite(value) or value <= 0 then return nil end
-  return math.log(value / self.low) / math.log(self.high / self.low)
+  return checked((math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low)))
 end
 
 -- The values 1, 2, 5 ... times powers of ten that lie on the scale.
@@ -98,7 +103,7 @@ end
 
 function Log:ticks(count, format)
   local write = numbers.formatter(format, numbers.short)
-  local decades = math.log(self.high / self.low, 10)
+  local decades = math.log(self.high, 10) - math.log(self.low, 10)
   local values = log_values(self, {1}, math.max(1, math.ceil(decades / count)))
   for _, digits in ipairs {{1, 3}, {1, 2, 5}, {1, 2, 3, 4, 5, 6, 7, 8, 9}} do
     local more = log_values(self, digits, 1)

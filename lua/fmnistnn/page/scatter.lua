@@ -1,6 +1,6 @@
 --- fnn.page.scatter: points of two values, with labels, and colours for a third; a series may be joined by a line.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local colors = require "fmnistnn.page.colors"
 local labels = require "fmnistnn.page.labels"
@@ -16,8 +16,9 @@ local values = require "fmnistnn.page.values"
 local e = markup.element
 
 local MOST_LABELS = 40 -- with more of them there are none
+local MOST_HITS = 300 -- with more points, their values do not show beside the pointer: the page would grow too large
 
-local spec = Chart.options {
+local spec = charts.options {
   {"x", "any", default = {}},
   {"y", "any", default = {}},
   {"z", "any", default = {}},
@@ -90,7 +91,7 @@ end
 
 local function draw_marks(o, each)
   local hits, points = {}, each.points and each.places or {}
-  for i, point in ipairs(points) do
+  for i, point in ipairs(#points <= MOST_HITS and points or {}) do
     local hit = {class = "hit", cx = point[1], cy = point[2], r = 9}
     hits[i] = e("circle", hit, e("title", {}, title_of(o, each, point[3])))
   end
@@ -192,7 +193,7 @@ return function(given)
   o.series = series.check("scatter", o.series, series_spec, series_lists)
   for _, name in ipairs {"x", "y", "z"} do o[name]:fit(series.lists(o.series, name), {nice = name ~= "z"}) end
   for _, each in ipairs(o.series) do o.has_z = o.has_z or each.z ~= nil end
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

@@ -35,6 +35,7 @@ local chart = [[
 .fnn .state-3{stroke-dasharray:5 2}
 .fnn .state-4{stroke-dasharray:1 2}
 .fnn .error{fill:none;stroke:var(--ink);stroke-width:1.5}
+.fnn .around{stroke:var(--background);stroke-width:4.5}
 .fnn .on-bar{fill:var(--background)}
 .fnn .pixels{image-rendering:pixelated}
 ]]

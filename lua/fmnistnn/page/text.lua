@@ -13,7 +13,7 @@ local function width_of(code)
   local character = string.char(code)
   if character:find(narrow) then return 0.38 end
   if character:find(wide) then return 0.95 end
-  return character:find("[A-Z0-9]") and 0.66 or 0.6
+  return character:find("[A-Z]") and 0.7 or 0.62
 end
 
 --- The width of a text.
@@ -39,6 +39,20 @@ function text.cut(given, width, size)
     if text.width(part, size) <= width then return part end
   end
   return "…"
+end
+
+--- The lines of a text, each cut to the width, with line ends between words.
+function text.wrap(given, width, size)
+  local lines = {}
+  for word in given:gmatch "%S+" do
+    local longer = lines[1] and lines[#lines] .. " " .. word
+    if longer and text.width(longer, size) <= width then
+      lines[#lines] = longer
+    else
+      lines[#lines + 1] = text.cut(word, width, size)
+    end
+  end
+  return lines
 end
 
 return text

@@ -1,6 +1,6 @@
 --- fnn.page.timeline: what ran when and where, as bars over time, a row for each worker.
 local Axis = require "fmnistnn.page.axis"
-local Chart = require "fmnistnn.page.chart"
+local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
@@ -13,7 +13,7 @@ local values = require "fmnistnn.page.values"
 
 local e = markup.element
 
-local spec = Chart.options {
+local spec = charts.options {
   {"x", "any", default = {}},
   {"spans", "table"},
   {"states", "any", optional = true},
@@ -128,7 +128,7 @@ return function(given)
     ends[ends.n + 1], ends[ends.n + 2], ends.n = span.start, span.stop, ends.n + 2
   end
   o.x:fit {ends}
-  return Chart.new {
+  return charts.new {
     title = o.title, description = o.description or describe(o),
     draw = function(width) return draw(o, width) end, data = function() return table_of(o) end,
   }

@@ -1,5 +1,6 @@
 --- How a search goes, on standard error: a line that is kept up to date on a terminal, elsewhere a line for each trial
 -- that ends.
+local Progress = require "fmnistnn.progress"
 local best = require "fmnistnn.search.best"
 local core = require "fmnistnn.core"
 local rules = require "fmnistnn.search.storage.rules"
@@ -7,33 +8,16 @@ local rules = require "fmnistnn.search.storage.rules"
 local View = {}
 View.__index = View
 
-local bars = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"}
 local SPARKS <const> = 20
-
-local function duration(seconds)
-  if seconds ~= seconds or seconds >= 1e6 then return "--:--" end
-  seconds = math.floor(seconds + 0.5)
-  if seconds >= 3600 then return ("%d:%02d:%02d"):format(seconds // 3600, seconds % 3600 // 60, seconds % 60) end
-  return ("%02d:%02d"):format(seconds // 60, seconds % 60)
-end
 
 -- The first values of the last complete trials as a row of bars, higher where better.
 local function sparkline(history)
-  local values, low, high = {}, math.huge, -math.huge
-  for i = #history.trials, 1, -1 do
-    local value = #values < SPARKS and history.trials[i].state == "complete" and history.trials[i].values[1]
-    if value and value - value == 0 then
-      table.insert(values, 1, value)
-      low, high = math.min(low, value), math.max(high, value)
-    end
+  if not Progress._is_utf8() then return "" end
+  local values, sign = {}, history.directions[1] == "minimize" and -1 or 1
+  for _, record in ipairs(history.trials) do
+    if record.state == "complete" then values[#values + 1] = sign * record.values[1] end
   end
-  local text = {}
-  for i, value in ipairs(values) do
-    local height = high > low and (value - low) / (high - low) or 0.5
-    if history.directions[1] == "minimize" then height = 1 - height end
-    text[i] = bars[math.floor(height * 7 + 0.5) + 1]
-  end
-  return table.concat(text)
+  return Progress.sparkline(values, SPARKS)
 end
 
 local function numbers(values)
@@ -78,7 +62,7 @@ function View:line(history)
   local parts = {
     ("%d%s trials"):format(begun - count.running, self.limit and "/" .. self.limit or ""), best_text(history),
     ("%d running, %d done, %d pruned, %d failed"):format(count.running, count.complete, count.pruned, count.failed),
-    self.limit and duration(left or math.huge) .. " left", sparkline(history),
+    self.limit and Progress._duration(left or math.huge) .. " left", sparkline(history),
   }
   return table.concat({parts[1], parts[2], parts[3], parts[4] or parts[5], parts[4] and parts[5]}, "  ")
 end
@@ -110,7 +94,7 @@ local function event(history, record)
   if record.values then what = what .. " " .. numbers(record.values) end
   local reason = system.fail_reason or system.prune_reason
   if reason then what = what .. " (" .. first_line(reason) .. ")" end
-  return ("trial %d %s  %s  %s  %s\n"):format(record.number, what, duration(seconds), parameters(record),
+  return ("trial %d %s  %s  %s  %s\n"):format(record.number, what, Progress._duration(seconds), parameters(record),
     best_text(history))
 end
 
