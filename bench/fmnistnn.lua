@@ -132,7 +132,7 @@ function parts.infer(name)
   end
   local model = network.model()
   model(images(network.batch))
-  model:eval()
+  model = model:folded()
   fnn.no_grad(function()
     for _, count in ipairs{1, 1000} do
       local x = images(count)

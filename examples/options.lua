@@ -6,6 +6,8 @@ if _VERSION < "Lua 5.4" then
   os.exit(2)
 end
 
+package.path = here .. "?.lua;" .. package.path -- study/ and what else lies beside the examples
+
 -- In a clone that has been built, use it; else what is installed.
 local built = io.open(here .. "../build/fmnistnn/core.so")
 if built then
@@ -19,6 +21,18 @@ if not found then
   io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or ",
     "'luarocks install argparse'.\n")
   os.exit(2)
+end
+
+-- The script loads this file first and is then run once more within a protected call, so that Ctrl-C ends it with a
+-- line, wherever it happens to be, and not with a traceback.
+if not package.loaded.example then
+  package.loaded.example = true
+  local ok, message = xpcall(dofile, function(message)
+    if tostring(message):find("interrupted!$") then return "stopped" end
+    return debug.traceback(message, 2)
+  end, arg[0])
+  if not ok then io.stderr:write(arg[0]:match("[^/]*$"), ": ", tostring(message), "\n") end
+  os.exit(ok and 0 or message == "stopped" and 130 or 1, true)
 end
 
 local options = {}
@@ -37,6 +51,13 @@ local converters = {
       local value = tonumber(text)
       if value and value > 0 and value < math.huge then return value end
       return nil, ("option '%s': expected a number above 0, got '%s'"):format(name, text)
+    end
+  end,
+  share = function(name)
+    return function(text)
+      local value = tonumber(text)
+      if value and value > 0 and value < 1 then return value end
+      return nil, ("option '%s': expected a number between 0 and 1, got '%s'"):format(name, text)
     end
   end,
   threads = function(name)
@@ -59,6 +80,18 @@ local converters = {
       return text
     end
   end,
+  folder = function(name)
+    return function(text)
+      local ok, message = require "fmnistnn.folder".make(text)
+      local probe = text .. "/probe.tmp"
+      local file = ok and io.open(probe, "wb")
+      message = message or text .. ": nothing can be written there"
+      if not file then return nil, ("option '%s': %s"):format(name, message) end
+      file:close()
+      os.remove(probe)
+      return text
+    end
+  end,
 }
 
 -- The words of the command line, "--lr -1" as "--lr=-1": argparse would take a negative number for an option.
@@ -75,26 +108,46 @@ local function words()
   return list
 end
 
---- The options of the command line; `defaults` has epochs, batch, lr and seed, as texts.
-function options.parse(description, defaults)
+local Parser = {}
+Parser.__index = Parser
+
+--- A parser of the command line. It has option, flag and parse.
+function options.parser(description)
   local name = arg[0]:match("[^/]*$")
   local parser = argparse(name, description)
-  local function option(flag, argument, description_, kind, least)
-    parser:option(flag, description_, defaults[flag:sub(3)]):argname(argument):convert(converters[kind](flag, least))
-  end
-  option("--epochs", "N", "Passes over the training images.", "integer", 1)
-  option("--batch", "N", "Images in a batch.", "integer", 1)
-  option("--lr", "X", "Learning rate.", "number")
-  option("--seed", "N", "Decides on initial weights, dropout and the order of the images.", "integer", 0)
-  option("--threads", "N", "Threads to use (all CPUs unless given).", "threads")
-  option("--limit", "N", "Use the first N training images only.", "integer", 1)
-  option("--save", "FILE", "Save the trained model to this file.", "file")
-  option("--json", "FILE", "Write the results to this file.", "file")
   function parser.error(_, message)
     io.stderr:write(name, ": ", (message:gsub("\n", ". ")), " (--help tells the options)\n")
     os.exit(2)
   end
-  return parser:parse(words())
+  return setmetatable({parser = parser}, Parser)
+end
+
+--- An option with an argument; kind: one of the converters above, none for a text; least: of an integer; default: a
+-- text.
+function Parser:option(flag, argument, description, kind, least, default)
+  local option = self.parser:option(flag, description, default):argname(argument)
+  if kind then option:convert(converters[kind](flag, least)) end
+end
+
+--- An option that is there or not.
+function Parser:flag(flag, description) self.parser:flag(flag, description) end
+
+--- The options given, by name.
+function Parser:parse() return self.parser:parse(words()) end
+
+--- The options of a script that trains one network; `defaults` has epochs, batch, lr and seed, as texts.
+function options.parse(description, defaults)
+  local parser = options.parser(description)
+  parser:option("--epochs", "N", "Passes over the training images.", "integer", 1, defaults.epochs)
+  parser:option("--batch", "N", "Images in a batch.", "integer", 1, defaults.batch)
+  parser:option("--lr", "X", "Learning rate.", "number", nil, defaults.lr)
+  parser:option("--seed", "N", "Decides on initial weights, dropout and the order of the images.", "integer", 0,
+    defaults.seed)
+  parser:option("--threads", "N", "Threads to use (all CPUs unless given).", "threads")
+  parser:option("--limit", "N", "Use the first N training images only.", "integer", 1)
+  parser:option("--save", "FILE", "Save the trained model to this file.", "file")
+  parser:option("--json", "FILE", "Write the results to this file.", "file")
+  return parser:parse()
 end
 
 --- Stops the script with a line on standard error unless the first value is true: as assert, without a traceback.

@@ -18,6 +18,7 @@ numbers from 1. A model is a list [class, models inside ..., {options}].
 """
 import json
 import os
+import warnings
 import zlib
 from pathlib import Path
 from unittest import mock
@@ -27,6 +28,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import safetensors  # noqa: E402
 import sklearn  # noqa: E402
+import sklearn.exceptions  # noqa: E402
 import sklearn.metrics  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
@@ -67,9 +69,10 @@ class Book:
 
     def write(self):
         folder = Path(__file__).resolve().parent.parent / "spec" / "data"
-        tensors = folder / f"{self.name}.safetensors"
-        save_file(self.tensors, tensors)
-        tensors.chmod(0o644)
+        if self.tensors:
+            tensors = folder / f"{self.name}.safetensors"
+            save_file(self.tensors, tensors)
+            tensors.chmod(0o644)
         cases = ",\n".join("    " + json.dumps(case) for case in self.cases)
         versions = json.dumps(VERSIONS)
         text = f'{{\n  "versions": {versions},\n  "cases": [\n{cases}\n  ]\n}}\n'
@@ -652,6 +655,12 @@ def joining_cases(book):
         book, "Add of branches", ["Add", three, tanh], [(4, 5)], {**of_dense("1.", 5, 3), **of_dense("2.", 5, 3)},
         lambda x, p: dense(p, "1.", x[0]) + torch.tanh(dense(p, "2.", x[0])),
     )
+    layer(
+        book, "Ensemble", ["Ensemble", three, tanh, ["Identity"]], [(4, 3)],
+        {**of_dense("1.", 3, 3), **of_dense("2.", 3, 3)},
+        lambda x, p: torch.stack([dense(p, "1.", x[0]), torch.tanh(dense(p, "2.", x[0])), x[0]]).mean(0),
+        lambda x, p: keras.layers.Average()([dense(p, "1.", x[0]), torch.tanh(dense(p, "2.", x[0])), x[0]]),
+    )
     layer(book, "Concat of inputs", ["Concat"], [(2, 3, 4), (2, 5, 4)], {}, lambda x, p: torch.cat(x, 1))
     layer(
         book, "Concat along an axis", ["Concat", {"dim": 3}], [(2, 3, 4), (2, 3, 1)], {}, lambda x, p: torch.cat(x, 2)
@@ -1021,33 +1030,48 @@ KERAS_WORDS = {
     "lr": "learning_rate", "beta1": "beta_1", "beta2": "beta_2", "clip_value": "clipvalue", "clip_norm": "clipnorm",
     "global_clip_norm": "global_clipnorm", "initial_accumulator": "initial_accumulator_value",
 }
+SHAPES = [(3, 4), (5,)]
 
 
 def optimizer_cases(book):
-    shapes = [(3, 4), (5,)]
     for kind, name, options, torch_kind, torch_options in OPTIMIZERS:
-        numbers = Numbers(f"{kind} {name}")
-        start = [numbers.normal(*shape, deviation=0.3) for shape in shapes]
-        gradients = [numbers.normal(STEPS, *shape) for shape in shapes]
-        # Gradients of all sizes: only the small ones tell where epsilon stands.
-        for scale, column in [(1e-2, 1), (1e-4, 2), (1e-7, 3)]:
-            gradients[0][..., column] = Numbers.exact(gradients[0][..., column] * scale)
-        translated = {KERAS_WORDS.get(key, key): value for key, value in options.items()}
-        optimizer = getattr(keras.optimizers, kind)(**translated)
+        references = [keras_path(getattr(keras.optimizers, kind), options)]
+        if torch_kind:
+            references.append(lambda *given: torch_path(torch_kind, torch_options, *given))
+        optimizer_case(book, kind, name, options, SHAPES, references)
+
+
+def optimizer_case(book, kind, name, options, shapes, references, all_sizes=True):
+    """References are functions of the parameters and of the gradients of all steps, and give the parameters after each
+    step."""
+    numbers = Numbers(f"{kind} {name}")
+    start = [numbers.normal(*shape, deviation=0.3) for shape in shapes]
+    gradients = [numbers.normal(STEPS, *shape) for shape in shapes]
+    # Gradients of all sizes: only the small ones tell where epsilon stands.
+    for scale, column in [(1e-2, 1), (1e-4, 2), (1e-7, 3)] if all_sizes else []:
+        gradients[0][..., column] = Numbers.exact(gradients[0][..., column] * scale)
+    path, *others = [reference(start, gradients) for reference in references]
+    for other in others:
+        for mine, its in zip(path, other):
+            agree(f"{kind} {name}", mine, its)
+    settings = {"optimizer": kind, "options": options}
+    book.add(f"{kind} {name}", settings, start=numbered(start), gradient=numbered(gradients), after=numbered(path))
+
+
+def keras_path(kind, options, **more):
+    translated = {KERAS_WORDS.get(key, key): value for key, value in options.items()}
+
+    def path(start, gradients):
+        optimizer = kind(**translated, **more)
         weights = [keras.Variable(each.clone(), dtype="float64") for each in start]
-        path = [[] for _ in shapes]
+        steps = [[] for _ in start]
         for step in range(STEPS):
             optimizer.apply([each[step] for each in gradients], weights)
-            for each, variable in zip(path, weights):
+            for each, variable in zip(steps, weights):
                 each.append(variable.value.detach().clone())
-        path = [torch.stack(each) for each in path]
-        if torch_kind:
-            for mine, other in zip(path, torch_path(torch_kind, torch_options, start, gradients)):
-                agree(f"{kind} {name}", mine, other)
-        settings = {"optimizer": kind, "options": options}
-        book.add(
-            f"{kind} {name}", settings, start=numbered(start), gradient=numbered(gradients), after=numbered(path)
-        )
+        return [torch.stack(each) for each in steps]
+
+    return path
 
 
 def torch_path(kind, options, start, gradients):
@@ -1064,6 +1088,218 @@ def torch_path(kind, options, start, gradients):
 
 def numbered(tensors):
     return {str(i + 1): each for i, each in enumerate(tensors)}
+
+
+# ---- optimizers that Keras lacks, or has in another form ----
+
+
+def written_path(step):
+    """By a step that is written out: step(w, g, state, t) changes the array w and the table state."""
+
+    def path(start, gradients):
+        paths = []
+        for each, gradient in zip(start, gradients):
+            w, state, steps = each.numpy().copy(), {}, []
+            for t in range(1, STEPS + 1):
+                step(w, gradient[t - 1].numpy(), state, t)
+                steps.append(torch.tensor(w.copy()))
+            paths.append(torch.stack(steps))
+        return paths
+
+    return path
+
+
+def lion(lr, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    """Chen et al. 2023, algorithm 2."""
+
+    def step(w, g, state, t):
+        m = state.get("m", np.zeros_like(g))
+        w -= lr * (np.sign(beta1 * m + (1 - beta1) * g) + weight_decay * w)
+        state["m"] = beta2 * m + (1 - beta2) * g
+
+    return written_path(step)
+
+
+def lamb(lr, beta1=0.9, beta2=0.999, epsilon=1e-7, weight_decay=0.0):
+    """You et al. 2019, algorithm 2."""
+
+    def step(w, g, state, t):
+        m = state["m"] = beta1 * state.get("m", 0.0) + (1 - beta1) * g
+        v = state["v"] = beta2 * state.get("v", 0.0) + (1 - beta2) * g * g
+        direction = m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + epsilon) + weight_decay * w
+        norms = np.linalg.norm(w), np.linalg.norm(direction)
+        w -= lr * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * direction
+
+    return written_path(step)
+
+
+def radam(lr, epsilon, **more):
+    return lambda *given: torch_path(torch.optim.RAdam, {"lr": lr, "eps": epsilon, **more}, *given)
+
+
+def muon_and_adamw(lr, weight_decay, **more):
+    """PyTorch's two optimizers, without Muon's rounding to 16 bits. Weights of convolutions are matrices (filters, all
+    else)."""
+
+    def path(start, gradients):
+        paths = []
+        for each, gradient in zip(start, gradients):
+            if each.dim() == 1:
+                options = {"lr": lr, "weight_decay": weight_decay, "eps": 1e-30}
+                paths += torch_path(torch.optim.AdamW, options, [each], [gradient])
+                continue
+            options = {"lr": lr, "weight_decay": weight_decay, "adjust_lr_fn": "match_rms_adamw", **more}
+            flat = [each.flatten(1)], [gradient.flatten(2)]
+            with mock.patch.object(torch.Tensor, "bfloat16", lambda x: x.clone()):
+                (found,) = torch_path(torch.optim.Muon, options, *flat)
+            paths.append(found.reshape(gradient.shape))
+        return paths
+
+    return path
+
+
+def more_optimizer_cases(book):
+    def case(kind, name, options, *references, shapes=SHAPES, all_sizes=True):
+        optimizer_case(book, kind, name, options, shapes, references, all_sizes)
+
+    def keras_case(kind, options, **more):
+        return keras_path(getattr(keras.optimizers, kind), options, **more)
+
+    case("Lion", "defaults", {}, keras_case("Lion", {}), lion(0.001))
+    options = {"lr": 0.05, "beta1": 0.8, "beta2": 0.7, "weight_decay": 0.2}
+    case("Lion", "betas weight_decay", options, keras_case("Lion", options), lion(0.05, 0.8, 0.7, 0.2))
+    options = {"lr": 0.05, "clip_norm": 0.5}
+    case("Lion", "clip_norm", options, keras_case("Lion", options))
+
+    case("LAMB", "defaults", {}, lamb(0.001), keras_case("Lamb", {}))
+    options = {"lr": 0.05, "beta1": 0.7, "beta2": 0.9, "epsilon": 0.01}
+    case("LAMB", "betas", options, lamb(0.05, 0.7, 0.9, 0.01), keras_case("Lamb", options))
+    case("LAMB", "weight_decay", {"lr": 0.05, "weight_decay": 0.2}, lamb(0.05, weight_decay=0.2))
+    options = {"lr": 0.05, "clip_norm": 0.5}
+    case("LAMB", "clip_norm", options, keras_case("Lamb", options))
+
+    case("RAdam", "defaults", {}, radam(0.001, 1e-7))
+    options = {"lr": 0.05, "beta1": 0.7, "beta2": 0.8, "epsilon": 0.01}
+    case("RAdam", "betas", options, radam(0.05, 0.01, betas=(0.7, 0.8)))
+    decayed = {"weight_decay": 0.2, "decoupled_weight_decay": True}
+    case("RAdam", "weight_decay", {"lr": 0.05, "weight_decay": 0.2}, radam(0.05, 1e-7, **decayed))
+
+    case("Muon", "defaults", {}, keras_case("Muon", {}), all_sizes=False)
+    options = {"lr": 0.05, "weight_decay": 0.2, "epsilon": 1e-30}
+    both = muon_and_adamw(0.05, 0.2)
+    in_keras = keras_case("Muon", options, adam_weight_decay=0.2)
+    case("Muon", "matrices", options, both, in_keras, all_sizes=False)
+    case("Muon", "tall matrices", options, both, shapes=[(7, 4), (5,)], all_sizes=False)
+    case("Muon", "convolutions", options, both, shapes=[(6, 2, 3, 2), (5, 1, 2, 2)], all_sizes=False)
+    options = {**options, "momentum": 0.7, "nesterov": False}
+    both = muon_and_adamw(0.05, 0.2, momentum=0.7, nesterov=False)
+    case("Muon", "momentum", options, both, all_sizes=False)
+    options = {"lr": 0.05, "use_muon": False, "weight_decay": 0.1}
+    case("Muon", "use_muon", options, keras_path(keras.optimizers.AdamW, {"lr": 0.05, "weight_decay": 0.1}))
+
+
+# ---- schedules ----
+
+schedules = keras.optimizers.schedules
+torch_schedules = torch.optim.lr_scheduler
+
+SCHEDULE_STEPS = 40
+
+
+def torch_rates(kind, **options):
+    """The learning rates of the steps from 0 on by a schedule of PyTorch that begins at 0.5."""
+
+    def values(count):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
+        if kind is torch_schedules.SequentialLR:
+            parts = [part(optimizer, **given) for part, given in options["parts"]]
+            scheduler = kind(optimizer, parts, options["milestones"])
+        else:
+            scheduler = kind(optimizer, **options)
+        rates = []
+        for _ in range(count):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            optimizer.step()
+            scheduler.step()
+        return rates
+
+    return values
+
+
+def keras_rates(schedule):
+    return lambda count: [float(schedule(step)) for step in range(count)]
+
+
+def formula_rates(formula):
+    return lambda count: [formula(step) for step in range(count)]
+
+
+# Class, options in our words, in how many steps it is compared (PyTorch's OneCycleLR ends), and what gives the same.
+SCHEDULES = [
+    ("Step", {"lr": 0.5, "every": 7}, SCHEDULE_STEPS, torch_rates(torch_schedules.StepLR, step_size=7),
+     keras_rates(schedules.ExponentialDecay(0.5, 7, 0.1, staircase=True))),
+    ("Step", {"lr": 0.5, "every": 1, "factor": 0.9}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.StepLR, step_size=1, gamma=0.9)),
+    ("MultiStep", {"lr": 0.5, "milestones": [3, 11, 30]}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.MultiStepLR, milestones=[3, 11, 30])),
+    ("MultiStep", {"lr": 0.5, "milestones": [1], "factor": 0.25}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.MultiStepLR, milestones=[1], gamma=0.25)),
+    ("Exponential", {"lr": 0.5, "factor": 0.93}, SCHEDULE_STEPS, torch_rates(torch_schedules.ExponentialLR, gamma=0.93),
+     keras_rates(schedules.ExponentialDecay(0.5, 1, 0.93))),
+    ("Exponential", {"lr": 0.5, "factor": 0.3, "every": 12}, SCHEDULE_STEPS,
+     keras_rates(schedules.ExponentialDecay(0.5, 12, 0.3))),
+    ("InverseTime", {"lr": 0.5, "rate": 0.7}, SCHEDULE_STEPS, keras_rates(schedules.InverseTimeDecay(0.5, 1, 0.7))),
+    ("InverseTime", {"lr": 0.5, "rate": 2.0, "every": 9}, SCHEDULE_STEPS,
+     keras_rates(schedules.InverseTimeDecay(0.5, 9, 2.0))),
+    ("Polynomial", {"lr": 0.5, "steps": 25}, SCHEDULE_STEPS, keras_rates(schedules.PolynomialDecay(0.5, 25))),
+    ("Polynomial", {"lr": 0.5, "steps": 25, "final": 0.0, "power": 2.5}, SCHEDULE_STEPS,
+     keras_rates(schedules.PolynomialDecay(0.5, 25, 0.0, 2.5)),
+     torch_rates(torch_schedules.PolynomialLR, total_iters=25, power=2.5)),
+    ("Cosine", {"lr": 0.5, "steps": 25}, SCHEDULE_STEPS, keras_rates(schedules.CosineDecay(0.5, 25))),
+    ("Cosine", {"lr": 0.5, "steps": 39, "final": 0.05}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecay(0.5, 39, alpha=0.1)),
+     torch_rates(torch_schedules.CosineAnnealingLR, T_max=39, eta_min=0.05)),
+    ("CosineRestarts", {"lr": 0.5, "steps": 5, "final": 0.05}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.CosineAnnealingWarmRestarts, T_0=5, T_mult=2, eta_min=0.05)),
+    ("CosineRestarts", {"lr": 0.5, "steps": 6, "growth": 1}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecayRestarts(0.5, 6, t_mul=1.0)),
+     torch_rates(torch_schedules.CosineAnnealingWarmRestarts, T_0=6)),
+    ("CosineRestarts", {"lr": 0.5, "steps": 7, "growth": 1.5, "factor": 0.8, "final": 0.05}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecayRestarts(0.5, 7, t_mul=1.5, m_mul=0.8, alpha=0.1))),
+    ("Warmup", {"schedule": 0.5, "steps": 8, "start": 0.125}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.LinearLR, start_factor=0.25, total_iters=8)),
+    ("Warmup", {"schedule": ["Cosine", {"lr": 0.5, "steps": 20}], "steps": 8}, SCHEDULE_STEPS,
+     keras_rates(schedules.CosineDecay(0.0, 20, warmup_target=0.5, warmup_steps=8))),
+    ("Warmup", {"schedule": ["Cosine", {"lr": 0.5, "steps": 20}], "steps": 8, "start": 0.1, "curve": "cosine"},
+     SCHEDULE_STEPS,
+     formula_rates(lambda step: 0.1 + 0.4 * (1 - np.cos(np.pi * step / 8)) / 2 if step < 8
+                else 0.5 * (1 + np.cos(np.pi * min((step - 8) / 20, 1))) / 2)),
+    ("OneCycle", {"lr": 0.5, "steps": 40}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.OneCycleLR, max_lr=0.5, total_steps=40)),
+    ("OneCycle", {"lr": 0.5, "steps": 33, "warmup": 0.45, "div_factor": 10.0, "final_div_factor": 100.0}, 33,
+     torch_rates(torch_schedules.OneCycleLR, max_lr=0.5, total_steps=33, pct_start=0.45, div_factor=10.0,
+              final_div_factor=100.0)),
+    ("OneCycle", {"lr": 0.5, "steps": 40, "warmup": 0.01, "curve": "linear"}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.OneCycleLR, max_lr=0.5, total_steps=40, pct_start=0.01, anneal_strategy="linear")),
+    ("PiecewiseConstant", {"boundaries": [0, 9, 20], "values": [0.5, 0.7, 0.1, 0.02]}, SCHEDULE_STEPS,
+     keras_rates(schedules.PiecewiseConstantDecay([0, 9, 20], [0.5, 0.7, 0.1, 0.02]))),
+    ("Sequential", {"schedules": [["Exponential", {"lr": 0.5, "factor": 0.8}],
+                                  ["Polynomial", {"lr": 0.5, "steps": 10, "final": 0.0}],
+                                  ["Step", {"lr": 0.5, "every": 4}]],
+                    "milestones": [10, 24]}, SCHEDULE_STEPS,
+     torch_rates(torch_schedules.SequentialLR, milestones=[10, 24],
+              parts=[(torch_schedules.ExponentialLR, {"gamma": 0.8}),
+                     (torch_schedules.PolynomialLR, {"total_iters": 10}),
+                     (torch_schedules.StepLR, {"step_size": 4})])),
+]
+
+
+def schedule_cases(book):
+    for number, (kind, options, count, *references) in enumerate(SCHEDULES):
+        values, *others = [reference(count) for reference in references]
+        for other in others:
+            agree(kind, values, other)
+        book.add(f"{kind} {number + 1}", {"schedule": [kind, options], "values": values})
 
 
 # ---- initializers ----
@@ -1153,32 +1389,116 @@ def initializer_cases(book):
 # ---- metrics ----
 
 
+def scores_and_targets(name, examples, classes):
+    """Normal scores that tell the classes now and then; class 4 of ten is never predicted and class 6 never wanted."""
+    numbers = Numbers(name)
+    target = numbers.integers(0, classes - 1, examples)
+    scores = numbers.normal(examples, classes) + 1.5 * F.one_hot(target, classes)
+    if classes > 2:
+        scores[:, 3] -= 100
+        target[target == 5] = 6
+    return Numbers.exact(scores), target
+
+
+def sixteenths(name, examples, classes):
+    """Probabilities with many ties, and on the borders of bins."""
+    numbers = Numbers(name)
+    target = numbers.integers(0, classes - 1, examples)
+    scores = torch.tensor(numbers.generator.multinomial(16, np.full(classes, 1 / classes), examples)) / 16
+    return scores, target
+
+
+def calibration_error(probabilities, target, bins):
+    """As in the program of Guo et al."""
+    confidence, predicted = probabilities.max(1)
+    error, borders = 0.0, torch.linspace(0, 1, bins + 1)
+    for lower, upper in zip(borders[:-1], borders[1:]):
+        inside = confidence.gt(lower) & confidence.le(upper)
+        if inside.any():
+            right = predicted[inside].eq(target[inside]).double().mean()
+            error += (inside.double().mean() * (right - confidence[inside].mean()).abs()).item()
+    return error
+
+
+def number(value):
+    return None if np.isnan(value) else float(value)
+
+
+def areas(probabilities, target, labels):
+    """The area under the ROC curve of each class, and averages over those that have one."""
+    each, support = [], []
+    for label in labels:
+        is_of_class = (target == label).numpy()
+        defined = is_of_class.any() and not is_of_class.all()
+        each.append(sklearn.metrics.roc_auc_score(is_of_class, probabilities[:, label]) if defined else np.nan)
+        support.append(is_of_class.sum())
+    each, support = np.array(each), np.array(support)
+    known = ~np.isnan(each)
+    if not known.any():
+        return {"none": [None] * len(labels), "macro": None, "weighted": None}
+    averages = {"macro": each[known].mean(), "weighted": np.average(each[known], weights=support[known])}
+    if known.all() and len(labels) > 2:
+        for average, value in averages.items():
+            asked = sklearn.metrics.roc_auc_score(target, probabilities, multi_class="ovr", average=average)
+            agree(f"roc_auc {average}", value, asked)
+    return {"none": [number(value) for value in each], **averages}
+
+
+def averages_of(function, target, predicted, labels):
+    values = {}
+    for average in ("macro", "micro", "weighted", "binary"):
+        if average != "binary":
+            values[average] = function(target, predicted, labels=labels, average=average, zero_division=0)
+        elif len(labels) == 2:
+            values[average] = function(target, predicted, average=average, zero_division=0)
+    return values
+
+
+def metric_case(book, name, scores, target, classes, probabilities):
+    predicted, labels = scores.argmax(1), list(range(classes))
+    confusion = sklearn.metrics.confusion_matrix(target, predicted, labels=labels)
+    each = sklearn.metrics.precision_recall_fscore_support(target, predicted, labels=labels, zero_division=0)
+    precision, recall, f1, support = map(torch.tensor, each)
+    best = {str(classes): 1.0}
+    if classes > 2 and all(len(row.unique()) == classes for row in scores):  # where no tie leaves it open
+        best["2"] = sklearn.metrics.top_k_accuracy_score(target, scores, k=2, labels=labels)
+    kappas = {
+        weights or "none": number(sklearn.metrics.cohen_kappa_score(target, predicted, labels=labels, weights=weights))
+        for weights in (None, "linear", "quadratic")
+    }
+    settings = {
+        "classes": classes,
+        "accuracy": sklearn.metrics.accuracy_score(target, predicted),
+        "top": best,
+        "precision": averages_of(sklearn.metrics.precision_score, target, predicted, labels),
+        "recall": averages_of(sklearn.metrics.recall_score, target, predicted, labels),
+        "f1": averages_of(sklearn.metrics.f1_score, target, predicted, labels),
+        "cohen_kappa": kappas,
+        "roc_auc": areas(probabilities, target, labels),
+        "calibration_error": {bins: calibration_error(probabilities, target, bins) for bins in (1, 8, 15)},
+    }
+    book.add(
+        name, settings, scores=scores, probabilities=probabilities, target=target + 1, confusion=confusion,
+        precision=precision, recall=recall, f1=f1, support=support,
+    )
+
+
 def metric_cases(book):
-    for name, examples, classes in [("ten classes", 300, 10), ("two classes", 50, 2), ("few examples", 5, 10)]:
-        numbers = Numbers(name)
-        target = numbers.integers(0, classes - 1, examples)
-        scores = numbers.normal(examples, classes) + 1.5 * F.one_hot(target, classes)
-        if classes > 2:
-            scores[:, 3] -= 100  # never predicted
-            target[target == 5] = 6  # never wanted
-        scores = Numbers.exact(scores)
-        predicted = scores.argmax(1)
-        labels = list(range(classes))
-        confusion = sklearn.metrics.confusion_matrix(target, predicted, labels=labels)
-        each = sklearn.metrics.precision_recall_fscore_support(target, predicted, labels=labels, zero_division=0)
-        precision, recall, f1, support = map(torch.tensor, each)
-        ks = [1, 2, classes] if classes > 2 else [1, 2]
-        best = {
-            str(k): sklearn.metrics.top_k_accuracy_score(target, scores, k=k, labels=labels) if k < classes else 1.0
-            for k in ks[1:]
-        }
-        settings = {
-            "classes": classes, "accuracy": sklearn.metrics.accuracy_score(target, predicted), "top": best,
-        }
-        book.add(
-            name, settings, scores=scores, target=target + 1, confusion=confusion, precision=precision, recall=recall,
-            f1=f1, support=support,
-        )
+    warnings.filterwarnings("ignore", category=sklearn.exceptions.UndefinedMetricWarning)
+    warnings.filterwarnings("ignore", message="A single label was found")
+    cases = [
+        ("ten classes", 300, 10), ("two classes", 50, 2), ("few examples", 5, 10), ("one example", 1, 10),
+    ]
+    for name, examples, classes in cases:
+        scores, target = scores_and_targets(name, examples, classes)
+        metric_case(book, name, scores, target, classes, Numbers.exact(scores.softmax(1)))
+    for name, classes in [("ties of four", 4), ("ties of two", 2)]:
+        scores, target = sixteenths(name, 200, classes)
+        metric_case(book, name, scores, target, classes, scores)
+    scores, target = sixteenths("one class wanted", 20, 3)
+    metric_case(book, "one class wanted", scores, torch.ones_like(target), 3, scores)
+    always = torch.tensor([[0.25, 0.75, 0.0]]).double().repeat(4, 1)
+    metric_case(book, "one class and no other", always, torch.ones(4, dtype=torch.int64), 3, always)
 
 
 # ---- a loss curve ----
@@ -1253,7 +1573,8 @@ def main():
             other_norm_cases, pool_cases, shape_cases, joining_cases, large_cases, activation_cases,
         ],
         "losses": [class_losses, number_losses],
-        "optimizers": [optimizer_cases],
+        "optimizers": [optimizer_cases, more_optimizer_cases],
+        "schedules": [schedule_cases],
         "initializers": [initializer_cases],
         "metrics": [metric_cases],
         "curve": [curve_case],

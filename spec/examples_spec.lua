@@ -141,6 +141,30 @@ describe("an example", function()
     assert.truthy(fnn.nn.load(save))
   end)
 
+  it("ends at Ctrl-C before training with a line", function()
+    if not process.has "python3" then return pending("python3 is needed") end
+    local wrapper, log = here .. "/wrapper.lua", here .. "/log"
+    -- runs a script whose options take for ever to be read
+    process.write(wrapper, ([[
+      arg = {[0] = arg[1]}
+      local load_file = dofile
+      function dofile(path)
+        local result = load_file(path)
+        if path:find "options.lua" then
+          io.open(%q, "w"):write("here"):close()
+          repeat until false
+        end
+        return result
+      end
+      dofile(arg[0])
+    ]]):format(log))
+    for _, script in ipairs(scripts) do
+      os.remove(log)
+      local code, out, err = process.interrupt(("%s %s/%s.lua"):format(process.lua(wrapper), quote(here), script), log)
+      assert.same({130, "", script .. ".lua: stopped\n"}, {code, out, err})
+    end
+  end)
+
   it("says that it needs Lua 5.4 to an older one", function()
     if not process.has "lua5.1" then return pending("lua5.1 is needed") end
     for _, script in ipairs(scripts) do

@@ -84,6 +84,10 @@ describe("save and load", function()
     Identity = function() return nn.Identity {}, rows() end,
     Activation = function() return nn.Activation {"elu", alpha = 0.5}, rows() end,
     Add = function() return nn.Add {nn.Dense {4}, nn.Identity {}}, rows() end,
+    Ensemble = function()
+      local shared = nn.Dense {2}
+      return nn.Ensemble {shared, nn.Sequential {shared, nn.Activation {"tanh"}}, nn.Dense {2}}, rows()
+    end,
     Concat = function() return nn.Concat {nn.Dense {2}, nn.Dense {3}, dim = -1}, rows() end,
     Residual = function() return nn.Residual {nn.Dense {2}, shortcut = nn.Dense {2}, activation = "relu"}, rows() end,
   }

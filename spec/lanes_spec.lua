@@ -127,6 +127,11 @@ describe("images in lanes:", function()
         return core.ops.batch_norm_apply(y, mean, mean * mean + 0.5, weight, bias)
       end), {4}, {4}, {4},
     },
+    ["the same, added to and cut off"] = {
+      after(function(y, mean, weight, bias)
+        return core.ops.batch_norm_relu_apply(y, mean, mean * mean + 0.5, weight, bias, y * 2 - 1)
+      end), {4}, {4}, {4},
+    },
     ["functions of one tensor"] = {after(function(y) return y:tanh() * 2 - (1 / (y * y + 1)) end)},
     ["what keeps no zero"] = {after(function(y) return (y:exp() + 3):log() end)},
     ["residual addition"] = {after(function(y) return (y + y:relu()) * y end)},
@@ -280,5 +285,30 @@ describe("images in lanes:", function()
       if not ok then assert.is_truthy(message:find("out of memory", 1, true)) end
     until ok
     assert(n > 20, "all allocations failed in turn")
+  end)
+
+  it("a convolution of one image sees every change of its weights", function()
+    local x = fnn.rand(1, 2, 5, 5)
+    local both = fnn.randn(2, 3, 2, 3, 3) -- two sets of weights in one storage
+    local first, second = both:select(1, 1), both:select(1, 2)
+    local function assert_fresh()
+      for _, weight in ipairs {first, second} do
+        for _, settings in ipairs {{}, {stride = 2}} do
+          assert_near(F.conv2d(x, weight:clone(), settings), F.conv2d(x, weight, settings), "result")
+        end
+      end
+    end
+    assert_fresh()
+    first:mul_(2)
+    assert_fresh()
+    second[1] = 3
+    assert_fresh()
+    both:copy_(fnn.randn(both.shape))
+    assert_fresh()
+    local weight = fnn.randn(3, 2, 3, 3):requires_grad_()
+    local optimizer = fnn.optim.SGD {parameters = {weight}, lr = 1}
+    F.conv2d(x, weight):sum():backward()
+    optimizer:step()
+    assert_near(F.conv2d(x, weight:detach():clone()), F.conv2d(x, weight):detach(), "after a step")
   end)
 end)

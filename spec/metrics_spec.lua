@@ -11,6 +11,36 @@ local function column(report, name)
   return fnn.tensor(values)
 end
 
+-- A metric of scores, updated with so many examples at a time.
+local function in_batches(metric, scores, target, size)
+  metric:reset()
+  for first = 1, #target, size do
+    local last = math.min(#target, first + size - 1)
+    metric:update(scores[{{first, last}}], target[{{first, last}}])
+  end
+  return metric:value()
+end
+
+-- Raises unless a number, or a list of them, is what a case says; null is no number.
+local function check_near(what, expected, got)
+  if type(expected) == "table" and expected ~= fnn.json.null then
+    assert.equal(#expected, #got)
+    for i, each in ipairs(expected) do check_near(what .. " of class " .. i, each, got[i]) end
+  elseif expected == fnn.json.null then
+    assert(got ~= got, what .. ": expected no number")
+  else
+    assert(math.abs(expected - got) < 1e-12, ("%s: expected %.15g, got %.15g"):format(what, expected, got))
+  end
+end
+
+-- By the name that a case has for it: how a metric is made of a choice (an average, weights, a number of bins).
+local families = {
+  precision = function(average) return {average = average, from_logits = false} end,
+  cohen_kappa = function(weights) return {weights = weights, from_logits = false} end,
+  calibration_error = function(bins) return {bins = tonumber(bins), from_logits = false} end,
+}
+families.recall, families.f1, families.roc_auc = families.precision, families.precision, families.precision
+
 describe("metrics", function()
   for _, case in ipairs(peer.cases("metrics")) do
     local scores, target = case.tensors.scores, case.tensors.target
@@ -36,13 +66,28 @@ describe("metrics", function()
       for k, value in pairs(case.top) do measured[value] = metrics.top_k(tonumber(k)) end
       for _, size in ipairs {#target, 7} do
         for expected, metric in pairs(measured) do
-          metric:reset()
-          for first = 1, #target, size do
-            local last = math.min(#target, first + size - 1)
-            metric:update(scores[{{first, last}}], target[{{first, last}}])
-          end
-          assert.equal(expected, metric:value(), metric.name)
+          assert.equal(expected, in_batches(metric, scores, target, size), metric.name)
         end
+      end
+    end)
+
+    for family, settings in pairs(families) do
+      it(("tell %s as scikit-learn, of all and in batches: %s"):format(family, case.name), function()
+        local probabilities = case.tensors.probabilities
+        for choice, expected in pairs(case[family]) do
+          local metric = metrics[family](settings(choice))
+          check_near(metric.name, expected, metric(probabilities, target))
+          check_near(metric.name, expected, in_batches(metric, probabilities, target, 7))
+        end
+      end)
+    end
+
+    it("take logits unless told otherwise: " .. case.name, function()
+      local probabilities = scores:softmax(2)
+      for family in pairs(families) do
+        local of_logits, of_probabilities = metrics[family]{}, metrics[family]{from_logits = false}
+        local expected = of_probabilities(probabilities, target)
+        check_near(family, expected == expected and expected or fnn.json.null, of_logits(scores, target))
       end
     end)
   end
@@ -79,6 +124,117 @@ describe("accuracy", function()
   end)
 end)
 
+describe("precision, recall and F1", function()
+  -- target, prediction: of class 1 two right, one taken for 2; of 2 one right; 3 taken for 2
+  local target, predicted = ints {1, 1, 1, 2, 3}, ints {1, 1, 2, 2, 2}
+
+  it("take class numbers, and count as many classes as they have seen", function()
+    assert.same({1, 1 / 3, 0}, metrics.precision{average = "none"}(predicted, target))
+    assert.same({2 / 3, 1, 0}, metrics.recall{average = "none"}(predicted, target))
+    assert.same({0.8, 0.5, 0}, metrics.f1{average = "none"}(predicted, target))
+    assert.equal((1 + 1 / 3) / 3, metrics.precision{}(predicted, target))
+    assert.equal((3 * 1 + 1 / 3) / 5, metrics.precision{average = "weighted"}(predicted, target))
+    assert.equal(0.6, metrics.f1{average = "micro"}(predicted, target))
+  end)
+
+  it("count classes that never occur where scores or rows tell of them", function()
+    local rows = fnn.tensor {{1, 0, 0, 0}, {0, 1, 0, 0}}
+    assert.same({1, 1, 0, 0}, metrics.f1{average = "none"}(rows, ints {1, 2}))
+    assert.same({1, 1, 0, 0}, metrics.f1{average = "none"}(ints {1, 2}, rows))
+    assert.equal(0.5, metrics.f1{}(rows, rows))
+  end)
+
+  it("have names that tell them apart", function()
+    assert.equal("f1", metrics.f1{}.name)
+    assert.equal("f1_weighted", metrics.f1{average = "weighted"}.name)
+    assert.equal("recall_binary", metrics.recall{"binary"}.name)
+    assert.equal("cohen_kappa", metrics.cohen_kappa{}.name)
+    assert.equal("cohen_kappa_linear", metrics.cohen_kappa{"linear"}.name)
+  end)
+
+  it("are called without a trace", function()
+    local metric = metrics.f1 {average = "micro"}
+    metric:update(ints {1}, ints {1})
+    assert.equal(0.6, metric(predicted, target))
+    assert.equal(1, metric:value())
+  end)
+
+  it("of nothing yet are 0", function()
+    for _, name in ipairs {"precision", "recall", "f1"} do
+      for _, average in ipairs {"macro", "micro", "weighted", "binary"} do
+        assert.equal(0, metrics[name]{average = average}:value())
+      end
+    end
+  end)
+end)
+
+describe("scores of one column", function()
+  local p = fnn.tensor {{0.9}, {0.5}, {0.2}, {0.6}, {0.7}}
+  local zero_or_one = fnn.tensor {{1}, {1}, {0}, {0}, {1}}
+  local classes = ints {2, 2, 1, 1, 2}
+  local logits = (p / (1 - p)):log()
+
+  it("are of the second of two classes", function()
+    local two = fnn.cat({1 - p, p}, 2)
+    local names = {"accuracy", "precision", "recall", "f1", "cohen_kappa", "roc_auc", "calibration_error"}
+    for _, name in ipairs(names) do
+      local metric = metrics.get(name, {from_logits = false})
+      local expected = metric(two, classes)
+      assert(expected == expected, name)
+      check_near(name, expected, metric(p, zero_or_one))
+      check_near(name, expected, metric(p, classes))
+      check_near(name, expected, metric(p, zero_or_one:to("uint8")))
+      assert(math.abs(expected - metrics.get(name)(logits, zero_or_one)) < 1e-6, name)
+    end
+  end)
+
+  it("count from 0.5 on, or logits from 0", function()
+    assert.equal(3 / 5, metrics.accuracy{from_logits = false}(p, zero_or_one)) -- 0.5 is not above it
+    assert.equal(3 / 5, metrics.accuracy()(logits, zero_or_one))
+    assert.equal(2 / 3, metrics.precision{"binary", from_logits = false}(p, zero_or_one))
+    assert.equal(2 / 3, metrics.recall{"binary"}(logits, zero_or_one))
+  end)
+end)
+
+describe("roc_auc", function()
+  it("is how often an example of the class scores higher, a tie counting half", function()
+    -- scores of class 2: 0.75 and 0.5 against 0.5 and 0.25; 3.5 of the 4 pairs
+    local p = fnn.tensor {{0.25, 0.75}, {0.5, 0.5}, {0.5, 0.5}, {0.75, 0.25}}
+    assert.equal(3.5 / 4, metrics.roc_auc{from_logits = false}(p, ints {2, 2, 1, 1}))
+    assert.equal(0.5 / 4, metrics.roc_auc{from_logits = false}(p, ints {1, 1, 2, 2}))
+  end)
+
+  it("keeps copies of what it is given", function()
+    local metric, p, target = metrics.roc_auc {from_logits = false}, fnn.tensor {{0, 1}, {1, 0}}, ints {2, 1}
+    metric:update(p, target)
+    p:fill_(7)
+    target:close()
+    assert.equal(1, metric:value())
+  end)
+
+  it("of nothing, or of one class, is no number", function()
+    local metric = metrics.roc_auc()
+    assert(metric:value() ~= metric:value())
+    local value = metric(fnn.zeros(3, 2), ints {1, 1, 1})
+    assert(value ~= value)
+  end)
+end)
+
+describe("calibration_error", function()
+  it("is the mean of |accuracy - confidence| over bins, by their examples", function()
+    -- bins of a half: up to 0.5 one right, one wrong, |0.5 - 0.5|; above it 0.75, 0.75 and 1, two of three right
+    local p = fnn.tensor {{0.5, 0.5}, {0.5, 0.5}, {0.75, 0.25}, {0.25, 0.75}, {1, 0}}
+    local value = metrics.calibration_error{bins = 2, from_logits = false}(p, ints {1, 2, 2, 2, 1})
+    assert(math.abs(value - 3 / 5 * (2.5 / 3 - 2 / 3)) < 1e-15, value)
+  end)
+
+  it("is 0 of nothing, and no number of what is none", function()
+    assert.equal(0, metrics.calibration_error():value())
+    local value = metrics.calibration_error()(fnn.tensor {{0 / 0, 1}}, ints {1})
+    assert(value ~= value)
+  end)
+end)
+
 describe("metrics refuse", function()
   local function refuses(message, f, ...)
     local ok, got = pcall(f, ...)
@@ -103,7 +259,35 @@ describe("metrics refuse", function()
   it("wrong arguments", function()
     refuses("top_k: k: expected", metrics.top_k, "two")
     refuses("top_k: k: expected", metrics.top_k, 0)
-    refuses("metric: expected", metrics.get, "precision")
+    refuses("metric: expected a metric or one of accuracy, .*, got speed", metrics.get, "speed")
+    refuses("metric: expected a metric or .*, got function", metrics.get, metrics.f1)
+    refuses("f1: average: expected one of binary, macro, micro, none, weighted, got mean", metrics.f1, {"mean"})
+    refuses("roc_auc: average: expected one of macro, none, weighted, got micro", metrics.roc_auc, {"micro"})
+    refuses("cohen_kappa: weights: expected one of linear, none, quadratic, got 2", metrics.cohen_kappa, {"2"})
+    refuses("calibration_error: bins: expected", metrics.calibration_error, {bins = 0})
+    refuses("recall: unknown option class", metrics.recall, {class = 1})
+  end)
+
+  it("what are no predictions or targets", function()
+    local rows, two = fnn.zeros(2, 3), ints {1, 2}
+    for _, name in ipairs {"accuracy", "precision", "recall", "f1", "cohen_kappa", "roc_auc", "calibration_error"} do
+      local metric = metrics.get(name)
+      refuses(name .. ": prediction: expected a tensor, got number", metric, 5, two)
+      refuses(name .. ": target: expected a tensor, got nil", metric, rows)
+      refuses(name .. ": prediction: expected scores .*, got %(2,3,1%)", metric, rows:unsqueeze(3), two)
+      refuses(name .. ": prediction: expected scores of float32, got int64", metric, rows:to("int64"), two)
+      refuses(name .. ": expected a target for each of the 2 predictions, got 3", metric, rows, ints {1, 2, 3})
+      refuses(name .. ": expected class numbers 1..3, got 4", metric, rows, ints {1, 4})
+      refuses(name .. ": expected class numbers 1..3, got 0", metric, rows, ints {0, 1})
+      refuses(name .. ": there are no examples", metric, fnn.zeros(0, 3), fnn.zeros({0}, {dtype = "int64"}))
+    end
+    refuses("f1: expected class numbers from 1 on, got 0", metrics.f1(), ints {0}, ints {1})
+    refuses("f1: expected class numbers from 1 on, got 1.5", metrics.f1(), fnn.tensor {1.5}, ints {1})
+    refuses("roc_auc: prediction: expected scores %(N,C%), got %(2%)", metrics.roc_auc(), two, two)
+    for _, wrong in ipairs {3, -0.5} do
+      refuses("calibration_error: expected probabilities 0..1, got", metrics.calibration_error {from_logits = false},
+        fnn.tensor {{wrong, wrong}}, ints {1})
+    end
   end)
 
   it("nothing of an empty confusion matrix", function()

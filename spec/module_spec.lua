@@ -420,6 +420,7 @@ local function keeping(class)
 end
 local KeepingDense, KeepingSequential = keeping(nn.Dense), keeping(nn.Sequential)
 local KeepingAdd, KeepingResidual = keeping(nn.Add), keeping(nn.Residual)
+local KeepingEnsemble = keeping(nn.Ensemble)
 
 -- One module with a forward of its own.
 local function listening(module)
@@ -449,6 +450,8 @@ local kinds = {
   function() return KeepingSequential {nn.Dense {4}, nn.Activation {"relu"}} end,
   function() return KeepingAdd {nn.Dense {4}, nn.Identity {}} end,
   function() return KeepingResidual {nn.Dense {4}} end,
+  function() return KeepingEnsemble {nn.Dense {4}, nn.Identity {}} end,
+  function() return nn.Ensemble {nn.Dense {4}, nn.Activation {remember}} end,
   function() return listening(nn.Dense {4}) end,
   function() return listening(nn.Sequential {nn.Dense {4}}) end,
   function() return listening(nn.Add {nn.Dense {4}}) end,
@@ -563,6 +566,7 @@ local needed = {
   BatchNorm1d = {}, BatchNorm2d = {}, LayerNorm = {}, GroupNorm = {}, MaxPool2d = {2}, AvgPool2d = {2},
   AdaptiveAvgPool2d = {2}, GlobalAvgPool2d = {}, GlobalMaxPool2d = {}, ZeroPad2d = {1}, Dropout = {0.5},
   Dropout2d = {0.5}, Flatten = {}, Reshape = {{2, 2}}, Identity = {}, Add = {}, Concat = {}, Residual = {nn.Dense {1}},
+  Ensemble = {nn.Dense {1}},
 }
 
 -- Wrong values by layer and option. What an option is wrong with is added to what is needed.
@@ -604,7 +608,8 @@ describe("a layer's options", function()
       if needed[name] then
         nn[name](needed[name])
         refuses(name .. ": unknown option colour", nn[name], with(needed[name], "colour", 1))
-        if name ~= "Sequential" and name ~= "Add" and name ~= "Concat" then
+        local is_list = name == "Sequential" or name == "Add" or name == "Concat" or name == "Ensemble"
+        if not is_list then
           refuses(name .. ": unknown option 2", nn[name], with(needed[name], 2, nn.Dense {1}))
         end
       else
@@ -673,9 +678,51 @@ describe("nn.Activation", function()
   end)
 end)
 
+describe("nn.Ensemble", function()
+  local function member(activation, ...)
+    return nn.Sequential {nn.Dense {3, activation = activation}, ...}
+  end
+
+  it("gives the mean of what its models give, one or more", function()
+    local a, b, c = member "softmax", member "softmax", member "softmax"
+    local x = fnn.randn(5, 2)
+    local p, q, r = a(x):totable(), b(x):totable(), c(x):totable()
+    local mean, one = nn.Ensemble {a, b, c}(x), nn.Ensemble {b}(x)
+    for i = 1, 5 do
+      for j = 1, 3 do
+        assert(math.abs((p[i][j] + q[i][j] + r[i][j]) / 3 - mean[i][j]) < 1e-6)
+        assert.equal(q[i][j], one[i][j])
+      end
+    end
+  end)
+
+  it("is a model like any: its parameters train, its modes are its models'", function()
+    local model = nn.Ensemble {member("softmax", nn.Dropout {0.5}), member "softmax"}
+    model:eval()
+    local x, labels = fnn.randn(6, 2), fnn.tensor({1, 2, 3, 1, 2, 3}, {dtype = "int64"})
+    local trainer = fnn.Trainer {model = model, loss = "cross_entropy", optimizer = fnn.optim.SGD {lr = 0.5}}
+    local before = trainer:evaluate {x, labels}.loss
+    assert(math.abs(fnn.losses.cross_entropy(model(x), labels, {from_logits = false}):item() - before) < 1e-6)
+    trainer:fit({x, labels}, {epochs = 20, progress = false, seed = 1})
+    assert(trainer:evaluate {x, labels}.loss < before)
+    assert.equal(4, #model:parameters())
+    assert.is_true(model[1][2].training)
+  end)
+
+  it("ends in probabilities where its models do, also within a chain", function()
+    local x, labels = fnn.randn(4, 2), fnn.tensor({1, 2, 3, 1}, {dtype = "int64"})
+    for _, activation in ipairs {"softmax", "linear"} do
+      local model = nn.Sequential {nn.Identity {}, nn.Ensemble {member(activation), member(activation)}}
+      local value = fnn.Trainer {model = model, loss = "cross_entropy"}:evaluate {x, labels}.loss
+      local expected = fnn.losses.cross_entropy(model(x), labels, {from_logits = activation == "linear"}):item()
+      assert(math.abs(expected - value) < 1e-6, activation)
+    end
+  end)
+end)
+
 describe("layers that join paths", function()
   it("take modules alone", function()
-    for _, name in ipairs {"Add", "Concat"} do
+    for _, name in ipairs {"Add", "Concat", "Ensemble"} do
       refuses(name .. ": element 2: expected a module, got number", nn[name], {nn.Identity {}, 3})
       refuses(name .. ": element 2: expected a module, got nil", nn[name], {nn.Identity {}, nil, nn.Identity {}})
     end
@@ -686,11 +733,13 @@ describe("layers that join paths", function()
     refuses("cat: ", nn.Concat {}, fnn.ones(2, 3), fnn.ones(3, 3))
     refuses("cat: dim: expected", nn.Concat {dim = 3}, fnn.ones(2, 3))
     refuses("(1,3)", nn.Residual {nn.Dense {3}}, fnn.ones(1, 4))
+    refuses("Ensemble: model 2: expected (1,3), got (1,1)", nn.Ensemble {nn.Dense {3}, nn.Dense {1}}, fnn.ones(1, 4))
   end)
 
   it("need something to join", function()
     refuses("Add: expected at least one tensor", nn.Add {})
     refuses("Concat: expected at least one tensor", nn.Concat {})
+    refuses("Ensemble: expected at least one model", nn.Ensemble, {})
   end)
 
   it("give their input to each branch as it was", function()
@@ -744,8 +793,9 @@ describe("summary", function()
   end
 
   it("tells the totals of a known model", function()
-    local totals = summary(study(), {1, 28, 28})
+    local totals, lines = summary(study(), {1, 28, 28})
     assert.same({
+      text = table.concat(lines, "\n"),
       parameters = 350 + 140 + 15800 + 200 + 1843456 + 2570,
       trained = 350 + 70 + 15800 + 100 + 1843456 + 2570,
       multiply_adds = 212940 + 9072000 + 1843200 + 2560,

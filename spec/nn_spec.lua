@@ -1,7 +1,7 @@
 -- Every layer and every activation against PyTorch and Keras: outputs, gradients of inputs and parameters, running
 -- statistics. What is random, or ours alone, is tested by its properties below.
 local fnn = require "fmnistnn"
-local nn = fnn.nn
+local nn, F = fnn.nn, fnn.nn.functional
 local peer = require "spec.support.peer"
 
 local cases = peer.cases("layers")
@@ -111,12 +111,58 @@ describe("nn.functional", function()
   it("has a form of every layer that computes", function()
     local other_names = {Dense = "linear", BatchNorm1d = "batch_norm", BatchNorm2d = "batch_norm", Concat = "cat"}
     local none = { -- what others are put together with
-      Module = true, Sequential = true, Residual = true, Identity = true, Activation = true,
+      Module = true, Sequential = true, Residual = true, Ensemble = true, Identity = true, Activation = true,
       functional = true, load = true,
     }
     for name in pairs(nn.layers) do
       local form = other_names[name] or name:gsub("%l%f[%u]", "%0_"):lower()
       assert.equal(not none[name], nn.functional[form] ~= nil, form)
+    end
+  end)
+end)
+
+describe("nn.functional.shift and hflip", function()
+  local x = fnn.arange(1, 2 * 3 * 4 * 5 + 1):float():reshape(2, 3, 4, 5)
+
+  -- The pixel that comes to a place, or 0.
+  local function pixel(image, row, column)
+    return row >= 1 and row <= 4 and column >= 1 and column <= 5 and x[image][2][row][column] or 0
+  end
+
+  it("move and mirror each image by whole pixels", function()
+    for _, step in ipairs {{0, 0}, {1, 0}, {-1, 2}, {3, -4}, {-3, -1}, {4, 0}, {0, 5}, {-9, 7}, {0, math.mininteger}} do
+      local moved, mirrored = F.shift(x, step[1], step[2]), F.hflip(x)
+      assert.same(x.shape, moved.shape)
+      for image = 1, 2 do
+        for row = 1, 4 do
+          for column = 1, 5 do
+            assert.equal(pixel(image, row - step[1], column - step[2]), moved[image][2][row][column])
+            assert.equal(pixel(image, row, 6 - column), mirrored[image][2][row][column])
+          end
+        end
+      end
+    end
+  end)
+
+  it("leave their argument as it was, and take integers too", function()
+    local bytes = x:tobytes()
+    F.shift(x, 1, 1):fill_(7)
+    F.hflip(x):fill_(7)
+    assert.equal(bytes, x:tobytes())
+    assert.equal("uint8", F.shift(x:to("uint8"), 1, 1).dtype)
+  end)
+
+  it("refuse what are no images and steps", function()
+    for _, case in ipairs {
+      {"hflip: expected %(images, channels, height, width%), got %(2,3%)", F.hflip, fnn.ones(2, 3)},
+      {"hflip: expected a tensor, got nil", F.hflip},
+      {"shift: expected %(images, channels, height, width%), got %(3%)", F.shift, fnn.ones(3), 1, 1},
+      {"shift: rows: expected an integer, got number 0.5", F.shift, x, 0.5, 1},
+      {"shift: columns: expected an integer, got none", F.shift, x, 1},
+    } do
+      local ok, message = pcall(table.unpack(case, 2))
+      assert.is_false(ok)
+      assert.matches(case[1], message)
     end
   end)
 end)
@@ -252,6 +298,75 @@ describe("batch normalization", function()
     assert.is_true(layer.running_mean.is_leaf)
     layer:eval()(fnn.randn(5, 2)):sum():backward()
     assert.is_nil(layer.running_mean.grad)
+  end)
+end)
+
+-- ---- relu on the way ----
+
+describe("a relu after a layer that can do it on the way", function()
+  local function unknown(x) return x:relu() end -- a relu that no layer knows of
+
+  -- Makes the network anew, with this relu; gives result, gradients and buffers, after a step in training or not.
+  local function run(network, activation, training)
+    fnn.manual_seed(7)
+    local x = fnn.randn(6, 3, 5, 4):requires_grad_()
+    local model = network(function() return nn.Activation {activation} end, activation)
+    model(x:detach())
+    model:train(training)
+    local y = model(x)
+    y:mul(y):sum():backward()
+    local found = {y, x.grad}
+    for _, parameter in ipairs(model:parameters()) do found[#found + 1] = parameter.grad end
+    for _, buffer in ipairs(model:buffers()) do found[#found + 1] = buffer end
+    return found
+  end
+
+  local function conv(filters) return nn.Conv2d {filters, kernel = 3, padding = "same"} end
+
+  local networks = {
+    ["a convolution"] = function(relu) return nn.Sequential {conv(4), relu(), conv(2)} end,
+    ["batch normalization"] = function(relu)
+      return nn.Sequential {conv(4), nn.BatchNorm2d {}, relu(), conv(2), nn.BatchNorm2d {}, relu()}
+    end,
+    ["a residual sum"] = function(relu)
+      local body = nn.Sequential {conv(3), nn.BatchNorm2d {}, relu(), conv(3), nn.BatchNorm2d {}}
+      return nn.Sequential {nn.Residual {body}, relu(), conv(2)}
+    end,
+    ["a residual sum of its own"] = function(_, activation)
+      return nn.Residual {
+        body = nn.Sequential {conv(3), nn.BatchNorm2d {}}, shortcut = conv(3), activation = activation,
+      }
+    end,
+    ["a residual sum that ends in a convolution"] = function(_, activation)
+      return nn.Residual {body = nn.Sequential {conv(3)}, activation = activation}
+    end,
+  }
+  for name, network in pairs(networks) do
+    it("gives the same, after " .. name, function()
+      for _, training in ipairs {true, false} do
+        local fused, plain = run(network, "relu", training), run(network, unknown, training)
+        assert.equal(#plain, #fused)
+        for i in ipairs(plain) do peer.check_close("tensor " .. i, fused[i], plain[i]) end
+      end
+    end)
+  end
+
+  it("is left to itself after a class derived from the layer", function()
+    local Doubled = nn.Conv2d:extend("Doubled")
+    function Doubled:forward(x) return nn.Conv2d.forward(self, x) * 2 end
+    local layer = Doubled {2, kernel = 3}
+    local x = fnn.randn(2, 3, 5, 5)
+    peer.check_close("result", nn.Sequential {layer, nn.Activation {"relu"}}(x), layer(x):relu())
+  end)
+
+  it("is seen by a summary", function()
+    local model = nn.Sequential {conv(4), nn.BatchNorm2d {}, nn.Activation {"relu"}}
+    local printed = {}
+    local print_ = print
+    _G.print = function(text) printed[#printed + 1] = text end
+    model:summary {3, 4, 4}
+    _G.print = print_
+    assert.truthy(table.concat(printed, "\n"):find("Activation"))
   end)
 end)
 

@@ -6,6 +6,12 @@ local peer = require "spec.support.peer"
 
 local cases = peer.cases("optimizers")
 
+-- Those that are made of options alone, without another optimizer.
+local plain = {}
+for name, class in pairs(optim) do
+  if class.spec then plain[name] = class end
+end
+
 -- Gives each parameter the gradient `gradients[i]`.
 local function set_gradients(parameters, gradients)
   for i, w in ipairs(parameters) do
@@ -41,11 +47,11 @@ describe("an optimizer", function()
   it("has a case, each of them", function()
     local with_case = {}
     for _, case in ipairs(cases) do with_case[case.optimizer] = true end
-    for name in pairs(optim) do assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py") end
+    for name in pairs(plain) do assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py") end
   end)
 
   it("leaves parameters without a gradient alone, with weight_decay too", function()
-    for name, class in pairs(optim) do
+    for name, class in pairs(plain) do
       local a, b = table.unpack(parameters_of({1, 2}, {3, 4}))
       local optimizer = class {parameters = {a, b}, weight_decay = 0.1}
       set_gradients({a}, {fnn.ones(2)})
@@ -82,6 +88,96 @@ describe("an optimizer", function()
     optimizer.options.lr = 0.125
     optimizer:step()
     assert.equal(1 - 0.5 - 0.125, w[1])
+  end)
+end)
+
+-- Large enough to be cut into pieces.
+local function after_steps(name, threads)
+  fnn.set_threads(threads)
+  fnn.manual_seed(1)
+  local list = {fnn.randn(170, 300), fnn.randn(50001)}
+  for _, w in ipairs(list) do w:requires_grad_() end
+  local optimizer = optim[name] {parameters = list, lr = 0.1, weight_decay = 0.1, global_clip_norm = 10}
+  for _ = 1, 2 do
+    set_gradients(list, {fnn.randn(170, 300), fnn.randn(50001)})
+    optimizer:step()
+  end
+  return list[1]:tobytes() .. list[2]:tobytes()
+end
+
+describe("an optimizer over many numbers", function()
+  it("gives the same bits on any number of threads", function()
+    local threads = fnn.threads()
+    for name in pairs(plain) do
+      local expected = after_steps(name, 1)
+      for count = 2, 3 do assert(after_steps(name, count) == expected, name) end
+    end
+    fnn.set_threads(threads)
+  end)
+
+  it("leaves nothing behind, without Lua's collector too", function()
+    for name in pairs(plain) do
+      local list = {fnn.randn(64, 96):requires_grad_(), fnn.randn(4, 8, 3, 3):requires_grad_()}
+      local optimizer = optim[name] {parameters = list, clip_value = 1}
+      set_gradients(list, {fnn.randn(64, 96), fnn.randn(4, 8, 3, 3)})
+      optimizer:step()
+      collectgarbage()
+      collectgarbage("stop")
+      local before = fnn.memory().used
+      for _ = 1, 3 do optimizer:step() end
+      local after = fnn.memory().used
+      collectgarbage("restart")
+      assert(after - before <= 4096, ("%s: %d bytes"):format(name, after - before))
+    end
+  end)
+end)
+
+describe("LAMB", function()
+  it("goes by the learning rate where a norm is 0", function()
+    local w = parameters_of({0, 0})[1]
+    set_gradients({w}, {fnn.tensor {1, -2}})
+    local optimizer = optim.LAMB {parameters = {w}, lr = 0.5, epsilon = 1e-30}
+    optimizer:step()
+    peer.check_close("zero weights", w, fnn.tensor {-0.5, 0.5})
+    local still = parameters_of({3, 4})[1]
+    set_gradients({still}, {fnn.zeros(2)})
+    optim.LAMB {parameters = {still}}:step()
+    assert.same({3, 4}, still:totable())
+  end)
+end)
+
+describe("Muon", function()
+  it("makes all singular values of a step about the same", function()
+    fnn.manual_seed(3)
+    for _, shape in ipairs {{8, 20}, {20, 8}, {8, 5, 2, 2}} do
+      local w = fnn.zeros(shape, {requires_grad = true})
+      set_gradients({w}, {fnn.randn(shape)})
+      optim.Muon {parameters = {w}, lr = 1}:step()
+      local step = w:detach():reshape(shape[1], -1) / (0.2 * 20 ^ 0.5)
+      local gram = shape[1] == 8 and step:matmul(step:t()) or step:t():matmul(step)
+      local most = gram:sub(fnn.eye(8)):abs():max():item()
+      assert(most < 0.65, most) -- of their squares
+    end
+  end)
+
+  it("does not move by a gradient of zeros", function()
+    local w = fnn.ones({2, 3}, {requires_grad = true})
+    set_gradients({w}, {fnn.zeros(2, 3)})
+    optim.Muon {parameters = {w}, weight_decay = 0}:step()
+    assert.is_true(w:equal(fnn.ones(2, 3)))
+  end)
+
+  it("lets a group go by AdamW", function()
+    local start = fnn.tensor {{1, 2}, {3, -4}}
+    local a, b, c = start:clone():requires_grad_(), start:clone():requires_grad_(), start:clone():requires_grad_()
+    local muon = optim.Muon {parameters = {{parameters = {a}}, {parameters = {b}, use_muon = false}}, lr = 0.1}
+    local adamw = optim.AdamW {parameters = {c}, lr = 0.1}
+    local g = fnn.tensor {{1, -1}, {0.5, 2}}
+    set_gradients({a, b, c}, {g, g, g})
+    muon:step()
+    adamw:step()
+    assert.is_true(b:equal(c))
+    assert.is_false(a:equal(c))
   end)
 end)
 
@@ -211,7 +307,7 @@ describe("an optimizer refuses", function()
   end
 
   it("unknown options", function()
-    for name in pairs(optim) do
+    for name in pairs(plain) do
       local group = {parameters = {w}, learning_rate = 1}
       refuses(name .. ": unknown option learning_rate", name, group)
       refuses(name .. ": unknown option learning_rate", name, {parameters = {group}})

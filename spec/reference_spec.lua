@@ -132,6 +132,13 @@ describe("every public name has an entry, and every entry a name:", function()
     for name in pairs(real) do assert(nn[name] ~= nil, name) end
   end)
 
+  it("callbacks", function()
+    local real = public_names(fnn.callbacks.names)
+    real.names = true
+    assert_same_names("callbacks", real, documented ".callbacks")
+    for name in pairs(real) do assert(fnn.callbacks[name] ~= nil, name) end
+  end)
+
   it("modules", function()
     local entries = documented ".nn.Module"
     entries.training, entries.super = nil, nil -- of instances and of derived classes
@@ -143,7 +150,8 @@ describe("every public name has an entry, and every entry a name:", function()
   for name, part in pairs {
     [".nn.functional"] = F, [".losses"] = fnn.losses, [".optim"] = fnn.optim, [".initializers"] = fnn.initializers,
     [".metrics"] = fnn.metrics, [".report"] = fnn.report, [".data"] = fnn.data, [".json"] = fnn.json,
-    [".safetensors"] = fnn.safetensors,
+    [".safetensors"] = fnn.safetensors, [".schedules"] = fnn.schedules,
+    [".averages"] = fnn.averages, [".page"] = fnn.page,
   } do
     it(name:sub(2), function() assert_same_names(name, public_names(part), documented(name)) end)
   end
@@ -151,14 +159,36 @@ describe("every public name has an entry, and every entry a name:", function()
   it("objects", function()
     local optimizer = fnn.optim.SGD {parameters = {fnn.zeros(1):requires_grad_()}}
     local trainer = fnn.Trainer {model = nn.Flatten {}, loss = "hinge", optimizer = optimizer}
-    for name, object in pairs {[".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer} do
+    local objects = {
+      [".Optimizer"] = optimizer, [".Dataset"] = set, [".Trainer"] = trainer,
+      [".Average"] = fnn.averages.EMA {nn.Flatten {}},
+      [".page.Page"] = fnn.page {}, [".page.Chart"] = fnn.page.lines {title = "", series = {}},
+    }
+    for name, object in pairs(objects) do
       local methods = getmetatable(object)
-      if name == ".Optimizer" then methods = getmetatable(methods).__index end
+      if name == ".Optimizer" or name == ".Average" then methods = getmetatable(methods).__index end
       assert_same_names(name, public_names(methods), public_names(functions_of(name)))
       for _, field in ipairs(class(name).fields) do
         assert(field.optional or object[field.name] ~= nil, name .. ": there is no " .. field.name)
       end
     end
+  end)
+
+  it("search", function()
+    local search = fnn.search
+    local names = public_names(search, upvalue(getmetatable(search).__index, "parts"))
+    assert_same_names("search", names, documented ".search")
+    local study = search.study {name = "s", sampler = search.Random {}}
+    local trial = study:ask()
+    study:tell(trial, 1)
+    for name, object in pairs {[".search.Study"] = study, [".search.Trial"] = trial} do
+      local properties = upvalue(getmetatable(object).__index, "properties")
+      assert_same_names(name, public_names(getmetatable(object), properties),
+        public_names(functions_of(name), properties))
+      for _, field in ipairs(class(name).fields) do assert(object[field.name] ~= nil, field.name) end
+    end
+    local entries = field_names ".search.StoredTrial"
+    for name in pairs(study.trials[1]) do assert(entries[name] or name == "id" or name == "study_id", name) end
   end)
 
   it("copies are what they are copies of", function()
@@ -218,8 +248,10 @@ describe("records are as they are documented:", function()
   end)
 
   it("metrics and reports", function()
-    for _, metric in ipairs {fnn.metrics.accuracy(), fnn.metrics.top_k(1)} do
-      for name in pairs(field_names ".Metric") do assert(metric[name] ~= nil, name) end
+    local entries = field_names ".Metric"
+    entries.costly = nil
+    for _, metric in ipairs {fnn.metrics.accuracy(), fnn.metrics.top_k(1), fnn.metrics.f1(), fnn.metrics.roc_auc()} do
+      for name in pairs(entries) do assert(metric[name] ~= nil, name) end
     end
     local classes = fnn.metrics.classification_report(fnn.ones({2, 2}, {dtype = "int64"}))
     assert_same_names("ClassReport", classes[1], field_names ".ClassReport")
@@ -233,8 +265,9 @@ describe("records are as they are documented:", function()
       validation_split = 0.5, progress = false, callbacks = {callback},
     })
     local entries = field_names ".History"
-    entries.interrupted = nil
+    entries.interrupted, entries.stopped, entries.learning_rate = nil, nil, nil
     assert_same_names("History", history, entries)
+    asked.name, asked.state, asked.set_state = true, true, true -- when a state is written and read
     assert_same_names("Callback", asked, field_names ".Callback")
   end)
 end)
@@ -290,6 +323,30 @@ describe("options and their defaults:", function()
     it("optim." .. name, function() assert_same_options(name, options_class(item), spec_of(fnn.optim[name], {})) end)
   end
 
+  for name, item in pairs(functions_of ".schedules") do
+    it("schedules." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.schedules[name], {}))
+    end)
+  end
+
+  for name, item in pairs(functions_of ".averages") do
+    it("averages." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.averages[name], {}))
+    end)
+  end
+
+  it("averages", function()
+    local average = fnn.averages.EMA {nn.Flatten {}}
+    local spec = spec_of(average.update_batch_norm, average, nil, {})
+    assert_same_options("update_batch_norm", ".averages.UpdateBatchNormOptions", spec)
+  end)
+
+  for name, item in pairs(functions_of ".callbacks") do
+    it("callbacks." .. name, function()
+      assert_same_options(name, options_class(item), spec_of(fnn.callbacks[name], {}))
+    end)
+  end
+
   for name, item in pairs(functions_of ".losses") do
     it("losses." .. name, function()
       assert_same_options(name, options_class(item.source or item), spec_of(fnn.losses[name], x, x, {}))
@@ -307,16 +364,72 @@ describe("options and their defaults:", function()
   it("training", function()
     assert_same_options("Trainer", ".TrainerOptions", spec_of(fnn.Trainer, {}))
     for name, item in pairs(functions_of ".Trainer") do
-      assert_same_options(name, options_class(item), spec_of(fnn.Trainer[name], {}, nil, {}))
+      if name ~= "halt" and name ~= "save" and name ~= "load" then -- which take none
+        assert_same_options(name, options_class(item), spec_of(fnn.Trainer[name], {}, nil, {}))
+      end
     end
+  end)
+
+  it("search", function()
+    local search = fnn.search
+    local study = search.study {name = "s", sampler = search.Random {}}
+    for name, item in pairs(functions_of ".search") do
+      local known = options_class(item)
+      if known then
+        assert_same_options(name, known, spec_of(search[name], table.unpack(item.params[2] and {1, 2, {}} or {{}})))
+      end
+    end
+    assert_same_options("optimize", ".search.OptimizeOptions", spec_of(study.optimize, study, print, {}))
+    assert_same_options("tell", ".search.TellOptions", spec_of(study.tell, study, 0, 0, {}))
+    assert_same_options("enqueue", ".search.EnqueueOptions", spec_of(study.enqueue, study, {}, {}))
+  end)
+
+  for name, item in pairs(functions_of ".metrics") do
+    if options_class(item) then
+      it("metrics." .. name, function()
+        assert_same_options(name, options_class(item), spec_of(fnn.metrics[name], {}))
+      end)
+    end
+  end
+
+  it("predict", function()
+    assert_same_options("predict", ".EvaluateOptions", spec_of(nn.Identity {}.predict, nn.Identity {}, x, {}))
   end)
 
   it("data", function()
     local set = fnn.data.Dataset {x, x}
     assert_same_options("batches", ".data.BatchesOptions", spec_of(set.batches, set, {}))
+    local augmented = spec_of(set.augmented, set, {})
+    assert_same_options("augmented", ".data.AugmentedOptions", augmented)
     assert_same_options("fashion_mnist", ".data.FashionMnistOptions", spec_of(fnn.data.fashion_mnist, {}))
     local known = public_names(upvalue(fnn.data.Dataset, "dataset_options"))
     assert_same_names("Dataset", known, field_names ".data.DatasetOptions")
+  end)
+
+  it("pages", function()
+    local page = fnn.page
+    assert_same_options("page", ".page.PageOptions", spec_of(page, {}))
+    for name, item in pairs(functions_of ".page") do
+      if name ~= "spread" then assert_same_options(name, options_class(item), spec_of(page[name], {})) end
+    end
+    assert_same_options("table", ".page.TableOptions", spec_of(page {}.table, page {}, {}))
+    for name, spec in pairs {
+      Line = upvalue(page.lines, "series_spec"), PointSeries = upvalue(page.scatter, "series_spec"),
+      Points = upvalue(page.contour, "point_spec"),
+      Span = upvalue(upvalue(page.timeline, "check_spans"), "span_spec"),
+    } do
+      assert_same_options(name, ".page." .. name, spec)
+    end
+  end)
+
+  it("axes", function()
+    local Axis = require "fmnistnn.page.axis"
+    for kind, name in pairs {places = "PlaceAxis", colors = "ColorAxis", values = "Axis"} do
+      assert_same_options(name, ".page." .. name, spec_of(Axis.new, "x", {}, kind))
+    end
+    local parallel = spec_of(Axis.new, "x", {}, "parallel")
+    parallel[#parallel + 1] = {"values", "any"}
+    assert_same_options("ParallelAxis", ".page.ParallelAxis", parallel)
   end)
 
   it("functions", function()
@@ -373,8 +486,13 @@ it("functions take as many arguments as are documented", function()
     [""] = fnn, [".Tensor"] = core.methods, [".nn.functional"] = F, [".nn"] = nn, [".nn.Module"] = nn.Module,
     [".losses"] = fnn.losses, [".initializers"] = fnn.initializers, [".data"] = fnn.data, [".metrics"] = fnn.metrics,
     [".report"] = fnn.report, [".json"] = fnn.json, [".safetensors"] = fnn.safetensors, [".Trainer"] = fnn.Trainer,
+    [".page"] = fnn.page, [".page.Page"] = getmetatable(fnn.page {}),
+    [".page.Chart"] = getmetatable(fnn.page.lines {title = "", series = {}}),
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
+    [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,
+    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".Progress"] = fnn.Progress, [".search"] = fnn.search,
+    [".search.Study"] = require "fmnistnn.search.study", [".search.Trial"] = require "fmnistnn.search.trial",
   }
   for owner in pairs(parsed.functions) do
     local home = assert(homes[owner:match("^fmnistnn(.*)")], owner)

@@ -179,7 +179,10 @@ describe("Trainer:fit", function()
   end)
 
   it("calls callbacks in order, with their arguments", function()
-    local calls, events = {}, {"on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"}
+    local calls, events = {}, {
+      "on_train_begin", "on_restore", "on_epoch_begin", "on_batch_begin", "on_batch_end", "on_evaluate_begin",
+      "on_evaluate_end", "on_epoch_end", "on_save_point", "on_train_end",
+    }
     local trainer = make()
     local function recorder(name)
       local callback = {name = name}
@@ -191,10 +194,13 @@ describe("Trainer:fit", function()
             assert.are.equal(trainer.history.loss[epoch], values.loss)
             assert.are.equal(trainer.history.val_accuracy[epoch], values.val_accuracy)
             assert.is_number(values.seconds)
+          elseif event == "on_batch_end" then
+            assert.is_number(values.loss)
+            assert.is_number(values.accuracy)
           else
             assert.is_nil(values)
           end
-          calls[#calls + 1] = ("%s %s %s"):format(name, event:sub(4), epoch or "-")
+          calls[#calls + 1] = ("%s %s %s"):format(name, event:sub(4), epoch or "-") -- or its batch
         end
       end
       return callback
@@ -204,18 +210,41 @@ describe("Trainer:fit", function()
       callbacks = {recorder "a", {}, recorder "b", {on_epoch_begin = function(_, _,
       epoch) calls[#calls + 1] = "c " .. epoch end}},
     })
-    local expected = {"a train_begin -", "b train_begin -"}
-    for epoch = 1, 2 do
-      for _, each in ipairs {
-        "a epoch_begin " .. epoch, "b epoch_begin " .. epoch, "c " .. epoch, "a batch_end -", "b batch_end -",
-        "a batch_end -",
-        "b batch_end -", "a epoch_end " .. epoch, "b epoch_end " .. epoch,
-      } do
-        expected[#expected + 1] = each
-      end
+    local expected = {}
+    local function both(event)
+      for _, name in ipairs {"a ", "b "} do expected[#expected + 1] = name .. event end
     end
-    expected[#expected + 1], expected[#expected + 2] = "a train_end -", "b train_end -"
+    both "train_begin -"
+    both "restore -"
+    for epoch = 1, 2 do
+      both("epoch_begin " .. epoch)
+      expected[#expected + 1] = "c " .. epoch
+      for batch = 1, 2 do
+        for _, event in ipairs {"batch_begin ", "batch_end ", "save_point "} do both(event .. batch) end
+      end
+      both "evaluate_begin -"
+      both "evaluate_end -"
+      both("epoch_end " .. epoch)
+      both "save_point -"
+    end
+    both "train_end -"
     assert.are.same(expected, calls)
+  end)
+
+  it("tells the loss before the step, with the batch", function()
+    local trainer, losses = make(), {}
+    local weights
+    local spy = {
+      on_batch_begin = function(_, t) weights = bytes_of(t.model) end,
+      on_loss = function(_, t, batch, loss, examples, target)
+        assert.are.equal(weights ~= "" and weights or bytes_of(t.model), bytes_of(t.model))
+        assert.are.same({#losses + 1, 50}, {batch, #examples})
+        losses[batch] = loss
+        assert.are.equal(loss, fnn.no_grad(t.loss, t.model(examples), target):item())
+      end,
+    }
+    local history = fit(trainer, data, {batch_size = 50, callbacks = {spy}})
+    assert.are.equal((losses[1] + losses[2]) / 2, history.loss[1])
   end)
 
   it("stops after the epoch when told to", function()
@@ -279,7 +308,8 @@ describe("Trainer:fit", function()
     refuses("Trainer: loss: expected a function or the name of a loss, got crossentropy",
     function() make {loss = "crossentropy"} end)
     refuses("Trainer: loss: expected ", function() make {loss = false} end)
-    refuses('metric: expected "accuracy" or a table, got precision', function() make {metrics = {"precision"}} end)
+    refuses("metric: expected a metric or one of accuracy, .* got speed", function() make {metrics = {"speed"}} end)
+    refuses("metric: expected .* got function", function() make {metrics = {fnn.metrics.f1}} end)
     refuses("Trainer: unknown option metric ", function() make {metric = {}} end)
   end)
 end)
@@ -370,6 +400,83 @@ describe("a Trainer's metrics", function()
     end)({}))
   end)
 
+  -- Does f while standard error is a list of texts, which is returned.
+  local function with_standard_error(f)
+    local texts, stderr = {}, io.stderr
+    local listener = {write = function(_, ...) texts[#texts + 1] = table.concat {...} end, flush = function() end}
+    io.stderr = listener -- luacheck: ignore
+    local ok, message = pcall(f)
+    io.stderr = stderr -- luacheck: ignore
+    assert(ok, message)
+    return texts
+  end
+
+  it("are asked in an epoch, unless they are costly", function()
+    local asked = {}
+    local function counter(name, costly)
+      return {
+        name = name, costly = costly, reset = function() end, update = function() end,
+        value = function()
+          asked[name] = (asked[name] or 0) + 1
+          return 0.5
+        end,
+      }
+    end
+    local trainer = make {metrics = {counter "cheap", counter("dear", true)}}
+    local texts = with_standard_error(function() trainer:fit(data, {batch_size = 25, validation = few}) end)
+    assert.are.same({cheap = 4 + 2, dear = 2}, asked)
+    assert.matches("cheap 0.5000  dear 0.5000  val_loss [%d.]+  val_cheap 0.5000  val_dear 0.5000\n$", texts[#texts])
+    assert.are.same({0.5}, trainer.history.val_dear)
+  end)
+
+  it("of one's own may keep what they are given", function()
+    local kept = {}
+    local function update(_, prediction, target) kept[#kept + 1] = {prediction, target} end
+    local metric = {name = "kept", reset = function() end, update = update, value = function() return 0 end}
+    make {metrics = {"accuracy", metric}}:evaluate(few, {batch_size = 10})
+    for i, pair in ipairs(kept) do
+      assert.are.same({10, 2}, pair[1].shape)
+      assert(pair[2]:equal(few.labels[{{10 * i - 9, 10 * i}}]))
+    end
+  end)
+
+  it("may be lists, which progress leaves out", function()
+    local trainer = make {metrics = {fnn.metrics.recall {average = "none"}, "accuracy"}}
+    local texts = with_standard_error(function() trainer:fit(data, {epochs = 2, validation = few}) end)
+    assert.matches("loss [%d.]+  accuracy [%d.]+  val_loss", texts[#texts])
+    assert.are.equal(2, #trainer.history.recall_none[2])
+    assert.are.same(fnn.metrics.recall {average = "none"} (trainer:predict(few), few.labels),
+    trainer.history.val_recall_none[2])
+  end)
+
+  it("by name take logits or probabilities, as the model gives them", function()
+    local names = {"accuracy", "precision", "recall", "f1", "cohen_kappa", "roc_auc", "calibration_error"}
+    local dense = nn.Dense {2}
+    for from_logits, last in pairs {[true] = nn.Identity {}, [false] = nn.Activation {"softmax"}} do
+      local model = nn.Sequential {nn.Flatten {}, dense, last}
+      local values = make({model = model, metrics = names}):evaluate(data, {batch_size = 32})
+      local predicted = fnn.no_grad(model, (data:tensors()))
+      for _, name in ipairs(names) do
+        local metric = fnn.metrics.get(name, {from_logits = from_logits})
+        assert(math.abs(metric(predicted, data.labels) - values[name]) < 1e-6, name)
+      end
+    end
+  end)
+
+  it("of one sigmoid count by a half", function()
+    local zero_or_one = data.labels:float():reshape(100, 1) - 1
+    local set = {data:tensors(), zero_or_one}
+    for _, activation in ipairs {"linear", "sigmoid"} do
+      local model = nn.Sequential {nn.Flatten {}, nn.Dense {1, activation = activation}}
+      local trainer = make {model = model, loss = "binary_crossentropy"}
+      fit(trainer, set, {epochs = 2, seed = 1})
+      local border = activation == "sigmoid" and 0.5 or 0
+      local right = trainer:predict(set):gt(border):eq(zero_or_one:to("uint8")):sum():item()
+      assert(right > 70, right)
+      assert.are.equal(right / 100, trainer:evaluate(set).accuracy)
+    end
+  end)
+
   it("agree with predictions", function()
     local trainer = make()
     fit(trainer, data, {epochs = 2, seed = 1})
@@ -450,6 +557,157 @@ describe("Trainer:evaluate and predict", function()
       on_epoch_end = function(_, t) seen[#seen + 1] = t:evaluate(few).loss end,
     }}, validation = few})
     for i, loss in ipairs(history.val_loss) do assert(math.abs(loss - seen[i]) < 1e-6) end
+  end)
+end)
+
+describe("test-time augmentation", function()
+  local F = nn.functional
+  local images, labels
+  local function up(x) return F.shift(x, -1, 0) end
+  local augment = {F.hflip, up}
+  local function views() return {images, F.hflip(images), up(images)} end
+
+  setup(function() images, labels = few:tensors() end)
+
+  -- The probabilities of rows of logits, in doubles.
+  local function softmax(rows)
+    local result = {}
+    for i, row in ipairs(rows) do
+      local sum = 0
+      for _, logit in ipairs(row) do sum = sum + math.exp(logit) end
+      result[i] = {}
+      for j, logit in ipairs(row) do result[i][j] = math.exp(logit) / sum end
+    end
+    return result
+  end
+
+  -- The mean over the views of f(rows of the model's outputs).
+  local function mean_of(model, f)
+    local total
+    for _, view in ipairs(views()) do
+      local rows = f(fnn.no_grad(model, view):totable())
+      for i, row in ipairs(total and rows or {}) do
+        for j, value in ipairs(row) do rows[i][j] = value + total[i][j] end
+      end
+      total = rows
+    end
+    return fnn.tensor(total) / 3
+  end
+
+  local function same(rows) return rows end
+
+  local function assert_near(expected, got, tolerance)
+    local off = (got - expected):abs():max():item()
+    assert(off <= (tolerance or 2e-6), off)
+  end
+
+  local function trained(changed)
+    local trainer = make(changed)
+    fit(trainer, changed and changed.set or data, {epochs = 2, seed = 1})
+    trainer.model:eval()
+    return trainer
+  end
+
+  it("averages the probabilities of logits, and gives logits", function()
+    local trainer = trained {model = make_model()}
+    local expected = mean_of(trainer.model, softmax)
+    for _, size in ipairs {7, 30} do
+      local logits = trainer:predict(few, {augment = augment, batch_size = size})
+      assert_near(expected, logits:softmax(2))
+      assert_near(expected, logits:exp()) -- they are the logarithms
+    end
+    local result = trainer:evaluate(few, {augment = augment})
+    assert(math.abs(-expected:log():gather(2, labels:unsqueeze(2)):mean():item() - result.loss) < 1e-5)
+    assert.are.equal(expected:argmax(2):eq(labels):sum():item() / 30, result.accuracy)
+    assert(result.loss ~= trainer:evaluate(few).loss)
+  end)
+
+  it("averages probabilities as they are", function()
+    local model = nn.Sequential {nn.Flatten {}, nn.Dense {2, activation = "softmax"}}
+    local trainer = trained {model = model}
+    local expected = mean_of(model, same)
+    assert_near(expected, trainer:predict(images, {augment = augment}))
+    local loss = trainer:evaluate(few, {augment = augment}).loss
+    assert(math.abs(fnn.losses.cross_entropy(expected, labels, {from_logits = false}):item() - loss) < 1e-6)
+  end)
+
+  it("averages the probabilities of one logit", function()
+    local function sigmoid(rows)
+      for _, row in ipairs(rows) do row[1] = 1 / (1 + math.exp(-row[1])) end
+      return rows
+    end
+    local set = {data:tensors(), data.labels:float():reshape(100, 1) - 1}
+    local model = nn.Sequential {nn.Flatten {}, nn.Dense {1}}
+    local trainer = make {model = model, loss = "binary_crossentropy"}
+    fit(trainer, set, {epochs = 2, seed = 1})
+    assert_near(mean_of(model, sigmoid), trainer:predict(images, {augment = augment}):sigmoid())
+  end)
+
+  it("averages what a loss over numbers, or of one's own, takes; and what a model alone gives", function()
+    for _, loss in ipairs {"mean_squared_error", fnn.losses.cross_entropy} do
+      local trainer = make {loss = loss, metrics = {}}
+      trainer.model(images)
+      local expected = mean_of(trainer.model, same)
+      assert_near(expected, trainer:predict(few, {augment = augment}))
+      assert_near(expected, trainer.model:predict(few, {augment = augment, batch_size = 7}))
+    end
+  end)
+
+  it("holds for logits of any size", function()
+    local Rows = nn.Module:extend("Rows")
+    function Rows:forward(x) return x end
+    local trainer = make {model = Rows(), optimizer = false}
+    local rows = fnn.tensor {{1000, -1000, 0}, {-200, 0, -200}, {0, 0, -math.huge}}
+    local function reversed(x) return x:flip(2) end
+    local got = trainer:predict(rows, {augment = {reversed}})
+    local half, quarter = math.log(1 / 2), math.log(1 / 4)
+    assert_near(fnn.tensor {{half, -2000, half}, {-200, 0, -200}, {quarter, half, quarter}}, got)
+    local ruled_out = trainer:predict(fnn.tensor {{0, -math.huge, 0}}, {augment = {reversed}})[1]
+    assert(ruled_out[2] < -1e29, ruled_out[2])
+    assert_near(fnn.tensor {half, half}, ruled_out[fnn.tensor({1, 3}, {dtype = "int64"})])
+  end)
+
+  it("leaves what it does not need alone", function()
+    local trainer = trained()
+    assert(trainer:predict(few, {augment = {}}):equal(trainer:predict(few)))
+    local kept = {}
+    local function keep(x)
+      kept[#kept + 1] = x
+      return x
+    end
+    trainer:evaluate(few, {augment = {keep}, batch_size = 20})
+    assert.are.equal(30, #kept[1] + #kept[2])
+    assert.is_number(kept[1]:sum():item()) -- not closed
+    assert_near(trainer:predict(few):softmax(2), trainer:predict(few, {augment = {keep}}):softmax(2))
+    local layer = nn.Identity {} -- what can be called will do
+    assert.are.same({30, 2}, trainer:predict(few, {augment = {layer}}).shape)
+  end)
+
+  it("refuses what are no such functions", function()
+    local trainer = make()
+    local function refuses(pattern, given)
+      assert.matches(pattern, error_of(trainer.predict, trainer, few, {augment = given}))
+      assert.matches(pattern:gsub("predict", "evaluate"), error_of(trainer.evaluate, trainer, few, {augment = given}))
+      assert.matches(pattern, error_of(trainer.model.predict, trainer.model, few, {augment = given}))
+    end
+    refuses("predict: augment: expected a table, got string 'flip'", "flip")
+    refuses("predict: augment: expected a list of functions, got 2 = string", {F.hflip, "flip"})
+    refuses("predict: augment: expected a list of functions, got flip = function", {flip = F.hflip})
+    refuses("augment: function 2: expected it to return a tensor, got nil", {F.hflip, function() end})
+    refuses("augment: function 1: expected it to return 30 examples, got 29", {function(x) return x[{{2, 30}}] end})
+  end)
+end)
+
+describe("Module:predict", function()
+  it("gives what a Trainer does", function()
+    local trainer = make {model = make_model()}
+    fit(trainer, data, {seed = 1})
+    for _, given in ipairs {few, few:tensors(), {few:tensors()}} do
+      assert(trainer:predict(few):equal(trainer.model:predict(given)))
+    end
+    assert.is_true(trainer.model.training)
+    assert.matches("predict: there are no examples", error_of(trainer.model.predict, trainer.model, few:first(0)))
+    assert.matches("predict: expected a data set", error_of(trainer.model.predict, trainer.model, "x"))
   end)
 end)
 

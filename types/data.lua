@@ -67,7 +67,8 @@ function Dataset:batches(options) end
 ---@class fmnistnn.data.BatchesOptions
 ---@field size? integer (default 32) Examples in a batch.
 ---@field shuffle? boolean (default false) Whether to go over them in random order.
----@field seed? integer (default: the generator's) The order then depends on it alone.
+---@field seed? integer (default: the generator's) The order, and what an augmented set draws, then depend on it alone.
+---@field epoch? integer (default: none) With a seed: what depends on it is other for each number.
 ---@field limit? integer (default: all) So many examples in all.
 ---@field drop_last? boolean (default false) Whether to leave out a last batch that is not full.
 
@@ -82,18 +83,66 @@ function Dataset:range(first, last) end
 ---@return fmnistnn.Dataset
 function Dataset:first(n) end
 
---- Two parts, as Keras's validation_split makes them.
+--- Two parts, as Keras's validation_split makes them. The second is never augmented.
 ---@param fraction number Between 0 and 1.
 ---@return fmnistnn.Dataset kept all examples but the last ones
 ---@return fmnistnn.Dataset split the last `fraction` of them
 function Dataset:split(fraction) end
 
---- All examples, as floats, and their labels.
+--- The same images (N,C,H,W), uint8 or float32, changed at random in each batch: zoomed, sheared and turned about the
+--- middle, shifted, flipped, made brighter or darker, with more or less contrast, erased in part, mixed with another
+--- image of the batch; in this order, each if it is asked for.
+---
+--- What is drawn for an image depends on the seed and epoch of the pass and on its position in this data set, whatever
+--- batch it is in; but the image that it is mixed with is one of its batch.
+---
+--- Only `batches` augments, and so `Trainer:fit`. `tensors`, `pick`, the second part of a `split`, `Trainer:evaluate`
+--- and `Trainer:predict` see the plain set.
+---@param options? fmnistnn.data.AugmentedOptions
+---@return fmnistnn.Dataset
+function Dataset:augmented(options) end
+
+--- Options of augmented. Where a number says how far something may go to both sides, {low, high} may stand instead.
+--- Mirrored images: flip "alternating" is Jordan's (2024), erase is random erasing (Zhong et al. 2017), cutout DeVries
+--- and Taylor's (2017), mixup Zhang et al.'s (2017), cutmix Yun et al.'s (2019); brightness is as in torchvision's
+--- ColorJitter, contrast as in Keras's RandomContrast. Afterwards, images of bytes are cut to 0..255 times the scale.
+---
+--- A shift is what others call a random crop of the padded image. `alpha` is that of the distribution Beta(alpha,
+--- alpha), from which lambda is drawn for each image: it keeps lambda of itself and gets 1 - lambda of another, all
+--- over it (mixup) or in a rectangle with its centre anywhere (cutmix). With both, either happens with probability 1/2.
+--- Labels then become float32 rows (N, classes), or stay floats.
+---@class fmnistnn.data.AugmentedOptions
+---@field flip? boolean|string (default false) Left to right: true or "random"; "alternating": in every second epoch.
+---@field shift? integer|integer[] (default 0) Up to so many whole pixels, vertically and horizontally; {rows, columns}.
+---@field padding_mode? string (default "zeros") What comes in from outside; or "reflect": the image mirrored.
+---@field rotation? number|number[] (default 0) Degrees, counter-clockwise.
+---@field zoom? number|number[] (default 0) 0.1: by a factor of 0.9..1.1; {low, high} are factors.
+---@field shear? number|number[] (default 0) Degrees by which columns lean, their lower ends to the right.
+---@field brightness? number|number[] (default 0) 0.2: pixels times 0.8..1.2; {low, high} are factors.
+---@field contrast? number|number[] (default 0) The same, on their distance from the mean of their channel.
+---@field erase? boolean|fmnistnn.data.EraseOptions (default false) A rectangle is filled; true: with the defaults.
+---@field cutout? integer (default 0) The side of a square of zeros whose centre is anywhere.
+---@field mixup? number (default 0) Alpha: so far are two images laid over each other.
+---@field cutmix? number (default 0) Alpha: so large a rectangle comes from another image.
+---@field classes? integer (default: as many as class_names) How many, where labels to be mixed are class numbers.
+
+--- Options of erase: where ten rectangles drawn do not fit into the image, it stays as it is.
+---@class fmnistnn.data.EraseOptions
+---@field probability? number (default 0.5) How often.
+---@field area? number|number[] (default {0.02, 0.33}) {low, high}: its share of the image, uniformly.
+---@field aspect? number|number[] (default {0.3, 3.3}) {low, high}: its height to its width, uniform in the logarithm.
+---@field value? number|string (default "random") Of all pixels; or each 0..255 for bytes, 0..1 for floats, times scale.
+
+--- The set without augmentation: of one that is not augmented, itself.
+---@return fmnistnn.Dataset
+function Dataset:plain() end
+
+--- All examples, as floats, and their labels; not augmented.
 ---@return fmnistnn.Tensor examples
 ---@return fmnistnn.Tensor labels
 function Dataset:tensors() end
 
---- The examples at these positions, as floats, and their labels.
+--- The examples at these positions, as floats, and their labels; not augmented.
 ---@param positions fmnistnn.Tensor int64, a vector.
 ---@return fmnistnn.Tensor examples
 ---@return fmnistnn.Tensor labels

@@ -11,9 +11,10 @@ local safetensors = {}
 ---@param path string
 ---@param tensors {[1]: string, [2]: fmnistnn.Tensor}[] A list of {name, tensor}.
 ---@param metadata? table<string, string> Texts by name.
+---@param checksum? boolean (default false) Whether to add one, as metadata.crc32: load then refuses what has changed.
 ---@return true? ok
 ---@return string? message what went wrong
-function safetensors.save(path, tensors, metadata) end
+function safetensors.save(path, tensors, metadata, checksum) end
 
 --- Reads a file. A damaged or hostile one is refused before anything of the size that it claims is allocated.
 ---@param path string

@@ -55,11 +55,16 @@
 ---@field initializers fmnistnn.initializers Initial values of parameters.
 ---@field losses fmnistnn.losses Losses.
 ---@field optim fmnistnn.optim Optimizers.
+---@field schedules fmnistnn.schedules Learning rates that change.
+---@field averages fmnistnn.averages Averages of weights.
 ---@field data fmnistnn.data Data sets.
+---@field callbacks fmnistnn.callbacks Callbacks of training.
 ---@field metrics fmnistnn.metrics Measures of classifiers.
 ---@field report fmnistnn.report Results as text.
+---@field page fmnistnn.page Results as pages of HTML and charts.
 ---@field json fmnistnn.json JSON.
 ---@field safetensors fmnistnn.safetensors Files of tensors.
+---@field search fmnistnn.search Hyperparameter search.
 local fnn = {}
 
 ---@type fmnistnn.Tensor
@@ -244,6 +249,7 @@ function fnn.info() end
 ---@class fmnistnn.Info
 ---@field version string As `fnn._VERSION`.
 ---@field isa string "avx512", "avx2" or "base": the CPU's, or less where the environment variable FMNISTNN_ISA says so.
+---@field bf16 boolean Whether the CPU multiplies bfloat16, and so whether mixed precision makes a difference.
 ---@field blas string The name of the BLAS library.
 
 --- How many threads work: at first as many as there are CPUs. Results do not depend on it.
@@ -312,6 +318,11 @@ function fnn.write_file(path, content) end
 ---@param options fmnistnn.TrainerOptions
 ---@return fmnistnn.Trainer
 function fnn.Trainer(options) end
+
+--- A display of how training goes that several fits share: each is given it as its `progress`.
+---@param options fmnistnn.ProgressOptions
+---@return fmnistnn.Progress
+function fnn.Progress(options) end
 
 -- ---- Ops as functions ----
 -- `fnn.matmul(a, b)` is `a:matmul(b)`; the chapter Tensors describes them.

@@ -38,6 +38,12 @@ function nn.Sequential(layers) end
 ---@return fmnistnn.nn.Module
 function nn.Add(branches) end
 
+--- The mean of what several models give, `nn.Ensemble{a, b}(x)` = (a(x) + b(x)) / 2 (Lakshminarayanan et al. 2017). The
+--- members should end in a softmax: `nn.Sequential{model, nn.Activation{"softmax"}}`. Of logits it is the mean too.
+---@param models fmnistnn.nn.Module[]
+---@return fmnistnn.nn.Module
+function nn.Ensemble(models) end
+
 --- The results of branches one after the other, `nn.Concat{a, b}(x)`; without any, its arguments.
 ---@param options? fmnistnn.nn.ConcatOptions
 ---@return fmnistnn.nn.Module
@@ -418,6 +424,13 @@ function Module:train(training) end
 ---@return fmnistnn.nn.Module # the module itself
 function Module:eval() end
 
+--- Whether convolutions of the module and all below it multiply as bfloat16 (and add up as float32), forward and
+--- backward: in less time, with two or three significant digits in each factor. Parameters and results stay float32. It
+--- makes a difference for batches of nine images or more, where the CPU has instructions for it (`fnn.info().bf16`).
+---@param mixed? boolean (default true)
+---@return fmnistnn.nn.Module # the module itself
+function Module:mixed_precision(mixed) end
+
 --- Freezes all parameters, or has them trained again. Those that a first call is yet to make are not among them.
 ---@param value? boolean (default true) Whether they are trained.
 ---@return fmnistnn.nn.Module # the module itself
@@ -427,12 +440,30 @@ function Module:requires_grad_(value) end
 ---@return fmnistnn.nn.Module # the module itself
 function Module:zero_grad() end
 
--- ---- Summaries and files ----
+-- ---- Use, summaries and files ----
+
+--- What the model gives for many examples, as one tensor: in evaluation, a batch at a time, without a gradient. With
+--- functions in `augment` it is the mean of the outputs; `Trainer:predict` knows whether they are logits.
+---@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Tensor[] A data set, examples, or {examples, labels}.
+---@param options? fmnistnn.EvaluateOptions
+---@return fmnistnn.Tensor
+function Module:predict(examples, options) end
 
 --- Prints layers, shapes of their results, parameters, memory and multiply-adds. Builds layers that were never called.
 ---@param shape integer[] Of an input, without the first axis.
+---@param options? fmnistnn.nn.SummaryOptions
 ---@return fmnistnn.nn.Summary
-function Module:summary(shape) end
+function Module:summary(shape, options) end
+
+--- Options of summary.
+---@class fmnistnn.nn.SummaryOptions
+---@field print? boolean (default true) Whether to print it.
+
+--- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential:
+--- the same results but for rounding, in less time. It is in evaluation, shares all other parameters, is not to be
+--- trained and cannot be saved. Raises where a batch normalization has not been called yet.
+---@return fmnistnn.nn.Module
+function Module:folded() end
 
 --- The totals of a summary.
 ---@class fmnistnn.nn.Summary
@@ -440,6 +471,7 @@ function Module:summary(shape) end
 ---@field trained integer Those that are trained.
 ---@field multiply_adds integer Multiply-adds for one example.
 ---@field output_bytes integer Bytes of the results of all layers for one example.
+---@field text string What is printed.
 
 --- Writes the model, its architecture, parameters and buffers, to a safetensors file. Raises for arguments of layers
 --- that cannot be saved, such as functions.
@@ -480,8 +512,9 @@ function F.linear(input, weight, bias) end
 ---@param padding? fmnistnn.Padding (default "valid")
 ---@param dilation? fmnistnn.Pair (default 1)
 ---@param groups? integer (default 1) A divisor of C and K.
+---@param precision? "float32"|"bf16" (default "float32") What to multiply: see `Module:mixed_precision`.
 ---@return fmnistnn.Tensor # (N,K,P,Q)
-function F.conv2d(input, weight, bias, stride, padding, dilation, groups) end
+function F.conv2d(input, weight, bias, stride, padding, dilation, groups, precision) end
 
 --- The same as conv2d followed by relu, in one pass.
 ---@param input fmnistnn.Tensor (N,C,H,W).
@@ -491,8 +524,9 @@ function F.conv2d(input, weight, bias, stride, padding, dilation, groups) end
 ---@param padding? fmnistnn.Padding (default "valid")
 ---@param dilation? fmnistnn.Pair (default 1)
 ---@param groups? integer (default 1) A divisor of C and K.
+---@param precision? "float32"|"bf16" (default "float32") What to multiply: see `Module:mixed_precision`.
 ---@return fmnistnn.Tensor # (N,K,P,Q)
-function F.conv2d_relu(input, weight, bias, stride, padding, dilation, groups) end
+function F.conv2d_relu(input, weight, bias, stride, padding, dilation, groups, precision) end
 
 --- The transpose of a convolution: the image whose convolution would have the shape of the input.
 ---@param input fmnistnn.Tensor (N,C,H,W).
@@ -555,6 +589,20 @@ function F.global_max_pool2d(x) end
 ---@return fmnistnn.Tensor
 function F.zero_pad2d(x, margins) end
 
+-- ---- Images ----
+
+--- Images with left and right exchanged.
+---@param x fmnistnn.Tensor (N,C,H,W).
+---@return fmnistnn.Tensor
+function F.hflip(x) end
+
+--- Images moved by whole pixels. Zeros come in, and what goes beyond the border is lost.
+---@param x fmnistnn.Tensor (N,C,H,W).
+---@param rows integer How far down; up where it is negative.
+---@param columns integer How far to the right; to the left where it is negative.
+---@return fmnistnn.Tensor
+function F.shift(x, rows, columns) end
+
 -- ---- Normalizing and dropping ----
 
 --- Batch normalization. In training, by the batch's mean and biased variance, and the running ones move towards these:
@@ -573,6 +621,8 @@ function F.batch_norm(x, options) end
 ---@field bias? fmnistnn.Tensor (default: zeros)
 ---@field momentum? number (default 0.99) How much of the running statistics stays.
 ---@field epsilon? number (default 0.001) Added to the variance.
+---@field relu? boolean (default false) Whether relu follows, in the same pass.
+---@field addend? fmnistnn.Tensor (default: none) Of x's shape; added before relu.
 
 --- Normalization of each example over its last axes.
 ---@param input fmnistnn.Tensor

@@ -20,7 +20,7 @@ function optim.SGD(options) end
 
 --- Options of SGD.
 ---@class fmnistnn.optim.SGDOptions: fmnistnn.optim.Options
----@field lr? number (default 0.01) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.01) Learning rate.
 ---@field momentum? number (default 0) 0 <= momentum < 1.
 ---@field nesterov? boolean (default false) Look ahead (needs momentum).
 
@@ -40,9 +40,9 @@ function optim.SGD(options) end
 ---@return fmnistnn.Optimizer
 function optim.Adam(options) end
 
---- Options of Adam, Adamax and Nadam.
+--- Options of Adam, Adamax, Nadam, LAMB and RAdam.
 ---@class fmnistnn.optim.AdamOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field beta1? number (default 0.9) 0 <= beta1 < 1.
 ---@field beta2? number (default 0.999) 0 <= beta2 < 1.
 ---@field epsilon? number (default 1e-7) Keeps the divisor from 0.
@@ -75,7 +75,7 @@ function optim.RMSprop(options) end
 
 --- Options of RMSprop.
 ---@class fmnistnn.optim.RMSpropOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field rho? number (default 0.9) 0 <= rho < 1.
 ---@field momentum? number (default 0) Of the steps; 0 <= momentum < 1.
 ---@field epsilon? number (default 1e-7) Keeps the root from 0.
@@ -89,7 +89,7 @@ function optim.Adagrad(options) end
 
 --- Options of Adagrad.
 ---@class fmnistnn.optim.AdagradOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field initial_accumulator? number (default 0.1) v at the start.
 ---@field epsilon? number (default 1e-7) Keeps the root from 0.
 
@@ -101,11 +101,81 @@ function optim.Adadelta(options) end
 
 --- Options of Adadelta.
 ---@class fmnistnn.optim.AdadeltaOptions: fmnistnn.optim.Options
----@field lr? number (default 0.001) Learning rate.
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
 ---@field rho? number (default 0.95) 0 <= rho < 1.
 ---@field epsilon? number (default 1e-7) Lets the steps begin.
 
---- An optimizer. Changes of its options, such as `optimizer.options.lr = 0.0001`, hold from the next step on.
+--- w = w - lr sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g (Chen et al. 2023). Its authors take a
+--- third to a tenth of Adam's lr, and three to ten times its weight_decay.
+---@param options? fmnistnn.optim.LionOptions
+---@return fmnistnn.Optimizer
+function optim.Lion(options) end
+
+--- Options of Lion.
+---@class fmnistnn.optim.LionOptions: fmnistnn.optim.Options
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
+---@field beta1? number (default 0.9) 0 <= beta1 < 1.
+---@field beta2? number (default 0.99) 0 <= beta2 < 1.
+
+--- For large batches (You et al. 2019): d = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay w,
+--- with Adam's m and v, and w = w - lr |w| / |d| d, where the ratio of norms is 1 if one of them is 0. Keras takes
+--- weight_decay from w before, not into d.
+---@param options? fmnistnn.optim.AdamOptions
+---@return fmnistnn.Optimizer
+function optim.LAMB(options) end
+
+--- Adam with its step made smaller while the variance of it is uncertain, and steps by m / (1 - beta1^t) in the very
+--- first ones (Liu et al. 2019): no warm-up is needed. PyTorch: epsilon 1e-8.
+---@param options? fmnistnn.optim.AdamOptions
+---@return fmnistnn.Optimizer
+function optim.RAdam(options) end
+
+--- Momentum made orthogonal for matrices, AdamW for other parameters (Jordan 2024):
+--- w = w (1 - lr weight_decay) - lr 0.2 sqrt(max(rows, columns)) O(momentum), where O makes singular values about 1.
+--- The factor lets both share lr and weight_decay (Liu et al. 2025), as in Keras and PyTorch's "match_rms_adamw".
+--- Weights of convolutions are matrices of (filters, all else). Embeddings and the last layer had better go by AdamW:
+--- give them a group with use_muon = false.
+---@param options? fmnistnn.optim.MuonOptions
+---@return fmnistnn.Optimizer
+function optim.Muon(options) end
+
+--- Options of Muon.
+---@class fmnistnn.optim.MuonOptions: fmnistnn.optim.Options
+---@field lr? fmnistnn.LearningRate (default 0.001) Learning rate.
+---@field momentum? number (default 0.95) 0 <= momentum < 1.
+---@field nesterov? boolean (default true) Look ahead.
+---@field use_muon? boolean (default true) False: AdamW for all.
+---@field beta1? number (default 0.9) Of AdamW; 0 <= beta1 < 1.
+---@field beta2? number (default 0.999) Of AdamW; 0 <= beta2 < 1.
+---@field epsilon? number (default 1e-7) Of AdamW.
+---@field weight_decay? number (default 0.004) Of both; PyTorch: 0.1.
+
+--- Around another optimizer (Zhang et al. 2019): after every `steps` steps of it, slow weights go the part alpha of the
+--- way to where it has come, and it goes on from there.
+---@param options fmnistnn.optim.LookaheadOptions
+---@return fmnistnn.Optimizer
+function optim.Lookahead(options) end
+
+--- Options of Lookahead.
+---@class fmnistnn.optim.LookaheadOptions
+---@field optimizer? fmnistnn.Optimizer (required) The optimizer that steps; may be given by position.
+---@field steps? integer (default 5) After how many of its steps the slow weights move.
+---@field alpha? number (default 0.5) 0..1.
+
+--- Around another optimizer: sharpness-aware minimization (Foret et al. 2020). Gradients are taken where the loss is
+--- about the highest within a distance rho, at w + rho g / |g|, and so computed twice a step: `step` needs the function
+--- that does so, and a Trainer gives it one. The second time leaves a model's running statistics as they are.
+---@param options fmnistnn.optim.SAMOptions
+---@return fmnistnn.Optimizer
+function optim.SAM(options) end
+
+--- Options of SAM.
+---@class fmnistnn.optim.SAMOptions
+---@field optimizer? fmnistnn.Optimizer (required) The optimizer that steps; may be given by position.
+---@field rho? number (default 0.05) Above 0.
+
+--- An optimizer. Changes of its options, such as `optimizer.options.lr = 0.0001`, hold from the next step on. Lookahead
+--- and SAM have those of the optimizer within.
 ---@class fmnistnn.Optimizer
 ---@field name string The name of its class.
 ---@field options table Its options, with their defaults.
@@ -117,8 +187,28 @@ local Optimizer = {}
 function Optimizer:zero_grad() end
 
 --- Moves every parameter that has a gradient.
-function Optimizer:step() end
+---@param closure? fun(): any Is called first, to compute a loss and its gradients anew: zero_grad, forward, backward.
+---@return any # what closure returns
+function Optimizer:step(closure) end
 
 --- Trains this model from now on, if it was made without a model and parameters.
 ---@param model fmnistnn.nn.Module
 function Optimizer:attach(model) end
+
+--- A copy of all that `set_state` needs to go on bit for bit: how many steps were done, learning rates, and what the
+--- formulas keep for each parameter. Other options are not in it.
+---@return fmnistnn.State
+function Optimizer:state() end
+
+--- What changes from step to step, to be written to a file: `numbers` as JSON, `tensors` as safetensors. The names that
+--- an optimizer gives are "Adam.steps", "lr", "2.lr" of the second group, and "2.3.1" for the first tensor that is kept
+--- for the third parameter of the second group.
+---@class fmnistnn.State
+---@field numbers table<string, number> Numbers by name.
+---@field tensors table<string, fmnistnn.Tensor> Tensors by name.
+
+--- Goes on from a state that an optimizer of the same class gave, over parameters of the same shapes in the same order.
+--- It may come before the first step, but the model must have been built. Raises when it does not fit; all is then as
+--- it was.
+---@param state fmnistnn.State
+function Optimizer:set_state(state) end

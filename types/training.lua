@@ -19,6 +19,7 @@
 ---@field loss fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor The loss.
 ---@field metrics fmnistnn.Metric[] The metrics.
 ---@field history fmnistnn.History Of the last fit, also of one that ended by an error.
+---@field value_names? string[] Of fit: the names of the values that each epoch has, "loss", "accuracy", "val_loss" ...
 ---@field stop? boolean Set it to true, in a callback, and training ends after the epoch.
 local Trainer = {}
 
@@ -27,10 +28,11 @@ local Trainer = {}
 ---@field model? fmnistnn.nn.Module (required) The model.
 ---@field optimizer? fmnistnn.Optimizer Needed to fit. One that has no parameters yet trains the model's.
 ---@field loss string|fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor A loss or its name.
----@field metrics? (string|fmnistnn.Metric)[] (default {}) Metrics: "accuracy", or what `fnn.metrics` makes.
+---@field mixed_precision? boolean (default: as the model is) Whether convolutions are to multiply as bfloat16.
+---@field metrics? (string|fmnistnn.Metric)[] (default {}) Metrics, or names of them: see `metrics.get`.
 
---- Trains the model. A named loss over probabilities takes what the model gives as logits, unless its last layer is
---- known to be a softmax or sigmoid.
+--- Trains the model. A named loss over probabilities, and named metrics, take what the model gives as logits, unless
+--- its last layer is known to be a softmax or sigmoid.
 ---@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.FitOptions
 ---@return fmnistnn.History
@@ -44,17 +46,56 @@ function Trainer:fit(data, options) end
 ---@field seed? integer (default: the generator's) Seeds the generator first: all that is random follows from it.
 ---@field validation? fmnistnn.Dataset|fmnistnn.Tensor[] (default: none) Data to evaluate after each epoch.
 ---@field validation_split? number (default: none) Instead: so large a part of the end of the data, 0..1.
----@field callbacks? fmnistnn.Callback[] (default {}) Tables of functions to call.
----@field progress? boolean (default true) Whether to tell on standard error how it goes.
+---@field callbacks? fmnistnn.Callback[] (default {}) Of `fnn.callbacks`, or tables of functions to call.
+---@field progress? boolean|fmnistnn.ProgressDisplay (default true) Whether to tell how it goes; or what tells it.
 ---@field interruptible? boolean (default false) Whether Ctrl-C ends training early, instead of raising as usual.
 
---- Functions that fit calls, any of these, with the table itself first.
+--- Functions that fit calls, any of these, with the table itself first. Batches count from 1 in each epoch; `values`
+--- are the averages since its begin, without the validation's until it ends. What a callback must keep for a fit to go
+--- on (`Trainer:save`) it gives and gets as one plain value.
 ---@class fmnistnn.Callback
+---@field name? string Tells whose state it is, in a file.
 ---@field on_train_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the first epoch.
----@field on_epoch_begin? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer) Before an epoch.
----@field on_batch_end? fun(self: table, trainer: fmnistnn.Trainer) After a step.
+---@field on_restore? fun(self: table, trainer: fmnistnn.Trainer) After that of all: the place for `Trainer:load`.
+---@field on_epoch_begin? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer) Before an epoch's first batch.
+---@field on_batch_begin? fun(self: table, trainer: fmnistnn.Trainer, batch: integer) Before a batch.
+---@field on_loss? function (self, trainer, batch, loss, examples, target): the number, before the step. Clone to keep.
+---@field on_batch_end? fun(self: table, trainer: fmnistnn.Trainer, batch: integer, values: table) After a step.
+---@field on_evaluate_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the validation of an epoch.
+---@field on_evaluate_end? fun(self: table, trainer: fmnistnn.Trainer) After it, also when it has failed.
 ---@field on_epoch_end? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer, values: table) With its values.
----@field on_train_end? fun(self: table, trainer: fmnistnn.Trainer) When training is over.
+---@field on_save_point? function (self, trainer, batch): after on_batch_end or on_epoch_end (no batch) of all: to save.
+---@field on_train_end? fun(self: table, trainer: fmnistnn.Trainer) When training is over; not after an error.
+---@field state? fun(self: table): any Plain values (tables, numbers, strings, booleans) and tensors.
+---@field set_state? fun(self: table, state: any) Takes what state gave.
+
+--- What tells how a fit goes in another way.
+---@class fmnistnn.ProgressDisplay
+---@field begin_epoch function (self, epoch, images, seen, history): of so many images, `seen` are done already.
+---@field advance function (self, count, names, values): so many more images; the averages so far.
+---@field end_epoch function (self, names, values, seconds, images_per_second): what an epoch came to.
+---@field stop function (self): training is over, in whatever way.
+
+--- Options of Progress.
+---@class fmnistnn.ProgressOptions
+---@field epochs? integer (required) Of a fit.
+---@field trials? integer (default 1) How many fits there are.
+---@field work? number[] (default: all alike) How long they take beside each other.
+
+--- The display that fit makes of its own: a live line on a terminal, else a line an epoch, on standard error.
+---@class fmnistnn.Progress: fmnistnn.ProgressDisplay
+local Progress = {}
+
+--- The next of several fits begins.
+---@param number integer Which one.
+---@param epochs? integer (default: as many as the last) How many it has.
+function Progress:begin_trial(number, epochs) end
+
+--- The last of some numbers as a line of bars.
+---@param list number[] What is not finite is a gap.
+---@param cells integer How many at most.
+---@return string # UTF-8
+function Progress.sparkline(list, cells) end
 
 --- What fit saw: lists with a value for each epoch.
 ---@class fmnistnn.History
@@ -62,10 +103,31 @@ function Trainer:fit(data, options) end
 ---@field seconds number[] Of training, without validation.
 ---@field images_per_second number[] Likewise.
 ---@field val_loss? number[] Mean loss of the validation.
+---@field learning_rate? number[] That each epoch ended with, where a callback of `fnn.callbacks` sets it.
 ---@field interrupted? boolean True when Ctrl-C ended it.
+---@field stopped? string Why `Trainer:halt` ended it.
 ---@field [string] number[] Each metric by its name, as "accuracy", and of the validation, as "val_accuracy".
 
---- The loss and metrics on data, with the model in evaluation.
+--- Ends training at once, from within a callback: fit returns, and `history.stopped` is this text.
+---@param text string Why.
+function Trainer:halt(text) end
+
+--- Writes all that a fit needs to go on as if it had not been stopped, into one file, of which there is never half:
+--- weights and buffers, the optimizer's state, the generator, the history, where in which epoch the fit is, and the
+--- state of its callbacks. `callbacks.BackupAndRestore` does so by itself.
+---@param path string
+---@return true? ok
+---@return string? message what went wrong
+function Trainer:save(path) end
+
+--- Reads what save wrote, into a trainer of the same model and optimizer, built or not. In on_restore of a callback,
+--- the fit goes on from there. What is damaged or does not fit is refused.
+---@param path string
+---@return true? ok
+---@return string? message what went wrong
+function Trainer:load(path) end
+
+--- The loss and metrics on data, with the model in evaluation and data that is augmented as it was before.
 ---@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.EvaluateOptions
 ---@return table<string, number> # by name: "loss", "accuracy"
@@ -74,38 +136,129 @@ function Trainer:evaluate(data, options) end
 --- Options of evaluate and predict.
 ---@class fmnistnn.EvaluateOptions
 ---@field batch_size? integer (default 256) Examples in a call of the model.
+---@field augment? (fun(images: fmnistnn.Tensor): fmnistnn.Tensor)[] (default {}) See `Trainer:predict`.
 
---- What the model gives, in evaluation, as one tensor.
+--- What the model gives, in evaluation, as one tensor; for data that is augmented, as it was before.
+---
+--- With functions in `augment`, outputs are averaged over each batch of images and what each of the functions makes of
+--- it (test-time augmentation). Where a named loss takes outputs as logits, it is the probabilities that are averaged,
+--- and what is given are their logits; else the mean of the outputs. Changes help that the model saw in training too:
+--- all shoes of Fashion-MNIST point to the left. An example with six views of an image:
+---
+--- ```lua
+--- local F = fnn.nn.functional
+--- local function down(x) return F.shift(x, 1, 1) end
+--- local function up(x) return F.shift(x, -1, -1) end
+--- local function flipped(f) return function(x) return f(F.hflip(x)) end end
+--- local logits = trainer:predict(test, {augment = {F.hflip, down, up, flipped(down), flipped(up)}})
+--- ```
 ---@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Tensor[] A data set, examples, or {examples, labels}.
 ---@param options? fmnistnn.EvaluateOptions
 ---@return fmnistnn.Tensor
 function Trainer:predict(examples, options) end
 
---- Measures of classifiers. A prediction is rows of scores (N,C) or class numbers; a target class numbers or one-hot
---- rows.
+--- Measures of classifiers. A prediction is rows of scores (N,C) or class numbers (N); a target class numbers (N) or
+--- rows (N,C) such as one-hot ones. Scores (N,1), as of one sigmoid, are of the second of two classes, and targets
+--- (N,1) then 0 and 1.
+---
+--- A metric may be given to a Trainer or be called with whole predictions:
+---
+--- ```lua
+--- local per_class = fnn.metrics.f1{average = "none"}(trainer:predict(test), test.labels)
+--- ```
 ---@class fmnistnn.metrics
 local metrics = {}
 
 --- The fraction of examples whose largest score is that of the target's class.
+---@param options? fmnistnn.metrics.Options
 ---@return fmnistnn.Metric
-function metrics.accuracy() end
+function metrics.accuracy(options) end
+
+--- What all metrics that have options take.
+---@class fmnistnn.metrics.Options
+---@field from_logits? boolean (default true) Whether scores are logits, else probabilities.
 
 --- The fraction of examples whose class is among the k largest scores; its name is "top_k" with the number.
 ---@param k integer 1 or more.
 ---@return fmnistnn.Metric
 function metrics.top_k(k) end
 
---- A metric by its name, "accuracy", or the table itself.
----@param given string|fmnistnn.Metric The name, or a metric.
+--- How many of the examples that were taken for a class were of it.
+---
+--- The averages over classes are scikit-learn's: "macro" is the mean, "weighted" the mean with each class counting by
+--- its examples; "micro" is of all examples together, which is the accuracy; "binary" is that of class 2; "none" is a
+--- list with that of each class. A ratio of nothing counts as 0. Averages but "macro" are added to the metric's name,
+--- as in "precision_weighted". There are as many classes as scores have columns, or as the largest class number.
+---@param options? fmnistnn.metrics.AverageOptions
 ---@return fmnistnn.Metric
-function metrics.get(given) end
+function metrics.precision(options) end
 
---- A running measure over batches. Any table with these fields will do.
+--- How many of the examples of a class were taken for it. Averages are those of `metrics.precision`.
+---@param options? fmnistnn.metrics.AverageOptions
+---@return fmnistnn.Metric
+function metrics.recall(options) end
+
+--- 2 precision recall / (precision + recall) of each class. Averages are those of `metrics.precision`.
+---@param options? fmnistnn.metrics.AverageOptions
+---@return fmnistnn.Metric
+function metrics.f1(options) end
+
+--- Options of precision, recall and f1.
+---@class fmnistnn.metrics.AverageOptions
+---@field average? "macro"|"micro"|"weighted"|"binary"|"none" (default "macro") How classes become one number.
+---@field from_logits? boolean (default true) Whether scores are logits, else probabilities.
+
+--- Cohen's kappa (1960), agreement beyond what chance would give: 1 - sum w_ij o_ij / sum w_ij e_ij with o the
+--- confusion matrix and e what its margins let expect. Not a number where all examples are of one class, and taken for
+--- it.
+---@param options? fmnistnn.metrics.CohenKappaOptions
+---@return fmnistnn.Metric
+function metrics.cohen_kappa(options) end
+
+--- Options of cohen_kappa.
+---@class fmnistnn.metrics.CohenKappaOptions
+---@field weights? "none"|"linear"|"quadratic" (default "none") w: 1 for a mistake, the distance of classes, its square.
+---@field from_logits? boolean (default true) Whether scores are logits, else probabilities.
+
+--- The area under the ROC curve of each class against the rest: how often an example of the class has a higher
+--- probability of it than another, a tie counting half. A class without examples, or with all of them, has none. It
+--- keeps all scores, and a Trainer asks for it at the end of an epoch only.
+---@param options? fmnistnn.metrics.RocAucOptions
+---@return fmnistnn.Metric
+function metrics.roc_auc(options) end
+
+--- Options of roc_auc.
+---@class fmnistnn.metrics.RocAucOptions
+---@field average? "macro"|"weighted"|"none" (default "macro") Of the classes that have one; in a list it is NaN.
+---@field from_logits? boolean (default true) Whether scores are logits, else probabilities.
+
+--- Expected calibration error (Guo et al. 2017): the mean of |accuracy - probability| over bins of examples with about
+--- the same probability of the class that they are taken for.
+---@param options? fmnistnn.metrics.CalibrationErrorOptions
+---@return fmnistnn.Metric
+function metrics.calibration_error(options) end
+
+--- Options of calibration_error.
+---@class fmnistnn.metrics.CalibrationErrorOptions
+---@field bins? integer (default 15) How many bins of equal width there are.
+---@field from_logits? boolean (default true) Whether scores are logits, else probabilities.
+
+--- A metric by its name, or the table itself. Names are "accuracy", "precision", "recall", "f1", "cohen_kappa",
+--- "roc_auc" and "calibration_error".
+---@param given string|fmnistnn.Metric The name, or a metric.
+---@param settings? table<string, any> The options to make it with.
+---@return fmnistnn.Metric
+function metrics.get(given, settings) end
+
+--- A running measure over batches. Any table with these fields will do; those that `fnn.metrics` makes can also be
+--- called, metric(prediction, target), for the measure of these alone.
 ---@class fmnistnn.Metric
 ---@field name string Its name in histories.
 ---@field reset fun(self: fmnistnn.Metric) Begins anew.
 ---@field update fun(self: fmnistnn.Metric, prediction: fmnistnn.Tensor, target: fmnistnn.Tensor) Adds a batch.
----@field value fun(self: fmnistnn.Metric): number The measure of all batches since.
+---@field value fun(self: fmnistnn.Metric): number|number[] The measure of all batches since.
+---@field costly? boolean Whether a Trainer is to ask for it only when an epoch is over.
+---@overload fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): number|number[]
 
 --- How often an example of class i (row) was taken for class j (column).
 ---@param predicted fmnistnn.Tensor Class numbers.

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[FNN_ISA_COUNT] = {"base", "avx2", "avx512"};
+static const char *const names[FNN_ISA_COUNT] = {"base", "avx2", "avx512", "avx512_bf16"};
 
 static enum fnn_isa detect(void) {
 #if defined(__x86_64__)
@@ -15,7 +15,7 @@ static enum fnn_isa detect(void) {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return FNN_ISA_BASE;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
-    return FNN_ISA_AVX512;
+    return __builtin_cpu_supports("avx512bf16") ? FNN_ISA_AVX512_BF16 : FNN_ISA_AVX512;
   return FNN_ISA_AVX2;
 #else
   return FNN_ISA_BASE;

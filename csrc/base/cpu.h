@@ -5,10 +5,10 @@
 #define FNN_BASE_CPU_H
 
 /* In ascending order: each includes the ones before it. */
-enum fnn_isa { FNN_ISA_BASE, FNN_ISA_AVX2, FNN_ISA_AVX512, FNN_ISA_COUNT };
+enum fnn_isa { FNN_ISA_BASE, FNN_ISA_AVX2, FNN_ISA_AVX512, FNN_ISA_AVX512_BF16, FNN_ISA_COUNT };
 
-/* The best instruction set of this CPU, not above FMNISTNN_ISA ("base", "avx2" or
- * "avx512"; an unknown word is ignored). */
+/* The best instruction set of this CPU, not above FMNISTNN_ISA ("base", "avx2", "avx512" or
+ * "avx512_bf16"; an unknown word is ignored). */
 enum fnn_isa fnn_cpu_isa(void);
 
 /* How many CPUs this process may run on; at least 1. */

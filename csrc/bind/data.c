@@ -1,5 +1,7 @@
 /* Data sets from Lua: files, batches, shuffling. */
+#include "../data/augment.h"
 #include "../data/batch.h"
+#include "../data/checksum.h"
 #include "../data/idx.h"
 #include "bind.h"
 
@@ -14,24 +16,115 @@ static int idx(lua_State *L) {
   return failed ? failed : 1;
 }
 
+/* The 1-based positions at a stack place, 0-based, in an empty box. */
+static void zero_based(lua_State *L, int at, const char *who, struct fnn_box *box) {
+  struct fnn_tensor *index = fnn_check_elements(L, at, who);
+  if (index->dtype != FNN_INT64) luaL_error(L, "%s: index: expected int64, got %s", who, fnn_dtype_name(index->dtype));
+  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(index), FNN_INT64, &index->shape, &box->tensor));
+  fnn_tensor_copy(box->tensor, index);
+  for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++) fnn_ints(box->tensor)[i] -= 1;
+}
+
+static void empty_box(struct fnn_box *box) {
+  fnn_tensor_release(box->tensor);
+  box->tensor = NULL;
+}
+
 /* gather(source, index, scale): the rows of a data set that the 1-based index names, as floats times `scale` */
 static int gather(lua_State *L) {
   lua_settop(L, 3);
   fnn_relieve_memory(L);
-  struct fnn_box *out = fnn_push_box(L), *zero_based = fnn_push_box(L);
+  struct fnn_box *out = fnn_push_box(L), *index = fnn_push_box(L);
   double scale = luaL_optnumber(L, 3, 1.0);
-  struct fnn_tensor *source = fnn_check_elements(L, 1, "gather"), *index = fnn_check_elements(L, 2, "gather");
-  if (index->dtype != FNN_INT64)
-    return luaL_error(L, "gather: index: expected int64, got %s", fnn_dtype_name(index->dtype));
-  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(index), FNN_INT64, &index->shape, &zero_based->tensor));
-  fnn_tensor_copy(zero_based->tensor, index);
-  for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++) fnn_ints(zero_based->tensor)[i] -= 1;
-  enum fnn_status status = fnn_batch_gather(source, zero_based->tensor, scale, &out->tensor);
-  fnn_tensor_release(zero_based->tensor);
-  zero_based->tensor = NULL;
+  struct fnn_tensor *source = fnn_check_elements(L, 1, "gather");
+  zero_based(L, 2, "gather", index);
+  enum fnn_status status = fnn_batch_gather(source, index->tensor, scale, &out->tensor);
+  empty_box(index);
   fnn_raise(L, status);
   fnn_count_box(fnn_bind_of(L), out);
   lua_settop(L, 4);
+  return 1;
+}
+
+/* Numbers of a table's field: one, or a list of two. */
+static void read_numbers(lua_State *L, int table, const struct fnn_augment_number *number, struct fnn_augment *how) {
+  double *to = (double *)((char *)how + number->offset);
+  int pair = number->kind != FNN_AUGMENT_ONE;
+  lua_getfield(L, table, number->name);
+  for (int i = 0; i <= pair; i++) {
+    if (pair && lua_type(L, -1) == LUA_TTABLE)
+      lua_rawgeti(L, -1, i + 1);
+    else
+      lua_pushvalue(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      luaL_error(L, "augmented: %s: expected %s, got %s", number->name, pair ? "two numbers" : "a number",
+                 fnn_describe(L, -1));
+    to[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+static int read_choice(lua_State *L, int table, const char *name, const char *const *choices) {
+  lua_getfield(L, table, name);
+  int choice = fnn_check_choice(L, lua_gettop(L), "augmented", name, choices);
+  lua_pop(L, 1);
+  return choice;
+}
+
+/* Arguments 4..7 of augment. */
+static struct fnn_augment read_how(lua_State *L) {
+  static const char *const flips[] = {"none", "random", "alternating", NULL};
+  static const char *const paddings[] = {"zeros", "reflect", NULL};
+  luaL_checktype(L, 4, LUA_TTABLE);
+  struct fnn_augment how = {.seed = (uint64_t)fnn_check_integer(L, 5, "augmented", "seed"),
+                            .flip_seed = (uint64_t)fnn_check_integer(L, 6, "augmented", "flip_seed"),
+                            .epoch = (uint64_t)fnn_check_integer(L, 7, "augmented", "epoch")};
+  how.flip = (enum fnn_flip)read_choice(L, 4, "flip", flips);
+  how.reflect = read_choice(L, 4, "padding_mode", paddings);
+  for (const struct fnn_augment_number *number = fnn_augment_numbers; number->name; number++)
+    read_numbers(L, 4, number, &how);
+  lua_getfield(L, 4, "erase: random");
+  how.erase_random = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return how;
+}
+
+/* augment(source, index, scale, how, seed, flip_seed, epoch): gather's images, augmented. `how` has the numbers of
+ * fnn_augment_numbers by name, flip, padding_mode and "erase: random". Where images are mixed, also with which of the batch
+ * each was, counted from 1, and how much of it there is. */
+static int augment(lua_State *L) {
+  struct fnn_augmented made;
+  struct fnn_box *box[3];
+  lua_settop(L, 7);
+  fnn_relieve_memory(L);
+  struct fnn_box *index = fnn_push_box(L);
+  for (int i = 0; i < 3; i++) box[i] = fnn_push_box(L);
+  double scale = luaL_checknumber(L, 3);
+  struct fnn_augment how = read_how(L);
+  struct fnn_tensor *source = fnn_check_elements(L, 1, "augmented");
+  zero_based(L, 2, "augmented", index);
+  enum fnn_status status = fnn_augment_gather(source, index->tensor, scale, &how, &made);
+  empty_box(index);
+  box[0]->tensor = made.images, box[1]->tensor = made.partner, box[2]->tensor = made.share;
+  fnn_raise(L, status);
+  int count = made.partner ? 3 : 1;
+  for (int i = 0; i < count; i++) fnn_count_box(fnn_bind_of(L), box[i]);
+  for (size_t i = 0, n = made.partner ? fnn_tensor_numel(made.partner) : 0; i < n; i++) fnn_ints(made.partner)[i] += 1;
+  lua_settop(L, 8 + count);
+  return count;
+}
+
+/* A seed from the generator. */
+static uint64_t take_seed(struct fnn_context *context) {
+  uint32_t bits[4];
+  fnn_philox(context->generator.seed, fnn_generator_take(&context->generator, 4), bits);
+  return (uint64_t)bits[0] << 32 | bits[1];
+}
+
+/* seed(): an integer that depends on the generator */
+static int seed(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)take_seed(fnn_bind_of(L)->context));
   return 1;
 }
 
@@ -42,21 +135,25 @@ static int shuffled(lua_State *L) {
   const char *who = luaL_optstring(L, 3, "shuffled");
   struct fnn_box *box = fnn_push_box(L);
   size_t n = fnn_check_size(L, 1, who, "n");
-  uint32_t bits[4];
-  uint64_t seed;
-  if (lua_isnil(L, 2)) {
-    fnn_philox(context->generator.seed, fnn_generator_take(&context->generator, 4), bits);
-    seed = (uint64_t)bits[0] << 32 | bits[1];
-  } else {
-    seed = (uint64_t)fnn_check_integer(L, 2, who, "seed");
-  }
-  fnn_raise(L, fnn_batch_shuffle(context, n, seed, &box->tensor));
+  uint64_t by = lua_isnil(L, 2) ? take_seed(context) : (uint64_t)fnn_check_integer(L, 2, who, "seed");
+  fnn_raise(L, fnn_batch_shuffle(context, n, by, &box->tensor));
   for (size_t i = 0; i < n; i++) fnn_ints(box->tensor)[i] += 1;
   return 1;
 }
 
+/* crc32(text, before): the CRC-32 of the text, or of what came before (whose CRC-32 that is) and the text */
+static int crc32_of(lua_State *L) {
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size);
+  lua_Integer before = luaL_optinteger(L, 2, 0);
+  lua_pushinteger(L, (lua_Integer)fnn_crc32((uint32_t)before, text, size));
+  return 1;
+}
+
 void fnn_open_data(lua_State *L) {
-  static const luaL_Reg functions[] = {{"idx", idx}, {"gather", gather}, {"shuffled", shuffled}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"idx", idx},   {"gather", gather},     {"augment", augment},
+                                       {"seed", seed}, {"shuffled", shuffled}, {"crc32", crc32_of},
+                                       {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, functions);
   lua_setfield(L, -2, "data");

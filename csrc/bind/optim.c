@@ -10,7 +10,7 @@ static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const c
   lua_rawgeti(L, list, i);
   struct fnn_box *box = fnn_test_box(L, -1);
   if (!box || !box->tensor)
-    luaL_error(L, "step: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
+    luaL_error(L, "optimizer: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
   lua_pop(L, 1);
   fnn_raise(L, fnn_tensor_settle(box->tensor));
   return box->tensor;
@@ -69,6 +69,19 @@ static int grad_norm(lua_State *L) {
   return 1;
 }
 
+/* average(averages, tensors, weight): move each average by the part weight of the way to the tensor of the same place */
+static int average(lua_State *L) {
+  lua_settop(L, 3);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  double weight = luaL_checknumber(L, 3);
+  for (lua_Integer i = 1, count = (lua_Integer)lua_rawlen(L, 1); i <= count; i++) {
+    struct fnn_tensor *into = element(L, 1, i, "average"), *tensor = element(L, 2, i, "tensor");
+    fnn_raise(L, fnn_optim_average(into, tensor, weight));
+  }
+  return 0;
+}
+
 /* zero_grad(parameters): forget their gradients */
 static int zero_grad(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -82,7 +95,7 @@ static int zero_grad(lua_State *L) {
 
 void fnn_open_optim(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"step", step}, {"grad_norm", grad_norm}, {"zero_grad", zero_grad}, {NULL, NULL}};
+      {"step", step}, {"grad_norm", grad_norm}, {"average", average}, {"zero_grad", zero_grad}, {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, functions);
   lua_newtable(L); /* how many states each rule keeps for a parameter */

@@ -29,18 +29,24 @@ static void gather_rows(void *user, size_t first, size_t last, int worker) {
   }
 }
 
+enum fnn_status fnn_batch_check(const struct fnn_tensor *source, const struct fnn_tensor *index) {
+  struct fnn_context *context = fnn_tensor_context(source);
+  if (source->shape.rank == 0 || index->dtype != FNN_INT64 || !fnn_tensor_is_contiguous(source) ||
+      !fnn_tensor_is_contiguous(index))
+    return fnn_fail(context, FNN_INVALID, "batch: expected a dense source and a dense int64 index");
+  for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++)
+    if (fnn_ints(index)[i] < 0 || (uint64_t)fnn_ints(index)[i] >= source->shape.size[0])
+      return fnn_fail(context, FNN_INVALID, "batch: index: number %zu: expected 1..%zu, got %lld", i + 1,
+                      source->shape.size[0], (long long)fnn_ints(index)[i] + 1);
+  return FNN_OK;
+}
+
 enum fnn_status fnn_batch_gather(struct fnn_tensor *source, const struct fnn_tensor *index, double scale,
                                  struct fnn_tensor **out) {
   struct fnn_context *context = fnn_tensor_context(source);
   struct fnn_shape shape = source->shape;
   size_t n = fnn_tensor_numel(index);
-  if (shape.rank == 0 || index->dtype != FNN_INT64 || !fnn_tensor_is_contiguous(source) ||
-      !fnn_tensor_is_contiguous(index))
-    return fnn_fail(context, FNN_INVALID, "batch: expected a dense source and a dense int64 index");
-  for (size_t i = 0; i < n; i++)
-    if (fnn_ints(index)[i] < 0 || (uint64_t)fnn_ints(index)[i] >= shape.size[0])
-      return fnn_fail(context, FNN_INVALID, "batch: index: number %zu: expected 1..%zu, got %lld", i + 1, shape.size[0],
-                      (long long)fnn_ints(index)[i] + 1);
+  FNN_TRY(fnn_batch_check(source, index));
   shape.size[0] = n;
   FNN_TRY(fnn_tensor_new(context, source->dtype == FNN_INT64 ? FNN_INT64 : FNN_FLOAT32, &shape, out));
   struct job job = {context->kernels->elementwise,

@@ -3,6 +3,7 @@
 extern const struct fnn_kernels fnn_kernels_base;
 #if defined(FNN_HAS_X86_VARIANTS)
 extern const struct fnn_kernels fnn_kernels_avx2, fnn_kernels_avx512;
+extern const struct fnn_lane_kernels fnn_pairs_avx512_bf16;
 #endif
 
 const struct fnn_kernels *fnn_kernels_for(enum fnn_isa isa) {
@@ -24,4 +25,12 @@ size_t fnn_lanes_for(enum fnn_isa isa, size_t images) {
 const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width) {
   const struct fnn_lane_kernels *kernels = fnn_kernels_for(isa)->lanes;
   return kernels->width == width ? kernels : fnn_kernels_for(FNN_ISA_AVX2)->lanes;
+}
+
+const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width) {
+#if defined(FNN_HAS_X86_VARIANTS)
+  if (isa >= FNN_ISA_AVX512_BF16 && width == fnn_pairs_avx512_bf16.width) return &fnn_pairs_avx512_bf16;
+#endif
+  (void)isa, (void)width;
+  return NULL;
 }

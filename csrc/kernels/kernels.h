@@ -119,6 +119,8 @@ struct fnn_window_kernels {
 struct fnn_norm_kernels {
   /* y[i] = x[i] * scale + shift */
   void (*affine)(size_t n, const float *x, float scale, float shift, float *y);
+  /* y[i] = relu(x[i] * scale + shift + addend[i]); addend may be NULL */
+  void (*affine_relu)(size_t n, const float *x, float scale, float shift, const float *addend, float *y);
   /* d[i] = g[i] * a + x[i] * b + c */
   void (*affine_back)(size_t n, const float *g, const float *x, float a, float b, float c, float *d);
 };
@@ -132,6 +134,32 @@ struct fnn_random_kernels {
   /* y[i] = x[i] * scale where number start + i is not below `drop`, else 0; in place is fine */
   void (*dropout)(size_t n, uint64_t seed, uint64_t first, uint64_t start, float drop, float scale, const float *x,
                   float *y);
+};
+
+/* image.c: one plane of an image of H x W pixels, moved. What comes in from outside is 0 or, with `reflect`, the image
+ * mirrored at its first and last pixels. */
+
+/* Down by less than h and right by less than w pixels (or by 0), then flipped left to right. */
+struct fnn_image_shift {
+  size_t h, w;
+  ptrdiff_t down, right;
+  int flip, reflect;
+};
+
+/* Pixel (p, q) is what lies at row row[0] p + row[1] q + row[2] of the old plane, and column likewise, by linear
+ * interpolation. */
+struct fnn_image_warp {
+  size_t h, w; /* (h + 3)(w + 3) fits an int */
+  double row[3], column[3];
+  int reflect;
+};
+
+struct fnn_image_kernels {
+  void (*shift)(const struct fnn_image_shift *shift, const float *x, float *y);
+  /* x is (h + 3, w + 3): the plane with one line of zeros before its first rows and columns, and two after its last */
+  void (*warp)(const struct fnn_image_warp *warp, const float *x, float *y);
+  /* y[i] = y[i] * scale + offset, cut to low..high */
+  void (*tone)(size_t n, float scale, float offset, float low, float high, float *y);
 };
 
 /* update.c: one step of each optimizer over a parameter w with gradient g, in one pass. What the states
@@ -148,6 +176,9 @@ enum fnn_rule {
   FNN_RULE_RMSPROP_FULL,
   FNN_RULE_ADAGRAD,
   FNN_RULE_ADADELTA,
+  FNN_RULE_LION,
+  FNN_RULE_LAMB,
+  FNN_RULE_AVERAGE,
   FNN_RULE_COUNT
 };
 
@@ -229,6 +260,8 @@ struct fnn_winograd_output {
 
 struct fnn_lane_kernels {
   size_t width;
+  /* pairs of bfloat16: y[i] = the pair (a[i], b[i]) over n pixels, rounded to nearest; b may be NULL for zeros */
+  void (*pack_pairs)(size_t n, const float *a, const float *b, float *y);
   /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an
    * image become 0 */
   void (*pack)(size_t images, size_t n, const float *x, size_t step, float *y);
@@ -270,6 +303,7 @@ struct fnn_kernels {
   const struct fnn_norm_kernels *norm;
   const struct fnn_random_kernels *random;
   const struct fnn_update_kernels *update;
+  const struct fnn_image_kernels *image;
   const struct fnn_lane_kernels *lanes;
 };
 
@@ -281,5 +315,11 @@ size_t fnn_lanes_for(enum fnn_isa isa, size_t images);
 
 /* The kernels for laned arrays of that width, which fnn_lanes_for named. */
 const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width);
+
+/* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate and
+ * weight_gradient on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become dot products of two pairs,
+ * added to a float. In a correlation a pair is two channels (`channels` counts pairs, but in pack_weights channels: without a
+ * last one there is a zero), in a weight gradient images of two blocks. */
+const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 #endif

@@ -1,6 +1,8 @@
 /* Convolution of images in lanes. A tile of sums stays in registers while the kernel's taps go by: in a correlation some
  * filters times some pixels, in a weight gradient some filters times some taps. Each lane is another image, so no number
- * of channels or pixels leaves a part of a vector unused. */
+ * of channels or pixels leaves a part of a vector unused.
+ *
+ * With FNN_PAIRS, once more for mixed precision: the floats of the input and the weights are pairs of bfloat16. */
 #include <string.h>
 
 #include "simd.h"
@@ -21,16 +23,37 @@ static size_t tile_size(struct tiling tiling, size_t i) { return tiling.size + (
 
 /* ---- correlation ---- */
 
+/* The weight of channel c, or the pair of those of channels 2c and 2c + 1. */
+static float weight_of(const struct fnn_lane_weights *w, const float *from, size_t c) {
+#if defined(FNN_PAIRS)
+  union {
+    __m128bh pair;
+    float packed;
+  } both;
+  const float *a = from + (ptrdiff_t)(2 * c) * w->channel;
+  both.pair = _mm_cvtneps_pbh(_mm_setr_ps(a[0], 2 * c + 1 < w->channels ? a[w->channel] : 0.0f, 0.0f, 0.0f));
+  return both.packed;
+#else
+  return from[(ptrdiff_t)c * w->channel];
+#endif
+}
+
+#if defined(FNN_PAIRS)
+enum { TOGETHER = 2 };
+#else
+enum { TOGETHER = 1 };
+#endif
+
 /* packed: for each tile of filters, [channel][row][column][filter of the tile] */
 void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed) {
   const struct tiling filters = tiling_of(w->filters, FNN_ROW_K);
   for (size_t k = 0, i = 0; k < w->filters; i++) {
     const size_t size = tile_size(filters, i);
-    for (size_t c = 0; c < w->channels; c++)
+    for (size_t c = 0; c < (w->channels + TOGETHER - 1) / TOGETHER; c++)
       for (size_t r = 0; r < w->r; r++)
         for (size_t s = 0; s < w->s; s++) {
-          const float *from = w->from + (ptrdiff_t)c * w->channel + (ptrdiff_t)r * w->row + (ptrdiff_t)s * w->column;
-          for (size_t m = 0; m < size; m++) *packed++ = from[(ptrdiff_t)(k + m) * w->filter];
+          const float *from = w->from + (ptrdiff_t)r * w->row + (ptrdiff_t)s * w->column;
+          for (size_t m = 0; m < size; m++) *packed++ = weight_of(w, from + (ptrdiff_t)(k + m) * w->filter, c);
         }
     k += size;
   }
@@ -53,7 +76,7 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
         FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
         FNN_UNROLL for (int k = 0; k < K; k++) {
           const fnn_v one = fnn_splat(w[k]);
-          FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] += one * v[q];
+          FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] = fnn_multiply_add(sum[k][q], one, v[q]);
         }
       }
     }
@@ -117,7 +140,7 @@ FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, co
         FNN_UNROLL for (int k = 0; k < K; k++) v[k] = fnn_load(g + (size_t)k * j->g_filter);
         FNN_UNROLL for (int t = 0; t < T; t++) {
           const fnn_v one = fnn_load(at[t] + i);
-          FNN_UNROLL for (int k = 0; k < K; k++) sum[k][t] += v[k] * one;
+          FNN_UNROLL for (int k = 0; k < K; k++) sum[k][t] = fnn_multiply_add(sum[k][t], v[k], one);
         }
       }
     }
@@ -148,3 +171,29 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
     k += K;
   }
 }
+
+#if defined(FNN_PAIRS)
+
+/* The bfloat16 of each lane, in its lower half. */
+FNN_INLINE __m512i halves(const float *x) {
+  return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)fnn_load(x)));
+}
+
+static void pack_pairs(size_t n, const float *a, const float *b, float *y) {
+  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH) {
+    __m512i pair = halves(a + i);
+    if (b) pair = _mm512_or_si512(pair, _mm512_slli_epi32(halves(b + i), 16));
+    fnn_store(y + i, (fnn_v)pair);
+  }
+}
+
+extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
+const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
+    .width = FNN_WIDTH,
+    .pack_pairs = pack_pairs,
+    .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
+    .correlate = FNN_VARIANT(fnn_lane_correlate),
+    .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),
+};
+
+#endif

@@ -5,6 +5,17 @@ static void affine(size_t n, const float *restrict x, float scale, float shift, 
   for (size_t i = 0; i < n; i++) y[i] = x[i] * scale + shift;
 }
 
+/* what is below 0 becomes 0; NaN stays */
+static float relu(float v) { return v < 0.0f ? 0.0f : v; }
+
+static void affine_relu(size_t n, const float *restrict x, float scale, float shift, const float *restrict addend,
+                        float *restrict y) {
+  if (addend)
+    for (size_t i = 0; i < n; i++) y[i] = relu(x[i] * scale + shift + addend[i]);
+  else
+    for (size_t i = 0; i < n; i++) y[i] = relu(x[i] * scale + shift);
+}
+
 static void affine_back(size_t n, const float *restrict g, const float *restrict x, float a, float b, float c,
                         float *restrict d) {
   for (size_t i = 0; i < n; i++) d[i] = g[i] * a + x[i] * b + c;
@@ -12,5 +23,6 @@ static void affine_back(size_t n, const float *restrict g, const float *restrict
 
 const struct fnn_norm_kernels FNN_VARIANT(fnn_norm) = {
     .affine = affine,
+    .affine_relu = affine_relu,
     .affine_back = affine_back,
 };

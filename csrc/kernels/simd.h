@@ -48,7 +48,24 @@ typedef float fnn_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 FNN_INLINE fnn_v fnn_load(const float *x) { return *(const fnn_v_anywhere *)x; }
 FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v_anywhere *)y = v; }
-FNN_INLINE fnn_v fnn_splat(float x) { return (fnn_v){0} + x; }
+/* x in every lane; {0} + x would be an addition, for the sake of -0 */
+FNN_INLINE fnn_v fnn_splat(float x) {
+#if defined(__AVX512F__)
+  return (fnn_v){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+#elif defined(__AVX2__)
+  return (fnn_v){x, x, x, x, x, x, x, x};
+#else
+  return (fnn_v){x, x, x, x};
+#endif
+}
+/* sum + a b; where the floats are pairs of bfloat16 (FNN_PAIRS), sum + a[0] b[0] + a[1] b[1] */
+FNN_INLINE fnn_v fnn_multiply_add(fnn_v sum, fnn_v a, fnn_v b) {
+#if defined(FNN_PAIRS)
+  return (fnn_v)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+  return sum + a * b;
+#endif
+}
 /* a where the mask is set, else b */
 FNN_INLINE fnn_v fnn_pick(fnn_vi mask, fnn_v a, fnn_v b) { return (fnn_v)((mask & (fnn_vi)a) | (~mask & (fnn_vi)b)); }
 

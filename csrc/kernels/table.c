@@ -12,5 +12,6 @@ const struct fnn_kernels FNN_VARIANT(fnn_kernels) = {
     .norm = &FNN_VARIANT(fnn_norm),
     .random = &FNN_VARIANT(fnn_random),
     .update = &FNN_VARIANT(fnn_update),
+    .image = &FNN_VARIANT(fnn_image),
     .lanes = &FNN_VARIANT(fnn_lanes),
 };

@@ -7,8 +7,8 @@
 
 #define UPDATE(name, ...)                                                                   \
   static void name(size_t n, float *w_, const float *g_, float *const *s, const float *h) { \
-    (void)s;                                                                                \
     const float lr = h[2];                                                                  \
+    (void)s, (void)lr;                                                                      \
     for (size_t i = 0; i < n; i++) {                                                        \
       const float scaled = g_[i] * h[0];                                                    \
       const float g = scaled > h[1] ? h[1] : scaled < -h[1] ? -h[1] : scaled;               \
@@ -85,6 +85,25 @@ UPDATE(adadelta, {
   w -= lr * step;
 })
 
+/* s[0] m; h[4] 1 - beta1, h[5] 1 - beta2 (Chen et al. 2023, algorithm 2) */
+UPDATE(lion, {
+  const float c = s[0][i] + (g - s[0][i]) * h[4];
+  s[0][i] += (g - s[0][i]) * h[5];
+  w -= c > 0.0f ? lr : c < 0.0f ? -lr : 0.0f;
+})
+
+/* s[0] m, s[1] v, s[2] the direction that w is to take, which stays; h[4] 1 - beta1, h[5] 1 - beta2, h[6] epsilon, h[7]
+ * and h[8] the corrections of m and v, h[9] weight decay (You et al. 2019, algorithm 2) */
+UPDATE(lamb, {
+  const float m = s[0][i] + (g - s[0][i]) * h[4];
+  const float v = s[1][i] + (g * g - s[1][i]) * h[5];
+  s[0][i] = m, s[1][i] = v;
+  s[2][i] = m * h[7] / (sqrtf(v * h[8]) + h[6]) + w * h[9];
+})
+
+/* w is a running average, which takes the part lr of g */
+UPDATE(average, w += (g - w) * lr)
+
 const struct fnn_update_kernels FNN_VARIANT(fnn_update) = {
     .rule = {[FNN_RULE_SGD] = sgd,
              [FNN_RULE_MOMENTUM] = momentum,
@@ -94,5 +113,8 @@ const struct fnn_update_kernels FNN_VARIANT(fnn_update) = {
              [FNN_RULE_RMSPROP] = rmsprop,
              [FNN_RULE_RMSPROP_FULL] = rmsprop_full,
              [FNN_RULE_ADAGRAD] = adagrad,
-             [FNN_RULE_ADADELTA] = adadelta},
+             [FNN_RULE_ADADELTA] = adadelta,
+             [FNN_RULE_LION] = lion,
+             [FNN_RULE_LAMB] = lamb,
+             [FNN_RULE_AVERAGE] = average},
 };

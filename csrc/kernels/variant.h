@@ -15,6 +15,7 @@ extern const struct fnn_window_kernels FNN_VARIANT(fnn_window);
 extern const struct fnn_norm_kernels FNN_VARIANT(fnn_norm);
 extern const struct fnn_random_kernels FNN_VARIANT(fnn_random);
 extern const struct fnn_update_kernels FNN_VARIANT(fnn_update);
+extern const struct fnn_image_kernels FNN_VARIANT(fnn_image);
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes);
 extern const struct fnn_kernels FNN_VARIANT(fnn_kernels);
 

@@ -2,9 +2,10 @@
  *
  *   batch_norm_train(x, weight, bias, epsilon)             by the batch's own mean and variance; also returns these
  *   batch_norm_apply(x, mean, variance, weight, bias, epsilon)  by given ones
+ *   batch_norm_relu_train, batch_norm_relu_apply           with an addend of x's shape after bias: relu(y + addend)
  *
  * y = (x - mean) / sqrt(variance + epsilon) * weight + bias; the variance is the biased one (divides by n). weight and bias (C)
- * are optional. nn.functional.batch_norm makes one function of the two. */
+ * and the addend are optional. nn.functional.batch_norm makes one function of the four. */
 #include <math.h>
 
 #include "../kernels/kernels.h"
@@ -15,19 +16,33 @@ struct batch_norm {
 };
 static const struct batch_norm defaults = {.epsilon = 1e-3}; /* as Keras; PyTorch has 1e-5 */
 
+#define TENSOR(name_) \
+  { .name = name_, .kind = FNN_TENSOR }
+#define OPTIONAL(name_) \
+  { .name = name_, .kind = FNN_TENSOR, .flags = FNN_OPTIONAL }
 #define EPSILON FNN_PARAM(batch_norm, epsilon, FNN_FLOAT, .flags = FNN_OPTIONAL)
-static const struct fnn_arg train_args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                            {.name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-                                            {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-                                            EPSILON,
-                                            {0}};
-static const struct fnn_arg apply_args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                            {.name = "mean", .kind = FNN_TENSOR},
-                                            {.name = "variance", .kind = FNN_TENSOR},
-                                            {.name = "weight", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-                                            {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-                                            EPSILON,
-                                            {0}};
+static const struct fnn_arg train_args[] = {TENSOR("input"), OPTIONAL("weight"), OPTIONAL("bias"), EPSILON, {0}};
+static const struct fnn_arg relu_train_args[] = {
+    TENSOR("input"), OPTIONAL("weight"), OPTIONAL("bias"), OPTIONAL("addend"), EPSILON, {0}};
+static const struct fnn_arg apply_args[] = {
+    TENSOR("input"), TENSOR("mean"), TENSOR("variance"), OPTIONAL("weight"), OPTIONAL("bias"), EPSILON, {0}};
+static const struct fnn_arg relu_apply_args[] = {TENSOR("input"),
+                                                 TENSOR("mean"),
+                                                 TENSOR("variance"),
+                                                 OPTIONAL("weight"),
+                                                 OPTIONAL("bias"),
+                                                 OPTIONAL("addend"),
+                                                 EPSILON,
+                                                 {0}};
+
+/* Where the addend is among the inputs. */
+enum { TRAIN_ADDEND = 3, APPLY_ADDEND = 5 };
+
+extern const struct fnn_op fnn_op_batch_norm_relu_train, fnn_op_batch_norm_relu_apply;
+
+static int has_relu(const struct fnn_call *call) {
+  return call->op == &fnn_op_batch_norm_relu_train || call->op == &fnn_op_batch_norm_relu_apply;
+}
 
 /* Images (or blocks of images in lanes), channels, pixels of an image, floats of one channel of one image (block). */
 struct extent {
@@ -47,15 +62,16 @@ static struct extent extent_of(const struct fnn_call *call) {
 
 enum { MAX_LANES = 16 };
 
-static enum fnn_status check(struct fnn_call *call) {
+static enum fnn_status check(struct fnn_call *call, size_t addend) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
-  char text[FNN_SHAPE_TEXT];
+  char text[FNN_SHAPE_TEXT], want[FNN_SHAPE_TEXT];
   if (x->rank < 2) return fnn_refuse(call, "input", "expected (images,channels,...), got %s", fnn_shape_text(x, text));
   for (size_t i = 1; i < call->inputs; i++) {
-    const struct fnn_shape *vector = fnn_in_shape(call, i);
-    if (call->in[i] && (vector->rank != 1 || vector->size[0] != x->size[1]))
-      return fnn_refuse(call, call->op->args[i].name, "expected (%zu), got %s", x->size[1],
-                        fnn_shape_text(vector, text));
+    const struct fnn_shape *given = fnn_in_shape(call, i), vector = {1, {x->size[1]}},
+                           *shape = i == addend ? x : &vector;
+    if (call->in[i] && !fnn_shape_equal(given, shape))
+      return fnn_refuse(call, call->op->args[i].name, "expected %s, got %s", fnn_shape_text(shape, want),
+                        fnn_shape_text(given, text));
   }
   fnn_out(call, 0, FNN_FLOAT32, x);
   return FNN_OK;
@@ -67,8 +83,13 @@ struct job {
   const struct fnn_shape *shape;
   struct extent e;
   double epsilon;
-  const float *x, *g, *mean, *variance, *weight, *bias;
-  float *y, *mean_out, *variance_out, *d_weight, *d_bias, *d_mean, *d_variance;
+  const float *x, *mean, *variance, *weight, *bias, *addend;
+  float *y, *mean_out, *variance_out;
+  int relu;
+  /* in backward; relu's result is y */
+  const float *g;
+  float *below; /* the gradient below relu */
+  float *dx, *d_weight, *d_bias, *d_mean, *d_variance;
   int fixed; /* the statistics do not depend on x */
 };
 
@@ -116,8 +137,14 @@ static void normalize_channel(const struct job *job, size_t c, float mean, float
   float rstd = (float)(1.0 / sqrt(variance + job->epsilon));
   float scale = rstd * (job->weight ? job->weight[c] : 1.0f);
   float shift = (job->bias ? job->bias[c] : 0.0f) - mean * scale;
-  for (size_t i = 0; i < job->e.n; i++)
-    job->kernels->norm->affine(job->e.run, job->x + at(&job->e, i, c), scale, shift, job->y + at(&job->e, i, c));
+  for (size_t i = 0; i < job->e.n; i++) {
+    size_t begin = at(&job->e, i, c);
+    if (job->relu)
+      job->kernels->norm->affine_relu(job->e.run, job->x + begin, scale, shift,
+                                      job->addend ? job->addend + begin : NULL, job->y + begin);
+    else
+      job->kernels->norm->affine(job->e.run, job->x + begin, scale, shift, job->y + begin);
+  }
 }
 
 static void train_channels(void *user, size_t first, size_t last, int worker) {
@@ -143,6 +170,14 @@ static void apply_channels(void *user, size_t first, size_t last, int worker) {
   for (size_t c = first; c < last; c++) normalize_channel(job, c, job->mean[c], job->variance[c]);
 }
 
+/* The gradient of one channel of one image (block) below relu, where there is one. */
+static const float *gradient_of(const struct job *job, size_t begin) {
+  if (!job->relu) return job->g + begin;
+  job->kernels->elementwise->unary_slope[FNN_UNARY_relu](job->e.run, job->y + begin, job->g + begin, job->below + begin,
+                                                         NULL);
+  return job->below + begin;
+}
+
 /* With h = (x - mean) rstd: dbias = sum g, dweight = sum g h, and in training
  * dx = weight rstd (g - dbias/n - h dweight/n); with fixed statistics dx = weight rstd g. */
 static void back_channels(void *user, size_t first, size_t last, int worker) {
@@ -154,19 +189,24 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     float mean = job->mean[c];
     double rstd = 1.0 / sqrt(job->variance[c] + job->epsilon), sum_g = 0.0, sum_gx = 0.0;
     double weight = job->weight ? job->weight[c] : 1.0;
-    for (size_t i = 0; i < e->n; i++) dot_of(job, i, job->x + at(e, i, c), mean, job->g + at(e, i, c), &sum_g, &sum_gx);
+    for (size_t i = 0; i < e->n; i++) {
+      size_t begin = at(e, i, c);
+      dot_of(job, i, job->x + begin, mean, gradient_of(job, begin), &sum_g, &sum_gx);
+    }
     if (job->d_bias) job->d_bias[c] = (float)sum_g;
     if (job->d_weight) job->d_weight[c] = (float)(sum_gx * rstd);
     if (job->d_mean) job->d_mean[c] = (float)(-weight * rstd * sum_g);
     if (job->d_variance) job->d_variance[c] = (float)(-0.5 * weight * rstd * rstd * rstd * sum_gx);
-    if (!job->y) continue;
+    if (!job->dx) continue;
     double a = weight * rstd, b = job->fixed ? 0.0 : -a * rstd * rstd * sum_gx / count;
     double shift = job->fixed ? 0.0 : -a * sum_g / count - b * mean;
     for (size_t i = 0; i < e->n; i++)
-      job->kernels->norm->affine_back(e->run, job->g + at(e, i, c), job->x + at(e, i, c), (float)a, (float)b,
-                                      (float)shift, job->y + at(e, i, c));
+      job->kernels->norm->affine_back(e->run, (job->relu ? job->below : job->g) + at(e, i, c), job->x + at(e, i, c),
+                                      (float)a, (float)b, (float)shift, job->dx + at(e, i, c));
   }
 }
+
+static const float *optional_floats(const struct fnn_tensor *tensor) { return tensor ? fnn_floats(tensor) : NULL; }
 
 static struct job job_for(const struct fnn_call *call) {
   return (struct job){.kernels = call->context->kernels,
@@ -174,10 +214,9 @@ static struct job job_for(const struct fnn_call *call) {
                       .shape = fnn_in_shape(call, 0),
                       .e = extent_of(call),
                       .epsilon = ((const struct batch_norm *)call->params)->epsilon,
+                      .relu = has_relu(call),
                       .x = fnn_floats(call->in[0])};
 }
-
-static const float *optional_floats(const struct fnn_tensor *tensor) { return tensor ? fnn_floats(tensor) : NULL; }
 
 /* Write where backward's gradient of input i goes, if anybody wants it. */
 static enum fnn_status want(struct fnn_call *call, size_t i, float **to) {
@@ -187,10 +226,26 @@ static enum fnn_status want(struct fnn_call *call, size_t i, float **to) {
   return FNN_OK;
 }
 
+/* The way back through the channels; what is below relu is the addend's gradient too. */
+static enum fnn_status back(struct fnn_call *call, struct job *job, size_t addend) {
+  struct fnn_tensor *below = NULL;
+  job->g = fnn_floats(call->grad);
+  if (job->relu) {
+    FNN_TRY(fnn_own_grad(call, &below));
+    job->below = fnn_floats(below);
+    job->y = fnn_floats(call->out[0]);
+    if (call->in_spec[addend].shape.rank > 0 && fnn_wants(call, addend))
+      call->grad_in[addend] = fnn_tensor_retain(below);
+  }
+  fnn_parallel(call->context, job->e.c, 1, back_channels, job);
+  fnn_tensor_release(below);
+  return FNN_OK;
+}
+
 /* ---- by the batch's statistics ---- */
 
 static enum fnn_status train_infer(struct fnn_call *call) {
-  FNN_TRY(check(call));
+  FNN_TRY(check(call, TRAIN_ADDEND));
   struct fnn_shape vector = {1, {fnn_in_shape(call, 0)->size[1]}};
   fnn_out(call, 1, FNN_FLOAT32, &vector);
   fnn_out(call, 2, FNN_FLOAT32, &vector);
@@ -201,6 +256,7 @@ static enum fnn_status train_forward(struct fnn_call *call) {
   struct job job = job_for(call);
   job.weight = optional_floats(call->in[1]);
   job.bias = optional_floats(call->in[2]);
+  job.addend = job.relu ? optional_floats(call->in[TRAIN_ADDEND]) : NULL;
   job.y = fnn_floats(call->out[0]);
   job.mean_out = fnn_floats(call->out[1]);
   job.variance_out = fnn_floats(call->out[2]);
@@ -210,34 +266,36 @@ static enum fnn_status train_forward(struct fnn_call *call) {
 
 static enum fnn_status train_backward(struct fnn_call *call) {
   struct job job = job_for(call);
-  job.g = fnn_floats(call->grad);
   job.weight = optional_floats(call->in[1]);
   job.mean = fnn_floats(call->out[1]);
   job.variance = fnn_floats(call->out[2]);
-  FNN_TRY(want(call, 0, &job.y));
+  FNN_TRY(want(call, 0, &job.dx));
   FNN_TRY(want(call, 1, &job.d_weight));
   FNN_TRY(want(call, 2, &job.d_bias));
-  fnn_parallel(call->context, job.e.c, 1, back_channels, &job);
-  return FNN_OK;
+  return back(call, &job, TRAIN_ADDEND);
 }
 
-const struct fnn_op fnn_op_batch_norm_train = {
-    .name = "batch_norm_train",
-    .args = train_args,
-    .defaults = &defaults,
-    .params_bytes = sizeof(struct batch_norm),
-    .types = FNN_FLOATS,
-    .flags = 0,
-    .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_OUT(1) | FNN_SAVE_OUT(2),
-    .outputs = 3,
-    .lanes = fnn_lanes_as_given,
-    .images = 1,
-    .infer = train_infer,
-    .forward = train_forward,
-    .backward = train_backward,
-};
+#define TRAIN(name_, args_, saves_, images_)                                                   \
+  const struct fnn_op fnn_op_##name_ = {                                                       \
+      .name = #name_,                                                                          \
+      .args = args_,                                                                           \
+      .defaults = &defaults,                                                                   \
+      .params_bytes = sizeof(struct batch_norm),                                               \
+      .types = FNN_FLOATS,                                                                     \
+      .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_OUT(1) | FNN_SAVE_OUT(2) | (saves_), \
+      .outputs = 3,                                                                            \
+      .lanes = fnn_lanes_as_given,                                                             \
+      .images = (images_),                                                                     \
+      .infer = train_infer,                                                                    \
+      .forward = train_forward,                                                                \
+      .backward = train_backward,                                                              \
+  };
+TRAIN(batch_norm_train, train_args, 0, 1)
+TRAIN(batch_norm_relu_train, relu_train_args, FNN_SAVE_OUT(0), 1 | 1u << TRAIN_ADDEND)
 
 /* ---- by given statistics ---- */
+
+static enum fnn_status apply_infer(struct fnn_call *call) { return check(call, APPLY_ADDEND); }
 
 static enum fnn_status apply_forward(struct fnn_call *call) {
   struct job job = job_for(call);
@@ -245,6 +303,7 @@ static enum fnn_status apply_forward(struct fnn_call *call) {
   job.variance = fnn_floats(call->in[2]);
   job.weight = optional_floats(call->in[3]);
   job.bias = optional_floats(call->in[4]);
+  job.addend = job.relu ? optional_floats(call->in[APPLY_ADDEND]) : NULL;
   job.y = fnn_floats(call->out[0]);
   fnn_parallel(call->context, job.e.c, 1, apply_channels, &job);
   return FNN_OK;
@@ -253,31 +312,31 @@ static enum fnn_status apply_forward(struct fnn_call *call) {
 static enum fnn_status apply_backward(struct fnn_call *call) {
   struct job job = job_for(call);
   job.fixed = 1;
-  job.g = fnn_floats(call->grad);
   job.mean = fnn_floats(call->in[1]);
   job.variance = fnn_floats(call->in[2]);
   job.weight = optional_floats(call->in[3]);
-  FNN_TRY(want(call, 0, &job.y));
+  FNN_TRY(want(call, 0, &job.dx));
   FNN_TRY(want(call, 1, &job.d_mean));
   FNN_TRY(want(call, 2, &job.d_variance));
   FNN_TRY(want(call, 3, &job.d_weight));
   FNN_TRY(want(call, 4, &job.d_bias));
-  fnn_parallel(call->context, job.e.c, 1, back_channels, &job);
-  return FNN_OK;
+  return back(call, &job, APPLY_ADDEND);
 }
 
-const struct fnn_op fnn_op_batch_norm_apply = {
-    .name = "batch_norm_apply",
-    .args = apply_args,
-    .defaults = &defaults,
-    .params_bytes = sizeof(struct batch_norm),
-    .types = FNN_FLOATS,
-    .flags = 0,
-    .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_IN(3),
-    .outputs = 1,
-    .lanes = fnn_lanes_as_given,
-    .images = 1,
-    .infer = check,
-    .forward = apply_forward,
-    .backward = apply_backward,
-};
+#define APPLY(name_, args_, saves_, images_)                                                 \
+  const struct fnn_op fnn_op_##name_ = {                                                     \
+      .name = #name_,                                                                        \
+      .args = args_,                                                                         \
+      .defaults = &defaults,                                                                 \
+      .params_bytes = sizeof(struct batch_norm),                                             \
+      .types = FNN_FLOATS,                                                                   \
+      .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_IN(3) | (saves_), \
+      .outputs = 1,                                                                          \
+      .lanes = fnn_lanes_as_given,                                                           \
+      .images = (images_),                                                                   \
+      .infer = apply_infer,                                                                  \
+      .forward = apply_forward,                                                              \
+      .backward = apply_backward,                                                            \
+  };
+APPLY(batch_norm_apply, apply_args, 0, 1)
+APPLY(batch_norm_relu_apply, relu_apply_args, FNN_SAVE_OUT(0), 1 | 1u << APPLY_ADDEND)

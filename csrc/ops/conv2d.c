@@ -1,6 +1,9 @@
 /* conv2d(x, weight, bias, {stride, padding, dilation, groups}): cross-correlation of x (N,C,H,W) with
  * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu is the same followed by relu. Batches that fill
- * lanes go through them, others through column matrices and BLAS. */
+ * lanes go through them, others through column matrices and BLAS.
+ *
+ * precision "bf16": batches in lanes are multiplied as bfloat16, forward and backward, and added up as float32, where the
+ * CPU has instructions for it; elsewhere it changes nothing. */
 #include <string.h>
 
 #include "convolution.h"
@@ -11,23 +14,29 @@
 struct conv2d {
   size_t stride[2], dilation[2], groups;
   struct fnn_padding padding;
+  int precision;
 };
+enum { FLOAT32, BF16 };
+static const char *const precisions[] = {"float32", "bf16", NULL};
 static const struct conv2d defaults = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                      {.name = "weight", .kind = FNN_TENSOR},
-                                      {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-                                      FNN_PARAM(conv2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
-                                      FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),
-                                      FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
-                                      FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
-                                      {0}};
+static const struct fnn_arg args[] = {
+    {.name = "input", .kind = FNN_TENSOR},
+    {.name = "weight", .kind = FNN_TENSOR},
+    {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+    FNN_PARAM(conv2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
+    FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),
+    FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
+    FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
+    FNN_PARAM(conv2d, precision, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = precisions),
+    {0}};
 
 extern const struct fnn_op fnn_op_conv2d_relu;
 
 static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolution *conv) {
   const struct conv2d *params = call->params;
   const struct fnn_shape *x = fnn_in_shape(call, 0), *w = fnn_in_shape(call, 1);
-  *conv = (struct fnn_convolution){.n = x->size[0], .c = x->size[1], .k = w->size[0], .groups = params->groups};
+  *conv = (struct fnn_convolution){
+      .n = x->size[0], .c = x->size[1], .k = w->size[0], .groups = params->groups, .bf16 = params->precision == BF16};
   return fnn_slide(call, w->size[2], w->size[3], params->stride, params->dilation, &params->padding, &conv->window);
 }
 
@@ -88,22 +97,10 @@ static enum fnn_status forward(struct fnn_call *call) {
   FNN_TRY(geometry(call, &conv));
   if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, bias, has_relu(call), y);
   if (is_ordinary(call) && fnn_flat_convolves(&conv))
-    return fnn_flat_convolve(call->context, &conv, x, weight, bias, has_relu(call), y);
+    return fnn_flat_convolve(call->context, &conv, x, call->in[1], bias, has_relu(call), y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, weight, bias, y));
   if (has_relu(call))
     call->context->kernels->elementwise->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);
-  return FNN_OK;
-}
-
-/* The gradient below relu. Where nobody else holds the one that came, it is written over. */
-static enum fnn_status below_relu(struct fnn_call *call, struct fnn_tensor **out) {
-  struct fnn_tensor *grad = call->grad;
-  const struct fnn_shape *shape = &grad->shape;
-  if (grad->references == 1 && grad->storage->references == 1)
-    *out = fnn_tensor_retain(grad);
-  else
-    FNN_TRY(call->lanes ? fnn_tensor_new_laned(call->context, shape, call->lanes, out)
-                        : fnn_tensor_new(call->context, FNN_FLOAT32, shape, out));
   return FNN_OK;
 }
 
@@ -150,7 +147,7 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
     job.d_bias = fnn_floats(call->grad_in[2]);
   }
   if (has_relu(call)) {
-    FNN_TRY(below_relu(call, below));
+    FNN_TRY(fnn_own_grad(call, below));
     job.y = fnn_floats(call->out[0]);
     job.below = fnn_floats(*below);
   } else {

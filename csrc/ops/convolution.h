@@ -10,9 +10,12 @@
 
 enum { FNN_MOST_TAPS = 64 }; /* rows and columns of a kernel that goes another way, at most */
 
+static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
 struct fnn_convolution {
   struct fnn_window window;
   size_t n, c, k, groups;
+  int bf16; /* products of bfloat16 will do, where the CPU has them; sums are float32 */
 };
 
 /* y = x * weight + bias; bias (K) may be NULL. */

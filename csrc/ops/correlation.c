@@ -1,5 +1,6 @@
 /* The direct way: for each row of output pixels all taps of all channels go by while tiles of sums stay in registers. Rows of
- * the input that need zeros beside them are copied once into a ring of as many rows as the kernel covers. */
+ * the input that need zeros beside them, or in mixed precision to become pairs of channels, are copied once into a ring of as
+ * many rows as the kernel covers. */
 #include "correlation.h"
 
 #include <string.h>
@@ -15,15 +16,35 @@ struct job {
   float *ring;   /* one for each worker, NULL where the image's own rows will do */
 };
 
-void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to) {
+/* Of `count` pixels from number `first` on, those inside a row of `size`: how many there are, how many are before them. */
+static size_t inside_row(size_t size, ptrdiff_t first, size_t count, size_t *before) {
   ptrdiff_t begin = first < 0 ? 0 : first, end = first + (ptrdiff_t)count;
   if (end > (ptrdiff_t)size) end = (ptrdiff_t)size;
   if (end < begin) begin = end = first < 0 ? 0 : first;
-  size_t before = (size_t)(begin - first), inside = (size_t)(end - begin);
-  if (before > count) before = count, inside = 0;
+  *before = (size_t)(begin - first);
+  if (*before <= count) return (size_t)(end - begin);
+  *before = count;
+  return 0;
+}
+
+/* Zeros before and after what is inside. */
+static void surround(size_t lanes, size_t before, size_t inside, size_t count, float *to) {
   memset(to, 0, before * lanes * sizeof *to);
-  if (inside) memcpy(to + before * lanes, row + (size_t)begin * lanes, inside * lanes * sizeof *to);
   memset(to + (before + inside) * lanes, 0, (count - before - inside) * lanes * sizeof *to);
+}
+
+void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to) {
+  size_t before, inside = inside_row(size, first, count, &before), from = first < 0 ? 0 : (size_t)first * lanes;
+  surround(lanes, before, inside, count, to);
+  if (inside) memcpy(to + before * lanes, row + from, inside * lanes * sizeof *to);
+}
+
+void fnn_copy_pairs(const struct fnn_lane_kernels *pairs, const float *a, const float *b, size_t size, ptrdiff_t first,
+                    size_t count, float *to) {
+  size_t before, inside = inside_row(size, first, count, &before), lanes = pairs->width;
+  size_t from = first < 0 ? 0 : (size_t)first * lanes;
+  surround(lanes, before, inside, count, to);
+  if (inside) pairs->pack_pairs(inside, a + from, b ? b + from : NULL, to + before * lanes);
 }
 
 static size_t columns(const struct fnn_correlation *j) {
@@ -31,21 +52,27 @@ static size_t columns(const struct fnn_correlation *j) {
 }
 static size_t ring_rows(const struct fnn_correlation *j) { return (j->r - 1) * j->dilation[0] + 1; }
 static size_t ring_size(const struct fnn_correlation *j) {
-  return ring_rows(j) * j->channels * columns(j) * j->kernels->width;
+  return ring_rows(j) * fnn_depth(j) * columns(j) * j->kernels->width;
 }
 
 /* The image's own rows will do. */
 static int needs_no_ring(const struct fnn_correlation *j) {
-  return j->left <= 0 && (size_t)-j->left + columns(j) <= j->w;
+  return !j->pairs && j->left <= 0 && (size_t)-j->left + columns(j) <= j->w;
 }
 
 /* Rows `from` .. `to`-1 of the image into the ring, all channels. */
 static void fill_ring(const struct fnn_correlation *j, const float *x, float *ring, ptrdiff_t from, ptrdiff_t to) {
   size_t lanes = j->kernels->width, count = columns(j), row_size = count * lanes;
   for (ptrdiff_t h = from < 0 ? 0 : from; h < to && h < (ptrdiff_t)j->h; h++) {
-    float *slot = ring + (size_t)h % ring_rows(j) * j->channels * row_size;
-    for (size_t c = 0; c < j->channels; c++)
-      fnn_copy_pixels(lanes, x + (c * j->h + (size_t)h) * j->w * lanes, j->w, -j->left, count, slot + c * row_size);
+    float *slot = ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size;
+    const float *row = x + (size_t)h * j->w * lanes;
+    size_t channel = j->h * j->w * lanes;
+    for (size_t c = 0; c < fnn_depth(j); c++, slot += row_size)
+      if (!j->pairs)
+        fnn_copy_pixels(lanes, row + c * channel, j->w, -j->left, count, slot);
+      else
+        fnn_copy_pairs(j->pairs, row + 2 * c * channel, 2 * c + 1 < j->channels ? row + (2 * c + 1) * channel : NULL,
+                       j->w, -j->left, count, slot);
   }
 }
 
@@ -54,7 +81,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
   const struct fnn_correlation *j = job->correlation;
   size_t lanes = j->kernels->width, direct = ring == NULL, row_size = direct ? j->w * lanes : columns(j) * lanes;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
-  size_t taps = j->channels * j->r * j->s;
+  size_t taps = fnn_depth(j) * j->r * j->s;
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
   for (size_t p = first; p < last; p++) {
     const float *rows[FNN_MOST_TAPS];
@@ -68,11 +95,11 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
       if (h < 0) begin = r + 1;
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
       rows[count++] = direct ? x + ((size_t)h * j->w + (size_t)-j->left) * lanes
-                             : ring + (size_t)h % ring_rows(j) * j->channels * row_size;
+                             : ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size;
     }
     job->kernels->correlate(&(struct fnn_lane_row){
         .filters = j->filters,
-        .channels = j->channels,
+        .channels = fnn_depth(j),
         .q = j->q / job->together,
         .r = count,
         .s = j->s,
@@ -106,7 +133,7 @@ static void correlate_pieces(void *user, size_t first, size_t last, int worker) 
 
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  size_t group = j->filters * j->channels * j->r * j->s;
+  size_t group = j->filters * fnn_depth(j) * j->r * j->s;
   job->packed = fnn_alloc(context, j->groups * group * sizeof *job->packed);
   if (!job->packed) return FNN_NO_MEMORY;
   for (size_t i = 0; i < j->groups; i++) {
@@ -128,7 +155,7 @@ static size_t pixels_together(const struct fnn_correlation *j) {
 static enum fnn_status correlate_directly(struct fnn_context *context, const struct fnn_correlation *j) {
   struct job job = {
       .correlation = j, .together = pixels_together(j), .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
-  job.kernels = job.together > 1 ? j->wide : j->kernels;
+  job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
   if (job.chunks > j->p) job.chunks = j->p;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) fnn_parallel(context, j->blocks * j->groups * job.chunks, 1, correlate_pieces, &job);

@@ -7,7 +7,8 @@
 
 struct fnn_correlation {
   const struct fnn_lane_kernels *kernels;
-  const struct fnn_lane_kernels *wide; /* for vectors of several neighbouring pixels, or the same */
+  const struct fnn_lane_kernels *wide;  /* for vectors of several neighbouring pixels, or the same */
+  const struct fnn_lane_kernels *pairs; /* for mixed precision, or NULL */
   size_t blocks, groups;
   size_t channels, filters; /* of a group */
   size_t h, w, r, s, p, q;  /* pixels of the input, of the kernel, of the output */
@@ -21,6 +22,11 @@ struct fnn_correlation {
   float *y;
 };
 
+/* The channels that kernels see: those of a group, or pairs of them. */
+static inline size_t fnn_depth(const struct fnn_correlation *j) {
+  return j->pairs ? fnn_ceil_div(j->channels, 2) : j->channels;
+}
+
 /* y = x * weights + bias, by the quicker of two ways. */
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) FNN_CHECK;
 
@@ -28,9 +34,11 @@ enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlatio
 int fnn_winograd_pays(const struct fnn_correlation *j);
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
 
-static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-
 /* to[i] = pixel number first + i of a row of `size` pixels, 0 outside of it, for i < count */
 void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to);
+
+/* The same for the pairs of two rows' pixels; b may be NULL for zeros. */
+void fnn_copy_pairs(const struct fnn_lane_kernels *pairs, const float *a, const float *b, size_t size, ptrdiff_t first,
+                    size_t count, float *to);
 
 #endif

@@ -1,16 +1,19 @@
-/* The forward product of a convolution over a few images, each by itself: neighbouring pixels lie in the lanes. An image with
- * its zeros around it is one long row, so that a window's tap is the same distance away from every pixel; what
- * is computed at the ends of rows is thrown away. Arrays are dense, as in convolution.h. */
+/* The forward product of a convolution over a few images, each by itself: neighbouring pixels lie in the lanes. A channel
+ * with its zeros around it is one long row, so that a window's tap is the same distance away from every pixel;
+ * what is computed at the ends of rows is thrown away. With a stride of S there are S x S such rows: pixels that
+ * neighbouring windows see at the same place are neighbours. Arrays are dense, as in convolution.h. */
 #ifndef FNN_OPS_FLAT_CONVOLUTION_H
 #define FNN_OPS_FLAT_CONVOLUTION_H
 
+#include "../tensor/tensor.h"
 #include "convolution.h"
 
-/* Whether it can be done: with stride 1. */
+/* Whether it can be done: kernels and strides are not too large. */
 int fnn_flat_convolves(const struct fnn_convolution *conv);
 
-/* y = x * weight + bias, with `relu` cut off below 0; bias (K) may be NULL. */
+/* y = x * weight + bias, with `relu` cut off below 0; bias (K) may be NULL. The weight keeps what its kernels want
+ * of it for the next call. */
 enum fnn_status fnn_flat_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
-                                  const float *weight, const float *bias, int relu, float *y) FNN_CHECK;
+                                  const struct fnn_tensor *weight, const float *bias, int relu, float *y) FNN_CHECK;
 
 #endif

@@ -13,10 +13,16 @@ int fnn_lanes_convolve(const struct fnn_convolution *conv) {
 
 static size_t at_least_one(size_t a) { return a ? a : 1; }
 
+static const struct fnn_lane_kernels *pairs_for(struct fnn_context *context, size_t lanes,
+                                                const struct fnn_convolution *conv) {
+  return conv->bf16 ? fnn_pair_kernels_for(context->isa, lanes) : NULL;
+}
+
 static struct fnn_correlation correlation_of(struct fnn_context *context, size_t lanes,
                                              const struct fnn_convolution *conv) {
   return (struct fnn_correlation){.kernels = fnn_lane_kernels_for(context->isa, lanes),
                                   .wide = context->kernels->lanes,
+                                  .pairs = pairs_for(context, lanes, conv),
                                   .blocks = fnn_ceil_div(conv->n, lanes),
                                   .groups = conv->groups};
 }
@@ -105,7 +111,8 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
 /* ---- the gradient of the weight ----
  *
  * A piece of work is a part of the batch and of the filters of a group. Where windows reach over the edge of the image, some
- * channels at a time are copied with zeros around them. */
+ * channels at a time are copied with zeros around them. For mixed precision x, with these zeros, and g become pairs of
+ * blocks before; a pair then is what a block is otherwise. */
 
 struct gradient {
   const struct fnn_lane_kernels *kernels;
@@ -114,15 +121,24 @@ struct gradient {
   size_t blocks, part, parts, splits; /* blocks in a part; parts of the batch, of a group's filters */
   size_t channels, filters;           /* of a group */
   size_t h, w;                        /* of an image with zeros around it */
+  size_t plane;                       /* floats from a channel to the next in x */
   size_t some;                        /* channels that are copied at a time */
   size_t rows;                        /* of output pixels that are gone through at a time */
+  int copied, pairs;
   const float *x, *g;
-  float *dw, *copies; /* a gradient for each part; copies for each worker, NULL where none are needed */
-  size_t *taps;       /* offset of each tap of each channel */
+  float *x_pairs, *g_pairs; /* for mixed precision */
+  float *dw, *copies;       /* a gradient for each part; copies for each worker, NULL where none are needed */
+  size_t *taps;             /* offset of each tap of each channel */
 };
 
 /* floats that are copied, and gone through, at a time: in the order of a cache's size; pixels that are worth a spill of sums */
 enum { COPIES = 1 << 16, CACHE = 3 << 16, LEAST_PIXELS = 64 };
+
+/* Row i of an image with zeros around it, of which those of x have `row`; NULL for a row of zeros. */
+static const float *row_of(const struct gradient *j, const float *channel, size_t i) {
+  const struct fnn_window *w = &j->conv->window;
+  return i < w->top || i - w->top >= w->h ? NULL : channel + (i - w->top) * w->w * j->kernels->width;
+}
 
 static void copy_channels(const struct gradient *j, const float *x, size_t channels, size_t blocks, float *to) {
   const struct fnn_window *w = &j->conv->window;
@@ -131,12 +147,11 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
     for (size_t c = 0; c < channels; c++)
       for (size_t i = 0; i < j->h; i++) {
         float *row = to + ((b * j->some + c) * j->h + i) * row_size;
-        ptrdiff_t h = (ptrdiff_t)i - (ptrdiff_t)w->top;
-        if (h < 0 || h >= (ptrdiff_t)w->h)
-          memset(row, 0, row_size * sizeof *row);
+        const float *from = row_of(j, x + (b * j->conv->c + c) * j->plane, i);
+        if (from)
+          fnn_copy_pixels(lanes, from, w->w, -(ptrdiff_t)w->left, j->w, row);
         else
-          fnn_copy_pixels(lanes, x + ((b * j->conv->c + c) * w->h + (size_t)h) * w->w * lanes, w->w,
-                          -(ptrdiff_t)w->left, j->w, row);
+          memset(row, 0, row_size * sizeof *row);
       }
 }
 
@@ -169,7 +184,7 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
   size_t filters = k + each < j->filters ? each : j->filters - k, filter = group * j->filters + k;
   for (size_t c = 0; c < j->channels; c += j->some) {
     size_t some = c + j->some < j->channels ? j->some : j->channels - c;
-    const float *x = j->x + (begin * conv->c + group * j->channels + c) * w->h * w->w * lanes;
+    const float *x = j->x + (begin * conv->c + group * j->channels + c) * j->plane;
     if (copies) copy_channels(j, x, some, blocks, copies);
     struct fnn_lane_gradient task = {
         .filters = filters,
@@ -217,7 +232,7 @@ static int needs_copies(const struct gradient *j) {
   return w->top > 0 || w->left > 0 || j->h > w->h || j->w > w->w;
 }
 
-static enum fnn_status take_memory(struct fnn_context *context, struct gradient *j, int copied) {
+static enum fnn_status take_memory(struct fnn_context *context, struct gradient *j) {
   const struct fnn_window *w = &j->conv->window;
   size_t lanes = j->kernels->width, plane = j->h * j->w * lanes, weights = j->conv->k * j->channels * w->r * w->s;
   j->dw = fnn_alloc(context, j->parts * weights * sizeof *j->dw);
@@ -228,9 +243,70 @@ static enum fnn_status take_memory(struct fnn_context *context, struct gradient 
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++, t++)
         j->taps[t] = c * plane + (r * w->dilation[0] * j->w + s * w->dilation[1]) * lanes;
-  if (!copied) return FNN_OK;
+  if (!j->copied) return FNN_OK;
   j->copies = fnn_alloc(context, (size_t)context->threads.count * j->part * j->some * plane * sizeof *j->copies);
   return j->copies ? FNN_OK : FNN_NO_MEMORY;
+}
+
+static void start(struct gradient *j, size_t lanes) {
+  const struct fnn_window *w = &j->conv->window;
+  int copied = needs_copies(j) && !j->pairs;
+  cut(j);
+  j->some = j->channels;
+  j->plane = (copied ? w->h * w->w : j->h * j->w) * lanes;
+  if (copied) {
+    size_t most = at_least_one(COPIES / at_least_one(j->part * j->h * j->w * lanes));
+    if (j->some > most) j->some = most;
+  }
+  j->copied = copied;
+  j->rows = CACHE / at_least_one((j->filters / j->splits + j->some) * j->part * w->q * lanes);
+  if (j->rows * j->part * w->q < LEAST_PIXELS) j->rows = fnn_ceil_div(LEAST_PIXELS, at_least_one(j->part * w->q));
+}
+
+/* ---- pairs of blocks ---- */
+
+/* Channels of pairs of blocks of x, with zeros around the images, and of g. */
+static void pair_x(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct gradient *j = user;
+  const struct fnn_window *w = &j->conv->window;
+  size_t lanes = j->kernels->width, image = w->h * w->w * lanes, row_size = j->w * lanes;
+  for (size_t i = first; i < last; i++) {
+    size_t block = i / j->conv->c * 2, c = i % j->conv->c;
+    const float *a = j->x + (block * j->conv->c + c) * image, *b = a + j->conv->c * image;
+    for (size_t h = 0; h < j->h; h++) {
+      float *to = j->x_pairs + (i * j->h + h) * row_size;
+      const float *row = row_of(j, a, h), *other = block + 1 < j->blocks ? row_of(j, b, h) : NULL;
+      if (row)
+        fnn_copy_pairs(j->kernels, row, other, w->w, -(ptrdiff_t)w->left, j->w, to);
+      else
+        memset(to, 0, row_size * sizeof *to);
+    }
+  }
+}
+
+static void pair_g(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct gradient *j = user;
+  size_t pixels = j->conv->window.p * j->conv->window.q, plane = pixels * j->kernels->width, k = j->conv->k;
+  for (size_t i = first; i < last; i++) {
+    size_t block = i / k * 2;
+    const float *a = j->g + (block * k + i % k) * plane;
+    j->kernels->pack_pairs(pixels, a, block + 1 < j->blocks ? a + k * plane : NULL, j->g_pairs + i * plane);
+  }
+}
+
+static enum fnn_status make_pairs(struct fnn_context *context, struct gradient *j) {
+  const struct fnn_convolution *conv = j->conv;
+  size_t pairs = fnn_ceil_div(j->blocks, 2), lanes = j->kernels->width, pixels = conv->window.p * conv->window.q;
+  j->x_pairs = fnn_alloc(context, pairs * conv->c * j->h * j->w * lanes * sizeof *j->x_pairs);
+  if (!j->x_pairs) return FNN_NO_MEMORY;
+  j->g_pairs = fnn_alloc(context, pairs * conv->k * pixels * lanes * sizeof *j->g_pairs);
+  if (!j->g_pairs) return FNN_NO_MEMORY;
+  fnn_parallel(context, pairs * conv->c, 1, pair_x, j);
+  fnn_parallel(context, pairs * conv->k, 1, pair_g, j);
+  j->x = j->x_pairs, j->g = j->g_pairs, j->blocks = pairs;
+  return FNN_OK;
 }
 
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
@@ -239,6 +315,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                        .wide = context->kernels->lanes,
+                       .pairs = pairs_for(context, lanes, conv) != NULL,
                        .conv = conv,
                        .blocks = fnn_ceil_div(conv->n, lanes),
                        .channels = conv->c / conv->groups,
@@ -248,18 +325,15 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
                        .x = x,
                        .g = g};
   size_t count = conv->k * j.channels * w->r * w->s;
-  int copied = needs_copies(&j);
-  cut(&j);
-  j.some = j.channels;
-  if (copied) {
-    size_t most = at_least_one(COPIES / at_least_one(j.part * j.h * j.w * lanes));
-    if (j.some > most) j.some = most;
-  } else {
+  enum fnn_status status = FNN_OK;
+  if (j.pairs) {
+    j.kernels = j.wide = pairs_for(context, lanes, conv);
+    status = make_pairs(context, &j);
+  } else if (!needs_copies(&j)) {
     j.h = w->h, j.w = w->w;
   }
-  j.rows = CACHE / at_least_one((j.filters / j.splits + j.some) * j.part * w->q * lanes);
-  if (j.rows * j.part * w->q < LEAST_PIXELS) j.rows = fnn_ceil_div(LEAST_PIXELS, at_least_one(j.part * w->q));
-  enum fnn_status status = take_memory(context, &j, copied);
+  start(&j, lanes);
+  if (status == FNN_OK) status = take_memory(context, &j);
   if (status == FNN_OK) {
     fnn_parallel(context, j.parts * conv->groups * j.splits, 1, gradient_pieces, &j);
     memcpy(dw, j.dw, count * sizeof *dw);
@@ -269,5 +343,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   fnn_free(context, j.copies);
   fnn_free(context, j.taps);
   fnn_free(context, j.dw);
+  fnn_free(context, j.g_pairs);
+  fnn_free(context, j.x_pairs);
   return status;
 }

@@ -47,6 +47,16 @@ enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) {
   return fnn_tensor_zeros(call->context, FNN_FLOAT32, fnn_in_shape(call, i), &call->grad_in[i]);
 }
 
+enum fnn_status fnn_own_grad(struct fnn_call *call, struct fnn_tensor **out) {
+  struct fnn_tensor *grad = call->grad;
+  if (grad->references == 1 && grad->storage->references == 1) {
+    *out = fnn_tensor_retain(grad);
+    return FNN_OK;
+  }
+  if (call->lanes) return fnn_tensor_new_laned(call->context, &grad->shape, call->lanes, out);
+  return fnn_tensor_new(call->context, FNN_FLOAT32, &grad->shape, out);
+}
+
 enum fnn_status fnn_pass_grad(struct fnn_call *call, size_t i) {
   size_t stride[FNN_MAX_RANK];
   struct fnn_tensor *dense;

@@ -3,7 +3,8 @@
  *
  * A piece of work is a strip: some tiles of a block of images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
- * product each, which are correlations of 1 x 1, and transformed back. */
+ * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
+ * of channels, and 5 x 5 taps go the direct way: a tile of 6 x 6 makes the errors of rounding too large. */
 #include <string.h>
 
 #include "correlation.h"
@@ -32,13 +33,13 @@ static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 /* The tiles that fit into the cache beside some filters' products, in wide vectors of several; 0 where too few do. */
 static size_t tiles_at_a_time(const struct fnn_correlation *j) {
   size_t size = tile_size(j), together = j->wide->width / j->kernels->width;
-  size_t fit = CACHE / (size * size * (j->channels + fewer(j->filters, SOME_FILTERS)) * j->wide->width);
+  size_t fit = CACHE / (size * size * (fnn_depth(j) + fewer(j->filters, SOME_FILTERS)) * j->wide->width);
   size_t vectors = fit >= 10 ? 10 : fit >= 5 ? 5 : fit == 4 ? 4 : 0; /* what correlate's tiles divide well */
   return vectors * together;
 }
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
-  int three_or_five = j->r == j->s && (j->r == 3 || j->r == 5);
+  int three_or_five = j->r == j->s && (j->r == 3 || (j->r == 5 && !j->pairs));
   int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
   size_t pairs = j->r == 3 ? 512 : 256; /* with fewer, transforming takes longer than what it saves */
   return three_or_five && plain && j->channels >= 16 && j->filters >= 16 && j->channels * j->filters >= pairs &&
@@ -65,19 +66,20 @@ static void place_tile(const struct job *job, size_t row, size_t column, struct 
 static void multiply(const struct job *job, size_t group, size_t filter, size_t filters, size_t count, const float *v,
                      float *m) {
   const struct fnn_correlation *j = job->correlation;
-  size_t line = job->tiles * j->kernels->width, wide = j->wide->width;
+  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->wide;
+  size_t line = job->tiles * j->kernels->width, wide = kernels->width;
   for (size_t place = 0; place < job->places; place++) {
-    const float *x = v + place * place_step(j, j->channels, job->tiles);
-    j->wide->correlate(&(struct fnn_lane_row){
+    const float *x = v + place * place_step(j, fnn_depth(j), job->tiles);
+    kernels->correlate(&(struct fnn_lane_row){
         .filters = filters,
-        .channels = j->channels,
+        .channels = fnn_depth(j),
         .q = fnn_ceil_div(count * j->kernels->width, wide),
         .r = 1,
         .s = 1,
         .x = &x,
         .x_channel = line,
         .x_pixel = wide,
-        .weight = job->weights + ((group * job->places + place) * j->filters + filter) * j->channels,
+        .weight = job->weights + ((group * job->places + place) * j->filters + filter) * fnn_depth(j),
         .w_rows = 1,
         .y = m + place * place_step(j, SOME_FILTERS, job->tiles),
         .y_filter = line,
@@ -86,23 +88,48 @@ static void multiply(const struct job *job, size_t group, size_t filter, size_t 
   }
 }
 
+/* The tiles of channels first .. first + count - 1, transformed. */
+static void transform_input(const struct job *job, const struct fnn_winograd_tile *tile, size_t tiles, const float *x,
+                            size_t count, float *v, size_t v_place) {
+  const struct fnn_correlation *j = job->correlation;
+  j->kernels->winograd_input(&(struct fnn_winograd_input){.size = job->size,
+                                                          .channels = count,
+                                                          .tiles = tiles,
+                                                          .tile = tile,
+                                                          .x = x,
+                                                          .x_channel = j->h * j->w * j->kernels->width,
+                                                          .v = v,
+                                                          .v_place = v_place,
+                                                          .v_channel = job->tiles * j->kernels->width});
+}
+
+/* The same for all channels of a group as pairs; `two` has room for two channels. */
+static void transform_pairs(const struct job *job, const struct fnn_winograd_tile *tile, size_t tiles, const float *x,
+                            float *two, float *v, size_t v_place) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t line = job->tiles * j->kernels->width, step = place_step(j, 2, job->tiles);
+  for (size_t c = 0; c < j->channels; c += 2) {
+    size_t count = fewer(2, j->channels - c);
+    transform_input(job, tile, tiles, x + c * j->h * j->w * j->kernels->width, count, two, step);
+    for (size_t place = 0; place < job->places; place++) {
+      const float *a = two + place * step;
+      j->pairs->pack_pairs(tiles, a, count == 2 ? a + line : NULL, v + place * v_place + c / 2 * line);
+    }
+  }
+}
+
 static void do_strip(const struct job *job, size_t block, size_t group, size_t strip, float *scratch) {
   const struct fnn_correlation *j = job->correlation;
   struct fnn_winograd_tile tile[MOST_TILES];
   size_t first = strip * job->tiles, count = fewer(job->tiles, job->rows * job->columns - first);
-  size_t channel = j->h * j->w * j->kernels->width, v_place = place_step(j, j->channels, job->tiles);
+  size_t v_place = place_step(j, fnn_depth(j), job->tiles);
+  const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * j->kernels->width;
   float *products = scratch + job->places * v_place;
   for (size_t t = 0; t < count; t++) place_tile(job, (first + t) / job->columns, (first + t) % job->columns, &tile[t]);
-  j->kernels->winograd_input(
-      &(struct fnn_winograd_input){.size = job->size,
-                                   .channels = j->channels,
-                                   .tiles = count,
-                                   .tile = tile,
-                                   .x = j->x + (block * j->groups + group) * j->channels * channel,
-                                   .x_channel = channel,
-                                   .v = scratch,
-                                   .v_place = v_place,
-                                   .v_channel = job->tiles * j->kernels->width});
+  if (j->pairs) /* the products' place is still free */
+    transform_pairs(job, tile, count, x, products, scratch, v_place);
+  else
+    transform_input(job, tile, count, x, j->channels, scratch, v_place);
   for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
     size_t filters = fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
     multiply(job, group, k, filters, count, scratch, products);
@@ -125,7 +152,7 @@ static void do_strip(const struct job *job, size_t block, size_t group, size_t s
 
 static size_t scratch_size(const struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  return job->places * (place_step(j, j->channels, job->tiles) + place_step(j, SOME_FILTERS, job->tiles));
+  return job->places * (place_step(j, fnn_depth(j), job->tiles) + place_step(j, SOME_FILTERS, job->tiles));
 }
 
 static void do_strips(void *user, size_t first, size_t last, int worker) {
@@ -154,17 +181,18 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *job = user;
   const struct fnn_correlation *j = job->correlation;
+  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->wide;
   for (size_t i = first; i < last; i++) /* each place of each group */
     for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
-      size_t at = (i * j->filters + k) * j->channels;
-      j->wide->pack_weights(&(struct fnn_lane_weights){.filters = fewer(SOME_FILTERS, j->filters - k),
+      size_t row = i * j->filters + k;
+      kernels->pack_weights(&(struct fnn_lane_weights){.filters = fewer(SOME_FILTERS, j->filters - k),
                                                        .channels = j->channels,
                                                        .r = 1,
                                                        .s = 1,
-                                                       .from = job->plain + at,
+                                                       .from = job->plain + row * j->channels,
                                                        .filter = (ptrdiff_t)j->channels,
                                                        .channel = 1},
-                            job->weights + at);
+                            job->weights + row * fnn_depth(j));
     }
 }
 

@@ -1,6 +1,6 @@
 /* Optimizers: a step over one parameter is one fused pass. Formulas and defaults are those of Keras 3
  * (kernels/update.c has them); the schedules of the numbers h (bias corrections and the like) are computed
- * once a step by the caller, lua/fmnistnn/optim.lua.
+ * once a step by the caller, lua/fmnistnn/optim/.
  *
  *   h[0] factor on the gradient   h[1] bound on its magnitude after that   h[2] learning rate
  *   h[3] how much of the parameter goes before the step (lr * weight_decay)   h[4..] the rule's own
@@ -17,6 +17,7 @@ struct fnn_optim_rule {
   const char *name;
   int states;  /* tensors of the parameter's shape that it keeps */
   int numbers; /* of h */
+  int directs; /* it finds a direction, in one state more that is not kept; norms tell how far w then goes there */
 };
 
 /* FNN_RULE_COUNT of them, in the order of enum fnn_rule. */
@@ -29,6 +30,10 @@ int fnn_optim_find(const char *name);
  * this refuses. */
 enum fnn_status fnn_optim_step(enum fnn_rule rule, struct fnn_tensor *w, struct fnn_tensor *grad,
                                struct fnn_tensor *const *states, const float *h) FNN_CHECK;
+
+/* average += (tensor - average) * weight, in one pass. Both are float32 of one shape, and the average is dense, or this
+ * refuses. */
+enum fnn_status fnn_optim_average(struct fnn_tensor *average, struct fnn_tensor *tensor, double weight) FNN_CHECK;
 
 /* The sum of the squares of a float32 tensor's elements; the same bits for any number of threads. */
 enum fnn_status fnn_sum_squares(struct fnn_tensor *tensor, double *out) FNN_CHECK;

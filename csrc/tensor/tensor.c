@@ -28,9 +28,36 @@ static struct fnn_storage *storage_new(struct fnn_context *context, size_t bytes
 static void storage_release(struct fnn_storage *storage) {
   if (--storage->references > 0) return;
   struct fnn_context *context = storage->context;
-  void *data = storage->data == (char *)storage + HEAD ? NULL : storage->data;
-  fnn_free(context, storage); /* in this order: the last free may end the context */
+  void *data = storage->data == (char *)storage + HEAD ? NULL : storage->data, *kept = storage->kept;
+  fnn_free(context, kept); /* the last free may end the context */
   fnn_free(context, data);
+  fnn_free(context, storage);
+}
+
+/* What was made of the elements from `offset` on, and by then. */
+struct fnn_kept {
+  struct fnn_recipe recipe;
+  uint64_t version;
+  size_t offset, bytes;
+};
+
+_Static_assert(sizeof(struct fnn_kept) <= HEAD, "what follows is aligned");
+
+enum fnn_status fnn_tensor_keep(const struct fnn_tensor *tensor, size_t bytes, const struct fnn_recipe *recipe,
+                                void **memory, int *known) {
+  struct fnn_storage *storage = tensor->storage;
+  struct fnn_kept *kept = storage->kept;
+  if (!kept || kept->bytes != bytes) {
+    fnn_free(storage->context, kept);
+    kept = storage->kept = fnn_alloc(storage->context, HEAD + bytes);
+    if (!kept) return FNN_NO_MEMORY;
+    *kept = (struct fnn_kept){.bytes = bytes, .offset = SIZE_MAX};
+  }
+  *known = kept->version == storage->version && kept->offset == tensor->offset &&
+           memcmp(&kept->recipe, recipe, sizeof *recipe) == 0;
+  kept->recipe = *recipe, kept->version = storage->version, kept->offset = tensor->offset;
+  *memory = (char *)kept + HEAD;
+  return FNN_OK;
 }
 
 static enum fnn_status byte_count(struct fnn_context *context, enum fnn_dtype dtype, const struct fnn_shape *shape,

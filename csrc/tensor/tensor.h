@@ -26,6 +26,12 @@ struct fnn_storage {
   uint64_t version; /* rises with each write in place, so that backward can tell that a saved tensor changed */
   struct fnn_context *context;
   void *data;
+  struct fnn_kept *kept; /* see fnn_tensor_keep; or NULL */
+};
+
+/* What tells apart the things that ops make of a tensor's elements. */
+struct fnn_recipe {
+  size_t number[3];
 };
 
 /* How a tensor came to be, as autograd sees it. `drop` is called when the last reference goes. */
@@ -63,6 +69,12 @@ enum fnn_status fnn_tensor_view(const struct fnn_tensor *base, const struct fnn_
                                 const size_t stride[FNN_MAX_RANK], size_t offset, struct fnn_tensor **out) FNN_CHECK;
 /* The same elements under a new handle without history: what autograd saves and detach returns. */
 enum fnn_status fnn_tensor_alias(const struct fnn_tensor *tensor, struct fnn_tensor **out) FNN_CHECK;
+
+/* Memory that lives as long as the tensor's storage, for what an op makes of its elements and wants again at its next call:
+ * weights in a kernel's order. *known: it was filled by the same recipe and the elements have not changed since;
+ * else the caller fills it. There is one for a storage: another recipe takes the place of the one before. */
+enum fnn_status fnn_tensor_keep(const struct fnn_tensor *tensor, size_t bytes, const struct fnn_recipe *recipe,
+                                void **memory, int *known) FNN_CHECK;
 
 struct fnn_tensor *fnn_tensor_retain(struct fnn_tensor *tensor);
 /* NULL is ignored. */

@@ -40,17 +40,23 @@ end
 local parts = {
   nn = "fmnistnn.nn",
   optim = "fmnistnn.optim",
+  schedules = "fmnistnn.schedules",
+  averages = "fmnistnn.averages",
   losses = "fmnistnn.losses",
   metrics = "fmnistnn.metrics",
   profile = "fmnistnn.profile",
   initializers = "fmnistnn.initializers",
   data = "fmnistnn.data",
   report = "fmnistnn.report",
+  page = "fmnistnn.page",
   json = "fmnistnn.json",
   safetensors = "fmnistnn.safetensors",
   Trainer = "fmnistnn.trainer",
+  Progress = "fmnistnn.progress",
+  callbacks = "fmnistnn.callbacks",
   custom = "fmnistnn.custom",
   write_file = "fmnistnn.write_file",
+  search = "fmnistnn.search",
 }
 
 return setmetatable(fnn, {

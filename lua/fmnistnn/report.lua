@@ -1,4 +1,5 @@
 --- Results as text for people. Class names may be left out: classes then have their numbers.
+local average = require "fmnistnn.metrics.average"
 local metrics = require "fmnistnn.metrics"
 local options = require "fmnistnn.nn.options"
 
@@ -40,22 +41,21 @@ function report.classification(confusion, class_names)
   local rows, accuracy = metrics.classification_report(confusion)
   local width = math.max(widest(names), #"weighted mean")
   local lines = {pad_right("class", width) .. "  precision  recall      F1  images"}
-  local sums, total = {precision = 0, recall = 0, f1 = 0}, 0
-  local weighted = {precision = 0, recall = 0, f1 = 0}
+  local columns, support, total = {precision = {}, recall = {}, f1 = {}}, {}, 0
   local function line(name, row, count)
     local text = ("  %9.3f  %6.3f  %6.3f  %6d"):format(row.precision, row.recall, row.f1, count)
     lines[#lines + 1] = pad_right(name, width) .. text
   end
   for i, row in ipairs(rows) do
     line(names[i], row, row.support)
-    total = total + row.support
-    for key in pairs(sums) do
-      sums[key] = sums[key] + row[key] / #rows
-      weighted[key] = weighted[key] + row[key] * row.support
-    end
+    support[i], total = row.support, total + row.support
+    for key, values in pairs(columns) do values[i] = row[key] end
   end
-  for key in pairs(weighted) do weighted[key] = total > 0 and weighted[key] / total or 0 end
-  line("mean", sums, total)
+  local mean, weighted = {}, {}
+  for key, values in pairs(columns) do
+    mean[key], weighted[key] = average.macro(values), average.weighted(values, support)
+  end
+  line("mean", mean, total)
   line("weighted mean", weighted, total)
   lines[#lines + 1] = ("%s  %9s  %6s  %6.3f  %6d"):format(pad_right("accuracy", width), "", "", accuracy, total)
   return table.concat(lines, "\n")

@@ -11,10 +11,29 @@ local dtype_names = {float32 = "F32", uint8 = "U8", int64 = "I64"}
 local dtypes = {F32 = "float32", U8 = "uint8", I64 = "int64"}
 local sizes = {float32 = 4, uint8 = 1, int64 = 8}
 
+-- ---- checksum ----
+-- The CRC-32 of the head, with zeros in the checksum's place, and of the data; in the metadata as eight hexadecimal
+-- digits. Quotes within other strings have a backslash before them, so its place is found by its text.
+
+local NO_CHECKSUM = ("0"):rep(8)
+
+-- A head with one checksum in the place of another.
+local function exchange(head, old, new)
+  local at, last = head:find(('"crc32":"%s"'):format(old), 1, true)
+  return at and head:sub(1, at - 1) .. ('"crc32":"%s"'):format(new) .. head:sub(last + 1) or head
+end
+
+local function with_checksum(head, tensors)
+  local crc = core.data.crc32(head)
+  for _, tensor in ipairs(tensors) do crc = core.data.crc32(tensor:tobytes(), crc) end
+  return exchange(head, NO_CHECKSUM, ("%08x"):format(crc))
+end
+
 -- ---- writing ----
 
---- Writes a list of {name, tensor} and a table of strings, atomically. Returns true, or nil and a message.
-function safetensors.save(path, tensors, metadata)
+--- Writes a list of {name, tensor} and a table of strings, atomically. `checksum`: with one, as metadata.crc32; load
+-- then refuses the file when anything in it has changed. Returns true, or nil and a message.
+function safetensors.save(path, tensors, metadata, checksum)
   local head, pieces, offset = {}, {}, 0
   if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
   if type(tensors) ~= "table" then error("safetensors.save: tensors: expected a list, got " .. type(tensors), 2) end
@@ -32,13 +51,17 @@ function safetensors.save(path, tensors, metadata)
       data_offsets = json.array {offset, offset + bytes},
     }
     offset = offset + bytes
-    pieces[i + 2] = tensor
+    pieces[i] = tensor
   end
   head.__metadata__ = metadata
+  if checksum then
+    head.__metadata__ = {crc32 = NO_CHECKSUM}
+    for name, value in pairs(metadata or {}) do head.__metadata__[name] = value end
+  end
   local text = json.encode(head)
   text = text .. (" "):rep(-#text % 8)
-  pieces[1], pieces[2] = string.pack("<I8", #text), text
-  return write_file(path, pieces)
+  if checksum then text = with_checksum(text, pieces) end
+  return write_file(path, table.move(pieces, 1, #pieces, 3, {string.pack("<I8", #text), text}))
 end
 
 -- ---- reading ----
@@ -120,23 +143,27 @@ local function read_head(file)
     return nil, ("expected a head of at most %d bytes, its length says %d"):format(math.min(MAX_HEAD, size - 8), length)
   end
   local head
-  head, message = json.decode(file:read(length) or "")
+  local text = file:read(length) or ""
+  head, message = json.decode(text)
   if head == nil then return nil, "its head is not JSON: " .. message end
   if not is_object(head) then return nil, "its head is not a JSON object" end
-  return head, size - 8 - length
+  return head, size - 8 - length, text
 end
 
 local function read_file(file)
-  local head, room = read_head(file)
+  local head, room, text = read_head(file)
   if not head then return nil, room end
   local entries, metadata = check_head(head, room)
   if not entries then return nil, metadata end
-  local tensors = {}
+  local tensors, checksum = {}, metadata.crc32
+  local crc = checksum and core.data.crc32(exchange(text, checksum, NO_CHECKSUM))
   for _, entry in ipairs(entries) do
     local bytes = entry.last > entry.first and file:read(entry.last - entry.first) or ""
     if #(bytes or "") ~= entry.last - entry.first then return nil, ("truncated within tensor %s"):format(entry.name) end
     tensors[entry.name] = core.frombytes(bytes, entry.shape, entry.dtype)
+    crc = crc and core.data.crc32(bytes, crc)
   end
+  if checksum and checksum ~= ("%08x"):format(crc) then return nil, "its checksum is wrong" end
   return tensors, metadata
 end
 

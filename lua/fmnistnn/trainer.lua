@@ -8,9 +8,13 @@
 --
 -- All that it uses is public: a loop of one's own is a dozen lines (README.md).
 local core = require "fmnistnn.core"
+local inference = require "fmnistnn.inference"
 local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
 local options = require "fmnistnn.nn.options"
+local traceback = require "fmnistnn.traceback"
+local Checkpoint = require "fmnistnn.checkpoint"
+local Metric = require "fmnistnn.metrics.metric"
 local Module = require "fmnistnn.nn.module"
 local Progress = require "fmnistnn.progress"
 
@@ -20,10 +24,10 @@ Trainer.__name = "fmnistnn.Trainer"
 
 -- ---- making one ----
 
--- The last layer of a chain, or nil.
+-- The last layer of a chain (of an ensemble, that of its last member), or nil.
 local function last_layer(model)
   local last = model[#model]
-  if last and last.class_name == "Sequential" then return last_layer(last) end
+  if last and (last.class_name == "Sequential" or last.class_name == "Ensemble") then return last_layer(last) end
   return last
 end
 
@@ -36,9 +40,10 @@ local function gives_probabilities(model)
   return name == "softmax" or name == "sigmoid"
 end
 
+-- The losses over probabilities, and what outputs are to them that are not probabilities yet.
 local over_probabilities = {
-  categorical_crossentropy = true, cross_entropy = true, kullback_leibler_divergence = true, focal = true,
-  binary_crossentropy = true,
+  categorical_crossentropy = "logits", cross_entropy = "logits", kullback_leibler_divergence = "logits",
+  focal = "logits", binary_crossentropy = "binary_logits",
 }
 
 local function make_loss(given, model)
@@ -51,28 +56,33 @@ local function make_loss(given, model)
   return loss
 end
 
---- Trainer{model, optimizer, loss, metrics}. optimizer: one that has no parameters yet trains the model's. loss: a
--- name of fnn.losses or a function (prediction, target); a named loss over probabilities takes the model's outputs as
--- logits unless its last layer is a softmax or sigmoid. metrics: a list of names or metrics (fnn.metrics).
+--- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
+-- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named
+-- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names
+-- or metrics (fnn.metrics). mixed_precision: true lets convolutions multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "table"},
     {"optimizer", "table", optional = true},
     {"loss", "callable"},
     {"metrics", "table", default = {}},
+    {"mixed_precision", "boolean", optional = true},
   })
   if not Module.is_module(o.model) then error("Trainer: model: expected a module", 2) end
   if o.optimizer and not o.optimizer.attach then
     error("Trainer: optimizer: expected one of fnn.optim, got a table", 2)
   end
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
+  if o.mixed_precision ~= nil then o.model:mixed_precision(o.mixed_precision) end
   self.loss = make_loss(o.loss, o.model)
   self.own_loss = type(o.loss) == "function"
+  local from_logits = not gives_probabilities(o.model)
+  self.output_kind = from_logits and over_probabilities[o.loss] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
   self.names = {"loss"}
   for i, metric in ipairs(o.metrics) do
-    self.metrics[i] = metrics.get(metric)
-    self.own_metric = self.own_metric or type(metric) == "table"
+    self.metrics[i] = metrics.get(metric, {from_logits = from_logits})
+    self.own_metric = self.own_metric or not Metric.is_own(self.metrics[i])
     self.names[i + 1] = self.metrics[i].name
   end
   return self
@@ -83,14 +93,33 @@ end
 local Averages = {}
 Averages.__index = Averages
 
--- New ones for one pass over data, with metrics of their own: an evaluation may run in the middle of an epoch.
-local function start_averages(self)
+-- New ones for one pass over data, with metrics of their own: an evaluation may run in the middle of an epoch. `saved`:
+-- from where Averages:state was.
+local function start_averages(self, saved)
   local averages = setmetatable({total = 0, count = 0, metrics = {}}, Averages)
   for i, metric in ipairs(self.metrics) do
     averages.metrics[i] = setmetatable({}, {__index = metric})
     averages.metrics[i]:reset()
   end
+  if saved then averages:set_state(saved) end
   return averages
+end
+
+-- What a metric's copy has of its own is what it has counted.
+function Averages:state()
+  local counted = {}
+  for i, metric in ipairs(self.metrics) do
+    counted[i] = {}
+    for name, value in pairs(metric) do counted[i][name] = value end
+  end
+  return {total = self.total, count = self.count, metrics = counted}
+end
+
+function Averages:set_state(state)
+  self.total, self.count = state.total, state.count
+  for i, metric in ipairs(self.metrics) do
+    for name, value in pairs(state.metrics[i]) do metric[name] = value end
+  end
 end
 
 function Averages:update(loss, prediction, target)
@@ -100,9 +129,20 @@ function Averages:update(loss, prediction, target)
   for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
 end
 
-function Averages:values()
+-- Those so far, without metrics that take long to tell.
+function Averages:so_far()
   local values = {loss = self.count > 0 and self.total / self.count or 0}
-  for _, metric in ipairs(self.metrics) do values[metric.name] = metric:value() end
+  for _, metric in ipairs(self.metrics) do
+    if not metric.costly then values[metric.name] = metric:value() end
+  end
+  return values
+end
+
+function Averages:values()
+  local values = self:so_far()
+  for _, metric in ipairs(self.metrics) do
+    if metric.costly then values[metric.name] = metric:value() end
+  end
   return values
 end
 
@@ -114,31 +154,19 @@ end
 
 -- ---- training ----
 
--- lua stops a script by an error of this text, raised wherever it happens to be.
-local function is_interrupt(message) return type(message) == "string" and message:find("interrupted!$") ~= nil end
-
--- The message of an error, with where it happened.
-local function traced(message)
-  if type(message) ~= "string" or is_interrupt(message) then return message end
-  if message:find("stack traceback:", 1, true) then return message end
-  return debug.traceback(message, 2)
-end
-
-local function train_batch(self, examples, target, averages)
-  local prediction = self.model(examples)
-  local loss = self.loss(prediction, target)
-  self.optimizer:zero_grad()
-  loss:backward()
-  self.optimizer:step()
-  averages:update(loss, prediction, target)
-  let_go(self, examples, target, prediction, loss)
-end
+-- What Trainer:halt raises.
+local Halt = {__name = "fmnistnn.Halt", __tostring = function(self) return self.text end}
 
 local function check_callbacks(callbacks)
+  local count = 0
   for key, callback in pairs(callbacks) do
     if math.type(key) ~= "integer" or type(callback) ~= "table" then
       error("fit: callbacks: expected a list of tables, got " .. tostring(key) .. " = " .. tostring(callback), 3)
     end
+    count = count + 1
+  end
+  for i = 1, count do
+    if not callbacks[i] then error(("fit: callbacks: expected a list, but element %d is nil"):format(i), 3) end
   end
 end
 
@@ -148,57 +176,171 @@ local function call_back(o, event, ...)
   end
 end
 
-local function train_epoch(self, data, o, epoch, progress)
-  self.model:train()
-  local averages = start_averages(self)
-  local seed = o.seed and o.seed * 1000003 + epoch
-  for examples, target in data:batches {size = o.batch_size, shuffle = o.shuffle, seed = seed} do
-    local count = #target
-    train_batch(self, examples, target, averages)
-    if progress then progress:advance(count, self.names, averages:values()) end
-    call_back(o, "on_batch_end", self)
-    if core.interrupted(o.interruptible) then error("interrupted!", 0) end
+local function has_event(o, event)
+  for _, callback in ipairs(o.callbacks) do
+    if callback[event] then return true end
   end
-  return averages:values()
 end
 
-local function add_to_history(history, values, prefix)
-  for name, value in pairs(values) do
-    local list = history[prefix .. name] or {}
-    list[#list + 1] = value
-    history[prefix .. name] = list
+-- One step. An optimizer may ask for the gradients more than once (SAM): prediction and loss are the first ones.
+local function train_batch(self, o, batch, examples, target)
+  local prediction, loss
+  call_back(o, "on_batch_begin", self, batch)
+  self.optimizer:step(function()
+    local new_prediction = self.model(examples)
+    local new_loss = self.loss(new_prediction, target)
+    if o.looks_at_loss and not loss then call_back(o, "on_loss", self, batch, new_loss:item(), examples, target) end
+    self.optimizer:zero_grad()
+    new_loss:backward()
+    if loss then
+      let_go(self, new_prediction, new_loss)
+    else
+      prediction, loss = new_prediction, new_loss
+    end
+  end)
+  self._position.averages:update(loss, prediction, target)
+  let_go(self, examples, target, prediction, loss)
+end
+
+-- After a step: tells those who want to know how it went.
+local function end_batch(self, o, batch, count, progress)
+  local position = self._position
+  position.batch = batch
+  local values = (progress or o.looks_at_values) and position.averages:so_far()
+  if progress then progress:advance(count, self.names, values) end
+  call_back(o, "on_batch_end", self, batch, values)
+  call_back(o, "on_save_point", self, batch)
+  if core.interrupted(o.interruptible) then error("interrupted!", 0) end
+end
+
+-- One pass over the data. In an epoch that another fit began, the batches that this one did are passed over: the order
+-- is that of the generator at the epoch's begin, and after it the generator goes on where it was.
+local function train_epoch(self, data, o, epoch, progress)
+  local position = self._position
+  local done, batch, generator = position.batch, 0, position.generator
+  self.model:train()
+  if done > 0 then core.set_generator_state(table.unpack(position.order)) end
+  position.order = {core.generator_state()}
+  position.averages = start_averages(self, position.saved_averages)
+  local pass = {size = o.batch_size, shuffle = o.shuffle, seed = o.seed, epoch = epoch}
+  for examples, target in data:batches(pass) do
+    local count = #target
+    batch = batch + 1
+    if batch > done then
+      train_batch(self, o, batch, examples, target)
+      end_batch(self, o, batch, count, progress)
+    elseif batch == done then
+      core.set_generator_state(table.unpack(generator))
+    end
   end
+  return position.averages:values()
+end
+
+-- The values of the validation. Who puts other weights in for it (averages) gets to put the model's back after an error
+-- too.
+local function validate(self, o)
+  local ok, result = xpcall(function()
+    call_back(o, "on_evaluate_begin", self)
+    return self:evaluate(o.validation, {batch_size = o.batch_size})
+  end, traceback.add)
+  call_back(o, "on_evaluate_end", self)
+  if not ok then error(result, 0) end
+  local values = {}
+  for name, value in pairs(result) do values["val_" .. name] = value end
+  return values
+end
+
+local function add_to_history(history, values)
+  for name, value in pairs(values) do
+    local list = history[name] or {}
+    list[#list + 1] = value
+    history[name] = list
+  end
+end
+
+-- Where a fit is before the first batch of an epoch.
+local function before_epoch(epoch) return {epoch = epoch, batch = 0, seconds = 0} end
+
+-- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history.
+local function run_epoch(self, data, o, progress)
+  local position = self._position
+  local epoch = position.epoch
+  local examples_done = math.min(position.batch * o.batch_size, #data)
+  if progress then progress:begin_epoch(epoch, #data, examples_done, self.history) end
+  if position.batch == 0 then call_back(o, "on_epoch_begin", self, epoch) end
+  position.started = core.now() - position.seconds
+  local values = train_epoch(self, data, o, epoch, progress)
+  local seconds = core.now() - position.started
+  local rate = #data / seconds
+  local ok, results = true, {}
+  if o.validation then ok, results = xpcall(validate, traceback.add, self, o) end
+  if ok then
+    for name, value in pairs(results) do values[name] = value end
+  end
+  if progress then progress:end_epoch(self.value_names, values, seconds, rate) end
+  values.seconds, values.images_per_second = seconds, rate
+  add_to_history(self.history, values) -- of a validation that failed too: the epoch itself was over
+  if not ok then error(results, 0) end
+  self._position = before_epoch(epoch + 1)
+  call_back(o, "on_epoch_end", self, epoch, values)
+  call_back(o, "on_save_point", self)
 end
 
 local function run_epochs(self, data, o, progress)
-  local history, names = self.history, {table.unpack(self.names)}
-  for _, name in ipairs(self.names) do names[#names + 1] = "val_" .. name end
   call_back(o, "on_train_begin", self)
-  for epoch = 1, o.epochs do
-    if progress then progress:begin_epoch(epoch, #data) end
-    call_back(o, "on_epoch_begin", self, epoch)
-    local started = core.now()
-    local values = train_epoch(self, data, o, epoch, progress)
-    local seconds = core.now() - started
-    if o.validation then
-      local results = self:evaluate(o.validation, {batch_size = o.batch_size})
-      for name, value in pairs(results) do values["val_" .. name] = value end
-    end
-    local rate = #data / seconds
-    if progress then progress:end_epoch(names, values, seconds, rate) end
-    values.seconds, values.images_per_second = seconds, rate
-    add_to_history(history, values, "")
-    call_back(o, "on_epoch_end", self, epoch, values)
-    if self.stop then break end
+  call_back(o, "on_restore", self)
+  while self._position.epoch <= o.epochs and not self.stop do run_epoch(self, data, o, progress) end
+end
+
+local function progress_of(o)
+  if type(o.progress) == "table" then return o.progress end
+  return o.progress and Progress {epochs = o.epochs}
+end
+
+local function check_progress(progress)
+  local ok = type(progress) == "boolean"
+  if type(progress) == "table" then
+    ok = progress.begin_epoch and progress.advance and progress.end_epoch and progress.stop
+  end
+  if not ok then
+    error("fit: progress: expected true, false, or an object with begin_epoch, advance, end_epoch and stop, got "
+      .. tostring(progress), 3)
   end
 end
 
-local function as_data_set(who, given)
-  local data = require "fmnistnn.data"
-  if data.is_dataset(given) then return given end
-  local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
-  if is_pair then return data.Dataset(given) end
-  error(who .. ": expected a data set or {examples, labels}, got " .. type(given), 3)
+-- The names of the values of an epoch.
+local function value_names(self, o)
+  local names = {table.unpack(self.names)}
+  if o.validation then
+    for _, name in ipairs(self.names) do names[#names + 1] = "val_" .. name end
+  end
+  return names
+end
+
+-- What ended training, other than the last epoch: an error, unless it is one that fit takes for an end.
+local function note_end(self, o, message)
+  if getmetatable(message) == Halt then
+    self.history.stopped = message.text
+    if o.progress == true then io.stderr:write("training stopped: ", message.text, "\n") end
+  elseif o.interruptible and traceback.is_interrupt(message) then
+    self.history.interrupted = true
+  else
+    error(message, 0)
+  end
+end
+
+local function begin_fit(self, data, o)
+  o.looks_at_values, o.looks_at_loss = has_event(o, "on_batch_end"), has_event(o, "on_loss")
+  if o.seed then core.manual_seed(o.seed) end
+  self.history, self.stop = {}, false
+  self.value_names = value_names(self, o)
+  self._position = before_epoch(1)
+  self._fit = {
+    callbacks = o.callbacks,
+    progress = o.progress,
+    -- what an epoch's order of batches depends on
+    settings = {batch_size = o.batch_size, shuffle = o.shuffle, seed = o.seed, examples = #data},
+  }
 end
 
 --- Trains the model on a data set (or {examples, labels}). Options:
@@ -208,10 +350,9 @@ end
 --                    from it
 --   validation       a data set that is evaluated after each epoch; validation_split: so large a part of the end of the
 --                    data instead
---   callbacks        a list of tables with any of on_train_begin(self, trainer), on_epoch_begin(self, trainer, epoch),
---                    on_batch_end(self, trainer), on_epoch_end(self, trainer, epoch, values) and
---                    on_train_end(self, trainer); trainer.stop = true ends training after the epoch
---   progress true    tells how it goes on standard error
+--   callbacks        a list of those of fnn.callbacks, or of tables with any of the functions that are called there
+--                    (lua/fmnistnn/callbacks/init.lua); trainer.stop = true ends training after the epoch
+--   progress true    tells how it goes on standard error; an object with the methods of Progress does so its own way
 --   interruptible    Ctrl-C ends training as if its epochs were over, and history.interrupted says so; else it is
 --                    raised as usual
 --
@@ -226,71 +367,78 @@ function Trainer:fit(data, given)
     {"validation", "table", optional = true},
     {"validation_split", "number", optional = true},
     {"callbacks", "table", default = {}},
-    {"progress", "boolean", default = true},
+    {"progress", "any", default = true},
     {"interruptible", "boolean", default = false},
   })
   if not self.optimizer then error("fit: the Trainer was made without an optimizer", 2) end
   check_callbacks(o.callbacks)
-  data = as_data_set("fit", data)
+  check_progress(o.progress)
+  data = inference.as_data_set("fit", data)
   if #data == 0 then error("fit: the data set is empty", 2) end
-  if o.validation then o.validation = as_data_set("fit: validation", o.validation) end
+  if o.validation then o.validation = inference.as_data_set("fit: validation", o.validation) end
   if o.validation_split then data, o.validation = data:split(o.validation_split) end
-  if o.seed then core.manual_seed(o.seed) end
-  local progress = o.progress and Progress.new(o.epochs)
-  self.history, self.stop = {}, false
-  local ok, message = xpcall(run_epochs, traced, self, data, o, progress)
+  begin_fit(self, data, o)
+  local progress = progress_of(o)
+  local ok, message = xpcall(run_epochs, traceback.add, self, data, o, progress)
+  self._fit = nil
   if progress then progress:stop() end
-  if not ok then
-    if not (o.interruptible and is_interrupt(message)) then error(message, 0) end
-    self.history.interrupted = true
-  end
+  if not ok then note_end(self, o, message) end
   call_back(o, "on_train_end", self)
   return self.history
 end
 
--- ---- using ----
-
--- f() with the model in evaluation and nothing recorded; then each module is as it was.
-local function evaluating(self, f)
-  local modes = {}
-  for _, module in self.model:named_modules() do modes[module] = module.training end
-  self.model:eval()
-  local ok, message = core.no_grad(xpcall, f, traced)
-  for module, training in pairs(modes) do module.training = training end
-  if not ok then error(message, 0) end
+--- Ends training at once, from within a callback: fit returns, and history.stopped is this text.
+function Trainer:halt(text)
+  if type(text) ~= "string" then error("halt: expected a text, got " .. type(text), 2) end
+  error(setmetatable({text = text}, Halt), 0)
 end
 
---- The loss and metrics on a data set: a table by name. batch_size 256.
+-- ---- the whole state ----
+
+--- Writes all that a fit needs to go on, atomically, into one file: weights and buffers, the optimizer's state, the
+-- generator, the history, where in which epoch the fit is, and the state of its callbacks. The place for it is
+-- on_save_point. Returns true, or nil and a message.
+function Trainer:save(path) return Checkpoint.save(self, path) end
+
+--- Reads what save wrote, into this trainer of the same model and optimizer. Within on_restore, the fit goes on from
+-- there. Returns true, or nil and a message when the file is damaged or does not fit; nothing has then changed, unless
+-- it is the state of a callback that does not fit.
+function Trainer:load(path)
+  local state, message = Checkpoint.read(path)
+  if not state then return nil, message end
+  local ok
+  ok, message = pcall(Checkpoint.apply, self, state)
+  if not ok then return nil, ("%s: %s"):format(path, message) end
+  return true
+end
+
+-- ---- using ----
+
+--- The loss and metrics on a data set, an augmented one without its changes: a table by name. batch_size and augment as
+-- of Trainer:predict.
 function Trainer:evaluate(data, given)
-  local o = options.check("evaluate", given or {}, {{"batch_size", "count", default = 256}})
-  data = as_data_set("evaluate", data)
+  local o = inference.options("evaluate", given)
+  data = inference.as_data_set("evaluate", data):plain()
   local averages = start_averages(self)
-  evaluating(self, function()
+  inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do
-      local prediction = self.model(examples)
+      local prediction = inference.outputs(self.model, examples, o.augment, self.output_kind)
       local loss = self.loss(prediction, target)
       averages:update(loss, prediction, target)
-      let_go(self, examples, target, prediction, loss)
+      let_go(self, target, prediction, loss, #o.augment == 0 and examples or nil) -- a function may have kept them
     end
   end)
   return averages:values()
 end
 
---- The model's outputs for a data set or a tensor of examples, as one tensor. batch_size 256.
-function Trainer:predict(examples, given)
-  local o = options.check("predict", given or {}, {{"batch_size", "count", default = 256}})
-  if core.is_tensor(examples) then
-    local labels = core.full({#examples}, 1, "int64")
-    examples = require "fmnistnn.data".Dataset {examples, labels}
-  else
-    examples = as_data_set("predict", examples)
-  end
-  local outputs = {}
-  evaluating(self, function()
-    for batch in examples:batches {size = o.batch_size} do outputs[#outputs + 1] = self.model(batch) end
-  end)
-  if #outputs == 0 then error("predict: there are no examples", 2) end
-  return core.ops.cat(outputs, 1)
-end
+--- The model's outputs for a data set (an augmented one without its changes), {examples, labels} or a tensor of
+-- examples, as one tensor. Options:
+--
+--   batch_size 256
+--   augment         a list of functions of a batch of images that return another, such as nn.functional.hflip: outputs
+--                   are then averaged over the images and what each function makes of them (test-time augmentation).
+--                   Where a named loss takes the outputs as logits, it is the probabilities that are averaged, and what
+--                   is given are their logits; else the mean of the outputs.
+function Trainer:predict(examples, given) return inference.predict(self.model, examples, given, self.output_kind) end
 
 return setmetatable(Trainer, {__call = new})

@@ -1,4 +1,5 @@
---- Writes a file so that there is never half of it: into a file beside it, which takes its name when it is whole.
+--- Writes a file so that there is never half of it: into a file beside it, which takes its name when it is whole and on
+-- the disk.
 local core = require "fmnistnn.core"
 
 local function write_pieces(file, pieces)
@@ -35,7 +36,10 @@ return function(path, content)
   local target, special = core.resolve(path)
   local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
   local ok, message = write(written, pieces)
-  if ok and not special then ok, message = os.rename(written, target) end
+  if ok and not special then
+    core.sync(written)
+    ok, message = os.rename(written, target)
+  end
   if ok then return true end
   if not special then os.remove(written) end
   return nil, ("%s: %s"):format(path, message)

@@ -49,6 +49,13 @@ core.optim.step("momentum", {x, kernel}, velocities, {1, math.huge, 0.1, 1, 0.9,
 assert(Tensor.tostring(filled) == tostring(filled))
 do local _ <close> = core.full({100}, 1) end
 assert(core.data.gather(filled, core.data.shuffled(2, 1), 0.5):dim() == 2)
+local plain = {
+  flip = "random", padding_mode = "zeros", shift = 0, rotation = 0, shear = 0, zoom = 1, brightness = 1, contrast = 1,
+  cutout = 1, mixup = 1, cutmix = 0, ["erase: probability"] = 1, ["erase: area"] = {0.1, 0.5}, ["erase: aspect"] = 1,
+  ["erase: value"] = 0, ["erase: random"] = true,
+}
+local mixed, partner = core.data.augment(image, core.full({3}, 1, "int64"), 1, plain, 1, 2, 3)
+assert(mixed:dim() == 4 and #partner == 3)
 assert(core.memory().used > 0)
 collectgarbage()
 return true

@@ -5,7 +5,7 @@
 #include "kernels_parts.h"
 
 int main(void) {
-  static const char *const names[FNN_ISA_COUNT] = {"base", "avx2", "avx512"};
+  static const char *const names[FNN_ISA_COUNT] = {"base", "avx2", "avx512", "avx512"};
   int best = (int)fnn_cpu_isa();
   for (int isa = 0; isa <= best && isa < FNN_ISA_COUNT; isa++) {
     const struct fnn_kernels *kernels = fnn_kernels_for((enum fnn_isa)isa);
@@ -15,6 +15,7 @@ int main(void) {
     check_failures += spec_window(kernels);
     check_failures += spec_random(kernels);
     check_failures += spec_update(kernels);
+    check_failures += spec_image(kernels);
     printf("%s: checked\n", kernels->name);
   }
   check_failures += spec_gemm();

@@ -14,6 +14,7 @@ int spec_reduce(const struct fnn_kernels *kernels);
 int spec_window(const struct fnn_kernels *kernels);
 int spec_random(const struct fnn_kernels *kernels);
 int spec_update(const struct fnn_kernels *kernels);
+int spec_image(const struct fnn_kernels *kernels);
 int spec_gemm(void);
 
 #endif

@@ -41,6 +41,16 @@ static double reference_step(enum fnn_rule rule, double w, double g, double s[ST
       v = sqrt(s[1] + h[6]) * g / sqrt(s[0] + h[6]);
       s[1] = (1 - h[4]) * s[1] + h[4] * v * v;
       return w - lr * v;
+    case FNN_RULE_LION:
+      v = (1 - h[4]) * s[0] + h[4] * g;
+      s[0] = (1 - h[5]) * s[0] + h[5] * g;
+      return w - lr * (v > 0 ? 1 : v < 0 ? -1 : 0);
+    case FNN_RULE_LAMB:
+      s[0] = (1 - h[4]) * s[0] + h[4] * g;
+      s[1] = (1 - h[5]) * s[1] + h[5] * g * g;
+      s[2] = s[0] * h[7] / (sqrt(s[1] * h[8]) + h[6]) + w * h[9];
+      return w;
+    case FNN_RULE_AVERAGE: return (1 - lr) * w + lr * g;
     default: return NAN;
   }
 }

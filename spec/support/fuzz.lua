@@ -40,7 +40,7 @@ local function collect()
   add("methods.", core.methods)
   add("create.", create)
   add("", extra)
-  add("data.", {gather = core.data.gather, shuffled = core.data.shuffled})
+  add("data.", {gather = core.data.gather, shuffled = core.data.shuffled, augment = core.data.augment})
   add("optim.", core.optim)
   add("core.", {
     from_table = core.from_table, frombytes = core.frombytes, full = core.full, sequence = core.sequence,

@@ -5,12 +5,17 @@ local peer = {}
 
 local folder = debug.getinfo(1, "S").source:match("^@(.*)support/peer%.lua$") .. "data/"
 
---- The cases of a file, in order: their settings, and case.tensors by role ("input/1", "output").
-function peer.cases(name)
+--- The settings of a file's cases, in order.
+function peer.settings(name)
   local file = assert(io.open(folder .. name .. ".json"))
   local cases = assert(fnn.json.decode(file:read("a"))).cases
   file:close()
-  local tensors_of = {}
+  return cases
+end
+
+--- The cases of a file, in order: their settings, and case.tensors by role ("input/1", "output").
+function peer.cases(name)
+  local cases, tensors_of = peer.settings(name), {}
   for _, case in ipairs(cases) do
     case.tensors = {}
     tensors_of[case.name] = case.tensors

@@ -1,20 +1,13 @@
 --- Downloads, by the program curl: with progress, a checksum, and never half a file under the final name.
 local core = require "fmnistnn.core"
+local folder = require "fmnistnn.folder"
 
--- One word of a shell command, whatever is in it.
-local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local quote = folder.quote
 
 -- Whether a command went well, and its exit code (128 + n where signal n ended it, as shells count).
 local function run(...)
   local ok, how, code = os.execute(table.concat({...}, " "))
   return ok, how == "signal" and 128 + code or code
-end
-
-local function make_folder(folder)
-  local pipe = io.popen("mkdir -p -- " .. quote(folder) .. " 2>&1")
-  local said = pipe:read("a"):match("[^\n]*")
-  if pipe:close() then return true end
-  return nil, ("%s: the folder could not be made (%s)"):format(folder, said)
 end
 
 -- The SHA-256 of a file, by whichever program is there; nil when none is.
@@ -62,7 +55,7 @@ end
 --- Fetches `url` into `path`, making the folder if needed. options: sha256, what the file must have; progress true.
 -- The file appears under its name only when it is whole. Returns true, or nil and a message with the address.
 return function(url, path, options)
-  local made, why = make_folder(path:match("^(.*/)[^/]*$") or ".")
+  local made, why = folder.make(path:match("^(.*/)[^/]*$") or ".")
   if not made then return nil, why end
   local part = ("%s.%d.part"):format(path, core.process_id())
   local ok, message = fetch(url, part, options.progress)

@@ -4,6 +4,7 @@
 --   for images, labels in train:batches{size = 128, shuffle = true} do ... end
 --   local set = fnn.data.Dataset{images, labels}    -- one's own tensors
 local core = require "fmnistnn.core"
+local augmentation = require "fmnistnn.data.augmentation"
 local files = require "fmnistnn.data.files"
 local options = require "fmnistnn.nn.options"
 
@@ -21,6 +22,7 @@ local function new(examples, labels, settings)
     labels = labels,
     scale = settings.scale,
     class_names = settings.class_names,
+    _augmentation = settings._augmentation,
   }, Dataset)
 end
 
@@ -73,7 +75,8 @@ function Dataset:first(n)
   return self:range(1, math.min(n, #self))
 end
 
---- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split.
+--- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split. The latter are to
+-- validate with: they are never augmented.
 function Dataset:split(fraction)
   if type(fraction) ~= "number" or fraction <= 0 or fraction >= 1 then
     error("split: expected a fraction between 0 and 1, got " .. tostring(fraction), 2)
@@ -82,33 +85,84 @@ function Dataset:split(fraction)
   if kept == 0 or kept == #self then
     error(("split: %d examples are too few to set %s of them apart"):format(#self, fraction), 2)
   end
-  return self:range(1, kept), self:range(kept + 1, #self)
+  return self:range(1, kept), self:plain():range(kept + 1, #self)
 end
 
---- All examples as floats, and all labels.
+--- All examples as floats, and all labels. Not augmented.
 function Dataset:tensors() return self:pick(core.sequence(1, 1, #self, "int64")) end
 
---- The examples that an int64 vector of positions names, as floats, and their labels.
+--- The examples that an int64 vector of positions names, as floats, and their labels. Not augmented.
 function Dataset:pick(positions)
   return core.data.gather(self.examples, positions, self.scale), self.labels:index_select(1, positions)
+end
+
+--- A data set of the same images (N,C,H,W), uint8 or float32, whose batches are changed at random, in this order:
+--
+--   zoom, shear, rotation    of the image about its middle. zoom 0.1: by a factor of 0.9..1.1; shear 5: by -5..5
+--                            degrees, lower rows to the right; rotation 10: by -10..10 degrees, counter-clockwise. Or
+--                            {low, high}. By linear interpolation
+--   shift                    2: by -2..2 whole pixels, up or down and left or right; or {rows, columns}. A random crop
+--                            of a padded image, as Keras and PyTorch have it, is the same
+--   flip                     true or "random": left to right with probability 1/2. "alternating": in every second
+--                            epoch; a hash of position and seed says from the first or the second on (Jordan 2024)
+--   padding_mode "zeros"     what comes in from outside in all of these; "reflect": the image mirrored
+--   brightness, contrast     0.2: by a factor of 0.8..1.2, or {low, high}: of the pixels, as in torchvision's
+--                            ColorJitter, then of their distance from the mean of their channel, as in Keras's
+--                            RandomContrast. What was bytes is then cut to 0..255 (times `scale`)
+--   erase                    random erasing (Zhong et al. 2017): a table of probability 0.5, area {0.02, 0.33} (of the
+--                            image), aspect {0.3, 3.3} (height to width, uniform in its logarithm) and value, what the
+--                            rectangle is filled with: a number or "random", a uniform one for each pixel of 0..255 for
+--                            bytes, 0..1 for floats (times `scale`). true: all of these defaults
+--   cutout                   8: a square of 8 x 8 zeros with its centre anywhere (DeVries and Taylor 2017)
+--   mixup, cutmix            alpha of Beta(alpha, alpha), from which lambda is drawn for each image: it becomes lambda
+--                            of itself plus 1 - lambda of another of its batch (Zhang et al. 2017), or gets a rectangle
+--                            of that share from it (Yun et al. 2019). With both, either with probability 1/2. Class
+--                            numbers become float32 rows (N, classes), for which `classes` is needed if there are no
+--                            class_names; float labels are mixed as they are
+--
+-- What is drawn for an image depends on the seed and epoch of the pass (Dataset:batches) and its position in this data
+-- set, not on the batch; but the image that it is mixed with is one of its batch. Only batches are augmented: tensors,
+-- pick, the second part of a split, Trainer:evaluate and Trainer:predict see the plain set.
+function Dataset:augmented(given)
+  if self._augmentation then error("augmented: the data set is augmented already; see plain()", 2) end
+  local how = augmentation.new(self, given)
+  return new(self.examples, self.labels, {scale = self.scale, class_names = self.class_names, _augmentation = how})
+end
+
+--- The data set that `augmented` was called on; of one that is not augmented, itself.
+function Dataset:plain()
+  if not self._augmentation then return self end
+  return new(self.examples, self.labels, {scale = self.scale, class_names = self.class_names})
 end
 
 local batch_options = {
   {"size", "count", default = 32},
   {"shuffle", "boolean", default = false},
   {"seed", "integer", optional = true},
+  {"epoch", "integer", optional = true},
   {"limit", "whole", default = math.maxinteger},
   {"drop_last", "boolean", default = false},
 }
 
---- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order depends on it alone (else on
--- the generator); limit: so many examples in all; drop_last false: leaves out a last batch that is not full. Also
--- returns the number of batches, as #-less iterators cannot tell: local next_batch, count = set:batches{...}; the
--- order goes with the loop.
+-- What a pass over the data depends on. Without a seed that follows from the generator, except who is flipped first.
+local function pass_of(self, o)
+  local how = self._augmentation
+  if how and how.flip == "alternating" and not o.epoch then
+    error('batches: epoch: expected an integer, as flip is "alternating", got none', 3)
+  end
+  local seed = o.seed and o.epoch and o.seed * 1000003 + o.epoch or o.seed
+  if not seed and (how or o.shuffle) then seed = core.data.seed() end
+  return {seed = seed, flip_seed = o.seed or 0, epoch = o.epoch or 0}
+end
+
+--- for examples, labels in set:batches{...} do. size 32; shuffle false; seed: the order, and what an augmented set
+-- draws, depend on it alone (else on the generator), or on it and the number `epoch`; limit: so many examples in all;
+-- drop_last false: leaves out a last batch that is not full. Also returns the number of batches, as #-less iterators
+-- cannot tell: local next_batch, count = set:batches{...}; the order goes with the loop.
 function Dataset:batches(given)
   local o = options.check("batches", given, batch_options)
-  local size, total = o.size, math.min(#self, o.limit)
-  local order = o.shuffle and core.data.shuffled(#self, o.seed) or core.sequence(1, 1, #self, "int64")
+  local size, total, pass = o.size, math.min(#self, o.limit), pass_of(self, o)
+  local order = o.shuffle and core.data.shuffled(#self, pass.seed) or core.sequence(1, 1, #self, "int64")
   local count = total // size
   if total % size > 0 and not o.drop_last then count = count + 1 end
   local batch = 0
@@ -117,6 +171,7 @@ function Dataset:batches(given)
     local first = batch * size + 1
     batch = batch + 1
     local positions <close> = order:narrow(1, first, math.min(size, total - first + 1))
+    if self._augmentation then return augmentation.batch(self, positions, self._augmentation, pass) end
     return self:pick(positions)
   end, count, nil, order
 end

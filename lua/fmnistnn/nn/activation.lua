@@ -54,6 +54,7 @@ end
 function Activation:init(given)
   if given == nil then options.refuse("Activation: expected a name, a function or a table with one, got none") end
   self._function = Activation.resolve("Activation", given)
+  self._is_relu = self._function == activations.relu
   self.fresh = self.fresh and Activation.is_fresh(self._function)
 end
 

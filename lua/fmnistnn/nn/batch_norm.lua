@@ -38,7 +38,7 @@ local function batch_norm(name, least, most, expected)
     self.batches = core.full({}, 0, "int64")
   end
 
-  function BatchNorm:forward(x)
+  local function normalize(self, x, relu, addend)
     options.input(name, x, expected, least, most)
     if not self.running_mean then self:build(x) end
     local o = self._options
@@ -50,9 +50,13 @@ local function batch_norm(name, least, most, expected)
     return F.batch_norm(x, {
       weight = self.weight, bias = self.bias,
       running_mean = self.running_mean, running_variance = self.running_variance,
-      training = self.training, momentum = momentum, epsilon = o.epsilon,
+      training = self.training, momentum = momentum, epsilon = o.epsilon, relu = relu, addend = addend,
     })
   end
+
+  function BatchNorm:forward(x) return normalize(self, x, false) end
+
+  function BatchNorm:_with_relu(x, addend) return normalize(self, x, true, addend) end
 
   return BatchNorm
 end

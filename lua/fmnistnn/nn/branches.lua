@@ -2,9 +2,11 @@
 --
 --   nn.Add{a, b}            a(x) + b(x); without branches, nn.Add{}(x, y) = x + y
 --   nn.Concat{a, b}         cat(a(x), b(x)) along the channels, or along `dim`; without branches, of its arguments
+--   nn.Ensemble{a, b}       (a(x) + b(x)) / 2
 --   nn.Residual{body}       body(x) + x; nn.Residual{body, shortcut = s}: body(x) + s(x); then an activation, if given
 local Activation = require "fmnistnn.nn.activation"
 local Module = require "fmnistnn.nn.module"
+local activations = require "fmnistnn.nn.activations"
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
@@ -53,6 +55,26 @@ function Add:forward(...)
   return total
 end
 
+-- The mean of what models that were trained apart give (Lakshminarayanan et al. 2017).
+local Ensemble = Module:extend("Ensemble")
+Ensemble.fresh, Ensemble.keeps_nothing = true, keeps_nothing
+
+function Ensemble:init(given)
+  options.check("Ensemble", given, {list = true})
+  take_branches(self, "Ensemble", given)
+  if #self == 0 then options.refuse("Ensemble: expected at least one model, got none") end
+end
+
+function Ensemble:forward(...)
+  local total, shape
+  for i, output in ipairs(results(self, ...)) do
+    local own = table.concat(output.shape, ",")
+    if shape and own ~= shape then error(("Ensemble: model %d: expected (%s), got (%s)"):format(i, shape, own), 0) end
+    total, shape = total and total + output or output, own
+  end
+  return total / #self
+end
+
 local Concat = Module:extend("Concat")
 Concat.fresh, Concat.keeps_nothing = true, keeps_nothing
 
@@ -79,10 +101,16 @@ function Residual:init(given)
   self.body = o.body
   if o.shortcut then self.shortcut = o.shortcut end
   self._activation = Activation.resolve("Residual", o.activation)
+  self._is_relu = self._activation == activations.relu
 end
 
 function Residual:forward(x)
   local shortcut = self.shortcut and self.shortcut(x) or x
+  if self._is_relu and self.body:_fuses_relu() then
+    local z = self.body:_with_relu(x, shortcut)
+    let_go(self.shortcut, shortcut, x)
+    return z
+  end
   local y = self.body(x)
   local sum = y + shortcut
   let_go(self.body, y, x)
@@ -90,4 +118,4 @@ function Residual:forward(x)
   return Activation.apply(self._activation, sum)
 end
 
-return {Add = Add, Concat = Concat, Residual = Residual}
+return {Add = Add, Concat = Concat, Ensemble = Ensemble, Residual = Residual}

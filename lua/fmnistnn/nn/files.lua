@@ -102,8 +102,8 @@ end
 
 -- ---- tensors into a model that was just made ----
 
--- Fields of tensors are made when a module is first called, so they are put there by name: "4.conv1.weight".
-local function place(modules, name, tensor)
+-- The module and the field that a tensor's name means: "4.conv1.weight".
+local function field_of(modules, name)
   local prefix, field = name:match("^(.*)%.([^.]*)$")
   if not prefix then prefix, field = "", name end
   local module = modules[prefix]
@@ -113,17 +113,27 @@ local function place(modules, name, tensor)
   if field:find("^_") or existing ~= nil and not core.is_tensor(existing) then
     error(("the tensor %s has the name of something else"):format(name), 0)
   end
-  module[key] = tensor
+  return module, key, existing
+end
+
+local function modules_by_name(model)
+  local modules = {}
+  for name, module in model:named_modules() do modules[name] = module end
+  return modules
+end
+
+local function set_trained(entry, tensor)
+  if entry.trained then tensor:requires_grad_() end
+  if entry.frozen then Module._freeze(tensor) end
 end
 
 -- ---- the two functions ----
 
 local files = {}
 
---- Writes a model; see Module:save.
-function files.save(model, path)
-  if type(path) ~= "string" then error("save: expected a path, got " .. type(path), 3) end
-  local architecture = encode(model, model.class_name, {count = 0})
+--- What a file says of a model's tensors: a list of {name, tensor}, each tensor once, and the list of all names, in
+-- order, with whether they are trained, that goes into the metadata.
+function files.describe(model)
   local tensors, state, first_name = {}, json.array(), {}
   for i, entry in ipairs(model:state(true)) do
     local name, tensor = entry[1], entry[2]
@@ -138,6 +148,14 @@ function files.save(model, path)
       tensors[#tensors + 1] = entry
     end
   end
+  return tensors, state
+end
+
+--- Writes a model; see Module:save.
+function files.save(model, path)
+  if type(path) ~= "string" then error("save: expected a path, got " .. type(path), 3) end
+  local architecture = encode(model, model.class_name, {count = 0})
+  local tensors, state = files.describe(model)
   return safetensors.save(path, tensors, {
     format = FORMAT,
     architecture = json.encode(architecture),
@@ -145,22 +163,60 @@ function files.save(model, path)
   })
 end
 
--- Gives the tensors of a file to a model, in the order in which they were saved.
-local function place_all(model, state, tensors)
-  local modules, used = {}, {}
-  for prefix, module in model:named_modules() do modules[prefix] = module end
+-- Raises unless a list of a model's tensors is one, and all of the tensors are there, and no others.
+local function check_entries(state, tensors)
+  local used = {}
   for _, entry in ipairs(state) do
     if type(entry) ~= "table" or type(entry.name) ~= "string" then error("its list of tensors is damaged", 0) end
     local source = entry.same or entry.name
-    local tensor = tensors[source]
-    if not tensor then error(("the tensor %s is missing"):format(tostring(source)), 0) end
+    if not tensors[source] then error(("the tensor %s is missing"):format(tostring(source)), 0) end
     used[source] = true
-    if entry.trained then tensor:requires_grad_() end
-    if entry.frozen then Module._freeze(tensor) end
-    place(modules, entry.name, tensor)
   end
   for name in pairs(tensors) do
     if not used[name] then error(("the tensor %s is not one of the model's"):format(name), 0) end
+  end
+end
+
+-- Gives the tensors of a file to a model that was just made, in the order in which they were saved: fields of tensors
+-- are made when a module is first called, so they are put there by name.
+local function place_all(model, state, tensors)
+  local modules = modules_by_name(model)
+  check_entries(state, tensors)
+  for _, entry in ipairs(state) do
+    local tensor = tensors[entry.same or entry.name]
+    local module, key = field_of(modules, entry.name)
+    set_trained(entry, tensor)
+    module[key] = tensor
+  end
+end
+
+local function check_fits(name, tensor, existing)
+  local function words(t) return ("%s (%s)"):format(t.dtype, table.concat(t.shape, ",")) end
+  if words(tensor) ~= words(existing) then
+    error(("the tensor %s: expected %s, got %s"):format(name, words(existing), words(tensor)), 0)
+  end
+end
+
+--- Gives tensors that files.describe told of to a model that may be in use: those that it has are written over, so that
+-- whoever holds them sees it; those that it has not made yet are put there. Raises when something does not fit; nothing
+-- has then changed.
+function files.restore(model, state, tensors)
+  local modules, named = modules_by_name(model), {}
+  check_entries(state, tensors)
+  for _, entry in ipairs(state) do
+    local _, _, existing = field_of(modules, entry.name)
+    if existing then check_fits(entry.name, tensors[entry.same or entry.name], existing) end
+    named[entry.name] = true
+  end
+  for _, entry in ipairs(model:state(true)) do
+    if not named[entry[1]] then error(("there is no tensor for the model's %s"):format(entry[1]), 0) end
+  end
+  for _, entry in ipairs(state) do
+    local module, key, existing = field_of(modules, entry.name)
+    local tensor = tensors[entry.same or entry.name]
+    if existing then core.no_grad(existing.copy_, existing, tensor) end
+    set_trained(entry, existing or tensor)
+    if not existing then module[key] = tensor end
   end
 end
 

@@ -21,18 +21,35 @@ local batch_norm = {
   {"training", "boolean", default = false},
   {"momentum", "number", default = 0.99},
   {"epsilon", "positive", default = 1e-3},
+  {"relu", "boolean", default = false},
+  {"addend", "any", optional = true},
 }
 
---- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon}). While training,
--- normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these, running =
--- momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon 0.001.
-function F.batch_norm(x, given)
-  local o = options.check("batch_norm", given, batch_norm)
+-- By the running statistics: y.
+local function normalize(x, o)
   local settings = {epsilon = o.epsilon}
-  if not o.training then
+  if not o.relu then
     return ops.batch_norm_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, settings)
   end
-  local y, mean, variance = ops.batch_norm_train(x, o.weight, o.bias, settings)
+  return ops.batch_norm_relu_apply(x, o.running_mean, o.running_variance, o.weight, o.bias, o.addend, settings)
+end
+
+-- By the batch's: y, mean, variance.
+local function normalize_batch(x, o)
+  local settings = {epsilon = o.epsilon}
+  if not o.relu then return ops.batch_norm_train(x, o.weight, o.bias, settings) end
+  return ops.batch_norm_relu_train(x, o.weight, o.bias, o.addend, settings)
+end
+
+--- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon, relu, addend}). While
+-- training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these,
+-- running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon
+-- 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape.
+function F.batch_norm(x, given)
+  local o = options.check("batch_norm", given, batch_norm)
+  if o.addend and not o.relu then error("batch_norm: addend: expected together with relu = true", 2) end
+  if not o.training then return normalize(x, o) end
+  local y, mean, variance = normalize_batch(x, o)
   if o.running_mean or o.running_variance then
     options.input("batch_norm: running_mean", o.running_mean, "(channels)", 1, 1)
     options.input("batch_norm: running_variance", o.running_variance, "(channels)", 1, 1)
@@ -91,6 +108,30 @@ function F.zero_pad2d(x, margins)
   options.check("zero_pad2d", {margins = margins}, {{"margins", "margin"}})
   if #margins == 2 then margins = {margins[1], margins[1], margins[2], margins[2]} end
   return ops.pad(x, {{margins[1], margins[2]}, {margins[3], margins[4]}})
+end
+
+--- Images (N,C,H,W) with left and right exchanged.
+function F.hflip(x)
+  options.input("hflip", x, "(images, channels, height, width)", 4, 4)
+  return x:flip(4)
+end
+
+-- The part of an axis that is still there when it is moved by `step`, and the margins of what is not.
+local function moved(x, axis, step)
+  local size = x:size(axis)
+  step = math.max(-size, math.min(step, size))
+  return x:narrow(axis, math.max(0, -step) + 1, size - math.abs(step)), {math.max(0, step), math.max(0, -step)}
+end
+
+--- Images (N,C,H,W) moved down by `rows` and right by `columns` pixels, or up and left where these are negative. Zeros
+-- come in.
+function F.shift(x, rows, columns)
+  options.input("shift", x, "(images, channels, height, width)", 4, 4)
+  options.check("shift", {rows = rows, columns = columns}, {{"rows", "integer"}, {"columns", "integer"}})
+  local vertical, horizontal
+  x, vertical = moved(x, 3, rows)
+  x, horizontal = moved(x, 4, columns)
+  return ops.pad(x, {vertical, horizontal})
 end
 
 return F

@@ -25,6 +25,7 @@ local files = {
   Activation = "activation",
   Add = "branches",
   Concat = "branches",
+  Ensemble = "branches",
   Residual = "branches",
   functional = "functional",
   load = "files",

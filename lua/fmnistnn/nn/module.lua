@@ -75,6 +75,10 @@ Module.fresh = false
 --- Whether this is true of the module as it stands: of one that is made of others, when it is true of all of them.
 function Module:keeps_nothing() return self.fresh and rawget(self, "forward") == nil end
 
+--- Whether the layer has a method _with_relu(x, addend) that gives relu(self(x) + addend), or relu(self(x)) without an
+-- addend, in fewer passes over memory. A recorder is to see every layer called.
+function Module:_fuses_relu() return self._with_relu ~= nil and not recorder and self:keeps_nothing() end
+
 function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
 
 -- ---- what belongs to a module ----
@@ -242,6 +246,14 @@ end
 --- The same as train(false).
 function Module:eval() return self:train(false) end
 
+--- Whether convolutions of the model and all below it multiply as bfloat16, in less time (csrc/ops/conv2d.c); false
+-- unless told otherwise, true unless false is given.
+function Module:mixed_precision(mixed)
+  local precision = mixed == false and "float32" or "bf16"
+  for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "_precision", precision) end
+  return self
+end
+
 --- Freezes (false) or thaws all parameters. Those that the first call will make are not among them yet.
 function Module:requires_grad_(value)
   for _, tensor in ipairs(second(collect_tensors(self, any))) do
@@ -268,8 +280,21 @@ end
 -- ---- the rest is loaded when it is used ----
 
 --- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch
--- axis). Returns the totals as a table.
-function Module:summary(shape) return require "fmnistnn.nn.summary"(self, shape) end
+-- axis). Returns the totals, and that text, as a table. {print = false}: prints nothing.
+function Module:summary(shape, given) return require "fmnistnn.nn.summary"(self, shape, given) end
+
+--- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential
+-- (nn/fold.lua): the same results but for rounding, in less time. It is in evaluation, shares all other parameters, is
+-- not to be trained and cannot be saved. Raises where a batch normalization has not been called yet.
+function Module:folded() return require "fmnistnn.nn.fold"(self) end
+
+--- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor: in evaluation, a
+-- batch at a time, without a gradient. batch_size 256; augment: a list of functions of a batch of images that return
+-- another: outputs are then averaged over the images and what each function makes of them (see Trainer:predict, which
+-- knows whether they are logits).
+function Module:predict(examples, given)
+  return require "fmnistnn.inference".predict(self, examples, given, "values")
+end
 
 --- Writes the model, its architecture, weights and buffers, to a safetensors file, atomically. Returns true, or nil
 -- and a message.

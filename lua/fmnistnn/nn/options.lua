@@ -25,14 +25,25 @@ local function is_margin(value)
   return is_pair({value[1], value[2]}, 0) and is_pair({value[3], value[4]}, 0)
 end
 
+local function is_callable(value)
+  local metatable = type(value) == "table" and getmetatable(value)
+  return type(value) == "function" or metatable and metatable.__call ~= nil
+end
+
 -- Each kind: what is expected, in words, and the test.
 local kinds = {
   any = {"a value", function() return true end},
   boolean = {"true or false", function(v) return type(v) == "boolean" end},
   number = {"a number", function(v) return type(v) == "number" and v == v end}, -- NaN is none
   positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
+  nonnegative = {"a number of 0 or more", function(v) return type(v) == "number" and v >= 0 end},
+  lr = {"a number or a schedule", function(v) return type(v) == "number" and v == v or is_callable(v) end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
   fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
+  interval = {"a number of 0 or more, or {low, high}", function(v)
+    if type(v) ~= "table" then return type(v) == "number" and v >= 0 end
+    return #v == 2 and type(v[1]) == "number" and type(v[2]) == "number" and v[1] <= v[2]
+  end},
   count = {"an integer of 1 or more", function(v) return is_integer(v) and v >= 1 end},
   whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
   integer = {"an integer", is_integer},

@@ -14,19 +14,43 @@ function Sequential:init(layers)
   for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end
 end
 
+-- Whether element i + 1 is a relu that element i does on the way.
+local function takes_next(self, i)
+  local following = self[i + 1]
+  return following and following._is_relu and following:keeps_nothing() and self[i]:_fuses_relu()
+end
+
+-- Runs elements 1..last; returns the result and whether nobody else holds it.
+--
 -- What a layer hands to the next is nobody else's where both are known not to keep tensors (`fresh`): it is closed as
 -- soon as it has been used, so that activations do not wait for Lua's collector. What backward needs, the tape holds.
-function Sequential:forward(x)
-  local ours = false
-  for _, layer in ipairs(self) do
-    local y = layer(x)
+local function run(self, x, last)
+  local ours, i = false, 1
+  while i <= last do
+    local layer, fused = self[i], i < last and takes_next(self, i)
+    local y = fused and layer:_with_relu(x) or layer(x)
     local same = rawequal(x, y)
     local fresh = layer:keeps_nothing()
     if ours and not same and fresh then x:close() end
     ours = fresh and (ours or not same)
     x = y
+    i = i + (fused and 2 or 1)
   end
-  return x
+  return x, ours
+end
+
+function Sequential:forward(x) return (run(self, x, #self)) end
+
+function Sequential:_fuses_relu()
+  local last = self[#self]
+  return last ~= nil and last:_fuses_relu() and Module._fuses_relu(self)
+end
+
+function Sequential:_with_relu(x, addend)
+  local y, ours = run(self, x, #self - 1)
+  local z = self[#self]:_with_relu(y, addend)
+  if ours then y:close() end
+  return z
 end
 
 function Sequential:keeps_nothing()

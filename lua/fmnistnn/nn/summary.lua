@@ -1,7 +1,9 @@
 --- model:summary{1, 28, 28}: a table of layers, made by calling the model once with a batch of one (zeros, in
--- evaluation) and listening. Layers that are not built yet are built by this.
+-- evaluation) and listening. Layers that are not built yet are built by this. It is printed, unless told otherwise,
+-- and returned as text.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
 
 -- What a call of the model does: a row for each module that is called, its children's rows after it.
 local function observe(model, shape)
@@ -42,8 +44,9 @@ local function numel(shape)
   return n
 end
 
-local function write(lines)
-  local widths = {0, 0, 0, 0, 0}
+-- The lines of the table, with its columns aligned.
+local function aligned(lines)
+  local widths, texts = {0, 0, 0, 0, 0}, {}
   for _, line in ipairs(lines) do
     for i, cell in ipairs(line) do widths[i] = math.max(widths[i], utf8.len(cell)) end
   end
@@ -55,13 +58,15 @@ local function write(lines)
       local space = (" "):rep(widths[i] - utf8.len(cell))
       cells[i] = i == 1 and cell .. space or space .. cell
     end
-    print((table.concat(cells, "  "):gsub("%s+$", "")))
-    if number == 1 then print(("-"):rep(total)) end
+    texts[#texts + 1] = table.concat(cells, "  "):gsub("%s+$", "")
+    if number == 1 then texts[#texts + 1] = ("-"):rep(total) end
   end
-  print(("-"):rep(total))
+  texts[#texts + 1] = ("-"):rep(total)
+  return texts
 end
 
-return function(model, shape)
+return function(model, shape, given)
+  local o = options.check("summary", given or {}, {{"print", "boolean", default = true}})
   if type(shape) ~= "table" then
     error("summary: expected the shape of an input without the batch axis, got " .. type(shape), 3)
   end
@@ -88,9 +93,11 @@ return function(model, shape)
       thousands(row.multiply_adds),
     }
   end
-  write(lines)
-  print(("parameters     %s (%s trained), %s"):format(thousands(all), thousands(trained), bytes(4 * all)))
-  local multiply_adds = thousands(totals.multiply_adds)
-  print(("an image takes %s multiply-adds and %s of outputs"):format(multiply_adds, bytes(totals.output_bytes)))
+  local texts, multiply_adds = aligned(lines), thousands(totals.multiply_adds)
+  texts[#texts + 1] = ("parameters     %s (%s trained), %s"):format(thousands(all), thousands(trained), bytes(4 * all))
+  texts[#texts + 1] = ("an image takes %s multiply-adds and %s of outputs"):format(multiply_adds,
+    bytes(totals.output_bytes))
+  for _, text in ipairs(o.print and texts or {}) do print(text) end
+  totals.text = table.concat(texts, "\n")
   return totals
 end

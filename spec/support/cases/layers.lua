@@ -106,6 +106,8 @@ cases.conv2d = {
       "{rows, columns}"},
     {"an unknown padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = "full"}), "padding", "'full'"},
     {"a negative padding", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {padding = -1}), "padding", "got -1"},
+    {"an unknown precision", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, nil, {precision = "bf8"}), "precision",
+      "'bf8'", "bf16"},
     {"an unknown option", pack(random{1, 1, 4, 4}, random{1, 1, 3, 3}, {strides = 2}), "unknown option", "strides"},
   },
 }
@@ -255,6 +257,37 @@ cases.batch_norm_apply = {
   },
 }
 
+-- 40 or -40, so that no sum with it is near relu's edge
+local function far(shape) return array.new(shape, function() return integers({}, 0, 1)[1] * 80 - 40 end) end
+
+cases.batch_norm_relu_train = {
+  {"images", pack(random{3, 2, 2, 3}, random{2}, random{2}, random{3, 2, 2, 3})},
+  {"without an addend", pack(random{3, 2, 2, 3}, random{2}, random{2})},
+  {"rows, without weight and bias", pack(random{5, 3}, nil, nil, random{5, 3})},
+  {"an epsilon", pack(random{3, 2, 2}, random{2}, random{2}, nil, {epsilon = 0.5})},
+  {"many channels", function()
+    return pack(random{2, 40, 20, 20}, random{40}, random{40}, far{2, 40, 20, 20})
+  end, large = true},
+  wrong = {
+    {"an addend of another shape", pack(random{3, 2}, nil, nil, random{2, 3}), "addend", "(3,2)", "(2,3)"},
+    table.unpack(cases.batch_norm_train.wrong),
+  },
+}
+
+cases.batch_norm_relu_apply = {
+  {"images", pack(random{2, 2, 2, 3}, random{2}, positive{2}, random{2}, random{2}, random{2, 2, 2, 3})},
+  {"without an addend", pack(random{2, 2, 2, 3}, random{2}, positive{2}, random{2}, random{2})},
+  {"no images", pack(random{0, 2, 3}, random{2}, positive{2}, random{2}, random{2}, random{0, 2, 3})},
+  {"many channels", function()
+    return pack(random{2, 40, 20, 20}, random{40}, positive{40}, random{40}, random{40}, far{2, 40, 20, 20})
+  end, large = true},
+  wrong = {
+    {"an addend of another shape", pack(random{3, 2}, random{2}, positive{2}, nil, nil, random{2, 3}), "addend",
+      "(3,2)", "(2,3)"},
+    table.unpack(cases.batch_norm_apply.wrong),
+  },
+}
+
 cases.layer_norm = {
   {"the last axis", pack(random{3, 5}, random{5}, random{5})},
   {"two axes", pack(random{2, 3, 4}, random{3, 4}, random{3, 4}, {axes = 2})},
@@ -290,7 +323,7 @@ cases.group_norm = {
   },
 }
 
-for _, name in ipairs {"batch_norm_train", "layer_norm", "group_norm"} do
+for _, name in ipairs {"batch_norm_train", "batch_norm_relu_train", "layer_norm", "group_norm"} do
   for _, case in ipairs(cases[name]) do
     case.ulps = case.ulps or NORM
     case.gradient_ulps = case.ulps

@@ -268,6 +268,21 @@ function ref.batch_norm_apply(x, mean, variance, weight, bias, options)
   return normalize(x, options, channel, channel, weight, bias, mean, variance)
 end
 
+-- relu(y + addend), in place.
+local function add_relu(y, addend)
+  for i, value in ipairs(y) do y[i] = math.max(value + (addend and addend[i] or 0), 0) end
+  return y
+end
+
+function ref.batch_norm_relu_train(x, weight, bias, addend, options)
+  local y, mean, variance = ref.batch_norm_train(x, weight, bias, options)
+  return add_relu(y, addend), mean, variance
+end
+
+function ref.batch_norm_relu_apply(x, mean, variance, weight, bias, addend, options)
+  return add_relu(ref.batch_norm_apply(x, mean, variance, weight, bias, options), addend)
+end
+
 function ref.layer_norm(x, weight, bias, options)
   local length = 1
   for axis = #x.shape - (options and options.axes or 1) + 1, #x.shape do length = length * x.shape[axis] end

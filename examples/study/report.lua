@@ -1,0 +1,262 @@
+-- What the study's runs came to: a page, its plots, a table for programs, and one for the terminal.
+local fnn = require "fmnistnn"
+local page = fnn.page
+local run = require "study.run"
+
+local report = {}
+
+-- ---- numbers of a row ----
+
+-- Mean and standard deviation (of a sample; nil for one) of a field over the runs that are done.
+local function statistics(entry, field)
+  local sum, squares, n = 0, 0, 0
+  for _, result in ipairs(entry) do
+    if result[field] then sum, n = sum + result[field], n + 1 end
+  end
+  if n == 0 then return nil end
+  local mean = sum / n
+  for _, result in ipairs(entry) do
+    if result[field] then squares = squares + (result[field] - mean) ^ 2 end
+  end
+  return mean, n > 1 and math.sqrt(squares / (n - 1)) or nil, n
+end
+
+-- The runs of a row by seed: those that there are.
+local function runs_of(entry, seeds)
+  local runs = {}
+  for seed = 1, seeds do runs[#runs + 1] = entry[seed] end
+  return runs
+end
+
+local function histories_of(runs)
+  local histories = {}
+  for _, result in ipairs(runs) do
+    if result.history and #(result.history.loss or {}) > 0 then histories[#histories + 1] = result.history end
+  end
+  return histories
+end
+
+local function minutes(seconds) return seconds and seconds / 60 end
+
+local function table_rows(entries)
+  local rows = {}
+  for i, entry in ipairs(entries) do
+    local row, accuracy, deviation, done = entry.row, statistics(entry.runs, "accuracy")
+    local study = row.study or {}
+    rows[i] = {
+      name = row.name, epochs = row.epochs, runs = done or 0, accuracy = accuracy, deviation = deviation,
+      train_accuracy = statistics(entry.runs, "train_accuracy"), minutes = minutes(statistics(entry.runs, "seconds")),
+      parameters = statistics(entry.runs, "parameters"), study_accuracy = study[1], study_minutes = study[2],
+      stopped = entry.stopped,
+    }
+  end
+  return rows
+end
+
+local columns = {
+  {"trial", "name"}, {"accuracy", "accuracy", "%.4f"}, {"±", "deviation", "%.4f"},
+  {"study", "study_accuracy", "%.4f"}, {"training", "train_accuracy", "%.4f"},
+  {"min", "minutes", "%.2f"}, {"study min", "study_minutes", "%.1f"}, {"parameters", "parameters", "%.0f"},
+}
+
+-- ---- the page ----
+
+local function add_overview(shown, rows)
+  local cells = {}
+  for i, row in ipairs(rows) do
+    cells[i] = {}
+    for k, column in ipairs(columns) do cells[i][k] = row[column[2]] end
+  end
+  local titles = {}
+  for k, column in ipairs(columns) do titles[k] = {title = column[1], format = column[3]} end
+  shown:heading("Results")
+  shown:table{
+    columns = titles, rows = cells,
+    caption = "Test accuracy at the last epoch, beside the study's and that on the training images",
+  }
+  shown:text("Means over the runs, ± their standard deviation. Minutes are those of training, without evaluation.")
+  for _, row in ipairs(rows) do
+    if row.stopped then shown:text(("%s: %s"):format(row.name, row.stopped)) end
+  end
+end
+
+local function scatter_series(name, rows, x, y)
+  local series = {name, x = {}, y = {}, labels = {}}
+  for _, row in ipairs(rows) do
+    if row[x] and row[y] then
+      local i = #series.x + 1
+      series.x[i], series.y[i], series.labels[i] = row[x], row[y], row.name
+    end
+  end
+  return #series.x > 0 and series or nil
+end
+
+local function time_chart(rows)
+  local series = {}
+  for _, one in ipairs{
+    {"the study", "study_minutes", "study_accuracy"}, {"here", "minutes", "accuracy"},
+  } do
+    series[#series + 1] = scatter_series(one[1], rows, one[2], one[3])
+  end
+  if #series == 0 then return nil end
+  return page.scatter{
+    title = "Accuracy against time of training", x = {title = "time (min)", log = true},
+    y = {title = "test accuracy", format = "%.3f"}, series = series,
+  }
+end
+
+local measures = {
+  {"val_accuracy", "accuracy", "Accuracy on %s images"}, {"accuracy", "accuracy", "Accuracy on training images"},
+  {"val_loss", "loss", "Loss on %s images"}, {"loss", "loss", "Loss on training images"},
+}
+
+local function curve_chart(entries, measure, what)
+  local series = {}
+  for _, entry in ipairs(entries) do
+    local lists = {}
+    for _, history in ipairs(histories_of(entry.runs)) do
+      if #(history[measure[1]] or {}) > 0 then lists[#lists + 1] = history[measure[1]] end
+    end
+    if #lists > 0 then
+      local line = page.spread(lists)
+      line.name = entry.row.name
+      series[#series + 1] = line
+    end
+  end
+  if #series == 0 then return nil end
+  return page.lines{
+    title = measure[3]:format(what) .. ": mean and range over the seeds", x = "epoch",
+    y = {title = measure[2], format = "%.3f"}, series = series,
+  }
+end
+
+-- The charts of all rows by the names of their files.
+local function overview_charts(entries, rows, what)
+  local charts = {{"accuracy-time", time_chart(rows)}}
+  for _, measure in ipairs(measures) do charts[#charts + 1] = {measure[1], curve_chart(entries, measure, what)} end
+  return charts
+end
+
+local function wrong_images(result, data, name)
+  local images, labels, class_names = {}, {}, data.test.class_names
+  for i, wrong in ipairs(result.wrong) do
+    images[i] = data.test.examples[wrong.image][1]
+    labels[i] = ("%s\ntaken for %s\n(%.1f %%)"):format(class_names[wrong.is], class_names[wrong.taken],
+      100 * wrong.probability)
+  end
+  if #images == 0 then return nil end
+  return page.images{title = "Most confidently wrong, trial " .. name, images = images, labels = labels}
+end
+
+-- The first run of a row that is done, in full.
+local function add_run(shown, entry, data, charts)
+  local result
+  for _, each in ipairs(entry.runs) do result = result or each.confusion and each end
+  shown:heading("Trial " .. entry.row.name)
+  local histories = histories_of(entry.runs)
+  if #histories > 0 then shown:history(histories) end
+  if not result then return end
+  local name, class_names = entry.row.name, data.test.class_names
+  shown:text(("What follows is of the run with seed %d."):format(result.seed))
+  local confusion = fnn.tensor(result.confusion, {dtype = "int64"})
+  shown:confusion(confusion, class_names)
+  shown:classification(confusion, class_names)
+  local wrong = wrong_images(result, data, name)
+  if wrong then
+    shown:chart(wrong)
+    charts[#charts + 1] = {"wrong-" .. name, wrong}
+  end
+  if result.filters then
+    local filters = page.images{
+      title = "Filters of the first layer, trial " .. name, images = fnn.tensor(result.filters), diverging = true,
+    }
+    shown:chart(filters)
+    charts[#charts + 1] = {"filters-" .. name, filters}
+  end
+  shown:code(result.summary)
+end
+
+-- ---- files ----
+
+local function write_svgs(folder, charts)
+  local ok, message = require "fmnistnn.folder".make(folder)
+  for _, pair in ipairs(charts) do
+    local name, chart = pair[1], pair[2]
+    if ok and chart then
+      ok, message = fnn.write_file(("%s/%s.svg"):format(folder, name:gsub("[^%w%-]+", "_")), chart:svg())
+    end
+  end
+  return ok, message
+end
+
+local function csv(rows)
+  local names = {
+    "name", "runs", "epochs", "accuracy", "deviation", "train_accuracy", "minutes", "parameters", "study_accuracy",
+    "study_minutes",
+  }
+  local lines = {table.concat(names, ",")}
+  for i, row in ipairs(rows) do
+    local cells = {}
+    for k, name in ipairs(names) do
+      local text = row[name] == nil and "" or tostring(row[name])
+      cells[k] = text:find('[,"\n]') and '"' .. text:gsub('"', '""') .. '"' or text
+    end
+    lines[i + 1] = table.concat(cells, ",")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- Results as report takes them: runs without gaps.
+local function entries_of(results, seeds)
+  local entries = {}
+  for i, entry in ipairs(results) do
+    entries[i] = {row = entry.row, runs = runs_of(entry, seeds)}
+    for _, result in ipairs(entries[i].runs) do entries[i].stopped = entries[i].stopped or result.stopped end
+  end
+  return entries
+end
+
+--- Writes study.html, study.json, study.csv and plots/ into a folder. results: for each row a table of runs by seed
+-- and `row`. Options: seeds; refresh: seconds after which the page loads itself anew; validation. Returns true, or nil
+-- and a message.
+function report.write(folder, results, data, o)
+  local entries = entries_of(results, o.seeds)
+  local rows, what = table_rows(entries), o.validation and "validation" or "test"
+  local shown = page{
+    title = "Fashion-MNIST: the study",
+    description = ("%d networks, %d training images; the study's own figures beside ours."):format(#rows, #data.train),
+    refresh = o.refresh,
+  }
+  local charts = overview_charts(entries, rows, what)
+  add_overview(shown, rows)
+  for _, pair in ipairs(charts) do
+    if pair[2] then shown:chart(pair[2]) end
+  end
+  for _, entry in ipairs(entries) do
+    if #entry.runs > 0 then add_run(shown, entry, data, charts) end
+  end
+  local runs = fnn.json.array()
+  for _, entry in ipairs(entries) do table.move(entry.runs, 1, #entry.runs, #runs + 1, runs) end
+  local ok, message = shown:write(folder .. "/study.html")
+  if ok then ok, message = write_svgs(folder .. "/plots", charts) end
+  if ok then ok, message = fnn.write_file(folder .. "/study.csv", csv(rows)) end
+  if ok then
+    ok, message = run.write(folder .. "/study.json", {rows = rows, runs = runs})
+  end
+  return ok, message
+end
+
+--- The table as text.
+function report.text(results, seeds)
+  local lines = {"trial                        test accuracy        study   training  minutes  parameters"}
+  for _, row in ipairs(table_rows(entries_of(results, seeds))) do
+    local function number(format, value) return value and format:format(value) or "-" end
+    lines[#lines + 1] = ("%-28s %s %-10s %s  %s  %7s  %10s"):format(row.name, number("%.4f", row.accuracy),
+      row.deviation and ("± %.4f"):format(row.deviation) or "", number("%.4f", row.study_accuracy),
+      number("%.4f", row.train_accuracy), number("%.2f", row.minutes), number("%.0f", row.parameters))
+    if row.stopped then lines[#lines + 1] = "  " .. row.stopped end
+  end
+  return table.concat(lines, "\n")
+end
+
+return report

@@ -1,0 +1,152 @@
+-- One run: a row of study/trials.lua, trained with one seed. What came of it is a table, kept as a file of JSON.
+local fnn = require "fmnistnn"
+local networks = require "study.networks"
+
+local run = {}
+
+-- ---- from a row to a trainer ----
+
+local function optimizer_of(row, model, images)
+  local options = {lr = row.lr, model = model}
+  for name, value in pairs(row.options or {}) do options[name] = value end
+  if row.one_cycle then
+    local steps = (images + row.batch - 1) // row.batch * row.epochs
+    options.lr = fnn.schedules.OneCycle{row.one_cycle, steps = steps, warmup = 0.2, curve = "linear"}
+  end
+  return fnn.optim[row.optimizer](options)
+end
+
+local function loss_of(row)
+  if not row.smoothing then return row.loss or "categorical_crossentropy" end
+  return function(prediction, target)
+    return fnn.losses.categorical_crossentropy(prediction, target, {
+      from_logits = false, label_smoothing = row.smoothing,
+    })
+  end
+end
+
+local function trainer_of(row, images)
+  local model = networks.make(row)
+  return fnn.Trainer{
+    model = model, optimizer = optimizer_of(row, model, images), loss = loss_of(row), metrics = {"accuracy"},
+    mixed_precision = row.mixed,
+  }
+end
+
+-- ---- what came of it ----
+
+-- The `count` images that were taken for a wrong class with the greatest probability.
+local function most_wrong(probabilities, labels, count)
+  local wrong = {}
+  local trust, taken, is = probabilities:max(2):totable(), probabilities:argmax(2):totable(), labels:totable()
+  for i, class in ipairs(is) do
+    if taken[i] ~= class then wrong[#wrong + 1] = {image = i, is = class, taken = taken[i], probability = trust[i]} end
+  end
+  table.sort(wrong, function(a, b)
+    if a.probability ~= b.probability then return a.probability > b.probability end
+    return a.image < b.image
+  end)
+  return table.move(wrong, 1, math.min(count, #wrong), 1, fnn.json.array())
+end
+
+local function judge(trainer, row, data)
+  local augment = row.flip and {fnn.nn.functional.hflip} or nil
+  local test = trainer:predict(data.test, {augment = augment})
+  local train = trainer:predict(data.train, {augment = augment})
+  local predicted, labels = test:argmax(2), data.test.labels
+  local first = trainer.model[1].class_name == "Conv2d" and trainer.model[1] or nil
+  return {
+    accuracy = fnn.metrics.accuracy()(test, labels),
+    train_accuracy = fnn.metrics.accuracy()(train, data.train.labels),
+    confusion = fnn.metrics.confusion_matrix(predicted, labels, #data.test.class_names):totable(),
+    wrong = most_wrong(test, labels, 12),
+    filters = first and first.weight:totable(),
+  }
+end
+
+-- ---- files: JSON has no number for what is not finite ----
+
+local function replace(value, is_replaced, by)
+  if is_replaced(value) then return by end
+  if type(value) ~= "table" or value == fnn.json.null then return value end
+  local list = #value > 0 and fnn.json.array() or {}
+  for key, each in pairs(value) do list[key] = replace(each, is_replaced, by) end
+  return list
+end
+
+local function is_no_number(x) return type(x) == "number" and not (math.abs(x) < math.huge) end
+
+-- A value as it can be written.
+local function for_json(value) return replace(value, is_no_number, fnn.json.null) end
+
+--- Writes a result; returns true, or nil and a message.
+function run.write(path, result) return fnn.write_file(path, fnn.json.encode(for_json(result), " ") .. "\n") end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("a")
+  file:close()
+  local result, message = fnn.json.decode(text)
+  if not result then error(("%s: %s"):format(path, message), 0) end
+  return replace(result, function(value) return value == fnn.json.null end, 0 / 0)
+end
+
+-- ---- the run ----
+
+local function identity(row, seed, data)
+  return {trial = row.name, seed = seed, epochs = row.epochs, batch = row.batch, images = #data.train}
+end
+
+--- What the run of an earlier call came to, or nil; raises when it was another run.
+function run.earlier(path, row, seed, data)
+  local result = read(path)
+  if not result then return nil end
+  for name, value in pairs(identity(row, seed, data)) do
+    if result[name] ~= value then
+      error(("%s: a run with %s %s, not %s: choose another folder by --out"):format(path, name, tostring(result[name]),
+        tostring(value)), 0)
+    end
+  end
+  return result
+end
+
+--- Trains. folder: where it keeps what it needs to go on after an interruption; data: {train, validation, test};
+-- progress: a display; on_epoch(result): called after each epoch with what there is by then.
+function run.train(row, seed, data, o)
+  local trainer = trainer_of(row, #data.train)
+  local average = row.average and fnn.averages.EMA{model = trainer.model, decay = row.average, warmup = true}
+  local result = identity(row, seed, data)
+  local callbacks = {
+    fnn.callbacks.TerminateOnNaN{},
+    fnn.callbacks.BackupAndRestore{o.folder, delete_checkpoint = false}, -- the caller does, when all is kept
+    {
+      on_epoch_end = function()
+        result.history = trainer.history
+        if o.on_epoch then o.on_epoch(result) end
+      end,
+    },
+  }
+  if average then table.insert(callbacks, 1, average) end
+  local train = row.augment and data.train:augmented(row.augment) or data.train
+  local history = trainer:fit(train, {
+    epochs = row.epochs, batch_size = row.batch, seed = seed, validation = data.validation, callbacks = callbacks,
+    progress = o.progress, interruptible = true,
+  })
+  result.history, result.stopped, result.interrupted = history, history.stopped, history.interrupted
+  if result.stopped or result.interrupted then return result end
+  local judged
+  if average then
+    average:apply(function() judged = judge(trainer, row, data) end)
+  else
+    judged = judge(trainer, row, data)
+  end
+  for name, value in pairs(judged) do result[name] = value end
+  result.parameters = trainer.model:count_parameters()
+  result.summary = trainer.model:summary({1, 28, 28}, {print = false}).text
+  result.seconds = 0
+  for _, seconds in ipairs(history.seconds) do result.seconds = result.seconds + seconds end
+  return result
+end
+
+return run

@@ -1,0 +1,88 @@
+--- CSVLogger{path, separator, append}: a line for each epoch, as CSV (RFC 4180), with the names of the values in the
+-- first line.
+--
+--   separator ","
+--   append false    whether to go on with the file that is there
+--
+-- A fit that goes on from a backup goes on with its file, from the line of that backup.
+local class = require "fmnistnn.callbacks.class"
+local json = require "fmnistnn.json"
+local options = require "fmnistnn.nn.options"
+local output = require "fmnistnn.callbacks.output"
+
+local CSVLogger = class("CSVLogger", {
+  {"path", "string"},
+  {"separator", "string", default = ","},
+  {"append", "boolean", default = false},
+})
+
+function CSVLogger:init()
+  if #self.separator ~= 1 then
+    options.refuse("CSVLogger: separator: expected one character, got '%s'", self.separator)
+  end
+end
+
+-- The names in the order of the trainer's, what others have added after them.
+local function columns_of(trainer, values)
+  local columns, known, others = {"epoch"}, {}, {}
+  local function add(name)
+    for _, each in ipairs(output.names(name, values[name])) do columns[#columns + 1] = each end
+  end
+  for _, name in ipairs(trainer.value_names) do
+    known[name] = true
+    add(name)
+  end
+  for name in pairs(values) do
+    if not known[name] then others[#others + 1] = name end
+  end
+  table.sort(others)
+  for _, name in ipairs(others) do add(name) end
+  return columns
+end
+
+local function cell(self, value)
+  if math.type(value) == "float" and value == value and math.abs(value) ~= math.huge then return json.encode(value) end
+  local text = tostring(value)
+  if text:find('["\r\n]') or text:find(self.separator, 1, true) then text = '"' .. text:gsub('"', '""') .. '"' end
+  return text
+end
+
+local function line(self, cells)
+  for i, value in ipairs(cells) do cells[i] = cell(self, value) end
+  return table.concat(cells, self.separator) .. "\n"
+end
+
+function CSVLogger:on_train_begin()
+  output.probe(self.name, self.path)
+  self.columns, self.log = nil, output.log(self.name, self.path, self.append and "all" or 0)
+end
+
+-- The first line, unless the file that goes on has it.
+local function begin(self, trainer, values)
+  self.columns = columns_of(trainer, values)
+  local first, head = line(self, {table.unpack(self.columns)}), self.log:head()
+  if head == "" then
+    self.log:add(first)
+  elseif head:sub(1, #first) ~= first then
+    error(("%s: %s: expected a file that begins with %s"):format(self.name, self.path, first:sub(1, -2)), 0)
+  elseif head:sub(-1) ~= "\n" then
+    self.log:add("\n")
+  end
+end
+
+function CSVLogger:on_epoch_end(trainer, epoch, values)
+  if not self.columns then begin(self, trainer, values) end
+  local cells, flat = {epoch}, output.flat(values)
+  for i = 2, #self.columns do
+    local value = flat[self.columns[i]]
+    cells[i] = value == nil and "" or value
+  end
+  self.log:add(line(self, cells))
+end
+
+function CSVLogger:on_train_end() self.log:close() end
+
+function CSVLogger:state() return {size = self.log.size or self.log.kept} end
+function CSVLogger:set_state(state) self.log = output.log(self.name, self.path, state.size) end
+
+return CSVLogger

@@ -1,0 +1,22 @@
+--- Lambda{on_epoch_end = f, ...}: functions as a callback, which are called without it as the first argument:
+-- f(trainer, epoch, values). Any event that fit knows may be among them.
+local class = require "fmnistnn.callbacks.class"
+
+local events = {
+  "on_train_begin", "on_restore", "on_epoch_begin", "on_batch_begin", "on_loss", "on_batch_end", "on_evaluate_begin",
+  "on_evaluate_end", "on_epoch_end", "on_save_point", "on_train_end",
+}
+
+local spec = {list = true}
+for i, event in ipairs(events) do spec[i] = {event, "function", optional = true} end
+
+local Lambda = class("Lambda", spec)
+
+function Lambda:init()
+  for _, event in ipairs(events) do
+    local f = self[event]
+    if f then self[event] = function(_, ...) return f(...) end end
+  end
+end
+
+return Lambda

@@ -1,0 +1,103 @@
+--- What callbacks that write files share: that a file cannot be written should be found out before training, not after
+-- an hour of it; and later it is no reason to lose the training.
+local folder = require "fmnistnn.folder"
+local write_file = require "fmnistnn.write_file"
+
+local output = {}
+
+--- A line on standard error.
+function output.warn(who, message) io.stderr:write(who, ": ", message, "\n") end
+
+-- Writes a file of a page, as a full disk takes names but no bytes.
+local function write_little(path)
+  local file, message = io.open(path, "wb")
+  if not file then return nil, message end
+  local ok
+  ok, message = file:write((" "):rep(4096))
+  local closed, close_message = file:close()
+  if not ok or not closed then return nil, message or close_message end
+  return true
+end
+
+--- Raises unless a file can be written where `path` is, whose folder is made if needed. write(path), which returns true
+-- or nil and a message, writes one for trial (a page without it); it is removed again.
+function output.probe(who, path, write)
+  local into = path:match("^(.*/)[^/]*$")
+  local ok, message = true, nil
+  if into then ok, message = folder.make(into) end
+  local trial = path .. ".trial"
+  if ok then
+    ok, message = (write or write_little)(trial)
+    os.remove(trial)
+    local named = trial .. ": "
+    if not ok and message:sub(1, #named) == named then message = message:sub(#named + 1) end
+    message = not ok and ("%s: %s"):format(path, message)
+  end
+  if not ok then error(("%s: %s"):format(who, message), 0) end
+end
+
+--- The names that a value has in a log: its own, or, for a list (a number a class), that with the place in it.
+function output.names(name, value)
+  if type(value) ~= "table" then return {name} end
+  local names = {}
+  for i in ipairs(value) do names[i] = ("%s_%d"):format(name, i) end
+  return names
+end
+
+--- The values with lists taken apart: a number by name.
+function output.flat(values)
+  local flat = {}
+  for name, value in pairs(values) do
+    local list = type(value) == "table" and value or {value}
+    for i, each in ipairs(output.names(name, value)) do flat[each] = list[i] end
+  end
+  return flat
+end
+
+-- ---- logs: files that grow ----
+
+local Log = {}
+Log.__index = Log
+
+--- A log that writes to `path` when something is first added; from then on it keeps the first `kept` bytes of the file
+-- that was there, or all ("all").
+function output.log(who, path, kept) return setmetatable({who = who, path = path, kept = kept}, Log) end
+
+--- What the log begins with: the bytes that are kept of the file.
+function Log:head()
+  if self.kept == 0 then return "" end
+  local file = io.open(self.path, "rb")
+  if not file then return "" end
+  local text = file:read(self.kept == "all" and "a" or self.kept) or ""
+  file:close()
+  return text
+end
+
+local function open(self)
+  local head = self:head()
+  local ok, message = write_file(self.path, head)
+  if ok then self.file, message = io.open(self.path, "ab") end
+  self.size = #head
+  return self.file, message
+end
+
+--- Adds a text, so that it is in the file at once. When that fails, it says so, once, and training goes on.
+function Log:add(text)
+  if self.failed then return end
+  local ok, message = true, nil
+  if not self.file then ok, message = open(self) end
+  if ok then ok, message = self.file:write(text) end
+  if ok then ok, message = self.file:flush() end
+  if ok then
+    self.size = self.size + #text
+  else
+    self.failed = true
+    output.warn(self.who, ("%s: %s"):format(self.path, message))
+  end
+end
+
+function Log:close()
+  if self.file then self.file:close() end
+end
+
+return output

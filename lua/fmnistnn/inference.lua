@@ -1,0 +1,123 @@
+--- Using a model: its outputs for many examples, a batch at a time, averaged over changed images where that is asked
+-- for. Module:predict, Trainer:predict and Trainer:evaluate are made of this.
+local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
+local traceback = require "fmnistnn.traceback"
+
+local inference = {}
+
+--- A data set of what users give for one: a data set or {examples, labels}.
+function inference.as_data_set(who, given)
+  local data = require "fmnistnn.data"
+  if data.is_dataset(given) then return given end
+  local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
+  if is_pair then return data.Dataset(given) end
+  error(who .. ": expected a data set or {examples, labels}, got " .. type(given), 3)
+end
+
+--- f() with the model in evaluation and nothing recorded; then each module is as it was.
+function inference.evaluating(model, f)
+  local modes = {}
+  for _, module in model:named_modules() do modes[module] = module.training end
+  model:eval()
+  local ok, message = core.no_grad(xpcall, f, traceback.add)
+  for module, training in pairs(modes) do module.training = training end
+  if not ok then error(message, 0) end
+end
+
+-- ---- averages over changed images ----
+
+-- log(e^a + e^b)
+local function log_add(a, b) return a:maximum(b) + (-(a - b):abs()):softplus() end
+
+-- The logarithm of a class that a model rules out by -inf would make the above NaN.
+local function finite(x) return x:maximum(-1e30) end
+
+-- How outputs are averaged, by what they are: `parts` makes tensors of an output, those of several are joined by `add`,
+-- and `whole` makes the average of n of them.
+local kinds = {
+  values = {
+    parts = function(y) return {y} end,
+    add = core.ops.add,
+    whole = function(parts, n) return parts[1] / n end,
+  },
+  logits = { -- log p, of which the mean of p is made
+    parts = function(y) return {finite(y:log_softmax(-1))} end,
+    add = log_add,
+    whole = function(parts, n) return parts[1] - math.log(n) end,
+  },
+  binary_logits = { -- log p and log(1 - p)
+    parts = function(y) return {finite(y:log_sigmoid()), finite((-y):log_sigmoid())} end,
+    add = log_add,
+    whole = function(parts) return parts[1] - parts[2] end,
+  },
+}
+
+local function changed(change, number, examples)
+  local images = change(examples)
+  if not core.is_tensor(images) then
+    options.refuse("augment: function %d: expected it to return a tensor, got %s", number, type(images))
+  end
+  if #images ~= #examples then
+    options.refuse("augment: function %d: expected it to return %d examples, got %d", number, #examples, #images)
+  end
+  return images
+end
+
+--- The model's outputs for a batch, averaged over the batch itself and what each function of the list `augment` makes
+-- of it. kind: what the outputs are, "values" (whose mean is taken), "logits" or "binary_logits": then it is the mean
+-- of the probabilities, as logits again.
+function inference.outputs(model, examples, augment, kind)
+  local output = model(examples)
+  if #augment == 0 then return output end
+  local how = kinds[kind]
+  local sums = how.parts(output)
+  for number, change in ipairs(augment) do
+    local parts = how.parts(model(changed(change, number, examples)))
+    for i, part in ipairs(parts) do sums[i] = how.add(sums[i], part) end
+  end
+  return how.whole(sums, #augment + 1)
+end
+
+-- ---- options, and predict ----
+
+local known = {{"batch_size", "count", default = 256}, {"augment", "table", default = {}}}
+
+local function is_callable(value)
+  if type(value) == "function" then return true end
+  local metatable = getmetatable(value)
+  return type(metatable) == "table" and metatable.__call ~= nil
+end
+
+--- The options of predict and evaluate.
+function inference.options(who, given)
+  local o = options.check(who, given, known)
+  for key, change in pairs(o.augment) do
+    if math.type(key) ~= "integer" or not is_callable(change) then
+      options.refuse("%s: augment: expected a list of functions, got %s = %s", who, tostring(key), type(change))
+    end
+  end
+  return o
+end
+
+--- The model's outputs for a data set (an augmented one without its changes), {examples, labels} or a tensor of
+-- examples, as one tensor; see Module:predict.
+function inference.predict(model, examples, given, kind)
+  local o = inference.options("predict", given)
+  if core.is_tensor(examples) then
+    local labels = core.full({#examples}, 1, "int64")
+    examples = require "fmnistnn.data".Dataset {examples, labels}
+  else
+    examples = inference.as_data_set("predict", examples):plain()
+  end
+  local outputs = {}
+  inference.evaluating(model, function()
+    for batch in examples:batches {size = o.batch_size} do
+      outputs[#outputs + 1] = inference.outputs(model, batch, o.augment, kind)
+    end
+  end)
+  if #outputs == 0 then error("predict: there are no examples", 3) end
+  return core.ops.cat(outputs, 1)
+end
+
+return inference

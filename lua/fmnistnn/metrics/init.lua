@@ -1,0 +1,31 @@
+--- Measures of a classifier.
+--
+--   trainer = fnn.Trainer{..., metrics = {"accuracy", "f1", fnn.metrics.precision{average = "weighted"}}}
+--   print(fnn.metrics.f1{}(trainer:predict(test), test.labels))    -- of whole predictions
+--
+-- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset =
+-- function(self)}; a Trainer takes such tables and the names below. It closes prediction and target after update,
+-- which clones what it keeps.
+local options = require "fmnistnn.nn.options"
+
+local metrics = {}
+
+for _, family in ipairs {"accuracy", "confusion", "probabilities"} do
+  for name, f in pairs(require("fmnistnn.metrics." .. family)) do metrics[name] = f end
+end
+
+-- Those that go by their name alone.
+local names = {"accuracy", "precision", "recall", "f1", "cohen_kappa", "roc_auc", "calibration_error"}
+local by_name = {}
+for _, name in ipairs(names) do by_name[name] = metrics[name] end
+
+--- A metric by its name, made with these options, or the metric itself.
+function metrics.get(given, settings)
+  if type(given) == "table" then return given end
+  local make = by_name[given]
+  if make then return make(settings) end
+  local got = type(given) == "string" and given or type(given)
+  options.refuse("metric: expected a metric or one of %s, got %s", table.concat(names, ", "), got)
+end
+
+return metrics

@@ -1,0 +1,219 @@
+--- What all optimizers are: groups of parameters, steps, and the state that outlives a program.
+local core = require "fmnistnn.core"
+local options = require "fmnistnn.nn.options"
+local saved_state = require "fmnistnn.saved_state"
+
+local Optimizer = {}
+Optimizer.__index = Optimizer
+
+local common = {
+  {"model", "table", optional = true},
+  {"parameters", "table", optional = true},
+  {"weight_decay", "number", optional = true},
+  {"clip_value", "positive", optional = true},
+  {"clip_norm", "positive", optional = true},
+  {"global_clip_norm", "positive", optional = true},
+}
+
+-- ---- groups of parameters ----
+
+-- A function that lists what `source`, which has a model or parameters, gives to train.
+local function lister(self, source)
+  local model, list = source.model, source.parameters
+  if model then
+    if type(model.parameters) ~= "function" then options.refuse("%s: model: expected a module", self.name) end
+    return function() return model:parameters() end
+  end
+  for i, tensor in ipairs(list) do
+    if not core.is_tensor(tensor) then
+      options.refuse("%s: parameters: element %d: expected a tensor, got %s", self.name, i, type(tensor))
+    end
+  end
+  return function() return list end
+end
+
+local function check_norms(self, given)
+  if given.clip_norm and given.global_clip_norm then
+    options.refuse("%s: expected either clip_norm or global_clip_norm", self.name)
+  end
+end
+
+-- Adds a group with options of its own; the others are the optimizer's, also when these change later.
+local function add_group(self, source, own)
+  local group = setmetatable({list = lister(self, source), model = source.model}, {__index = self.options})
+  for name, start in pairs(self.carried) do group[name] = start end
+  for name, value in pairs(own) do
+    if name ~= "model" and name ~= "parameters" then group[name] = value end
+  end
+  check_norms(self, group)
+  self.groups[#self.groups + 1] = group
+end
+
+local function add_own_groups(self, list)
+  for i, each in ipairs(list) do
+    local who = ("%s: parameters: element %d"):format(self.name, i)
+    if type(each) ~= "table" then options.refuse("%s: expected a table, as element 1, got %s", who, type(each)) end
+    options.check(self.name, each, self.spec)
+    if (each.model == nil) == (each.parameters == nil) then
+      options.refuse("%s: expected either a model or parameters", who)
+    end
+    if each.global_clip_norm then options.refuse("%s: global_clip_norm: expected it for all groups together", who) end
+    add_group(self, each, each)
+  end
+end
+
+local function make_groups(self)
+  local given = self.options
+  local list = given.parameters
+  self.groups = {}
+  check_norms(self, given)
+  if given.model and list then options.refuse("%s: expected either a model or parameters", self.name) end
+  if list and type(list[1]) == "table" then
+    add_own_groups(self, list)
+  elseif given.model or list then
+    add_group(self, given, {})
+  end
+end
+
+--- Trains this model from now on, if no parameters were given before (a Trainer calls this).
+function Optimizer:attach(model)
+  if #self.groups == 0 then add_group(self, {model = model}, {}) end
+end
+
+local function check_attached(self)
+  if #self.groups == 0 then error(self.name .. ": nothing to train: give it a model or parameters", 3) end
+end
+
+--- Forgets the gradients of all parameters.
+function Optimizer:zero_grad()
+  check_attached(self)
+  for _, group in ipairs(self.groups) do core.optim.zero_grad(group.list()) end
+end
+
+-- ---- a step ----
+
+-- How many tensors are kept for a parameter.
+function Optimizer:_count(_, _, rule) return core.optim.states[rule] end
+
+-- These tensors. They come when they are needed: another rule may need more.
+function Optimizer:_states(group, tensor, rule)
+  local states = self.states[tensor] or {}
+  local start = group.initial_accumulator or 0
+  for i = #states + 1, self:_count(group, tensor, rule) do states[i] = core.full(tensor.shape, start) end
+  self.states[tensor] = states
+  return states
+end
+
+-- Moves the parameters of a list that have a gradient.
+function Optimizer:_move(group, list, rule, numbers)
+  local states = {}
+  for i, tensor in ipairs(list) do states[i] = self:_states(group, tensor, rule) end
+  core.optim.step(rule, list, states, numbers)
+end
+
+-- The factor that brings a norm down to `bound`.
+local function shrink(norm, bound) return norm > bound and bound / norm or 1 end
+
+-- The learning rate of the step that comes next.
+local function lr_of(self, group)
+  local lr = group.lr
+  if type(lr) == "number" then return lr end
+  local now = lr(self.steps)
+  if type(now) ~= "number" then
+    options.refuse("%s: lr: expected a number from the schedule, got %s", self.name, type(now))
+  end
+  return now
+end
+
+local function step_group(self, group, all_norm)
+  local list, lr = group.list(), lr_of(self, group)
+  local factor = group.global_clip_norm and shrink(all_norm, group.global_clip_norm) or 1
+  local numbers = {factor, group.clip_value or math.huge, lr, lr * (group.weight_decay or 0)}
+  local rule = self.rule(group, numbers, self.steps + 1)
+  if not group.clip_norm then return self:_move(group, list, rule, numbers) end
+  for _, tensor in ipairs(list) do
+    numbers[1] = shrink(core.optim.grad_norm {tensor}, group.clip_norm)
+    self:_move(group, {tensor}, rule, numbers)
+  end
+end
+
+--- Moves every parameter that has a gradient. closure, if there is one, is called first, to compute a loss and its
+-- gradients; step returns what it does.
+function Optimizer:step(closure)
+  check_attached(self)
+  local loss = closure and closure()
+  local all, all_norm = {}, 0
+  if self.options.global_clip_norm then
+    for _, group in ipairs(self.groups) do
+      for _, tensor in ipairs(group.list()) do all[#all + 1] = tensor end
+    end
+    all_norm = core.optim.grad_norm(all)
+  end
+  for _, group in ipairs(self.groups) do step_group(self, group, all_norm) end
+  self.steps = self.steps + 1
+  return loss
+end
+
+-- ---- state ----
+
+-- The rule by which a group would step, found out on a stand-in: a rule may change its group's numbers.
+local function rule_of(self, group)
+  return self.rule(setmetatable({}, {__index = group}), {1, math.huge, 0.0, 0.0}, self.steps + 1)
+end
+
+-- Adds what a group carries from step to step: a learning rate of its own, its numbers, its parameters' tensors.
+local function add_group_state(self, g, group, own)
+  if type(rawget(group, "lr")) == "number" then own.numbers[g .. ".lr"] = {group, "lr"} end
+  for name in pairs(self.carried) do own.numbers[g .. "." .. name] = {group, name} end
+  local rule = rule_of(self, group)
+  for p, tensor in ipairs(group.list()) do
+    local states = self:_states(group, tensor, rule)
+    for k = 1, self:_count(group, tensor, rule) do own.tensors[("%d.%d.%d"):format(g, p, k)] = states[k] end
+  end
+end
+
+local function own_state(self)
+  check_attached(self)
+  local own = {numbers = {[self.name .. ".steps"] = {self, "steps", "integer"}}, tensors = {}}
+  if type(self.options.lr) == "number" then own.numbers.lr = {self.options, "lr"} end
+  for g, group in ipairs(self.groups) do add_group_state(self, g, group, own) end
+  return own
+end
+
+--- A copy of all that a later set_state needs to go on bit for bit: {numbers =, tensors =}, tables by name. Numbers:
+-- "Adam.steps", "lr" and what else changes. Tensors: "2.3.1" is the first that is kept for the third parameter of the
+-- second group. Hyperparameters other than the learning rate are not in it.
+function Optimizer:state() return saved_state.copy(own_state(self)) end
+
+--- Goes on from a state that an optimizer of the same class and parameters gave, also before the first step. The
+-- model must have been built. Raises when it does not fit; all is then as it was.
+function Optimizer:set_state(given)
+  local who, own, parameters = self.name .. ": set_state", own_state(self), 0
+  for _, group in ipairs(self.groups) do parameters = parameters + #group.list() end
+  if parameters == 0 then options.refuse("%s: the model has no parameters before its first call", who) end
+  saved_state.restore(who, given, own)
+end
+
+-- ---- classes ----
+
+local optimizer = {}
+
+--- A class of optimizers. rule(group, h, t) fills the numbers h of csrc/optim/optim.h for step t (from 1 on), which
+-- begin at h[1] here, the first four being there already, and returns the name of the rule that takes them. carried:
+-- the numbers that the rule keeps in the group from step to step, and how they start.
+function optimizer.class(name, own, rule, carried)
+  local spec = table.move(own, 1, #own, #common + 1, table.move(common, 1, #common, 1, {}))
+  local Class = {name = name, rule = rule, carried = carried or {}, spec = spec, __name = "fmnistnn.Optimizer"}
+  Class.__index = Class
+  return setmetatable(Class, {
+    __index = Optimizer,
+    __call = function(_, given)
+      local self = setmetatable({steps = 0, states = setmetatable({}, {__mode = "k"})}, Class)
+      self.options = options.check(name, given, spec)
+      make_groups(self)
+      return self
+    end,
+  })
+end
+
+return optimizer

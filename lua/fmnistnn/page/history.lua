@@ -1,0 +1,100 @@
+--- What a Trainer's fit saw, as charts: one for each measure, with training and validation.
+local lines = require "fmnistnn.page.lines"
+local numbers = require "fmnistnn.page.numbers"
+local options = require "fmnistnn.nn.options"
+local values = require "fmnistnn.page.values"
+
+local history = {}
+
+--- The mean of several lists and what they spread over, position by position: {y = means, low = minima, high =
+-- maxima}, as a series of fnn.page.lines takes them. Where a list has no number, it does not count.
+function history.spread(lists)
+  local result, longest, checked = {y = {}, low = {}, high = {}}, 0, {}
+  for i, list in ipairs(values.items("spread: lists", lists)) do
+    local count
+    checked[i], count = values.numbers(("spread: list %d"):format(i), list)
+    longest = math.max(longest, count)
+  end
+  for position = 1, longest do
+    local sum, count, low, high = 0, 0, math.huge, -math.huge
+    for _, list in ipairs(checked) do
+      local value = list[position]
+      if numbers.is_finite(value) then
+        sum, count, low, high = sum + value, count + 1, math.min(low, value), math.max(high, value)
+      end
+    end
+    if count > 0 then result.y[position], result.low[position], result.high[position] = sum / count, low, high end
+  end
+  return result
+end
+
+local not_measures = {seconds = true, images_per_second = true}
+
+-- The measures of histories, the loss first: {"loss", "accuracy"}.
+local function measures_of(histories)
+  local names, known = {}, {}
+  for _, one in ipairs(histories) do
+    for key, list in pairs(one) do
+      local name = type(list) == "table" and type(key) == "string" and key:gsub("^val_", "")
+      if name and not known[name] and not not_measures[name] then
+        known[name], names[#names + 1] = true, name
+      end
+    end
+  end
+  table.sort(names, function(a, b)
+    if (a == "loss") ~= (b == "loss") then return a == "loss" end
+    return a < b
+  end)
+  return names
+end
+
+local function series_of(histories, key, name)
+  local lists = {}
+  for _, one in ipairs(histories) do lists[#lists + 1] = one[key] end
+  if #lists == 0 then return nil end
+  local series = history.spread(lists)
+  if #lists == 1 then series = {y = lists[1]} end
+  series.name, series.dash = name, name == "training"
+  return series
+end
+
+local function chart_of(histories, name)
+  local series = {}
+  series[1] = series_of(histories, name, "training")
+  series[#series + 1] = series_of(histories, "val_" .. name, "validation")
+  local title = name:sub(1, 1):upper() .. name:sub(2):gsub("_", " ")
+  return lines {title = title, x = "epoch", y = (name:gsub("_", " ")), series = series}
+end
+
+local function sum(list)
+  local total = 0
+  for _, value in ipairs(list or {}) do total = total + value end
+  return total
+end
+
+-- "12 epochs in 75.2 s of training."
+local function sentence(histories, measures)
+  local first = histories[1]
+  local epochs = #(first[measures[1]] or first["val_" .. measures[1]])
+  local words = {("%d epoch%s"):format(epochs, epochs == 1 and "" or "s")}
+  if first.seconds then words[#words + 1] = (" in %s s of training"):format(numbers.short(sum(first.seconds))) end
+  if #histories > 1 then words[#words + 1] = (", the first of %d runs"):format(#histories) end
+  if first.interrupted then words[#words + 1] = "; interrupted" end
+  return table.concat(words) .. "."
+end
+
+--- For a history, or a list of them: a sentence, and a list of charts. Of several, the lines are means and the bands
+-- go from the least to the greatest.
+function history.charts(given)
+  if type(given) ~= "table" then options.refuse("history: expected a history of a Trainer, got %s", type(given)) end
+  local histories = given[1] and values.items("history", given) or {given}
+  for i, one in ipairs(histories) do
+    if type(one) ~= "table" then options.refuse("history: %d: expected a history, got %s", i, type(one)) end
+  end
+  local measures, charts = measures_of(histories), {}
+  if #measures == 0 then options.refuse("history: expected a history of a Trainer, got one without measures") end
+  for i, name in ipairs(measures) do charts[i] = chart_of(histories, name) end
+  return sentence(histories, measures), charts
+end
+
+return history

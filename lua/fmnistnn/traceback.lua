@@ -1,0 +1,14 @@
+--- Errors that pass through the library on their way to the user: handlers for xpcall.
+local traceback = {}
+
+--- Whether an error is Ctrl-C: lua stops a script by an error of this text, raised wherever it happens to be.
+function traceback.is_interrupt(message) return type(message) == "string" and message:find("interrupted!$") ~= nil end
+
+--- The message of an error, with where it happened.
+function traceback.add(message)
+  if type(message) ~= "string" or traceback.is_interrupt(message) then return message end
+  if message:find("stack traceback:", 1, true) then return message end
+  return debug.traceback(message, 2)
+end
+
+return traceback

@@ -1,0 +1,148 @@
+--- Convolutions that multiply as bfloat16. Where their factors have no more digits than bfloat16 nothing is lost: the
+-- results are float32's, through all ways and edges of tiles. Where the CPU has no such instructions, nothing changes.
+local fnn = require "fmnistnn"
+local nn, F = fnn.nn, fnn.nn.functional
+
+-- The nearest bfloat16, halves to even, as a float.
+local function rounded(x)
+  local bits = string.unpack("<I4", string.pack("<f", x))
+  bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000
+  return (string.unpack("<f", string.pack("<I4", bits)))
+end
+
+local function round(tensor)
+  local list = tensor:flatten():totable()
+  for i, value in ipairs(list) do list[i] = rounded(value) end
+  return fnn.tensor(list):reshape(tensor.shape)
+end
+
+local function distance(a, b) return (a - b):abs():max():item() / math.max(1, a:abs():max():item()) end
+
+-- Result and gradients of a convolution whose result has the gradient g.
+local function run(op, x, w, g, settings, precision)
+  local all = {precision = precision}
+  for name, value in pairs(settings) do all[name] = value end
+  x, w = x:clone():requires_grad_(), w:clone():requires_grad_()
+  local y = F[op](x, w, nil, all)
+  y:backward(g or y:detach())
+  return {y:detach(), x.grad, w.grad}
+end
+
+local names = {"result", "gradient of x", "gradient of weight"}
+
+describe("mixed precision:", function()
+  -- {x, weight, settings}; the last pixels, channels, filters and blocks of images leave parts of tiles and pairs open
+  local exact = {
+    {{16, 1, 6, 7}, {5, 1, 3, 3}, {padding = "same"}},
+    {{48, 5, 7, 6}, {11, 5, 3, 3}, {}},
+    {{33, 6, 9, 8}, {7, 6, 3, 3}, {stride = 2, padding = "same"}},
+    {{20, 4, 5, 5}, {6, 4, 1, 1}, {}},
+    {{16, 3, 7, 7}, {4, 3, 1, 1}, {stride = 2}},
+    {{32, 18, 6, 6}, {17, 18, 5, 5}, {padding = 2}},
+    {{17, 6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = {2, 0, 1, 3}}},
+    {{32, 2, 9, 9}, {3, 2, 3, 3}, {dilation = {2, 3}, padding = 2}},
+    {{16, 2, 12, 12}, {6, 2, 7, 7}, {stride = 2, padding = 3}},
+  }
+
+  it("products of what bfloat16 holds are exact", function()
+    fnn.manual_seed(5)
+    for i, case in ipairs(exact) do
+      local x, w = round(fnn.randn(case[1])), round(fnn.randn(case[2]))
+      for _, op in ipairs {"conv2d", "conv2d_relu"} do
+        local g = round(fnn.randn(F[op](x, w, nil, case[3]).shape))
+        local want, got = run(op, x, w, g, case[3]), run(op, x, w, g, case[3], "bf16")
+        for k, name in ipairs(names) do
+          local apart = distance(want[k], got[k])
+          assert(apart < 1e-5, ("%s, case %d: %s: %g"):format(op, i, name, apart))
+        end
+      end
+    end
+  end)
+
+  it("factors are rounded to the nearest", function()
+    fnn.manual_seed(6)
+    local x, w = fnn.randn(16, 3, 5, 5), fnn.randn(4, 3, 3, 3)
+    local want = run("conv2d", round(x), round(w), nil, {})
+    local got = run("conv2d", x, w, want[1], {}, "bf16")
+    if not fnn.info().bf16 then want = run("conv2d", x, w, want[1], {}) end
+    assert(distance(want[1], got[1]) < 1e-6)
+  end)
+
+  it("many channels, whose tiles are transformed, are near", function()
+    fnn.manual_seed(7)
+    for _, case in ipairs {{{35, 17, 7, 9}, {33, 17, 3, 3}}, {{16, 64, 6, 6}, {64, 32, 3, 3}, 2}} do
+      local x, w, settings = fnn.randn(case[1]), fnn.randn(case[2]), {padding = 1, groups = case[3]}
+      local want = run("conv2d", x, w, nil, settings)
+      local got = run("conv2d", x, w, want[1], settings, "bf16")
+      for k, name in ipairs(names) do
+        local apart = distance(want[k], got[k])
+        assert(apart < 0.01, name .. ": " .. apart)
+        assert(apart > 1e-5 or not fnn.info().bf16, name .. ": rounded nowhere")
+      end
+    end
+  end)
+
+  it("infinities and NaN stay what they are", function()
+    local x = fnn.ones(16, 2, 3, 3)
+    x[1] = math.huge
+    x[2] = 0 / 0
+    local y = F.conv2d(x, fnn.ones(1, 2, 1, 1), {precision = "bf16"}):mean({2, 3, 4}):totable()
+    assert.equal(math.huge, y[1])
+    assert.is_true(y[2] ~= y[2])
+    assert.equal(2, y[3])
+  end)
+
+  it("results are the same bits for any number of threads", function()
+    fnn.manual_seed(8)
+    local x, w, threads = fnn.randn(40, 17, 6, 6), fnn.randn(16, 17, 3, 3), fnn.threads()
+    local function bits()
+      local parts = {}
+      for i, tensor in ipairs(run("conv2d", x, w, nil, {padding = 1}, "bf16")) do parts[i] = tensor:tobytes() end
+      return table.concat(parts)
+    end
+    fnn.set_threads(1)
+    local want = bits()
+    for count = 2, 3 do
+      fnn.set_threads(count)
+      assert(bits() == want, count .. " threads")
+    end
+    fnn.set_threads(threads)
+  end)
+
+  it("nothing leaks when the nth allocation fails", function()
+    local core = require "fmnistnn.core"
+    local x, w = fnn.randn(18, 2, 5, 5):requires_grad_(), fnn.randn(3, 2, 3, 3):requires_grad_()
+    local ok, n
+    collectgarbage()
+    local used = core.memory().used
+    n = 0
+    repeat
+      n = n + 1
+      local y
+      core.fail_allocation(n)
+      ok = pcall(function()
+        y = F.conv2d(x, w, {precision = "bf16", padding = 1})
+        y:backward(y:detach())
+      end)
+      core.fail_allocation(0)
+      if y then y:close() end
+      x.grad, w.grad = nil, nil
+      collectgarbage()
+      assert.equal(used, core.memory().used, "after failure " .. n)
+    until ok
+    assert(n > 5)
+  end)
+
+  it("a model takes it to its convolutions, and back", function()
+    fnn.manual_seed(9)
+    local model = nn.Sequential {nn.Conv2d {4, kernel = 3}, nn.Residual {nn.Conv2d {4, kernel = 1}}}
+    local x = fnn.randn(16, 2, 5, 5)
+    local plain = model(x)
+    local mixed = model:mixed_precision()(x)
+    assert(distance(plain, mixed) < 0.02)
+    assert.equal(fnn.info().bf16, distance(plain, mixed) > 0)
+    assert.equal(0, distance(plain, model:mixed_precision(false)(x)))
+    fnn.Trainer {model = model, loss = "mean_squared_error", mixed_precision = true}
+    assert.equal(0, distance(mixed, model(x)))
+  end)
+end)
