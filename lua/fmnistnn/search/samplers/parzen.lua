@@ -11,33 +11,48 @@ Parzen.__index = Parzen
 
 local log, exp, max, min = math.log, math.exp, math.max, math.min
 
--- A kernel that is exp(-negligible) of the largest adds nothing to a sum of floats.
-local negligible <const> = 40
+-- A kernel that is exp(-negligible) of the prior's adds nothing that could be seen.
+local negligible <const> = 32
 
 -- ---- kernels ----
 
--- The widths of kernels at mu: the larger distance to a neighbour, within bounds that shrink with their number (the
--- "magic clip").
-local function widths(mu, low, high)
-  local n, first, sigma = #mu, {}, {}
-  local sorted, least = table.move(mu, 1, n, 1, {}), (high - low) / min(100, n + 2)
-  table.sort(sorted)
-  for i = n, 1, -1 do first[sorted[i]] = i end
+-- The first and the last of mu in each of so many cells of the width `least`: their indices.
+local function extremes(mu, low, least, cells)
+  local first, last = {}, {}
   for k, x in ipairs(mu) do
-    local i = first[x]
-    first[x] = i + 1 -- equal ones take the places one after the other
-    local left, right = x - (sorted[i - 1] or low), (sorted[i + 1] or high) - x
-    if n > 1 and i == 1 then left = right elseif n > 1 and i == n then right = left end
-    sigma[k] = min(max(left, right, least), high - low)
+    local cell = min(max((x - low) // least, 0), cells - 1)
+    if not first[cell] or x < mu[first[cell]] then first[cell] = k end
+    if not last[cell] or x >= mu[last[cell]] then last[cell] = k end
   end
+  return first, last
+end
+
+-- The widths of kernels at mu: the larger distance to a neighbour, but at least a part of the range that shrinks with
+-- their number (the "magic clip"). So of those in a cell of the least width only the outer ones can be wider.
+local function widths(mu, low, high)
+  local n = #mu
+  local cells = min(100, n + 2)
+  local least, sigma = (high - low) / cells, {}
+  for k = 1, n do sigma[k] = least end
+  local first, last = extremes(mu, low, least, cells)
+  local before -- the kernel on the left
+  for cell = 0, cells - 1 do
+    local k = first[cell]
+    if k then
+      local gap = mu[k] - (before and mu[before] or low)
+      if before then sigma[before] = max(sigma[before], gap) end
+      if before or n == 1 then sigma[k] = max(sigma[k], gap) end
+      before = last[cell]
+    end
+  end
+  if n == 1 then sigma[1] = max(sigma[1], high - mu[1]) end
   return sigma
 end
 
--- The share of a kernel that lies within the bounds.
-local function share(mu, sigma, low, high)
-  local left, right = (low - mu) / sigma, (high - mu) / sigma
-  if left < -9 and right > 9 then return 1.0 end
-  return normal.mass(left, right)
+-- The logarithm of the share of a kernel that lies within the bounds.
+local function log_share(mu, sigma, low, high)
+  if mu - low > 9 * sigma and high - mu > 9 * sigma then return 0.0 end
+  return log(normal.mass((low - mu) / sigma, (high - mu) / sigma))
 end
 
 local log_root_2pi <const> = 0.9189385332046727
@@ -45,14 +60,19 @@ local log_root_2pi <const> = 0.9189385332046727
 -- A dimension of numbers: mu and sigma of each kernel, the prior's last; adds to each kernel's constant.
 local function numeric(distribution, mu, constant)
   local low, high = space.bounds(distribution)
-  local sigma, n = widths(mu, low, high), #mu
+  local sigma, narrowness, n = widths(mu, low, high), {}, #mu
   mu[n + 1], sigma[n + 1] = (low + high) / 2, high - low
   local kind = distribution.step and "grid" or "numeric"
+  local last, log_last
   for k = 1, n + 1 do
-    local c = constant[k] - log(share(mu[k], sigma[k], low, high))
-    constant[k] = kind == "grid" and c or c - log(sigma[k]) - log_root_2pi
+    local s = sigma[k]
+    if s ~= last then last, log_last = s, kind == "grid" and 0 or log(s) + log_root_2pi end -- most are alike
+    constant[k] = constant[k] - log_share(mu[k], s, low, high) - log_last
+    narrowness[k] = 0.7071067811865476 / s -- a density is exp(-(narrowness (x - mu))^2)
   end
-  return {kind = kind, distribution = distribution, mu = mu, sigma = sigma, low = low, high = high}
+  return {
+    kind = kind, distribution = distribution, mu = mu, sigma = sigma, narrowness = narrowness, low = low, high = high,
+  }
 end
 
 -- A dimension of choices: the index that each kernel observed, and the logarithms of the probabilities.
@@ -68,11 +88,14 @@ end
 --- A mixture over dimensions, a list of {name =, distribution =}, of kernels at the observations, which have all of
 -- them, with these weights (1 where none is given); the prior's is 1.
 function Parzen.new(dimensions, observations, weights)
-  local self = setmetatable({count = #observations + 1, dimensions = {}, cumulative = {}, constant = {}}, Parzen)
+  local self = setmetatable({
+    count = #observations + 1, kernels = {}, dimensions = {}, cumulative = {}, constant = {},
+    still = {}, sums = {}, -- what log_density works on
+  }, Parzen)
   local sum = 0
   for k = 1, self.count do
     sum = sum + (weights[k] or 1)
-    self.cumulative[k] = sum
+    self.kernels[k], self.cumulative[k] = k, sum
   end
   for k = 1, self.count do self.constant[k] = log((weights[k] or 1) / sum) end
   for i, dimension in ipairs(dimensions) do
@@ -125,31 +148,32 @@ end
 
 local adders = {}
 
--- Each of these adds a dimension's part to the logarithms s of the kernels listed in `alive`, drops those that fall
--- below `floor`, and returns how many are left.
+-- Each of these takes `count` kernels `alive` and beside them the logarithms s of what they have gathered so far, adds
+-- a dimension's part, writes those that stay above `floor` into the lists `still` and `sums`, which may be the same
+-- ones, and returns how many they are.
 
-function adders.numeric(d, x, s, alive, count, floor)
-  local mu, sigma, left = d.mu, d.sigma, 0
+function adders.numeric(d, x, alive, s, count, floor, still, sums)
+  local mu, narrowness, left = d.mu, d.narrowness, 0
   for i = 1, count do
     local k = alive[i]
-    local z = (x - mu[k]) / sigma[k]
-    local sum = s[k] - 0.5 * z * z
+    local z = (x - mu[k]) * narrowness[k]
+    local sum = s[i] - z * z
     if sum >= floor then
       left = left + 1
-      alive[left], s[k] = k, sum
+      still[left], sums[left] = k, sum
     end
   end
   return left
 end
 
-function adders.categorical(d, x, s, alive, count, floor)
+function adders.categorical(d, x, alive, s, count, floor, still, sums)
   local mu, left = d.mu, 0
   for i = 1, count do
     local k = alive[i]
-    local sum = s[k] + (mu[k] == x and d.hit or mu[k] == -1 and d.prior or d.miss)
+    local sum = s[i] + (mu[k] == x and d.hit or mu[k] == -1 and d.prior or d.miss)
     if sum >= floor then
       left = left + 1
-      alive[left], s[k] = k, sum
+      still[left], sums[left] = k, sum
     end
   end
   return left
@@ -163,43 +187,48 @@ local function cell(distribution, x)
   return log(value - half), log(value + half)
 end
 
-function adders.grid(d, x, s, alive, count, floor)
+-- The logarithm of a kernel's mass in a cell. Outside of the kernel's middle it is less than that of its density at the
+-- nearer end: when that is too little already, it is that.
+local function log_mass(from, to, mu, sigma, enough)
+  local z = max(from - mu, mu - to) / sigma
+  if z > 0 and -0.5 * z * z < enough then return -0.5 * z * z end
+  return log(normal.mass((from - mu) / sigma, (to - mu) / sigma))
+end
+
+function adders.grid(d, x, alive, s, count, floor, still, sums)
   local mu, sigma, left = d.mu, d.sigma, 0
   local from, to = cell(d.distribution, x)
-  local last_mu, last_sigma, part
   for i = 1, count do
     local k = alive[i]
-    if mu[k] ~= last_mu or sigma[k] ~= last_sigma then
-      last_mu, last_sigma = mu[k], sigma[k]
-      part = log(normal.mass((from - last_mu) / last_sigma, (to - last_mu) / last_sigma))
-    end
-    local sum = s[k] + part
+    local sum = s[i] + log_mass(from, to, mu[k], sigma[k], floor - s[i])
     if sum >= floor then
       left = left + 1
-      alive[left], s[k] = k, sum
+      still[left], sums[left] = k, sum
     end
   end
   return left
 end
 
--- The logarithm of the prior kernel's part.
-local function prior(self, point)
-  local s = {[self.count] = self.constant[self.count]}
-  for i, d in ipairs(self.dimensions) do adders[d.kind](d, point[i], s, {self.count}, 1, -math.huge) end
-  return s[self.count]
+-- Those of `count` kernels that stay above the floor at a point: how many, and the list of what they come to.
+local function gather(self, point, alive, s, count, floor)
+  local still, sums = self.still, self.sums
+  for i, d in ipairs(self.dimensions) do
+    count = adders[d.kind](d, point[i], alive, s, count, floor, still, sums)
+    alive, s = still, sums
+  end
+  return count, sums
 end
 
 --- The logarithm of the density at a point.
 function Parzen:log_density(point)
-  local top = prior(self, point)
-  local floor, count = top - negligible, self.count
-  local s, alive = table.move(self.constant, 1, count, 1, {}), {}
-  for k = 1, count do alive[k] = k end
-  for i, d in ipairs(self.dimensions) do count = adders[d.kind](d, point[i], s, alive, count, floor) end
-  for i = 1, count do top = max(top, s[alive[i]]) end
-  local sum = 0
-  for i = 1, count do sum = sum + exp(s[alive[i]] - top) end
-  return top + log(sum)
+  local n = self.count
+  local _, sums = gather(self, point, {n}, {self.constant[n]}, 1, -math.huge)
+  local prior = sums[1]
+  local count = gather(self, point, self.kernels, self.constant, n, prior - negligible)
+  local top, total = prior, 0
+  for i = 1, count do top = max(top, sums[i]) end
+  for i = 1, count do total = total + exp(sums[i] - top) end
+  return top + log(total)
 end
 
 return Parzen
