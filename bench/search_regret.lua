@@ -60,7 +60,7 @@ local function missing_volume(Sampler, problem, trials, seed)
   return problem.volume - pareto.hypervolume(points, problem.reference)
 end
 
-local trials, seeds = math.tointeger(arg[1] or 100), math.tointeger(arg[2] or 15)
+local trials, seeds = math.tointeger(arg[1] or 100), math.tointeger(arg[2] or 30)
 local chosen = #arg > 2 and table.move(arg, 3, #arg, 1, {}) or {"TPE", "CMAES", "GP", "QuasiRandom"}
 for _, problem in ipairs {"branin", "hartmann6", "ackley5"} do compare(problem, chosen, trials, seeds, regret) end
 for _, problem in ipairs {"zdt1", "zdt2"} do compare(problem, {"NSGA2"}, 10 * trials, seeds, missing_volume) end
