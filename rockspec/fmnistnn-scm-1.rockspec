@@ -31,6 +31,12 @@ build = {
     LIBDIR = "$(LIBDIR)",
     LUADIR = "$(LUADIR)",
   },
+  install = {
+    bin = {
+      ["fmnistnn-study"] = "bin/fmnistnn-study",
+      ["fmnistnn-worker"] = "bin/fmnistnn-worker",
+    },
+  },
 }
 test = {
   type = "command",

@@ -174,6 +174,23 @@ describe("every public name has an entry, and every entry a name:", function()
     end
   end)
 
+  it("search", function()
+    local search = fnn.search
+    local names = public_names(search, upvalue(getmetatable(search).__index, "parts"))
+    assert_same_names("search", names, documented ".search")
+    local study = search.study {name = "s", sampler = search.Random {}}
+    local trial = study:ask()
+    study:tell(trial, 1)
+    for name, object in pairs {[".search.Study"] = study, [".search.Trial"] = trial} do
+      local properties = upvalue(getmetatable(object).__index, "properties")
+      assert_same_names(name, public_names(getmetatable(object), properties),
+        public_names(functions_of(name), properties))
+      for _, field in ipairs(class(name).fields) do assert(object[field.name] ~= nil, field.name) end
+    end
+    local entries = field_names ".search.StoredTrial"
+    for name in pairs(study.trials[1]) do assert(entries[name] or name == "id" or name == "study_id", name) end
+  end)
+
   it("copies are what they are copies of", function()
     local homes = {
       [""] = fnn, [".Tensor"] = core.methods, [".losses"] = fnn.losses, [".nn.functional"] = F,
@@ -353,6 +370,20 @@ describe("options and their defaults:", function()
     end
   end)
 
+  it("search", function()
+    local search = fnn.search
+    local study = search.study {name = "s", sampler = search.Random {}}
+    for name, item in pairs(functions_of ".search") do
+      local known = options_class(item)
+      if known then
+        assert_same_options(name, known, spec_of(search[name], table.unpack(item.params[2] and {1, 2, {}} or {{}})))
+      end
+    end
+    assert_same_options("optimize", ".search.OptimizeOptions", spec_of(study.optimize, study, print, {}))
+    assert_same_options("tell", ".search.TellOptions", spec_of(study.tell, study, 0, 0, {}))
+    assert_same_options("enqueue", ".search.EnqueueOptions", spec_of(study.enqueue, study, {}, {}))
+  end)
+
   for name, item in pairs(functions_of ".metrics") do
     if options_class(item) then
       it("metrics." .. name, function()
@@ -460,7 +491,8 @@ it("functions take as many arguments as are documented", function()
     [".Dataset"] = getmetatable(fnn.data.Dataset {fnn.zeros(1), fnn.zeros(1)}),
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
     [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,
-    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".Progress"] = fnn.Progress,
+    [".Average"] = getmetatable(fnn.averages.EMA).__index, [".Progress"] = fnn.Progress, [".search"] = fnn.search,
+    [".search.Study"] = require "fmnistnn.search.study", [".search.Trial"] = require "fmnistnn.search.trial",
   }
   for owner in pairs(parsed.functions) do
     local home = assert(homes[owner:match("^fmnistnn(.*)")], owner)

@@ -64,6 +64,7 @@
 ---@field page fmnistnn.page Results as pages of HTML and charts.
 ---@field json fmnistnn.json JSON.
 ---@field safetensors fmnistnn.safetensors Files of tensors.
+---@field search fmnistnn.search Hyperparameter search.
 local fnn = {}
 
 ---@type fmnistnn.Tensor

@@ -39,6 +39,7 @@ static int open_module(lua_State *L) {
   fnn_open_optim(L);
   fnn_open_data(L);
   fnn_open_system(L);
+  fnn_open_process(L);
   return 1;
 }
 

@@ -1,5 +1,6 @@
 /* Memory, threads, the generator, the terminal: what is around the tensors. */
 #define _XOPEN_SOURCE 700 /* realpath, fsync */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -190,6 +191,29 @@ static int resolve(lua_State *L) {
   return 2;
 }
 
+/* make_folder(path): true, also when it is there already, or nil and a message */
+static int make_folder(lua_State *L) {
+  struct stat status;
+  const char *path = luaL_checkstring(L, 1);
+  int code = mkdir(path, 0777) == 0 ? 0 : errno;
+  if (code == 0 || (code == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode))) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(code));
+  return 2;
+}
+
+/* file_size(path): in bytes, without opening it, which would end this process's locks on it when it is closed; nil when there is
+ * no such file */
+static int file_size(lua_State *L) {
+  struct stat status;
+  if (stat(luaL_checkstring(L, 1), &status) != 0) return 0;
+  lua_pushinteger(L, (lua_Integer)status.st_size);
+  return 1;
+}
+
 /* sync(path): waits until the file is on the disk, so that a power cut cannot take it; what cannot be waited for is not */
 static int sync_file(lua_State *L) {
   int file = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
@@ -230,6 +254,8 @@ void fnn_open_system(lua_State *L) {
                                        {"interrupted", interrupted},
                                        {"process_id", process_id},
                                        {"resolve", resolve},
+                                       {"make_folder", make_folder},
+                                       {"file_size", file_size},
                                        {"sync", sync_file},
                                        {"info", info},
                                        {NULL, NULL}};

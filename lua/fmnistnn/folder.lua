@@ -1,4 +1,6 @@
---- Folders, by programs of the system: Lua knows none.
+--- Folders: Lua knows none.
+local core = require "fmnistnn.core"
+
 local folder = {}
 
 --- One word of a shell command, whatever is in it.
@@ -6,10 +8,14 @@ function folder.quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 --- Makes a folder, and those that it lies in, unless it is there. Returns true, or nil and a message.
 function folder.make(path)
-  local pipe = io.popen("mkdir -p -- " .. folder.quote(path) .. " 2>&1")
-  local said = pipe:read("a"):match("[^\n]*")
-  if pipe:close() then return true end
-  return nil, ("%s: the folder could not be made (%s)"):format(path, said)
+  local stop = path:find("[^/]") -- of the part that is to be made next
+  while stop do
+    stop = path:find("/", stop, true)
+    local made, message = core.make_folder(path:sub(1, stop))
+    if not made then return nil, ("%s: the folder could not be made (%s)"):format(path, message) end
+    stop = stop and path:find("[^/]", stop)
+  end
+  return true
 end
 
 return folder

@@ -56,6 +56,7 @@ local parts = {
   callbacks = "fmnistnn.callbacks",
   custom = "fmnistnn.custom",
   write_file = "fmnistnn.write_file",
+  search = "fmnistnn.search",
 }
 
 return setmetatable(fnn, {

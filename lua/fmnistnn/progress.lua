@@ -17,6 +17,7 @@ Progress.__index = Progress
 local REFRESH = 0.1 -- seconds between two drawings
 local CELLS = 20    -- of the bar, at most, and of the sparkline
 
+-- "02:05" or "1:02:05"
 local function duration(seconds)
   if seconds ~= seconds or seconds == math.huge then return "--:--" end
   seconds = math.floor(seconds + 0.5)
@@ -32,6 +33,8 @@ local function is_utf8()
   end
   return false
 end
+
+Progress._duration, Progress._is_utf8 = duration, is_utf8
 
 --- Progress{epochs = of a fit, trials = 1, work}. Writes to standard error. work: a number for each trial, how
 -- long they take beside each other; all alike unless given.

@@ -1,0 +1,199 @@
+/* Processes and signals: what a search needs to keep several workers on this machine (lua/fmnistnn/search/workers.lua).
+ *
+ * Signals are held (blocked) and asked for, rather than handled: no handler runs Lua and nothing is kept in statics. */
+#define _XOPEN_SOURCE 700
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "bind.h"
+
+static const char *const signal_names[] = {"INT", "TERM", "HUP", "CHLD", "KILL", NULL};
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGKILL};
+enum { HELD = 4 }; /* the first so many can be held */
+
+static int push_errno(lua_State *L) {
+  int code = errno; /* pushing may change it */
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(code));
+  return 2;
+}
+
+static int signal_at(lua_State *L, int at, const char *who) {
+  return signals[fnn_check_choice(L, at, who, "signal", signal_names)];
+}
+
+/* fork(signal): 0 in the new process, its id in this one, which sends it the signal when it ends; or nil and a message. Threads are
+ * stopped before and start again when they are needed, in both. */
+static int process_fork(lua_State *L) {
+  int signal = signal_at(L, 1, "fork");
+  pid_t parent = getpid();
+  fflush(NULL); /* or both would write what is in the buffers */
+  fnn_threads_stop(&fnn_bind_of(L)->context->threads);
+  pid_t id = fork();
+  if (id < 0) return push_errno(L);
+#ifdef __linux__
+  if (id == 0) {
+    prctl(PR_SET_PDEATHSIG, signal);
+    if (getppid() != parent) raise(signal);
+  }
+#endif
+  lua_pushinteger(L, id);
+  return 1;
+}
+
+/* wait(id): nothing while the child runs; then "exit" and its code, or "signal" and its number */
+static int process_wait(lua_State *L) {
+  int status;
+  pid_t id = (pid_t)fnn_check_integer(L, 1, "wait", "id"), found;
+  do found = waitpid(id, &status, WNOHANG);
+  while (found < 0 && errno == EINTR);
+  if (found == 0) return 0;
+  if (found < 0) return luaL_error(L, "wait: %s", strerror(errno));
+  int killed = WIFSIGNALED(status);
+  lua_pushstring(L, killed ? "signal" : "exit");
+  lua_pushinteger(L, killed ? WTERMSIG(status) : WEXITSTATUS(status));
+  return 2;
+}
+
+/* kill(id, signal): whether there was such a process */
+static int process_kill(lua_State *L) {
+  pid_t id = (pid_t)fnn_check_integer(L, 1, "kill", "id");
+  if (id <= 0) return luaL_error(L, "kill: id: expected 1 or more, got %d", (int)id);
+  lua_pushboolean(L, kill(id, signal_at(L, 2, "kill")) == 0);
+  return 1;
+}
+
+/* leave(code): end a forked process without finalizers, which are its parent's business */
+static int process_leave(lua_State *L) {
+  int code = (int)fnn_check_integer(L, 1, "leave", "code");
+  fflush(NULL);
+  _exit(code);
+}
+
+static int parent_id(lua_State *L) {
+  lua_pushinteger(L, getppid());
+  return 1;
+}
+
+static struct timespec time_at(lua_State *L, int at) {
+  double seconds = luaL_checknumber(L, at);
+  struct timespec time = {.tv_sec = (time_t)seconds};
+  time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+  return time;
+}
+
+/* sleep(seconds): or shorter, when a signal is handled meanwhile */
+static int process_sleep(lua_State *L) {
+  struct timespec time = time_at(L, 1);
+  nanosleep(&time, NULL);
+  return 0;
+}
+
+static int set_mask(lua_State *L, const char *who, int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 1, last = lua_gettop(L); i <= last; i++) sigaddset(&set, signal_at(L, i, who));
+  pthread_sigmask(how, &set, NULL);
+  return 0;
+}
+
+/* hold_signals(name ...): from now on they wait for next_signal */
+static int hold_signals(lua_State *L) { return set_mask(L, "hold_signals", SIG_BLOCK); }
+
+/* release_signals(name ...): from now on they do what they did before */
+static int release_signals(lua_State *L) { return set_mask(L, "release_signals", SIG_UNBLOCK); }
+
+/* next_signal(seconds): the name of the next held signal that arrives within that time, or nil. One that this process was told to
+ * ignore before it began, as a shell does for jobs in the background, is passed over. */
+static int next_signal(lua_State *L) {
+  struct timespec time = time_at(L, 1);
+  sigset_t held, wanted;
+  pthread_sigmask(SIG_BLOCK, NULL, &held);
+  sigemptyset(&wanted);
+  for (int i = 0; i < HELD; i++)
+    if (sigismember(&held, signals[i])) sigaddset(&wanted, signals[i]);
+  int found = sigtimedwait(&wanted, NULL, &time);
+  struct sigaction action;
+  for (int i = 0; i < HELD; i++) {
+    if (found != signals[i]) continue;
+    if (sigaction(found, NULL, &action) == 0 && action.sa_handler == SIG_IGN) return 0;
+    lua_pushstring(L, signal_names[i]);
+    return 1;
+  }
+  return 0;
+}
+
+/* ---- Ctrl-C, once ---- */
+
+/* What SIGINT did before; a userdata that puts it back when it is closed. */
+struct deferred {
+  struct sigaction before;
+  int active;
+};
+
+static void on_interrupt(int signal) {
+  static const char text[] = "\nstopping after the running trial; Ctrl-C again stops now\n";
+  (void)signal;
+  ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+  (void)written;
+}
+
+/* SA_RESETHAND: the system itself notes that the signal has come, by making the next one end the process. */
+static int was_pressed(const struct deferred *deferred) {
+  struct sigaction now;
+  return deferred->active && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
+}
+
+static int deferred_call(lua_State *L) {
+  lua_pushboolean(L, was_pressed(luaL_checkudata(L, 1, "fmnistnn.deferred")));
+  return 1;
+}
+
+static int deferred_close(lua_State *L) {
+  struct deferred *deferred = luaL_checkudata(L, 1, "fmnistnn.deferred");
+  if (deferred->active) sigaction(SIGINT, &deferred->before, NULL);
+  deferred->active = 0;
+  return 0;
+}
+
+/* defer_interrupt(): a value that is to be closed. Until then the first Ctrl-C only makes a call of it return true, and the second
+ * ends the process. */
+static int defer_interrupt(lua_State *L) {
+  struct deferred *deferred = lua_newuserdatauv(L, sizeof *deferred, 0);
+  deferred->active = 0;
+  if (luaL_newmetatable(L, "fmnistnn.deferred")) {
+    static const luaL_Reg methods[] = {
+        {"__call", deferred_call}, {"__close", deferred_close}, {"__gc", deferred_close}, {NULL, NULL}};
+    luaL_setfuncs(L, methods, 0);
+  }
+  lua_setmetatable(L, -2);
+  sigaction(SIGINT, NULL, &deferred->before);
+  if (deferred->before.sa_handler == SIG_IGN) return 1;
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+  sigemptyset(&action.sa_mask);
+  deferred->active = sigaction(SIGINT, &action, NULL) == 0;
+  return 1;
+}
+
+void fnn_open_process(lua_State *L) {
+  static const luaL_Reg functions[] = {{"fork", process_fork},
+                                       {"wait", process_wait},
+                                       {"kill", process_kill},
+                                       {"leave", process_leave},
+                                       {"parent_id", parent_id},
+                                       {"sleep", process_sleep},
+                                       {"hold_signals", hold_signals},
+                                       {"release_signals", release_signals},
+                                       {"next_signal", next_signal},
+                                       {"defer_interrupt", defer_interrupt},
+                                       {NULL, NULL}};
+  fnn_register(L, functions);
+}

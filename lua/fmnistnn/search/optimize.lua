@@ -1,0 +1,236 @@
+--- study:optimize: runs an objective for trial after trial, in this process or in several (workers.lua).
+local Trial = require "fmnistnn.search.trial"
+local View = require "fmnistnn.search.view"
+local best = require "fmnistnn.search.best"
+local common = require "fmnistnn.search.samplers.common"
+local core = require "fmnistnn.core"
+local json = require "fmnistnn.json"
+local options = require "fmnistnn.nn.options"
+local process = require "fmnistnn.search.process"
+local rules = require "fmnistnn.search.storage.rules"
+local traceback = require "fmnistnn.traceback"
+
+local optimize = {}
+
+local LOOK <const> = 5 -- seconds between two looks for lost trials
+local REDRAWS <const> = 20 -- how often a duplicate is drawn anew before it is accepted
+
+-- ---- when it is over ----
+
+-- How many trials were told after the one that is best, or after the last that came to the front.
+local function since_best(history)
+  local latest
+  local candidates = #history.directions == 1 and {best.trial(history)} or best.front(history)
+  for _, record in ipairs(candidates) do latest = math.max(latest or 0, record.finished) end
+  local count = 0
+  for _, record in ipairs(history.trials) do
+    if common.is_told(record) and record.finished > (latest or 0) then count = count + 1 end
+  end
+  return count
+end
+
+--- Whether no further trial is to begin, whoever asks.
+function optimize.is_over(study, o)
+  if study.stopping or o.timeout and core.now() - o.started >= o.timeout then return true end
+  local sampler = study.sampler
+  if not (o.no_improvement or sampler.exhausted) then return false end
+  local history = study:history()
+  if o.no_improvement and since_best(history) >= o.no_improvement then return true end
+  return sampler.exhausted ~= nil and sampler:exhausted(history)
+end
+
+--- Whether a trial could begin now.
+function optimize.can_start(study, o)
+  if optimize.is_over(study, o) then return false end
+  return not o.trials or rules.begun(study.storage:trials(study.id)) < o.trials
+end
+
+--- Whether a trial runs in a process other than this one and its workers.
+function optimize.others_run(study)
+  for _, record in ipairs(study.storage:trials(study.id)) do
+    if record.state == "running" and record.system_attributes[rules.WORKER] then return true end
+  end
+  return false
+end
+
+--- Gives up trials that were cut off, with another attempt for each; looks for them every few seconds only.
+function optimize.give_up_lost(study, o)
+  if o.looked and core.now() - o.looked < LOOK then return end
+  o.looked = core.now()
+  for _, record in ipairs(study.storage:lost(study.id, 2 * study.heartbeat, process.is_gone)) do
+    study:_finish(record, {state = "failed", reason = "the worker was lost", retries = o.restarts})
+  end
+end
+
+-- ---- one trial ----
+
+-- Whether the storage raised it, as it does when the disk is full: that is not the trial's fault.
+local function is_of_storage(study, message)
+  return type(message) == "string" and message:find(("search: %s: "):format(study.storage.name), 1, true) == 1
+end
+
+-- Finished trials by their parameters: what a new one could be a duplicate of.
+local function by_parameters(study)
+  local found = {}
+  for _, record in ipairs(study.storage:trials(study.id)) do
+    if common.is_told(record) then found[json.encode(record.params)] = record end
+  end
+  return found
+end
+
+-- Calls the objective: true and its values (a list if there are several), or false and what it raised.
+local function call(objective, trial)
+  core.manual_seed(trial.seed) -- what a worker drew before must not matter
+  local result = table.pack(xpcall(objective, traceback.add, trial))
+  if result.n <= 2 then return result[1], result[2] end
+  return result[1], {table.unpack(result, 2, result.n)}
+end
+
+-- The same, drawing parameters anew as long as they are a duplicate's.
+local function call_without_duplicates(objective, trial, o)
+  local ok, result = call(objective, trial)
+  for attempt = 1, REDRAWS do
+    if result ~= Trial._duplicate or o.duplicates ~= "redraw" then break end
+    if attempt == REDRAWS then trial.earlier = nil end
+    trial:_redraw(attempt)
+    ok, result = call(objective, trial)
+  end
+  return ok, result
+end
+
+local function outcome_of(trial, ok, result, o)
+  if ok then return {state = "complete", values = result, retries = o.retries} end
+  if result == Trial._pruned then return {state = "pruned", reason = trial.prune_reason} end
+  if result == Trial._duplicate then
+    local earlier = trial.duplicate_of
+    trial.study.storage:set_trial_attribute(trial.record, "system", "fmnistnn:duplicate_of", earlier.number)
+    return {state = earlier.state, values = earlier.values}
+  end
+  if traceback.is_interrupt(result) then return {state = "failed", reason = "interrupted", retries = math.huge} end
+  if is_of_storage(trial.study, result) then return {state = "failed", reason = result, retries = o.restarts} end
+  return {state = "failed", reason = tostring(result), retries = o.retries}
+end
+
+-- Whether what an objective raised ends the search.
+local function ends_all(study, o, raised)
+  if raised == Trial._pruned or raised == Trial._duplicate then return false end
+  return not o.catch or traceback.is_interrupt(raised) or is_of_storage(study, raised)
+end
+
+-- Runs one trial. Returns its state and the reason; raises what must end the search.
+local function run_trial(study, objective, o, record)
+  local trial = Trial._new(study, record)
+  local is_given = record.system_attributes.fixed_params or #rules.attempts(record) > 0
+  if o.duplicates == "reuse" or o.duplicates == "redraw" and not is_given then trial.earlier = by_parameters(study) end
+  local ok, result = call_without_duplicates(objective, trial, o)
+  local state, reason = study:_finish(record, outcome_of(trial, ok, result, o))
+  if not state and o.progress then io.stderr:write(reason, "\n") end
+  if not ok and ends_all(study, o, result) then error(result, 0) end
+  return state, reason
+end
+
+-- ---- many ----
+
+local function call_back(study, o, record)
+  for _, callback in ipairs(o.callbacks) do callback(study, study:trial(record.number)) end
+end
+
+local function check_failures(o, failures, reason)
+  if failures < o.max_failures then return end
+  error(("optimize: %d trials in a row failed (max_failures), the last one with: %s"):format(failures, reason), 0)
+end
+
+--- Runs trials until there are none left to begin. hooks: leave() says whether to end before; after(), if any, is
+-- called after each trial; waits: whether to wait for trials that run elsewhere, which may be cut off and left to us.
+function optimize.loop(study, objective, o, hooks)
+  local failures = 0
+  while not hooks.leave() and not optimize.is_over(study, o) do
+    optimize.give_up_lost(study, o)
+    local record = study.storage:start_trial(study.id, {limit = o.trials, worker = o.worker})
+    if record then
+      local state, reason = run_trial(study, objective, o, record)
+      failures = state == "failed" and failures + 1 or 0
+      if hooks.after then hooks.after() end
+      call_back(study, o, record)
+      check_failures(o, failures, reason)
+    elseif hooks.waits and optimize.others_run(study) then
+      core.sleep(0.5)
+    else
+      return
+    end
+  end
+end
+
+-- In this process, with another one beside it that keeps the heartbeat.
+local function run_here(study, objective, o)
+  local pressed <close> = core.defer_interrupt()
+  local _ <close> = require "fmnistnn.search.workers".beside(study, o)
+  local view = o.progress and View.new(study, o.trials)
+  o.worker = study.storage.is_shared and process.name() or nil
+  optimize.loop(study, objective, o, {
+    leave = pressed, waits = true, after = view and function() view:tell() end,
+  })
+  if view then view:stop() end
+end
+
+local function check_callbacks(callbacks)
+  for _, callback in ipairs(callbacks) do
+    if type(callback) ~= "function" then
+      error("optimize: callbacks: expected a list of functions, got " .. type(callback), 4)
+    end
+  end
+end
+
+local duplicates = {allow = true, reuse = true, redraw = true}
+
+--- study:optimize(objective, {...}): calls objective(trial), which returns the value, or several or a list of them, for
+-- one trial after the other. Options:
+--
+--   trials           how many in all, those of earlier runs and of other workers included; without it, until something
+--                    else ends the search
+--   timeout          seconds: no trial begins after that
+--   no_improvement   ends after so many trials that were not better than the best
+--   workers          1: in this process; more: so many processes (not with a storage in memory), which share out the
+--                    threads among them
+--   callbacks        a list of functions (study, trial), called after each trial in the process that ran it; they may
+--                    call study:stop()
+--   catch            true: a trial whose objective raises an error is kept as failed, with the message, and the search
+--                    goes on; false: it ends with the error
+--   max_failures     10: so many failed trials in a row end the search with an error
+--   retries          0: how often a failed trial is tried again with the same parameters
+--   restarts         3: how often one that was cut off is, because its process or machine has died
+--   duplicates       "allow"; "reuse": a trial with the parameters of an earlier one ends with its value when the last
+--                    of them is drawn; "redraw": it draws others
+--   progress         true: tells on standard error how it goes
+--
+-- Before each trial fnn.manual_seed(trial.seed) is called. Ctrl-C ends the search when the trials that run are over;
+-- pressed again it stops them: they are begun again, at their checkpoints, when the search goes on.
+function optimize.run(study, objective, given)
+  local o = options.check("optimize", given, {
+    {"trials", "count", optional = true},
+    {"timeout", "positive", optional = true},
+    {"no_improvement", "count", optional = true},
+    {"workers", "count", default = 1},
+    {"callbacks", "table", default = {}},
+    {"catch", "boolean", default = true},
+    {"max_failures", "count", default = 10},
+    {"retries", "whole", default = 0},
+    {"restarts", "whole", default = 3},
+    {"duplicates", "string", default = "allow"},
+    {"progress", "boolean", default = true},
+  })
+  if type(objective) ~= "function" then error("optimize: expected a function, got " .. type(objective), 3) end
+  if not duplicates[o.duplicates] then
+    error("optimize: duplicates: expected allow, reuse or redraw, got " .. o.duplicates, 3)
+  end
+  check_callbacks(o.callbacks)
+  o.workers = require "fmnistnn.search".overrides.workers or o.workers
+  o.started, study.stopping = core.now(), false
+  if o.workers == 1 then return run_here(study, objective, o) end
+  if not study.storage.is_shared then
+    error('optimize: workers: a study in memory is seen by one process alone: give it storage = "sqlite:///FILE"', 3)
+  end
+  return require "fmnistnn.search.workers".run(study, objective, o)
+end
+
+return optimize

@@ -1,0 +1,100 @@
+--- Asynchronous successive halving (Li et al. 2020): at each of some steps, the rungs, a trial goes on when it is among
+-- the best 1 / reduction of all that have come there so far.
+--
+--   search.ASHA{min_resource = 1, max_resource = 27, reduction = 3}   -- rungs at the steps 1, 3 and 9
+--
+-- Options:
+--   min_resource   1: the step of the first rung
+--   max_resource   the step where trials end anyway: there is no rung there or beyond
+--   reduction      4: a rung is at so many times the step of the one before
+--   brackets       1: trials are shared out among so many brackets, of which each begins a rung later than the one
+--                  before, and are compared within theirs only
+--   metric, direction   with several objectives: common.lua
+--
+-- The first to come to a rung goes on as long as it is the best there. Which bracket a trial is in follows from its
+-- number. Ask should_prune after each report: the first at or beyond a rung is what counts there.
+local class = require "fmnistnn.search.class"
+local common = require "fmnistnn.search.pruners.common"
+local options = require "fmnistnn.nn.options"
+local Random = require "fmnistnn.search.random"
+
+local ASHA = class("ASHA", common.options {
+  {"min_resource", "count", default = 1},
+  {"max_resource", "count", optional = true},
+  {"reduction", "count", default = 4},
+  {"brackets", "count", default = 1},
+})
+
+function ASHA:init()
+  common.check_direction(self)
+  if self.reduction < 2 then options.refuse("%s: reduction: expected 2 or more, got %d", self.name, self.reduction) end
+  if self.max_resource and self.max_resource < self.min_resource then
+    options.refuse("%s: expected min_resource <= max_resource, got %d and %d", self.name, self.min_resource,
+      self.max_resource)
+  end
+end
+
+-- How many of `brackets` trials in all are in the bracket, in proportion (Li et al. 2018, algorithm 1).
+local function budget(self, bracket)
+  local later = self.brackets - 1 - bracket
+  return math.ceil(self.brackets * self.reduction ^ later / (later + 1))
+end
+
+--- The bracket of a trial, from 0.
+function ASHA:bracket(number)
+  if self.brackets == 1 then return 0 end
+  local total = 0
+  for bracket = 0, self.brackets - 1 do total = total + budget(self, bracket) end
+  local place = Random.new(number):integer(total)
+  for bracket = 0, self.brackets - 1 do
+    place = place - budget(self, bracket)
+    if place <= 0 then return bracket end
+  end
+end
+
+-- What a trial reported first at or after a step.
+local function report_at(record, at)
+  if record.intermediate[at] then return record.intermediate[at] end
+  local first
+  for step in pairs(record.intermediate) do
+    if step >= at and (not first or step < first) then first = step end
+  end
+  return first and record.intermediate[first]
+end
+
+-- How many trials came to the step `at`, and how many were better there.
+local function compare(self, history, record, at, loss, sign)
+  local bracket, count, better = self:bracket(record.number), 1, 0
+  for _, other in ipairs(history.trials) do
+    if other.number ~= record.number and self:bracket(other.number) == bracket then
+      local value = report_at(other, at)
+      if value and value == value then
+        count = count + 1
+        if sign * value < loss then better = better + 1 end
+      end
+    end
+  end
+  return count, better
+end
+
+function ASHA:prune(history, record)
+  local step, value, before = common.last(record)
+  if not step then return false end
+  local rung, at = 0, self.min_resource * self.reduction ^ self:bracket(record.number) // 1 | 0
+  while at <= step and at < (self.max_resource or math.huge) do
+    if not before or before < at then -- it came here just now
+      if value ~= value then return true, ("%s: step %d: NaN was reported"):format(self.name, step) end
+      local sign = common.sign(self, history)
+      local count, better = compare(self, history, record, at, sign * value, sign)
+      local kept = math.max(count // self.reduction, 1)
+      if better >= kept then
+        return true, ("%s: rung %d (step %d): %.6g is behind %d of %d, of which %d go on"):format(self.name, rung, at,
+          value, better, count, kept)
+      end
+    end
+    rung, at = rung + 1, at * self.reduction
+  end
+  return false
+end
+
+return ASHA

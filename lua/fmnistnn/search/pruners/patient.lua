@@ -1,0 +1,50 @@
+--- Lets another pruner decide only when a trial has not become better for a while.
+--
+--   search.Patient{search.Median{}, patience = 5}
+--
+-- Options:
+--   pruner      who decides then; without one, the trial is stopped
+--   patience    so many further reports may pass without a better one
+--   min_delta   0: a report must be better by so much
+--   metric, direction   with several objectives: common.lua
+local class = require "fmnistnn.search.class"
+local common = require "fmnistnn.search.pruners.common"
+local options = require "fmnistnn.nn.options"
+
+local Patient = class("Patient", common.options {
+  {"pruner", "table", optional = true},
+  {"patience", "whole"},
+  {"min_delta", "number", default = 0},
+})
+
+function Patient:init()
+  common.check_direction(self)
+  if self.pruner and type(self.pruner.prune) ~= "function" then options.refuse("Patient: pruner: expected a pruner") end
+  if self.min_delta < 0 then options.refuse("Patient: min_delta: expected 0 or more, got %s", self.min_delta) end
+end
+
+-- The least loss of some steps, NaN left out: inf when there is none.
+local function least(record, steps, from, to, sign)
+  local best = math.huge
+  for i = from, to do
+    local loss = sign * record.intermediate[steps[i]]
+    if loss < best then best = loss end
+  end
+  return best
+end
+
+function Patient:prune(history, record)
+  local steps = {}
+  for step in pairs(record.intermediate) do steps[#steps + 1] = step end
+  table.sort(steps)
+  local split = #steps - self.patience - 1
+  if split < 1 then return false end
+  local sign = common.sign(self, history)
+  local before, after = least(record, steps, 1, split, sign), least(record, steps, split + 1, #steps, sign)
+  if after == math.huge or before + self.min_delta >= after then return false end
+  if self.pruner then return self.pruner:prune(history, record) end
+  return true, ("Patient: step %d: no report since step %d was better than %.6g"):format(steps[#steps], steps[split],
+    sign * before)
+end
+
+return Patient

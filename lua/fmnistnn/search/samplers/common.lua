@@ -1,0 +1,41 @@
+--- What samplers share. Inside them less is better: `losses` of a study that maximizes are its values with the sign
+-- turned.
+local space = require "fmnistnn.search.space"
+
+local common = {}
+
+--- Values, as losses: a list, one for each objective.
+function common.losses(directions, values)
+  local losses = {}
+  for i, direction in ipairs(directions) do losses[i] = direction == "maximize" and -values[i] or values[i] end
+  return losses
+end
+
+--- By how much a trial violates its constraints: the sum of those above 0.
+function common.violation(record)
+  local sum = 0
+  for _, constraint in ipairs(record.constraints or {}) do
+    if constraint > 0 then sum = sum + constraint end
+  end
+  return sum
+end
+
+--- Whether a trial tells what its parameters are worth.
+function common.is_told(record) return record.state == "complete" or record.state == "pruned" end
+
+--- How many trials are told.
+function common.count_told(history)
+  local count = 0
+  for _, record in ipairs(history.trials) do
+    if common.is_told(record) then count = count + 1 end
+  end
+  return count
+end
+
+--- A value of a distribution, uniform on its inner scale.
+function common.uniform(distribution, random) return space.from_unit(distribution, random:uniform()) end
+
+--- The seed that an option gives, or one that differs at each start.
+function common.seed(given) return given or math.random(0, 0x7fffffff) end
+
+return common

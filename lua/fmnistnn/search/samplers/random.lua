@@ -1,0 +1,18 @@
+--- Random search (Bergstra and Bengio 2012): each parameter by itself, uniform on its inner scale (space.lua).
+--
+--   search.Random{seed = 1}
+--
+-- Options of every sampler that draws at random:
+--   seed   an integer from which, with a trial's number, its draws follow; without one they differ at each start
+local class = require "fmnistnn.search.class"
+local common = require "fmnistnn.search.samplers.common"
+
+local Random = class("Random", {{"seed", "integer", optional = true}})
+
+function Random:init() self.seed = common.seed(self.seed) end
+
+function Random:begin() return {} end
+
+function Random:sample(_, _, _, distribution, random) return common.uniform(distribution, random) end
+
+return Random

@@ -1,0 +1,64 @@
+--- Where a study keeps its trials: in memory, in an SQLite file or in a PostgreSQL database.
+--
+-- A storage has these methods; `id` is a study's, `record` a trial's (storage/rules.lua). Those that would change a
+-- trial that is over change nothing and return false.
+--
+--   studies(), study(name)                      {id, name, directions, user_attributes, system_attributes}
+--   create_study(name, directions, attributes)  true, or false when there is one of this name
+--   delete_study(id)
+--   set_study_attribute(id, kind, key, value)   kind: "user" or "system"
+--   trials(id)                                  all records, by number: number n stands at n + 1
+--   known(id)                                   the same as they were read last, or begun by this process
+--   create_trial(id, template)                  a new record with the template's state, params ...
+--   start_trial(id, {limit, worker})            the first trial that waits, or a new one, now running; nil when as
+--                                               many as `limit` have begun. worker: the process that it runs in
+--   set_parameter(record, name, value, distribution), forget_parameters(record)
+--   report(record, step, value), forget_reports(record, step)     of this step and later ones
+--   set_trial_attribute(record, kind, key, value)
+--   finish(record, {state, values, system_attributes, retries})   true, or nil and the state when it was over before;
+--                                               retries: makes another attempt unless there were so many
+--   beat(id, workers)                           the trials of these workers are alive
+--   lost(id, seconds, is_dead)                  running trials without a heartbeat for so long, or of a worker that
+--                                               is_dead(worker) knows to be gone
+--   disconnect()                                before a process is forked
+local schema = require "fmnistnn.search.storage.schema"
+
+local storage = {}
+
+-- One storage for each database in a process: two connections to one file would be in each other's way, and records
+-- are kept once.
+local opened = setmetatable({}, {__mode = "v"})
+
+local makers = {
+  sqlite = function(url, version)
+    local path = url:match("^[%w+]+:///([^?]+)$")
+    if not path or path == ":memory:" then
+      error('search: storage: expected "sqlite:///FILE" or "sqlite:////PATH/FILE", got "' .. url .. '"', 0)
+    end
+    return require "fmnistnn.search.storage.sqlite".new(path, version)
+  end,
+  postgresql = function(url, version)
+    return require "fmnistnn.search.storage.postgresql".new((url:gsub("^[%w+]+:", "postgresql:")), version)
+  end,
+}
+
+--- storage.open(given): nil for one in memory; a URL, "sqlite:///FILE" or "postgresql://USER:PASSWORD@HOST/DATABASE";
+-- or {URL, optuna = "5"}: which Optuna is to open a new database without a question, "5" for 3.2 and newer, "3.1", or
+-- "any" for the first that comes. Raises when it cannot be opened or is none of ours.
+function storage.open(given)
+  if given == nil then return require "fmnistnn.search.storage.memory".new() end
+  local url, version = given, "5"
+  if type(given) == "table" then url, version = given[1], given.optuna or "5" end
+  local scheme = type(url) == "string" and url:match("^(%a+)[%w+]*:")
+  if scheme == "postgres" then scheme = "postgresql" end
+  if not makers[scheme] then
+    error('search: storage: expected "sqlite:///FILE", "postgresql://..." or nil, got ' .. tostring(url), 0)
+  end
+  if not schema.versions[version] then
+    error('search: storage: optuna: expected "5", "3.1" or "any", got ' .. tostring(version), 0)
+  end
+  opened[url] = opened[url] or makers[scheme](url, version)
+  return opened[url]
+end
+
+return storage

@@ -1,0 +1,68 @@
+--- What every storage of trials keeps to: how trials are counted, claimed and tried again. Pure functions over records.
+--
+-- A record is a trial as storages give it:
+--
+--   {number = from 0, id =, state = "waiting" | "running" | "complete" | "pruned" | "failed",
+--    params = {name = value}, distributions = {name = distribution}, values = {...} or nil,
+--    intermediate = {[step] = value}, constraints = {...} or nil, user_attributes = {}, system_attributes = {},
+--    started =, finished = seconds since 1970 or nil}
+--
+-- Finished ones never change. Those that are not are brought up to date in place.
+local rules = {}
+
+--- The system attribute that names the process a trial runs in.
+rules.WORKER = "fmnistnn:worker"
+
+--- Whether a trial is over.
+function rules.is_finished(record) return record.state ~= "running" and record.state ~= "waiting" end
+
+--- How many trials have been begun. One that was tried again counts once, as its last attempt.
+function rules.begun(records)
+  local count = 0
+  for _, record in ipairs(records) do
+    if record.state ~= "waiting" then count = count + 1 end
+    if record.system_attributes.failed_trial then count = count - 1 end
+  end
+  return count
+end
+
+--- The numbers of the trials that a trial is a further attempt at, the first one first.
+function rules.attempts(record)
+  local list = record.system_attributes.retry_history
+  return type(list) == "table" and list or {}
+end
+
+--- The number of the first attempt: what seeds and checkpoints go by.
+function rules.origin(record) return rules.attempts(record)[1] or record.number end
+
+--- A new trial that is a further attempt at one that failed, with the same parameters, or nil when `most` were made.
+function rules.retry(record, most)
+  local history = {table.unpack(rules.attempts(record))}
+  if #history >= most then return nil end
+  history[#history + 1] = record.number
+  local system = {failed_trial = history[1], retry_history = history}
+  system.fixed_params = record.system_attributes.fixed_params
+  return {
+    state = "waiting", params = record.params, distributions = record.distributions,
+    intermediate = record.intermediate, user_attributes = record.user_attributes, system_attributes = system,
+  }
+end
+
+-- A finite number of JSON, or nil.
+local function number(value) return type(value) == "number" and value or nil end
+
+--- The constraints among the system attributes: the list that Optuna wrote up to 4, then those by name, in the order of
+-- their names; nil when there are none.
+function rules.constraints(system_attributes)
+  local list, names = {}, {}
+  local given = system_attributes.constraints
+  for _, value in ipairs(type(given) == "table" and given or {}) do list[#list + 1] = number(value) end
+  for key, value in pairs(system_attributes) do
+    if key:find("^constraints:") and number(value) then names[#names + 1] = key end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do list[#list + 1] = system_attributes[name] end
+  return list[1] and list or nil
+end
+
+return rules

@@ -1,0 +1,295 @@
+--- A study: trials of one objective, where they are kept, and who draws and prunes them.
+--
+--   local study = search.study{name = "cnn", storage = "sqlite:///cnn.db", direction = "maximize"}
+--   study:optimize(function(trial) ... return accuracy end, {trials = 30, workers = 2})
+--   print(study.best.number, study.best.value, study.best.params.lr)
+local Trial = require "fmnistnn.search.trial"
+local best = require "fmnistnn.search.best"
+local core = require "fmnistnn.core"
+local export = require "fmnistnn.search.export"
+local json = require "fmnistnn.json"
+local options = require "fmnistnn.nn.options"
+local space = require "fmnistnn.search.space"
+
+local Study = {}
+Study.__name = "fmnistnn.search.Study"
+
+-- ---- reading ----
+
+local function with_trials(self, trials)
+  return {directions = self.directions, metric_names = self.metric_names, trials = trials}
+end
+
+--- What samplers and pruners see, brought up to date: {directions, metric_names, trials}.
+function Study:history() return with_trials(self, self.storage:trials(self.id)) end
+
+-- The same as it was read last.
+function Study:_known_history() return with_trials(self, self.storage:known(self.id)) end
+
+-- A copy of a record for users: `value` is the first of its values, and what was nil is nil.
+local function public(record)
+  if not record then return nil end
+  local copy = {}
+  for key, value in pairs(record) do
+    if type(value) == "table" then value = table.move(value, 1, #value, 1, {}) end
+    copy[key] = value
+  end
+  for _, key in ipairs {"params", "distributions", "intermediate", "user_attributes", "system_attributes"} do
+    for name, value in pairs(record[key]) do
+      if value ~= space.null then copy[key][name] = value end
+    end
+  end
+  copy.value = record.values and record.values[1]
+  return copy
+end
+
+local properties = {
+  trials = function(self)
+    local list = {}
+    for i, record in ipairs(self:history().trials) do list[i] = public(record) end
+    return list
+  end,
+  best = function(self)
+    if #self.directions > 1 then error("best: the study has several objectives: see best_trials", 3) end
+    return public(best.trial(self:history()))
+  end,
+  best_trials = function(self)
+    local list = {}
+    for i, record in ipairs(best.front(self:history())) do list[i] = public(record) end
+    return list
+  end,
+  user_attributes = function(self) return self.storage:study(self.name).user_attributes end,
+}
+
+function Study:__index(key)
+  local property = properties[key]
+  if property then return property(self) end
+  return Study[key]
+end
+
+-- Raises unless a parameter of this name can have the distribution, after what it had in earlier trials.
+function Study:_check_distribution(name, distribution)
+  if not space.is_distribution(distribution) then
+    error(("suggest: %s: expected a distribution, got %s"):format(name, type(distribution)), 3)
+  end
+  local known = self.distributions[name]
+  if known == distribution then return end
+  if not known then
+    for _, record in ipairs(self.storage:known(self.id)) do known = known or record.distributions[name] end
+    self.distributions[name] = known or distribution
+  end
+  if known and not space.compatible(known, distribution) then
+    local message = "%s: earlier trials of the study had this parameter as %s, and now it is %s"
+    error(message:format(name, space.encode(known), space.encode(distribution)), 3)
+  end
+end
+
+-- ---- asking and telling ----
+
+--- A new trial, or the first that was enqueued, as one that runs. space: draws these parameters now, {name =
+-- distribution or list of choices}; they are in trial.params.
+function Study:ask(given)
+  local trial = Trial._new(self, self.storage:start_trial(self.id, {}))
+  if given ~= nil then trial:draw(given) end
+  return trial
+end
+
+-- The values of an objective as a list of floats, or nil and what is wrong with them.
+local function check_values(self, given)
+  local list, count = {}, #self.directions
+  if type(given) ~= "table" then given = {given} end
+  for i = 1, count do
+    local name = self.metric_names[i]
+    local value = given[i] or name and given[name]
+    local what = name or count == 1 and "the value" or "value " .. i
+    if type(value) ~= "number" then
+      return nil, ("%s: expected a number, got %s"):format(what, value == nil and "nothing" or type(value))
+    end
+    if value ~= value then return nil, what .. " is NaN" end
+    list[i] = value + 0.0
+  end
+  if #given > count then
+    return nil, ("expected %d value%s, got %d"):format(count, count == 1 and "" or "s", #given)
+  end
+  return list
+end
+
+-- The value of a pruned trial: what it reported last.
+local function last_report(self, record)
+  local last
+  for step in pairs(record.intermediate) do last = math.max(last or step, step) end
+  local value = last and record.intermediate[last]
+  return #self.directions == 1 and value == value and value and {value} or nil
+end
+
+--- Ends a trial. outcome: {state =, values = or reason =, retries =}. Returns the state that it came to and the reason,
+-- or nil and why it could not be ended.
+function Study:_finish(record, outcome)
+  local state, reason, values = outcome.state, outcome.reason, nil
+  if state == "complete" then
+    values, reason = check_values(self, outcome.values)
+    if not values then state = "failed" end
+  elseif state == "pruned" then
+    values = last_report(self, record)
+  end
+  local attributes = {}
+  if reason then attributes[state == "pruned" and "prune_reason" or "fail_reason"] = reason end
+  local done, before = self.storage:finish(record, {
+    state = state, values = values, system_attributes = attributes,
+    retries = state == "failed" and outcome.retries or nil,
+  })
+  if done then return state, reason end
+  return nil, ("trial %d is over already: it is %s"):format(record.number, before)
+end
+
+local states = {complete = true, pruned = true, failed = true}
+
+--- Ends a trial that study:ask gave, by itself or its number: with the value of the objective or a list of several, or
+-- in another state, {state = "pruned"} or {state = "failed", reason = text}. A value that is no number or NaN makes it
+-- a failed one. Returns true, or nil and why when it was over already, as it may be when it was taken for lost.
+function Study:tell(trial, values, given)
+  local o = options.check("tell", given, {
+    {"state", "string", default = "complete"}, {"reason", "string", optional = true},
+  })
+  if not states[o.state] then error("tell: state: expected complete, pruned or failed, got " .. o.state, 2) end
+  local record = type(trial) == "table" and trial.record
+  if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
+  if not record then error("tell: expected a trial of the study or its number, got " .. tostring(trial), 2) end
+  local reason = o.reason or o.state == "pruned" and type(trial) == "table" and trial.prune_reason or nil
+  local state, message = self:_finish(record, {state = o.state, values = values, reason = reason})
+  if state then return true end
+  return nil, message
+end
+
+-- ---- enqueued trials ----
+
+local function is_fixed(record, text)
+  local fixed = record.system_attributes.fixed_params
+  return type(fixed) == "table" and json.encode(fixed) == text or json.encode(record.params) == text
+end
+
+--- Enqueues a trial with these parameters, {name = value} (search.null for nil); those it does not name are drawn.
+-- Options: user_attributes, kept with the trial; skip_if_exists true: not when there is one with just these parameters.
+-- Returns whether it was enqueued.
+function Study:enqueue(params, given)
+  local o = options.check("enqueue", given, {
+    {"user_attributes", "table", default = {}}, {"skip_if_exists", "boolean", default = false},
+  })
+  if type(params) ~= "table" then
+    error("enqueue: expected a table of parameters, got " .. type(params), 2)
+  end
+  local text = json.encode(params)
+  if o.skip_if_exists then
+    for _, record in ipairs(self:history().trials) do
+      if is_fixed(record, text) then return false end
+    end
+  end
+  self.storage:create_trial(self.id, {
+    state = "waiting", user_attributes = o.user_attributes, system_attributes = {fixed_params = params},
+  })
+  return true
+end
+
+-- ---- the rest ----
+
+--- The trial of a number, as in study.trials; nil when there is none.
+function Study:trial(number) return public(self:history().trials[number + 1]) end
+
+--- Runs the objective for one trial after the other: optimize.lua.
+function Study:optimize(objective, given) return require "fmnistnn.search.optimize".run(self, objective, given) end
+
+--- In a callback or the objective: study:optimize ends when the trials that run are over.
+function Study:stop() self.stopping = true end
+
+--- Keeps a value of JSON under a name, with the study.
+function Study:set_user_attribute(name, value)
+  if type(name) ~= "string" then error("set_user_attribute: name: expected a string, got " .. type(name), 2) end
+  self.storage:set_study_attribute(self.id, "user", name, value)
+end
+
+--- The trials as comma-separated values, with the columns of Optuna's trials_dataframe: written to a file (true, or nil
+-- and a message), or without a path the text.
+function Study:csv(path) return export.write(path, export.csv(self)) end
+
+--- The study and its trials as JSON; as csv.
+function Study:json(path) return export.write(path, export.json(self)) end
+
+--- Writes a page that shows the study. Returns true, or nil and a message.
+function Study:report(path) return require "fmnistnn.search.page"(self, path) end
+
+-- ---- making ----
+
+-- A seed for a study that was given none.
+local function any_seed() return (os.time() * 1000003 + core.process_id()) & 0x7fffffff end
+
+local function check_directions(given)
+  local list = given.directions or {given.direction or "minimize"}
+  if given.direction and given.directions then error("study: expected either direction or directions", 4) end
+  if #list == 0 then error("study: directions: expected at least one", 4) end
+  for _, direction in ipairs(list) do
+    if direction ~= "minimize" and direction ~= "maximize" then
+      error("study: direction: expected minimize or maximize, got " .. tostring(direction), 4)
+    end
+  end
+  return list
+end
+
+local function check_names(given, directions)
+  local names = given.metric_names or {}
+  if #names > 0 and #names ~= #directions then
+    error(("study: metric_names: expected %d, one for each objective, got %d"):format(#directions, #names), 4)
+  end
+  return names
+end
+
+-- A folder's name for any study's name.
+local function folder_name(name)
+  return (name:gsub("^%.", "%%2e"):gsub("[^%w._%% -]", function(c) return ("%%%02x"):format(c:byte()) end))
+end
+
+local function default_folder(self)
+  local beside = self.storage.path and self.storage.path:gsub("%.[^./]*$", "") .. ".checkpoints/" or "checkpoints/"
+  return beside .. folder_name(self.name)
+end
+
+local SEED <const>, NAMES <const> = "fmnistnn:seed", "study:metric_names"
+
+-- What is written with a new study.
+local function create(given, storage)
+  local directions = check_directions(given)
+  local names = check_names(given, directions)
+  local attributes = {[SEED] = given.seed or math.tointeger(given.sampler.seed) or any_seed()}
+  if names[1] then attributes[NAMES] = json.array {table.unpack(names)} end
+  return storage:create_study(given.name, directions, attributes)
+end
+
+local function check_same(given, found)
+  local directions = (given.direction or given.directions) and check_directions(given)
+  if directions and table.concat(directions, ", ") ~= table.concat(found.directions, ", ") then
+    error(("study: '%s' exists, with the directions %s"):format(given.name, table.concat(found.directions, ", ")), 3)
+  end
+end
+
+--- The study of checked options, which must exist in its storage.
+function Study._open(given, storage)
+  local found = storage:study(given.name)
+  check_same(given, found)
+  local names = found.system_attributes[NAMES]
+  local self = setmetatable({
+    storage = storage, id = found.id, name = found.name, directions = found.directions, distributions = {},
+    metric_names = type(names) == "table" and names or {}, sampler = given.sampler, pruner = given.pruner,
+    heartbeat = given.heartbeat,
+  }, Study)
+  self.seed = given.seed or math.tointeger(found.system_attributes[SEED]) or math.tointeger(self.sampler.seed) or 0
+  self.checkpoints = given.checkpoints or default_folder(self)
+  return self
+end
+
+--- The study of checked options, made when there is none.
+function Study._make(given, storage)
+  local exists = storage:study(given.name) or not create(given, storage)
+  if exists and not given.load_if_exists then error(("study: '%s' exists already"):format(given.name), 3) end
+  return Study._open(given, storage)
+end
+
+return Study

@@ -1,0 +1,228 @@
+--- Processes of a search on this machine: those that run trials, those that watch them.
+--
+-- What was loaded before is shared with the workers, which are forked. No connection to a database is: each process
+-- opens its own.
+local SQL = require "fmnistnn.search.storage.sql"
+local View = require "fmnistnn.search.view"
+local core = require "fmnistnn.core"
+local optimize = require "fmnistnn.search.optimize"
+local process = require "fmnistnn.search.process"
+local rules = require "fmnistnn.search.storage.rules"
+
+local workers = {}
+
+-- With what a worker ends, beside 0: nothing was left to do.
+local STOPPED <const>, FAILED <const> = 3, 4
+
+local POLL <const> = 0.25 -- seconds
+local IDLE_DEATHS <const> = 5 -- so many workers may die before a trial
+
+-- Forks; runs f in the new process, which ends with the code that f returns. Returns the process's id.
+local function spawn(f)
+  SQL.disconnect_all()
+  local id, message = core.fork "TERM"
+  if not id then error("search: cannot start a process: " .. message, 0) end
+  if id > 0 then return id end
+  local ok, code = xpcall(f, debug.traceback)
+  if not ok then io.stderr:write("\n", tostring(code), "\n") end
+  core.leave(ok and code or FAILED)
+end
+
+-- Ends the trials that a process left behind, with another attempt for each. Returns how many.
+local function put_back(study, name, reason, restarts)
+  local count = 0
+  for _, record in ipairs(study.storage:trials(study.id)) do
+    if record.state == "running" and record.system_attributes[rules.WORKER] == name then
+      study:_finish(record, {state = "failed", reason = reason, retries = restarts})
+      count = count + 1
+    end
+  end
+  return count
+end
+
+-- ---- beside a search in one process ----
+
+local function keep_heartbeat(study, o, parent, name)
+  while true do
+    local signal = core.next_signal(study.heartbeat)
+    if signal == "TERM" then
+      if core.parent_id() ~= parent then pcall(put_back, study, name, "the process was ended", o.restarts) end
+      return 0
+    end
+    if not signal then pcall(study.storage.beat, study.storage, study.id, {name}) end
+  end
+end
+
+--- A process that keeps the heartbeat of the trials that this one runs, and puts them back when it dies; nil with a
+-- storage in memory. To be closed.
+function workers.beside(study, o)
+  if not study.storage.is_shared then return nil end
+  local parent, name = core.process_id(), process.name()
+  core.hold_signals("INT", "TERM", "HUP") -- in the new process for good, from its beginning on
+  local ok, id = pcall(spawn, function() return keep_heartbeat(study, o, parent, name) end)
+  core.release_signals("INT", "TERM", "HUP")
+  if not ok then error(id, 0) end
+  return setmetatable({}, {__close = function()
+    core.kill(id, "TERM")
+    while not core.wait(id) do core.sleep(0.005) end
+  end})
+end
+
+-- ---- several ----
+
+local Supervisor = {}
+Supervisor.__index = Supervisor
+
+local function work(study, objective, o, threads)
+  core.release_signals("TERM", "CHLD")
+  core.set_threads(threads)
+  o.worker = process.name()
+  local told = false
+  optimize.loop(study, objective, o, {leave = function()
+    told = told or core.next_signal(0) == "INT"
+    return told
+  end})
+  return study.stopping and STOPPED or 0
+end
+
+function Supervisor:start_worker()
+  local id = spawn(function() return work(self.study, self.objective, self.o, self.threads) end)
+  self.children[id] = process.name(id)
+end
+
+local function count(map)
+  local n = 0
+  for _ in pairs(map) do n = n + 1 end
+  return n
+end
+
+function Supervisor:fill_places()
+  while not self.leaving and count(self.children) < self.o.workers and optimize.can_start(self.study, self.o) do
+    if count(self.children) >= self:room() then return end
+    self:start_worker()
+  end
+end
+
+-- How many workers there is work for.
+function Supervisor:room()
+  if not self.o.trials then return self.o.workers end
+  local records, running = self.study.storage:trials(self.study.id), 0
+  for _, record in ipairs(records) do
+    local worker = record.state == "running" and record.system_attributes[rules.WORKER]
+    for _, name in pairs(self.children) do running = running + (worker == name and 1 or 0) end
+  end
+  return self.o.trials - rules.begun(records) + running
+end
+
+function Supervisor:tell_all(signal)
+  for id in pairs(self.children) do core.kill(id, signal) end
+end
+
+-- The trials that run are the last.
+function Supervisor:leave()
+  if not self.leaving then self:tell_all "INT" end
+  self.leaving = true
+end
+
+-- Stops everything now; the trials are begun again when the search goes on.
+function Supervisor:stop_now(reason)
+  self.leaving = true
+  self:tell_all "KILL"
+  for id, name in pairs(self.children) do
+    while not core.wait(id) do core.sleep(0.005) end
+    put_back(self.study, name, reason, math.huge)
+  end
+  self.children = {}
+end
+
+function Supervisor:buried(name, how, code)
+  if how == "exit" and code == STOPPED then
+    self:leave()
+  elseif how == "exit" and code == FAILED then
+    self.failed = true
+    self:leave()
+  elseif how == "signal" then
+    local trials = put_back(self.study, name, ("the worker was ended by signal %d"):format(code), self.o.restarts)
+    self.idle_deaths = trials == 0 and self.idle_deaths + 1 or 0
+    if self.idle_deaths >= IDLE_DEATHS then
+      self:stop_now "stopped"
+      error(("optimize: workers die before they begin a trial, by signal %d"):format(code), 0)
+    end
+  end
+end
+
+function Supervisor:bury()
+  for id, name in pairs(self.children) do
+    local how, code = core.wait(id)
+    if how then
+      self.children[id] = nil
+      self:buried(name, how, code)
+    end
+  end
+end
+
+-- Returns true when the search is to end at once.
+function Supervisor:heed(signal)
+  if signal == "TERM" then
+    self.terminated = true
+    return true
+  end
+  if signal ~= "INT" then return false end
+  if self.leaving and self.pressed then return true end
+  self.pressed = true
+  io.stderr:write "\nstopping after the running trials; Ctrl-C again stops now\n"
+  self:leave()
+  return false
+end
+
+function Supervisor:beat()
+  local names = {}
+  for _, name in pairs(self.children) do names[#names + 1] = name end
+  if core.now() - self.beaten < self.study.heartbeat then return end
+  self.beaten = core.now()
+  self.study.storage:beat(self.study.id, names)
+end
+
+-- Whether there is nothing to wait for.
+function Supervisor:is_done()
+  if next(self.children) then return false end
+  if self.leaving then return true end
+  return not optimize.can_start(self.study, self.o)
+    and (optimize.is_over(self.study, self.o) or not optimize.others_run(self.study))
+end
+
+function Supervisor:run()
+  local view = self.o.progress and View.new(self.study, self.o.trials)
+  repeat
+    optimize.give_up_lost(self.study, self.o)
+    self:fill_places()
+    if self:heed(core.next_signal(POLL)) then
+      self.stopped = true
+      self:stop_now "stopped"
+      break
+    end
+    self:bury()
+    self:beat()
+    if view then view:update() end
+  until self:is_done()
+  if view then view:stop() end
+end
+
+--- Runs the objective in o.workers processes until there is nothing left to do. Raises "interrupted!" when Ctrl-C was
+-- pressed twice.
+function workers.run(study, objective, o)
+  local self = setmetatable({
+    study = study, objective = objective, o = o, children = {}, idle_deaths = 0, beaten = core.now(),
+    threads = math.max(1, core.threads() // o.workers),
+  }, Supervisor)
+  core.hold_signals("INT", "TERM", "CHLD")
+  local ok, message = pcall(self.run, self)
+  if not ok then self:stop_now "stopped" end
+  core.release_signals("INT", "TERM", "CHLD")
+  if self.terminated then core.kill(core.process_id(), "TERM") end
+  if not ok then error(message, 0) end
+  if self.stopped then error("interrupted!", 0) end
+  if self.failed then error("optimize: a worker ended with an error, which it has told above", 0) end
+end
+
+return workers

@@ -1,0 +1,170 @@
+-- bin/fmnistnn-study and bin/fmnistnn-worker, as they are used from a shell.
+local process = require "spec.support.process"
+local json = require "fmnistnn.json"
+local search = require "fmnistnn.search"
+
+local has_sqlite = pcall(require, "luasql.sqlite3")
+local folder
+
+setup(function() folder = process.folder() end)
+teardown(function() process.remove(folder) end)
+
+local count = 0
+
+local function new_url()
+  count = count + 1
+  return ("sqlite:///%s/%d.db"):format(folder, count)
+end
+
+-- Runs a program with its words; `before` are assignments to the environment.
+local function run(program, url, ...)
+  local words = {process.lua("bin/" .. program, url and "FMNISTNN_STORAGE=" .. process.quote(url))}
+  for _, word in ipairs {...} do words[#words + 1] = process.quote(word) end
+  return process.run(table.concat(words, " "))
+end
+
+local function test(name, f)
+  if has_sqlite then it(name, f) else pending(name .. " (LuaSQL for SQLite is not installed)") end
+end
+
+-- What a search of a script leaves, for workers.
+local function script(url)
+  local path = ("%s/%d.lua"):format(folder, count)
+  process.write(path, ([[
+    local search = require "fmnistnn.search"
+    local study = search.study{name = "s", storage = %s, sampler = search.Random{seed = 1}}
+    study:optimize(function(trial)
+      require "fmnistnn.core".sleep(0.01)
+      trial:set_user_attribute("words", table.concat(arg, " ", 0))
+      return trial:float("x", 0, 1)
+    end, {trials = 8, workers = 2})
+    print(#study.trials, ...)]]):format(url and ("%q"):format(url) or "nil"))
+  return path
+end
+
+describe("fmnistnn-study", function()
+  test("asks and tells, shows and exports", function()
+    local url = new_url()
+    local function study(...)
+      local code, out, err = run("fmnistnn-study", url, ...)
+      assert(code == 0, err)
+      return out
+    end
+    study("create", "it's", "--direction", "maximize")
+    assert.are.equal("it's\n", study "list")
+    local space = [[{"n": [1, "two"], "x": {"name": "FloatDistribution",
+      "attributes": {"low": 2, "high": 3, "log": false, "step": null}}}]]
+    local asked = json.decode((study("ask", "it's", space):gsub("\n", "")))
+    assert.are.equal(0, asked.number)
+    assert(asked.params.x >= 2 and asked.params.x <= 3 and (asked.params.n == 1 or asked.params.n == "two"))
+    study("tell", "it's", "0", "0.5")
+    study("enqueue", "it's", '{"n": 1}')
+    assert.are.same(1, json.decode((study("ask", "it's", space):gsub("\n", ""))).params.n)
+    study("tell", "it's", "1", "--state", "failed")
+    study("ask", "it's")
+    study("tell", "it's", "2", "-inf")
+    local shown = study("show", "it's")
+    assert(shown:find("3 trials: 2 complete, 1 failed", 1, true) and shown:find("best: trial 0, 0.5", 1, true), shown)
+    assert.are.equal(0.5, json.decode((study("best", "it's"):gsub("\n", ""))).values[1])
+    assert.are.equal("1\tfailed\t\t" .. '{"n":1,', study("trials", "it's", "--state", "failed"):sub(1, 17))
+    assert.are.equal(search.load_study({name = "it's", storage = url}):csv(), study("export", "it's", "csv"))
+    study("export", "it's", "json", folder .. "/out.json")
+    assert.are.equal(3, #json.decode(process.read(folder .. "/out.json")).trials)
+    study("delete", "it's")
+    assert.are.equal("", study "list")
+  end)
+
+  test("says what is wrong", function()
+    local url = new_url()
+    local function fails(words, ...)
+      local code, out, err = run("fmnistnn-study", ...)
+      assert(code == 2 and out == "" and err:find("fmnistnn-study: ", 1, true) == 1, err)
+      assert(err:find(words, 1, true), err)
+    end
+    fails("expected a command, got none", url)
+    fails("expected a command, got frob", url, "frob")
+    fails("unknown option --frob", url, "list", "--frob")
+    fails("expected --storage URL", nil, "list")
+    fails("there is no study 'a'", url, "show", "a")
+    fails("expected the name of a study", url, "show")
+    fails("--direction: expected a value", url, "create", "a", "--direction")
+    assert.are.equal(0, (run("fmnistnn-study", url, "create", "a")))
+    fails("'a' exists already", url, "create", "a")
+    fails("expected csv or json", url, "export", "a", "xml")
+    fails("expected the number of a trial", url, "tell", "a", "x")
+    fails("expected a number, got much", url, "tell", "a", "0", "much")
+  end)
+end)
+
+describe("fmnistnn-worker", function()
+  test("joins the search of a script, with others", function()
+    local url = new_url()
+    local path = script(nil)
+    local worker = ("%s --storage %s --threads 1 %s a 'b c'"):format(process.lua "bin/fmnistnn-worker",
+      process.quote(url), process.quote(path))
+    local code, out, err = process.run(("(%s & %s & %s --workers 2 %s & wait)"):format(worker, worker,
+      process.lua("bin/fmnistnn-worker", "FMNISTNN_STORAGE=" .. process.quote(url)), process.quote(path)))
+    assert(code == 0, err)
+    assert(out:find("8\ta\tb c\n", 1, true), out)
+    local workers, words = {}, {}
+    for _, trial in ipairs(search.load_study({name = "s", storage = url}).trials) do
+      assert.are.equal("complete", trial.state)
+      workers[trial.system_attributes["fmnistnn:worker"]] = true
+      words[trial.user_attributes.words] = true
+    end
+    assert(next(workers, (next(workers))), "one process ran all")
+    words[path .. " a b c"], words[path] = nil, nil
+    assert.is_nil(next(words))
+  end)
+
+  test("leaves at TERM, and another takes its trial over", function()
+    local url = new_url()
+    local path, log = folder .. "/slow.lua", folder .. "/slow.log"
+    process.write(path, ([[
+      local search = require "fmnistnn.search"
+      local study = search.study{name = "s", sampler = search.Random{seed = 1}}
+      study:optimize(function(trial)
+        local x = trial:float("x", 0, 1)
+        if trial.number == 0 then
+          local file = io.open(%q, "w")
+          file:write "begun"
+          file:close()
+          require "fmnistnn.core".sleep(20)
+        end
+        return x
+      end, {trials = 2})]]):format(log))
+    local worker = ("%s --storage %s %s"):format(process.lua "bin/fmnistnn-worker", url, path)
+    local pipe = io.popen(("exec 2>/dev/null; %s >/dev/null </dev/null & echo $!"):format(worker))
+    local id = pipe:read "n"
+    pipe:close()
+    process.wait(function() return process.read(log) == "begun" end)
+    os.execute(("kill -TERM %d"):format(id))
+    local code, _, err = process.run(worker)
+    assert(code == 0, err)
+    local trials = search.load_study({name = "s", storage = url}).trials
+    local states, again = {}, nil
+    for i, trial in ipairs(trials) do
+      states[i] = trial.state
+      if trial.system_attributes.failed_trial == 0 then again = trial end
+    end
+    assert.are.same({"failed", "complete", "complete"}, states)
+    assert.are.equal(trials[1].params.x, again.params.x)
+  end)
+
+  test("says what is wrong", function()
+    local function fails(words, ...)
+      local code, _, err = run("fmnistnn-worker", nil, ...)
+      assert(code == 2 and err:find(words, 1, true), err)
+    end
+    fails "expected the name of a script"
+    fails("cannot open", "nowhere.lua")
+    fails("--workers: expected an integer of 1 or more, got x", "--workers=x", script(nil))
+  end)
+
+  it("tells its options", function()
+    for _, program in ipairs {"fmnistnn-worker", "fmnistnn-study"} do
+      local code, out = run(program, nil, "--help")
+      assert(code == 0 and out:find("usage: " .. program, 1, true), out)
+    end
+  end)
+end)

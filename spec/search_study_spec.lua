@@ -1,0 +1,469 @@
+-- Studies and trials, in memory: asking, telling, optimizing.
+local process = require "spec.support.process"
+local fnn = require "fmnistnn"
+local search = require "fmnistnn.search"
+
+local folder
+
+setup(function() folder = process.folder() end)
+teardown(function() process.remove(folder) end)
+
+local count = 0
+
+-- A new study in memory; the options may name others.
+local function new(given)
+  count = count + 1
+  local o = {name = "s" .. count, sampler = search.Random {seed = 1}}
+  for key, value in pairs(given or {}) do o[key] = value end
+  return search.study(o)
+end
+
+-- study:optimize without its lines.
+local function optimize(study, f, given)
+  local o = {progress = false}
+  for key, value in pairs(given) do o[key] = value end
+  study:optimize(f, o)
+end
+
+local function fails(words, f, ...)
+  local ok, message = pcall(f, ...)
+  assert(not ok, "there was no error")
+  assert(tostring(message):find(words, 1, true), message)
+end
+
+local function states(study)
+  local list = {}
+  for i, trial in ipairs(study.trials) do list[i] = trial.state end
+  return list
+end
+
+describe("a study", function()
+  it("is told what was asked", function()
+    local study = new {direction = "maximize"}
+    assert.is_nil(study.best)
+    for i, value in ipairs {1, 5, 3} do
+      local trial = study:ask()
+      assert.are.equal(i - 1, trial.number)
+      local x = trial:float("x", 0, 1)
+      assert(x >= 0 and x <= 1 and x == trial:float("x", 0, 1) and x == trial.params.x)
+      assert.is_true(study:tell(trial, value))
+    end
+    local best = study.best
+    assert.are.same({1, 5.0, {5.0}, "complete"}, {best.number, best.value, best.values, best.state})
+    assert.are.equal(study.trials[2].params.x, best.params.x)
+    assert.are.equal(1, #study.best_trials)
+  end)
+
+  it("is told by number too, once", function()
+    local study = new()
+    study:ask()
+    study:ask()
+    assert.is_true(study:tell(1, 2.5))
+    local done, message = study:tell(1, 3.5)
+    assert.is_nil(done)
+    assert.are.equal("trial 1 is over already: it is complete", message)
+    assert.are.equal(2.5, study.best.value)
+    assert.is_true(study:tell(0, nil, {state = "failed", reason = "because"}))
+    assert.are.equal("because", study:trial(0).system_attributes.fail_reason)
+    fails("expected a trial of the study or its number, got 7", study.tell, study, 7, 1)
+    fails("state: expected complete, pruned or failed", study.tell, study, 0, 1, {state = "waiting"})
+  end)
+
+  it("fails a trial whose value is none", function()
+    local study = new()
+    for _, value in ipairs {0 / 0, "0.5", {}, {1, 2}, false} do study:tell(study:ask(), value) end
+    study:tell(study:ask(), nil)
+    for i, trial in ipairs(study.trials) do
+      assert.are.same({"failed", nil}, {trial.state, trial.value})
+      assert(trial.system_attributes.fail_reason, i)
+    end
+    assert.are.equal("the value is NaN", study:trial(0).system_attributes.fail_reason)
+    assert.are.equal("the value: expected a number, got nothing", study:trial(5).system_attributes.fail_reason)
+    study:tell(study:ask(), -math.huge)
+    assert.are.equal(-math.huge, study.best.value)
+  end)
+
+  it("asks for a declared space at once", function()
+    local study = new()
+    local trial = study:ask {lr = search.float(1e-4, 1, {log = true}), name = {"Adam", "SGD"}}
+    assert(trial.params.lr >= 1e-4 and (trial.params.name == "Adam" or trial.params.name == "SGD"))
+  end)
+
+  it("runs enqueued trials first, with their parameters", function()
+    local study = new()
+    assert.is_true(study:enqueue({x = 0.25, c = search.null}, {user_attributes = {from = "me"}}))
+    assert.is_true(study:enqueue {x = 1})
+    assert.is_false(study:enqueue({x = 1}, {skip_if_exists = true}))
+    assert.is_true(study:enqueue({x = 0.75}, {skip_if_exists = true}))
+    local function ask() local t = study:ask() return t, t:float("x", 0, 1), t:categorical("c", {"a", nil, n = 2}) end
+    local trial, x, c = ask()
+    assert.are.same({0.25, nil, {from = "me"}}, {x, c, trial.user_attributes})
+    assert.is_nil(trial.params.c)
+    assert.are.equal("1.0", tostring(select(2, ask())))
+    study:ask()
+    study:enqueue {x = 3}
+    fails("x: the enqueued value 3.0 is not among those it can have", ask)
+  end)
+
+  it("keeps one kind of parameter for a name", function()
+    local study = new()
+    study:ask():float("x", 0, 1)
+    study:ask():float("x", 0, 2) -- a wider range is no other kind
+    study:ask():categorical("c", {1, 2})
+    fails("x: earlier trials of the study had this parameter as", function() study:ask():int("x", 0, 1) end)
+    fails("x: earlier trials", function() study:ask():float("x", 0.1, 2, {log = true}) end)
+    fails("c: earlier trials", function() study:ask():categorical("c", {1, 2, 3}) end)
+  end)
+
+  it("has several objectives, and a front", function()
+    local study = new {directions = {"minimize", "maximize"}, metric_names = {"seconds", "accuracy"}}
+    local values = {{1, 1}, {2, 3}, {2, 2}, {3, 3}, {0, -5}, {seconds = 4, accuracy = 9}}
+    for _, each in ipairs(values) do study:tell(study:ask(), each) end
+    local numbers = {}
+    for i, trial in ipairs(study.best_trials) do numbers[i] = trial.number end
+    assert.are.same({0, 1, 4, 5}, numbers)
+    fails("several objectives: see best_trials", function() return study.best end)
+    study:tell(study:ask(), {1})
+    assert.are.equal("accuracy: expected a number, got nothing", study:trial(6).system_attributes.fail_reason)
+  end)
+
+  it("finds its best among what is feasible", function()
+    local study = new()
+    local function tell(value, ...)
+      local trial = study:ask()
+      for i, constraint in ipairs {...} do trial:set_constraint("c" .. i, constraint) end
+      study:tell(trial, value)
+    end
+    tell(1, 0.5)
+    assert.is_nil(study.best)
+    tell(3, 0, -1)
+    tell(2, -1, 1e-9)
+    tell(4)
+    assert.are.equal(1, study.best.number)
+    assert.are.same({0.0, -1.0}, study.best.constraints)
+    fails("expected a number", function() study:ask():set_constraint("c", 0 / 0) end)
+  end)
+
+  it("keeps attributes and tags", function()
+    local study = new()
+    study:set_user_attribute("data", {rows = 60000})
+    assert.are.equal(60000, study.user_attributes.data.rows)
+    local trial = study:ask()
+    trial:set_user_attribute("note", "good")
+    trial:tag("a", "b")
+    trial:tag "c"
+    assert.are.same({"a", "b", "c"}, {table.unpack(study:trial(0).user_attributes.tags)})
+    fails("cannot write a function", trial.set_user_attribute, trial, "f", print)
+    study:tell(trial, 1)
+    assert.is_false(trial:set_user_attribute("late", 1))
+    local copy = study:trial(0)
+    copy.params.x, copy.user_attributes.note = 5, "changed"
+    assert.are.equal("good", study:trial(0).user_attributes.note)
+  end)
+
+  it("is written as CSV and JSON", function()
+    local study = new {metric_names = {"loss"}}
+    local trial = study:ask()
+    trial:categorical("name", {'a "b", c'})
+    trial:float("x", 0.1, 0.1)
+    trial:report(0 / 0, 3)
+    trial:report(2, 1)
+    trial:set_user_attribute("k", {1, 2})
+    study:tell(trial, math.huge)
+    study:ask()
+    local lines = {}
+    for line in study:csv():gmatch "([^\r]*)\r\n" do lines[#lines + 1] = line end
+    assert.are.equal("number,value,datetime_start,datetime_complete,duration,params_name,params_x,user_attrs_k,state",
+      lines[1])
+    local row = '^0,inf,20%d%d%-%d%d%-%d%dT[%d:.]+Z,[^,]+Z,[%d.e-]+,"a ""b"", c",0%.1,"%[1,2%]",complete$'
+    assert.is_truthy(lines[2]:find(row))
+    assert.is_truthy(lines[3]:find "^1,,20[^,]+,,,,,,running$")
+    local path = folder .. "/study.json"
+    assert.is_true(study:json(path))
+    local read = fnn.json.decode(process.read(path))
+    assert.are.same({"minimize", "loss", "complete", "inf", 0.1}, {read.directions[1], read.metric_names[1],
+      read.trials[1].state, read.trials[1].values[1], read.trials[1].params.x})
+    assert.are.equal("nan", read.trials[1].intermediate[2][2])
+    assert.are.equal("CategoricalDistribution", read.trials[1].distributions.name.name)
+  end)
+
+  it("is checked when it is made", function()
+    fails("study: name: expected", search.study, {})
+    fails("study: direction: expected minimize or maximize, got up", new, {direction = "up"})
+    fails("either direction or directions", new, {direction = "minimize", directions = {"minimize"}})
+    fails("metric_names: expected 1", new, {metric_names = {"a", "b"}})
+    fails("study: unknown option", new, {directon = "minimize"})
+    fails("study: unknown option", new, {"x", storrage = 1})
+  end)
+end)
+
+describe("a trial", function()
+  it("has a seed that follows from the study's and its number", function()
+    local a, b = new {seed = 7}, new {seed = 7}
+    local first, second, other = a:ask(), a:ask(), b:ask()
+    assert.are.equal(first.seed, other.seed)
+    assert(first.seed ~= second.seed and math.type(first.seed) == "integer")
+    assert(first.seed >= 0 and first.seed < 2 ^ 31)
+    assert.are_not.equal(first.seed, new {seed = 8}:ask().seed)
+  end)
+
+  it("draws the same whatever the others do", function()
+    local a, b = new {seed = 7}, new {seed = 7}
+    for _ = 1, 3 do a:ask() end
+    local third = a:ask()
+    b:ask():float("y", 0, 1)
+    for _ = 1, 2 do b:tell(b:ask(), 1) end
+    assert.are.equal(third:float("x", 0, 1), b:ask():float("x", 0, 1))
+  end)
+
+  it("checks its arguments", function()
+    local trial = new():ask()
+    fails("float: x: expected low <= high, got 2 and 1", trial.float, trial, "x", 2, 1)
+    fails("int: n: low: expected an integer, got 0.5", trial.int, trial, "n", 0.5, 1)
+    fails("categorical: c: expected at least one choice", trial.categorical, trial, "c", {})
+    fails("suggest: name: expected a string", trial.float, trial, 5, 0, 1)
+    fails("expected a distribution, got table", trial.suggest, trial, "x", {})
+    fails("report: value: expected a number, got nil", trial.report, trial, nil, 1)
+    fails("report: step: expected an integer of 0 or more", trial.report, trial, 1, -1)
+  end)
+
+  it("keeps the first report of a step", function()
+    local study = new()
+    local trial = study:ask()
+    for _, each in ipairs {{5, 1}, {6, 1}, {7, 2}} do trial:report(each[1], each[2]) end
+    assert.are.same({5.0, 7.0}, study:trial(0).intermediate)
+  end)
+
+  it("is pruned by the pruner, which says why", function()
+    local asked = {}
+    local study = new {pruner = {prune = function(_, history, record)
+      asked = {#history.trials, history.directions[1], record.intermediate[1]}
+      return record.intermediate[1] > 1, "too large"
+    end}}
+    optimize(study, function(trial)
+      trial:report(trial.number, 1)
+      if trial:should_prune() then search.prune() end
+      return 10
+    end, {trials = 3})
+    assert.are.same({3, "minimize", 2.0}, asked)
+    assert.are.same({"complete", "complete", "pruned"}, states(study))
+    assert.are.same({2.0, "too large"}, {study:trial(2).value, study:trial(2).system_attributes.prune_reason})
+  end)
+
+  it("keeps what samplers write into its attributes", function()
+    local study = new {sampler = {
+      begin = function(_, _, record)
+        record.system_attributes["mine"] = record.number
+        return {x = 0.5, y = 7}
+      end,
+      sample = function() return 0.25 end,
+    }}
+    local trial = study:ask()
+    assert.are.same({0.5, 0.25}, {trial:float("x", 0, 1), trial:float("y", 0, 1)}) -- 7 is no value of y
+    assert.are.equal(0, study:trial(0).system_attributes.mine)
+  end)
+
+  it("has a folder for checkpoints", function()
+    local study = new {name = "a/b: ü", checkpoints = folder .. "/x/y"}
+    local path = study:ask():checkpoint_path "model"
+    assert.are.equal(folder .. "/x/y/0/model", path)
+    process.write(path, "")
+    assert(new {name = "../a/b"}.checkpoints:find "^checkpoints/%%2e.%%2fa%%2fb$")
+  end)
+end)
+
+describe("optimize", function()
+  it("runs until there are so many trials in all", function()
+    local study = new()
+    local calls = 0
+    local function f(trial)
+      calls = calls + 1
+      return trial:float("x", 0, 1)
+    end
+    for _, trials in ipairs {3, 3, 5} do optimize(study, f, {trials = trials}) end
+    assert.are.same({5, 5}, {calls, #study.trials})
+  end)
+
+  it("keeps failed trials with their message and goes on", function()
+    local study = new()
+    optimize(study, function(trial)
+      if trial.number == 1 then error "this went wrong" end
+      if trial.number == 2 then return 0 / 0 end
+      if trial.number == 3 then error {code = 5} end
+      return 1
+    end, {trials = 5})
+    assert.are.same({"complete", "failed", "failed", "failed", "complete"}, states(study))
+    local reason = study:trial(1).system_attributes.fail_reason
+    assert(reason:find("this went wrong", 1, true) and reason:find("search_study_spec.lua", 1, true), reason)
+  end)
+
+  it("ends with the error when it is told not to catch", function()
+    local study = new()
+    fails("this went wrong", optimize, study, function() error "this went wrong" end, {trials = 5, catch = false})
+    assert.are.same({"failed"}, states(study))
+  end)
+
+  it("ends when every trial fails", function()
+    local study = new()
+    fails("3 trials in a row failed (max_failures), the last one with: ", optimize, study,
+      function() error "oops" end, {trials = 100, max_failures = 3})
+    assert.are.equal(3, #study.trials)
+  end)
+
+  it("tries failed trials again", function()
+    local study, seen = new {checkpoints = folder .. "/again"}, {}
+    optimize(study, function(trial)
+      local x = trial:float("x", 0, 1)
+      seen[#seen + 1] = {x, trial.seed, trial:checkpoint_path():match "(%d+)/checkpoint"}
+      if trial.number < 2 then error "once more" end
+      return x
+    end, {trials = 2, retries = 2})
+    assert.are.same({"failed", "failed", "complete", "complete"}, states(study))
+    assert.are.same(seen[1], seen[2])
+    assert.are.same(seen[1], seen[3])
+    assert.are_not.same(seen[1], seen[4])
+    assert.are.same({0, 1}, {table.unpack(study:trial(2).system_attributes.retry_history)})
+  end)
+
+  it("an attempt that begins again forgets later reports of the one before", function()
+    local study = new()
+    optimize(study, function(trial)
+      for step = trial.number == 0 and 1 or 3, trial.number == 0 and 5 or 4 do trial:report(step, step) end
+      if trial.number == 0 then error "oops" end
+      return 1
+    end, {trials = 1, retries = 1})
+    assert.are.same({1.0, 2.0, 3.0, 4.0}, study:trial(1).intermediate)
+  end)
+
+  it("stops by the time, or when nothing gets better", function()
+    local study = new()
+    optimize(study, function() return 1 end, {timeout = 1e-9})
+    assert.are.equal(0, #study.trials)
+    optimize(study, function(trial) return math.max(5 - trial.number, 2) end, {no_improvement = 4, trials = 100})
+    assert.are.equal(8, #study.trials) -- the best is trial 3, and four came after it
+    local several = new {directions = {"minimize", "minimize"}}
+    optimize(several, function(trial) return math.min(trial.number, 2), -math.min(trial.number, 2) end,
+      {no_improvement = 3, trials = 9})
+    assert.are.equal(9, #several.trials) -- equal ones belong to the front
+  end)
+
+  it("stops when the sampler has no more", function()
+    local study = new {sampler = search.Grid {space = {a = {1, 2, 3}, b = {true, false}}}}
+    local seen = {}
+    optimize(study, function(trial)
+      seen[#seen + 1] = trial:categorical("a", {1, 2, 3}) .. tostring(trial:categorical("b", {true, false}))
+      return 1
+    end, {})
+    table.sort(seen)
+    assert.are.equal("1false 1true 2false 2true 3false 3true", table.concat(seen, " "))
+  end)
+
+  it("calls back, also to stop", function()
+    local study, told = new(), {}
+    optimize(study, function(trial) return trial.number end, {trials = 10, callbacks = {function(given, trial)
+      told[#told + 1] = trial.value
+      if trial.number == 3 then given:stop() end
+    end}})
+    assert.are.same({0.0, 1.0, 2.0, 3.0}, told)
+  end)
+
+  it("reuses, redraws or allows duplicates", function()
+    local calls
+    local function run(duplicates, trials)
+      local study = new()
+      calls = 0
+      optimize(study, function(trial)
+        local kind = trial:categorical("kind", {"a", "b"})
+        local n = kind == "a" and trial:int("n", 1, 2) or 0
+        calls = calls + 1
+        return n
+      end, {trials = trials, duplicates = duplicates})
+      return study
+    end
+    run("allow", 12)
+    assert.are.equal(12, calls)
+    local study = run("reuse", 12)
+    assert.are.equal(3, calls) -- a 1, a 2 and b
+    local reused = 0
+    for _, trial in ipairs(study.trials) do
+      local of = trial.system_attributes["fmnistnn:duplicate_of"]
+      if of then
+        reused = reused + 1
+        assert.are.equal(study:trial(of).value, trial.value)
+        assert.are.same(study:trial(of).params, trial.params)
+      end
+    end
+    assert.are.equal(9, reused)
+    study = run("redraw", 3)
+    local seen = {}
+    for _, trial in ipairs(study.trials) do seen[trial.params.kind .. (trial.params.n or "")] = true end
+    assert.are.same({a1 = true, a2 = true, b = true}, seen)
+    assert.are.equal(4, #run("redraw", 4).trials) -- when there are no others, a duplicate will do
+  end)
+
+  it("seeds the generator for each trial", function()
+    local function draws()
+      local list = {}
+      optimize(new(), function() list[#list + 1] = fnn.rand(1):item() return 1 end, {trials = 2})
+      return list
+    end
+    local first = draws()
+    fnn.manual_seed(99)
+    assert.are.same(first, draws())
+    assert(first[1] ~= first[2])
+  end)
+
+  it("tells how it goes, a line for each trial", function()
+    local code, out, err = process.run_lua [[
+      local search = require "fmnistnn.search"
+      local study = search.study{name = "s", sampler = search.Random{seed = 1}, direction = "maximize"}
+      study:optimize(function(trial)
+        trial:int("n", 5, 5)
+        if trial.number == 1 then error "oops" end
+        return trial.number
+      end, {trials = 3})]]
+    assert.are.same({0, ""}, {code, out})
+    local lines = {}
+    for line in err:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.are.equal(4, #lines, err)
+    assert(lines[1]:find "^trial 0 complete 0 .*n 5.*best 0 %(trial 0%)", lines[1])
+    assert(lines[2]:find "^trial 1 failed %(.*oops%)", lines[2])
+    assert(lines[4]:find "^3/3 trials  best 2 %(trial 2%)  0 running, 2 done, 0 pruned, 1 failed", lines[4])
+  end)
+
+  it("checks its arguments", function()
+    local study = new()
+    fails("optimize: expected a function, got nil", study.optimize, study)
+    fails("optimize: duplicates: expected allow, reuse or redraw", optimize, study, print, {duplicates = "drop"})
+    fails("optimize: callbacks: expected a list of functions", optimize, study, print, {callbacks = {5}})
+    fails("a study in memory is seen by one process alone", optimize, study, print, {workers = 2})
+    fails("optimize: trials: expected an integer of 1 or more", optimize, study, print, {trials = 0})
+    fails("optimize: unknown option", optimize, study, print, {n_trials = 5})
+  end)
+end)
+
+describe("search", function()
+  it("prunes only in an objective", function()
+    local ok, message = pcall(search.prune)
+    assert(not ok and tostring(message):find("study:optimize", 1, true))
+  end)
+
+  it("goes on with studies, lists and deletes them", function()
+    if not pcall(require, "luasql.sqlite3") then return pending "LuaSQL for SQLite is not installed" end
+    local url = "sqlite:///" .. folder .. "/studies.db"
+    local first = new {name = "one", storage = url, direction = "maximize", metric_names = {"accuracy"}, seed = 5}
+    first:tell(first:ask(), 1)
+    local again = search.load_study {name = "one", storage = url}
+    assert.are.same({1, "maximize", "accuracy", 5},
+      {#again.trials, again.directions[1], again.metric_names[1], again.seed})
+    assert.are.equal(1, #new {name = "one", storage = url, direction = "maximize"}.trials)
+    fails("'one' exists, with the directions maximize", new, {name = "one", storage = url, direction = "minimize"})
+    fails("'one' exists already", new, {name = "one", storage = url, load_if_exists = false})
+    assert.are.same({"one"}, search.studies(url))
+    local missing, message = search.load_study {name = "two", storage = url}
+    assert(missing == nil and message:find("there is no study 'two'", 1, true), message)
+    assert.is_true(search.delete_study {name = "one", storage = url})
+    assert.is_nil((search.delete_study {name = "one", storage = url}))
+    assert.are.same({}, search.studies(url))
+  end)
+end)
