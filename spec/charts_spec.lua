@@ -199,7 +199,7 @@ describe("widths of texts", function()
       i = 222, l = 222, [" "] = 278, t = 278, a = 556, n = 556, ["0"] = 556, M = 833, W = 944, S = 667, m = 833,
     }
     for letter, size in pairs(sizes) do assert(text.width(letter, 1000) >= size, letter) end
-    assert.equal(text.width "abc" + text.width "é", text.width "abcé")
+    assert.near(text.width "abc" + text.width "é", text.width "abcé", 1e-9)
   end)
 
   it("decide where a text is cut or goes on in a new line", function()
@@ -485,20 +485,54 @@ describe("other charts have all of their numbers below:", function()
 end)
 
 describe("a heat map", function()
+  -- Each number with the class of its ink.
+  local function numbers_of(chart)
+    local found = {}
+    for _, text in ipairs(xml.all(xml.parse(chart:svg()), "text")) do
+      local class = text.attributes.class or ""
+      if class:find "^o" or class == "muted" then found[#found + 1] = class .. " " .. xml.text(text) end
+    end
+    return found
+  end
+
+  -- How many cells there are of each level.
+  local function cells_of(chart)
+    local counts = {}
+    for _, path in ipairs(xml.all(xml.parse(chart:svg()), "path")) do
+      local level = (path.attributes.class or ""):match "^c(%d)$"
+      if level then counts[tonumber(level)] = select(2, path.attributes.d:gsub("M", "")) end
+    end
+    return counts
+  end
+
   it("has a number in each cell, and the strongest colour where it is greatest", function()
     local chart = page.heat_map {title = "t", rows = {"a", "b"}, columns = {"a", "b"}, values = {{9, 0}, {4, 9}}}
-    local cells, found = xml.all(xml.parse(chart:svg()), "g", "cell"), {}
-    for i, cell in ipairs(cells) do
-      found[i] = xml.all(cell, "rect")[1].attributes.class .. " " .. xml.text(xml.all(cell, "text")[1])
-    end
-    assert.same({"c9 9", "c1 0", "c5 4", "c9 9"}, found) -- 4/9 of the way is level 5 of 9
-    assert.equal("a\nb\n0", xml.text(xml.all(cells[2], "title")[1]))
+    assert.same({"o9 9", "o1 0", "o5 4", "o9 9"}, numbers_of(chart)) -- 4/9 of the way is level 5 of 9
+    assert.same({1, nil, nil, nil, 1, nil, nil, nil, 2}, cells_of(chart))
+    chart = page.heat_map {
+      title = "t", rows = {"a", "b"}, columns = {"a", "b"}, values = {{9, 0}, {4, nil}}, z = {reverse = true},
+    }
+    assert.same({"o1 9", "o9 0", "o6 4"}, numbers_of(chart))
   end)
 
   it("gives no colour to what has no place on a logarithmic scale", function()
     local chart = page.heat_map {title = "t", rows = {"a"}, columns = {"a", "b"}, values = {{0, 5}}, z = {log = true}}
-    local rects = xml.all(xml.parse(chart:svg()), "rect", "hit")
-    assert.equal(1, #rects)
+    assert.same({"muted 0", "o5 5"}, numbers_of(chart))
+    assert.same({[5] = 1}, cells_of(chart))
+  end)
+
+  it("tells its values where there is no room for them", function()
+    local names, values = {}, {}
+    for i = 1, 30 do names[i], values[i] = "name " .. i, i * 1.2345 end
+    local chart = page.heat_map {
+      title = "t", rows = {"a"}, columns = names, values = {values}, x = "column", y = "row", z = "share",
+    }
+    local hits = xml.all(xml.parse(chart:svg(320)), "rect", "hit")
+    assert.equal(30, #hits)
+    assert.equal("row: a\ncolumn: name 2\nshare: 2.469", xml.text(hits[2]))
+    assert.same({}, xml.all(xml.parse(page.heat_map {
+      title = "t", rows = {"a"}, columns = {"b"}, values = {{1}},
+    }:svg()), "rect", "hit"))
   end)
 end)
 

@@ -134,6 +134,16 @@ describe("the history of a training", function()
     assert.same({{"1", "2", "1", "3"}, {"2", "1", "1", "1"}}, xml.rows(xml.all(tree, "table")[1]))
   end)
 
+  it("says how it ended", function()
+    local function text(history)
+      history.loss = {1, 0.5}
+      return xml.text(xml.all(xml.all(xml.parse(page {}:history(history):html()), "main")[1], "p")[1])
+    end
+    assert.equal("2 epochs.", text {})
+    assert.equal("2 epochs in 3.5 s of training; interrupted.", text {seconds = {1.5, 2}, interrupted = true})
+    assert.equal("2 epochs; the loss is NaN.", text {stopped = "the loss is NaN"})
+  end)
+
   it("spreads position by position", function()
     local spread = page.spread {{1, 2, nan}, {3, 4, nil, 8}, {5}}
     assert.same({y = {3, 3, nil, 8}, low = {1, 2, nil, 8}, high = {5, 4, nil, 8}}, spread)

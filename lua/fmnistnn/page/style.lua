@@ -30,7 +30,7 @@ local chart = [[
 .fnn .path{stroke-width:1.5}
 .fnn .path:hover{stroke-width:4}
 .fnn .bar{fill:currentColor}
-.fnn .bar:hover,.fnn .cell:hover>rect,.fnn .point:hover{stroke:var(--ink);stroke-width:1.5}
+.fnn .bar:hover,.fnn .point:hover{stroke:var(--ink);stroke-width:1.5}
 .fnn .state-2,.fnn .state-3,.fnn .state-4{fill:var(--background);stroke:currentColor;stroke-width:2}
 .fnn .state-3{stroke-dasharray:5 2}
 .fnn .state-4{stroke-dasharray:1 2}
