@@ -36,7 +36,7 @@ local function without_times(out)
   return found
 end
 
-describe("the study", function()
+describe("the study #long", function() -- each case trains in processes of its own
   it("trains networks with several seeds and tells what they came to", function()
     local code, out, err = study("some", "--trials 1,resnet,cured --seeds 2 --epochs 2 --limit 48 --report")
     assert.equal(0, code, err)
