@@ -22,7 +22,7 @@ local search = {
 
 local parts = {
   Grid = "samplers.grid", Random = "samplers.random", QuasiRandom = "samplers.quasi_random", TPE = "samplers.tpe",
-  CMAES = "samplers.cmaes", GP = "samplers.gp", NSGA2 = "samplers.nsga2",
+  CMAES = "samplers.cmaes", GP = "samplers.gp", NSGA2 = "samplers.nsga2", PBT = "samplers.pbt",
   Median = "pruners.median", Percentile = "pruners.percentile", ASHA = "pruners.asha", Hyperband = "pruners.hyperband",
   Patient = "pruners.patient", Threshold = "pruners.threshold", Wilcoxon = "pruners.wilcoxon",
 }

@@ -200,6 +200,15 @@ function Trial:checkpoint_path(name)
   return path .. "/" .. name
 end
 
+--- The same of the trial that this one goes on from (search.PBT); nil for one that begins anew.
+function Trial:parent_checkpoint(name)
+  name = name or "checkpoint"
+  check_text("parent_checkpoint: name", name)
+  local number = self.record.system_attributes[rules.PARENT]
+  local parent = number and self.study.storage:trials(self.study.id)[number + 1]
+  return parent and ("%s/%d/%s"):format(self.study.checkpoints, rules.origin(parent), name) or nil
+end
+
 local properties = {
   params = function(self)
     local params = {}
