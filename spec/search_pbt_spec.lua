@@ -91,7 +91,9 @@ describe("population based training", function()
   -- rates have to: no single rate is right for long.
   it("finds a schedule that beats every constant", function()
     local generations, population = 12, 8
-    local function gain(rate, generation) return 1 - math.abs(math.log(rate, 10) + 0.5 + 4 * generation / generations) end
+    local function gain(rate, generation)
+      return 1 - math.abs(math.log(rate, 10) + 0.5 + 4 * generation / generations)
+    end
     local best_constant = -math.huge
     for i = 0, 100 do
       local total = 0

@@ -130,7 +130,7 @@ end
 function PBT:begin(history, record, random)
   if #history.directions > 1 then error("PBT: expected a study with one objective", 0) end
   local attributes, origin = record.system_attributes, history.trials[rules.origin(record) + 1]
-  if origin and origin.number ~= record.number and origin.system_attributes[PLACE] then -- a further attempt stays where it was
+  if origin and origin.number ~= record.number and origin.system_attributes[PLACE] then -- a further attempt
     attributes[PLACE] = origin.system_attributes[PLACE]
     attributes[rules.PARENT] = origin.system_attributes[rules.PARENT]
     return {}
@@ -141,8 +141,8 @@ function PBT:begin(history, record, random)
   local ranked = ranking(self, history, places, place // self.population - 1)
   if #ranked == 0 then return {} end
   local own = places[place - self.population]
-  local stays = goes_on(self, ranked, own)
-  local parent = stays and own or ranked[random:integer(math.max(1, math.floor(#ranked * self.quantile)))]
+  local stays, best = goes_on(self, ranked, own), math.max(1, math.floor(#ranked * self.quantile))
+  local parent = stays and own or ranked[random:integer(best)]
   attributes[rules.PARENT] = parent.number
   return stays and copied(parent.params) or explored(self, parent, random)
 end
