@@ -107,7 +107,7 @@ describe("fronts and hypervolumes", function()
 end)
 
 describe("the mixtures of TPE", function()
-  local Observations, Parzen = part "observations", part "parzen"
+  local Parzen = part "parzen"
   local distributions = {
     a = space.float(-5, 10), b = space.float(1e-5, 1, {log = true}), c = space.int(1, 9),
     d = space.int(1, 1000, {log = true}), e = space.categorical {"x", "y", "z"}, f = space.float(0, 1, {step = 0.25}),
@@ -131,7 +131,7 @@ describe("the mixtures of TPE", function()
       for _, name in ipairs(names) do list[i].inner[name] = inner(name, observations[name][i]) end
     end
     for i, name in ipairs(names) do
-      dimensions[i] = {name = name, distribution = distributions[name], sorted = Observations.sort(name, list)}
+      dimensions[i] = {name = name, distribution = distributions[name]}
     end
     return Parzen.new(dimensions, list, weights(count))
   end
@@ -343,7 +343,7 @@ end
 
 local all = {
   random = {seed = 3}, quasi_random = {seed = 3}, tpe = {seed = 3}, cmaes = {seed = 3},
-  nsga2 = {seed = 3, population = 8},
+  nsga2 = {seed = 3, population = 8}, gp = {seed = 3, startup_trials = 6},
 }
 
 -- Prunes and fails some trials, so that samplers see those too.
@@ -418,18 +418,16 @@ for name, given in pairs(all) do
       for i, record in ipairs(down.trials) do assert.same(record.params, up.trials[i].params) end
     end)
 
-    it("takes another draw when the first was not wanted", function()
+    -- the Gaussian process may say the same again, as long as nobody has tried it
+    if name ~= "gp" then it("takes another draw when the first was not wanted", function()
       local history = run(loop.history("minimize"), sampler(name, given), 20)
       local the_sampler = sampler(name, given)
       local record, suggest = loop.ask(history, the_sampler)
-      local first = suggest("lr", space.float(1e-4, 1, {log = true}))
-      local random = require("fmnistnn.search.random").new(3, record.number, 1)
-      record.params, record.distributions = {}, {}
-      local values = the_sampler:begin(history, record, random)
-      local d = space.float(1e-4, 1, {log = true})
-      local second = values.lr or the_sampler:sample(history, record, "lr", d, random)
-      assert.not_equal(first, second)
-    end)
+      mixed(suggest)
+      local first = record.params
+      mixed(loop.begin(history, record, the_sampler, 1))
+      assert.not_same(first, record.params)
+    end) end
   end)
 end
 
@@ -443,20 +441,16 @@ describe("TPE", function()
     return found
   end
 
-  -- The numbers of the best and of the others, of records made of these fields.
-  local function split(records, directions)
+  -- The numbers of the best of records made of these fields.
+  local function best(records, directions)
     local history = loop.history(table.unpack(directions or {"minimize"}))
     for i, fields in ipairs(records) do
       fields.params, fields.distributions = {x = i + 0.0}, {x = d}
       loop.add(history, fields)
     end
-    local observations, running = Observations.new(), {}
+    local observations = Observations.new()
     observations:update(history)
-    for _, record in ipairs(history.trials) do
-      if record.state == "running" then running[#running + 1] = record end
-    end
-    local parts = observations:split(history.directions, running, "drawn")
-    return numbers(parts.below), numbers(parts.above)
+    return numbers(observations:best_tenth(history.directions))
   end
 
   local function complete(...) return {state = "complete", values = {...}} end
@@ -464,10 +458,10 @@ describe("TPE", function()
   it("takes the best tenth, at most 25", function()
     local records = {}
     for i = 1, 21 do records[i] = complete(i * 8 % 21) end -- the best are those numbered 20, 7 and 15
-    assert.same({7, 15, 20}, (split(records)))
+    assert.same({7, 15, 20}, best(records))
     for i = 1, 300 do records[i] = complete(i) end
-    assert.equal(25, #split(records))
-    assert.equal(1, #split {complete(1)})
+    assert.equal(25, #best(records))
+    assert.equal(1, #best {complete(1)})
   end)
 
   it("puts complete trials before pruned ones, and those before infeasible ones", function()
@@ -486,7 +480,7 @@ describe("TPE", function()
         left[#left + 1] = copy(fields)
         numbers_left[#left - 1] = i - 1
       end
-      assert.equal(expected, numbers_left[split(left)[1]])
+      assert.equal(expected, numbers_left[best(left)[1]])
       records[expected + 1] = {state = "failed"}
     end
   end)
@@ -495,11 +489,11 @@ describe("TPE", function()
     local records = {}
     for i = 1, 11 do records[i] = complete(10 + i, 10 + i) end
     records[3], records[5], records[8] = complete(0, 9), complete(4, 4), complete(9, 0) -- one front; two are best
-    local below = split(records, {"minimize", "minimize"})
+    local below = best(records, {"minimize", "minimize"})
     assert.equal(2, #below)
     assert.equal(4, below[1] == 4 and below[1] or below[2])
     for _, record in ipairs(records) do record.values[2] = -record.values[2] end
-    assert.same(below, (split(records, {"minimize", "maximize"})))
+    assert.same(below, best(records, {"minimize", "maximize"}))
   end)
 
   it("counts running trials among the others, with what they drew but did not ask for yet", function()
@@ -513,10 +507,10 @@ describe("TPE", function()
     assert.is_nil(next(record.system_attributes))
     record.params, record.distributions = {}, {}
     record.system_attributes["tpe:relative_params:0"] = '{"x": 0.7, "unknown": 3}'
-    local parts = Observations.new()
-    parts:update(history)
-    local above = parts:split({"minimize"}, {record}, "tpe:relative_params:0").above
-    assert.same({x = 0.7}, above[#above].inner)
+    local observations = Observations.new()
+    observations:update(history)
+    assert.same({record}, observations.running)
+    assert.same({x = 0.7}, observations:of_running(record).inner)
     -- a crowd of running trials at the best place sends the next elsewhere
     for _ = 1, 20 do loop.add(history, {params = {x = 0.5}, distributions = {x = d}}) end
     local kept, sent = 0, 0
@@ -557,11 +551,11 @@ describe("TPE", function()
       local ranked = {}
       for seed = 1, 10 do
         for _, each in ipairs {name, "random"} do
-          local best = math.huge
+          local least = math.huge
           local history = loop.history("minimize")
           loop.run(history, sampler(each, {seed = seed}), 100, functions.branin.objective)
-          for _, record in ipairs(history.trials) do best = math.min(best, record.values[1]) end
-          ranked[#ranked + 1] = {best = best, name = each}
+          for _, record in ipairs(history.trials) do least = math.min(least, record.values[1]) end
+          ranked[#ranked + 1] = {best = least, name = each}
         end
       end
       table.sort(ranked, function(a, b) return a.best < b.best end)
@@ -569,6 +563,115 @@ describe("TPE", function()
       for rank, each in ipairs(ranked) do sum = sum + (each.name == name and rank or 0) end
       assert.is_true(sum <= 74, name .. ": sum of ranks " .. sum) -- by chance, 74 or less has probability 0.01
     end
+  end)
+end)
+
+describe("the Gaussian process", function()
+  local Gaussian = part "gaussian"
+  local kinds = {"float", "float", "float"}
+  local parameters = {weights = {}, scale = data.gp.scale, noise = data.gp.noise}
+  for j, length in ipairs(data.gp.lengths) do parameters.weights[j] = 1 / length ^ 2 end
+
+  it("is scikit-learn's", function()
+    local model = Gaussian.new(kinds, data.gp.x, data.gp.y, parameters)
+    near(data.gp.log_likelihood, model.log_likelihood, 1e-10)
+    for i, x in ipairs(data.gp.t) do
+      local mean, variance = model:predict(x)
+      near(data.gp.mean[i], mean, 1e-10)
+      near(data.gp.variance[i], variance, 1e-9)
+    end
+  end)
+
+  it("fits parameters that make the data likelier than others near by", function()
+    local fitted = Gaussian.fit(kinds, data.gp.x, data.gp.y)
+    local function posterior(p) -- with Optuna's prior
+      local sum = Gaussian.new(kinds, data.gp.x, data.gp.y, p).log_likelihood
+      for _, w in ipairs(p.weights) do sum = sum - 0.1 / w - 0.1 * w end
+      return sum + math.log(p.scale) - p.scale + 0.1 * math.log(p.noise) - 30 * p.noise
+    end
+    local top = posterior(fitted)
+    assert.is_true(top >= posterior(parameters))
+    for _, factor in ipairs {0.8, 1.25} do
+      for j = 1, 3 do
+        local other = copy(fitted)
+        other.weights[j] = other.weights[j] * factor
+        assert.is_true(posterior(other) < top + 1e-6)
+      end
+      for _, key in ipairs {"scale", "noise"} do
+        local other = copy(fitted)
+        other[key] = other[key] * factor
+        assert.is_true(posterior(other) < top + 1e-6)
+      end
+    end
+  end)
+
+  it("expects improvements whose gradient is that of finite differences", function()
+    local model = Gaussian.new(kinds, data.gp.x, data.gp.y, parameters)
+    for _, best in ipairs {-0.5, 0.5, -8} do -- the last far below: z < -20 somewhere
+      for _, x in ipairs(data.gp.t) do
+        local value, g = model:log_improvement_gradient(x, best)
+        assert.equal(value, model:log_improvement(x, best))
+        for j = 1, 3 do
+          local up, down = copy(x), copy(x)
+          up[j], down[j] = x[j] + 1e-5, x[j] - 1e-5
+          local expected = (model:log_improvement(up, best) - model:log_improvement(down, best)) / 2e-5
+          near(expected, g[j], 1e-4 * math.max(1, math.abs(value)))
+        end
+      end
+    end
+  end)
+
+  it("expects more improvement where the mean is lower, or the variance larger", function()
+    -- one point known: far from it mean 0 and variance 1
+    local model = Gaussian.new({"float"}, {{0}}, {-1}, {weights = {100}, scale = 1, noise = 1e-6})
+    local last = -math.huge
+    for _, best in ipairs {-40, -25, -19, -5, -1.01, -0.99, 0, 3} do
+      local value = model:log_improvement({5}, best)
+      assert.is_true(value > last)
+      last = value
+    end
+    for i, z in ipairs {-5, -2, -0.5} do near(data.normal.log_h[i], model:log_improvement({5}, z), 1e-9) end
+    assert.is_true(model:log_improvement({0.3}, -1) > model:log_improvement({0.0}, -1))
+  end)
+
+  it("tells choices apart, and finds the best one", function()
+    local history = loop.run(loop.history("minimize"), sampler("gp", {seed = 1}), 40, function(suggest)
+      local x, n = suggest("x", space.float(1e-3, 10, {log = true})), suggest("n", space.int(1, 9))
+      local kind = suggest("kind", space.categorical {"a", "b", "c", space.null})
+      return math.log(x / 0.1) ^ 2 + (n - 4) ^ 2 + (kind == "c" and 0 or 5)
+    end)
+    local least, best = math.huge, nil
+    for _, record in ipairs(history.trials) do
+      if record.values[1] < least then least, best = record.values[1], record.params end
+    end
+    assert.equal("c", best.kind)
+    assert.equal(4, best.n)
+    assert.is_true(least < 0.05)
+  end)
+
+  it("keeps away from trials that run", function()
+    local history = loop.run(loop.history("minimize"), sampler("gp", {seed = 1}), 20, functions.branin.objective)
+    local points = {}
+    for i = 1, 4 do
+      local _, suggest = loop.ask(history, sampler("gp", {seed = 1}))
+      functions.branin.objective(suggest)
+      points[i] = history.trials[20 + i].params
+      for k = 1, i - 1 do
+        local a, b = points[i], points[k]
+        assert.is_true(math.abs(a.x1 - b.x1) / 15 + math.abs(a.x2 - b.x2) / 15 > 0.005)
+      end
+    end
+  end)
+
+  it("finds the least of a quadratic function within bounds", function()
+    local lbfgs = part "lbfgs"
+    local x, value = lbfgs.minimize(function(x)
+      local a, b = x[1] - 0.3, x[2] - 2 -- the second ends at its bound
+      return a * a + 10 * b * b + a * b, {2 * a + b, 20 * b + a}
+    end, {0.9, 0.1}, 0, 1, 50)
+    near(0.8, x[1], 1e-4) -- 2 a + b = 0 with b = -1
+    assert.equal(1, x[2])
+    near(0.25 + 10 - 0.5, value, 1e-6)
   end)
 end)
 

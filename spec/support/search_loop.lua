@@ -18,12 +18,12 @@ function loop.add(history, fields)
   return record
 end
 
---- Begins a trial: its record and a function that suggests the value of a parameter.
-function loop.ask(history, sampler)
-  local record = loop.add(history)
-  local random = Random.new(sampler.seed or 0, record.number)
+--- Draws a running record's parameters, `...` times again: returns a function that suggests the value of one.
+function loop.begin(history, record, sampler, ...)
+  local random = Random.new(sampler.seed or 0, record.number, ...)
+  record.params, record.distributions = {}, {}
   local relative = sampler:begin(history, record, random)
-  return record, function(name, distribution)
+  return function(name, distribution)
     local value = relative[name]
     if value == nil or not space.contains(distribution, value) then
       value = sampler:sample(history, record, name, distribution, random)
@@ -31,6 +31,12 @@ function loop.ask(history, sampler)
     record.params[name], record.distributions[name] = value, distribution
     return value
   end
+end
+
+--- Begins a trial: its record and the function that suggests.
+function loop.ask(history, sampler)
+  local record = loop.add(history)
+  return record, loop.begin(history, record, sampler)
 end
 
 --- Ends a trial.

@@ -1,5 +1,6 @@
 --- What samplers share. Inside them less is better: `losses` of a study that maximizes are its values with the sign
 -- turned.
+local json = require "fmnistnn.json"
 local space = require "fmnistnn.search.space"
 
 local common = {}
@@ -23,17 +24,21 @@ end
 --- Whether a trial tells what its parameters are worth.
 function common.is_told(record) return record.state == "complete" or record.state == "pruned" end
 
---- How many trials are told.
-function common.count_told(history)
-  local count = 0
-  for _, record in ipairs(history.trials) do
-    if common.is_told(record) then count = count + 1 end
-  end
-  return count
-end
-
 --- A value of a distribution, uniform on its inner scale.
 function common.uniform(distribution, random) return space.from_unit(distribution, random:uniform()) end
+
+-- The system attribute where Optuna, too, keeps what a trial drew together: others see it before the objective has
+-- asked for all of it.
+local drawn <const> = "tpe:relative_params:0"
+
+--- Keeps the values that a trial drew together with its record.
+function common.announce(record, values) record.system_attributes[drawn] = json.encode(values) end
+
+--- The values that a trial's record says it drew together.
+function common.announced(record)
+  local values = json.decode(record.system_attributes[drawn] or "{}")
+  return type(values) == "table" and values or {}
+end
 
 --- The seed that an option gives, or one that differs at each start.
 function common.seed(given) return given or math.random(0, 0x7fffffff) end

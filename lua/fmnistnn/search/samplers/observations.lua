@@ -6,7 +6,6 @@
 -- second, less being better.
 local common = require "fmnistnn.search.samplers.common"
 local Groups = require "fmnistnn.search.samplers.groups"
-local json = require "fmnistnn.json"
 local pareto = require "fmnistnn.search.samplers.pareto"
 local space = require "fmnistnn.search.space"
 
@@ -14,9 +13,12 @@ local Observations = {}
 Observations.__index = Observations
 
 local function reset(self)
-  self.by_number, self.list, self.count = {}, {}, 0
-  self.columns = {} -- name = observations that have it in ascending order of x
+  self.by_number, self.list, self.count = {}, {}, 0 -- list: in the order of the numbers
+  self.counts = {} -- name = how many have it
+  self.best = {} -- the 25 best of one objective
   self.groups = Groups.new()
+  self.settled = 0 -- so many of the first trials are over and known; the first and last of these:
+  self.first, self.last = nil, nil
 end
 
 function Observations.new()
@@ -64,32 +66,6 @@ end
 
 -- ---- all trials ----
 
--- The observations of the told trials in the order of their numbers, and those that are new; nil when what is known is
--- of other trials.
-local function look(self, history)
-  local list, new, by_number = {}, {}, self.by_number
-  for _, record in ipairs(history.trials) do
-    if common.is_told(record) then
-      local known = by_number[record.number]
-      if known and known.record ~= record then return nil end
-      if not known then
-        known = observe(record, history.directions)
-        new[#new + 1] = known
-      end
-      list[#list + 1] = known
-    end
-  end
-  if #list ~= self.count + #new then return nil end
-  return list, new
-end
-
-local function comparer(name)
-  return function(a, b)
-    local x, y = a.inner[name], b.inner[name]
-    return x < y or x == y and a.number < b.number
-  end
-end
-
 -- Puts an observation into its place in a sorted list.
 local function insert(sorted, observation, before)
   local low, high = 1, #sorted + 1
@@ -100,74 +76,7 @@ local function insert(sorted, observation, before)
   table.insert(sorted, low, observation)
 end
 
--- Adds new observations to the columns: all at once to an empty one, else each into its place.
-local function add_to_columns(self, new)
-  local fresh = {}
-  for _, observation in ipairs(new) do
-    for name in pairs(observation.inner) do
-      local column = self.columns[name]
-      if not column then
-        fresh[name] = fresh[name] or {}
-        table.insert(fresh[name], observation)
-      else
-        insert(column, observation, comparer(name))
-      end
-    end
-  end
-  for name, column in pairs(fresh) do
-    table.sort(column, comparer(name))
-    self.columns[name] = column
-  end
-end
-
---- Takes in what is new in a history.
-function Observations:update(history)
-  local list, new = look(self, history)
-  if not list then
-    reset(self)
-    list, new = look(self, history)
-  end
-  self.list, self.count = list, #list
-  for _, observation in ipairs(new) do
-    self.by_number[observation.number] = observation
-    self.groups:add(observation.record.distributions)
-  end
-  add_to_columns(self, new)
-end
-
---- The dimensions that all told trials have, in the order of their names: {name =, distribution =}.
-function Observations:shared()
-  local dimensions = {}
-  for _, group in ipairs(self.groups:list()) do
-    for _, dimension in ipairs(group) do
-      if #self.columns[dimension.name] == self.count then dimensions[#dimensions + 1] = dimension end
-    end
-  end
-  table.sort(dimensions, function(a, b) return a.name < b.name end)
-  return dimensions
-end
-
---- A sorted copy of observations that all have the name.
-function Observations.sort(name, selected)
-  local sorted = table.move(selected, 1, #selected, 1, {})
-  table.sort(sorted, comparer(name))
-  return sorted
-end
-
---- The same for many of those that are known, without sorting.
-function Observations:sorted(name, selected)
-  local column, sorted = self.columns[name] or {}, {}
-  for _, observation in ipairs(selected) do observation.chosen = selected end
-  for _, observation in ipairs(column) do
-    if observation.chosen == selected then sorted[#sorted + 1] = observation end
-  end
-  for _, observation in ipairs(selected) do
-    if not observation.rank then insert(sorted, observation, comparer(name)) end -- it runs: it is in no column
-  end
-  return sorted
-end
-
--- ---- the best and the others ----
+local function by_number(a, b) return a.number < b.number end
 
 local function better(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
@@ -176,17 +85,63 @@ local function better(a, b)
   return a.number < b.number
 end
 
--- The `count` best by their keys.
-local function least(list, count)
-  local best = {}
-  for _, observation in ipairs(list) do
-    if #best < count or better(observation, best[#best]) then
-      insert(best, observation, better)
-      best[count + 1] = nil
+-- Adds an observation to a list of the `count` best.
+local function insert_among(best, observation, count)
+  if #best == count and better(best[count], observation) then return end
+  insert(best, observation, better)
+  best[count + 1] = nil
+end
+
+local most_best <const> = 25
+
+local function add(self, record, directions)
+  local observation = observe(record, directions)
+  self.by_number[record.number], self.count = observation, self.count + 1
+  insert(self.list, observation, by_number)
+  insert_among(self.best, observation, most_best)
+  for name in pairs(observation.inner) do self.counts[name] = (self.counts[name] or 0) + 1 end
+  self.groups:add(record.distributions)
+end
+
+-- Takes in what is new; false when what is known is of other trials.
+local function take_in(self, history)
+  local trials, settled = history.trials, true
+  if self.settled > 0 and (trials[1] ~= self.first or trials[self.settled] ~= self.last) then return false end
+  self.running = {}
+  for i = self.settled + 1, #trials do
+    local record = trials[i]
+    local known = self.by_number[record.number]
+    if known and known.record ~= record then return false end
+    if record.state == "running" then self.running[#self.running + 1] = record end
+    if not known and common.is_told(record) then add(self, record, history.directions) end
+    settled = settled and record.state ~= "running" and record.state ~= "waiting"
+    if settled then self.settled, self.first, self.last = i, trials[1], record end
+  end
+  return true
+end
+
+--- Brings what is kept up to date. Then `list` has the told trials, `count` how many, `running` the records of those
+-- that run.
+function Observations:update(history)
+  if not take_in(self, history) then
+    reset(self)
+    take_in(self, history)
+  end
+end
+
+--- The dimensions that all told trials have, in the order of their names: {name =, distribution =}.
+function Observations:shared()
+  local dimensions = {}
+  for _, group in ipairs(self.groups:list()) do
+    for _, dimension in ipairs(group) do
+      if self.counts[dimension.name] == self.count then dimensions[#dimensions + 1] = dimension end
     end
   end
-  return best
+  table.sort(dimensions, function(a, b) return a.name < b.name end)
+  return dimensions
 end
+
+-- ---- the best and the others ----
 
 -- The complete ones among `count` best of several objectives: whole fronts, then part of one.
 local function of_fronts(list, count)
@@ -213,20 +168,17 @@ end
 
 local function best_of_several(list, count)
   local best, rest = of_fronts(list, count), {}
-  for _, observation in ipairs(list) do
-    if observation.rank > 1 then rest[#rest + 1] = observation end
+  local room = count - #best
+  for _, observation in ipairs(room > 0 and list or {}) do
+    if observation.rank > 1 then insert_among(rest, observation, room) end
   end
-  for _, observation in ipairs(least(rest, count - #best)) do best[#best + 1] = observation end
-  return best
+  return table.move(rest, 1, #rest, #best + 1, best)
 end
 
-local function by_number(a, b) return a.number < b.number end
-
--- A running trial's observation; `attribute` holds what it drew but has not asked for yet.
-local function observe_running(self, record, attribute)
+--- A running trial's observation, with what it drew but has not asked for yet.
+function Observations:of_running(record)
   local observation = {number = record.number, inner = inner(record)}
-  local drawn = json.decode(record.system_attributes[attribute] or "{}")
-  for name, value in pairs(type(drawn) == "table" and drawn or {}) do
+  for name, value in pairs(common.announced(record)) do
     local distribution = self.groups.distributions[name]
     if distribution and not observation.inner[name] and space.contains(distribution, value) then
       observation.inner[name] = space.to_inner(distribution, value)
@@ -235,23 +187,32 @@ local function observe_running(self, record, attribute)
   return observation
 end
 
---- The tenth that is best and the others, each in the order of their numbers; running trials belong to the others.
-function Observations:split(directions, running, attribute)
+--- The tenth that is best, of one objective at most 25; in the order of their numbers.
+function Observations:best_tenth(directions)
   local count = math.ceil(self.count / 10)
   local best
   if #directions > 1 then
     best = best_of_several(self.list, count)
   else
-    best = least(self.list, math.min(count, 25))
+    best = table.move(self.best, 1, math.min(count, most_best), 1, {})
   end
-  local is_best, below, above = {}, {}, {}
-  for _, observation in ipairs(best) do is_best[observation] = true end
-  for _, observation in ipairs(self.list) do
-    local part = is_best[observation] and below or above
-    part[#part + 1] = observation
+  table.sort(best, by_number)
+  return best
+end
+
+--- The newest told observations that `wanted` says yes to, at most so many, and with them these others, all in the
+-- order of their numbers.
+function Observations:newest(wanted, most, others)
+  local reversed, selected = {}, {}
+  for i = self.count, 1, -1 do
+    if #reversed == most then break end
+    if wanted(self.list[i]) then reversed[#reversed + 1] = self.list[i] end
   end
-  for _, record in ipairs(running) do insert(above, observe_running(self, record, attribute), by_number) end
-  return {below = below, above = above}
+  for i = #reversed, 1, -1 do selected[#selected + 1] = reversed[i] end
+  for _, observation in ipairs(others) do
+    if wanted(observation) then insert(selected, observation, by_number) end
+  end
+  return selected
 end
 
 return Observations

@@ -16,16 +16,19 @@ local negligible <const> = 40
 
 -- ---- kernels ----
 
--- The widths of kernels, in ascending order of their positions mu: the larger distance to a neighbour, within bounds
--- that shrink with their number (the "magic clip").
+-- The widths of kernels at mu: the larger distance to a neighbour, within bounds that shrink with their number (the
+-- "magic clip").
 local function widths(mu, low, high)
-  local n, sigma = #mu, {}
-  local least = (high - low) / min(100, n + 2)
-  for i = 1, n do
-    local left = mu[i] - (mu[i - 1] or low)
-    local right = (mu[i + 1] or high) - mu[i]
+  local n, first, sigma = #mu, {}, {}
+  local sorted, least = table.move(mu, 1, n, 1, {}), (high - low) / min(100, n + 2)
+  table.sort(sorted)
+  for i = n, 1, -1 do first[sorted[i]] = i end
+  for k, x in ipairs(mu) do
+    local i = first[x]
+    first[x] = i + 1 -- equal ones take the places one after the other
+    local left, right = x - (sorted[i - 1] or low), (sorted[i + 1] or high) - x
     if n > 1 and i == 1 then left = right elseif n > 1 and i == n then right = left end
-    sigma[i] = min(max(left, right, least), high - low)
+    sigma[k] = min(max(left, right, least), high - low)
   end
   return sigma
 end
@@ -40,40 +43,30 @@ end
 local log_root_2pi <const> = 0.9189385332046727
 
 -- A dimension of numbers: mu and sigma of each kernel, the prior's last; adds to each kernel's constant.
-local function numeric(dimension, observations, constant)
-  local name, low, high = dimension.name, space.bounds(dimension.distribution)
-  local sorted, positions = dimension.sorted, {}
-  for i, observation in ipairs(sorted) do positions[i] = observation.inner[name] end
-  local mu, sigma, n = {}, {}, #observations
-  for i, width in ipairs(widths(positions, low, high)) do sigma[sorted[i].kernel] = width end
-  for k, observation in ipairs(observations) do mu[k] = observation.inner[name] end
+local function numeric(distribution, mu, constant)
+  local low, high = space.bounds(distribution)
+  local sigma, n = widths(mu, low, high), #mu
   mu[n + 1], sigma[n + 1] = (low + high) / 2, high - low
-  local d = {kind = "numeric", distribution = dimension.distribution, mu = mu, sigma = sigma, low = low, high = high}
-  if dimension.distribution.step then d.kind = "grid" end
+  local kind = distribution.step and "grid" or "numeric"
   for k = 1, n + 1 do
     local c = constant[k] - log(share(mu[k], sigma[k], low, high))
-    constant[k] = d.kind == "grid" and c or c - log(sigma[k]) - log_root_2pi
+    constant[k] = kind == "grid" and c or c - log(sigma[k]) - log_root_2pi
   end
-  return d
+  return {kind = kind, distribution = distribution, mu = mu, sigma = sigma, low = low, high = high}
 end
 
 -- A dimension of choices: the index that each kernel observed, and the logarithms of the probabilities.
-local function categorical(dimension, observations)
-  local n, count = #observations, dimension.distribution.count
-  local mu, other = {}, 1 / (n + 1)
-  for k, observation in ipairs(observations) do mu[k] = observation.inner[dimension.name] end
-  mu[n + 1] = -1 -- the prior: none
+local function categorical(distribution, mu)
+  local count, other = distribution.count, 1 / (#mu + 1)
+  mu[#mu + 1] = -1 -- the prior: none
   return {
-    kind = "categorical", distribution = dimension.distribution, mu = mu, count = count,
+    kind = "categorical", distribution = distribution, mu = mu, count = count,
     hit = log((1 + other) / (1 + count * other)), miss = log(other / (1 + count * other)), prior = -log(count),
   }
 end
 
---- A mixture.
---   dimensions     list of {name =, distribution =, sorted = the observations in ascending order of x} (choices need no
---                  order)
---   observations   list; observation k gets the field kernel = k
---   weights        of each observation; the prior's is 1
+--- A mixture over dimensions, a list of {name =, distribution =}, of kernels at the observations, which have all of
+-- them, with these weights (1 where none is given); the prior's is 1.
 function Parzen.new(dimensions, observations, weights)
   local self = setmetatable({count = #observations + 1, dimensions = {}, cumulative = {}, constant = {}}, Parzen)
   local sum = 0
@@ -82,10 +75,10 @@ function Parzen.new(dimensions, observations, weights)
     self.cumulative[k] = sum
   end
   for k = 1, self.count do self.constant[k] = log((weights[k] or 1) / sum) end
-  for k, observation in ipairs(observations) do observation.kernel = k end
   for i, dimension in ipairs(dimensions) do
-    local make = dimension.distribution.kind == "categorical" and categorical or numeric
-    self.dimensions[i] = make(dimension, observations, self.constant)
+    local mu, make = {}, dimension.distribution.kind == "categorical" and categorical or numeric
+    for k, observation in ipairs(observations) do mu[k] = observation.inner[dimension.name] end
+    self.dimensions[i] = make(dimension.distribution, mu, self.constant)
   end
   return self
 end

@@ -17,7 +17,6 @@
 -- came furthest first; those that violate constraints last.
 local class = require "fmnistnn.search.class"
 local common = require "fmnistnn.search.samplers.common"
-local json = require "fmnistnn.json"
 local Observations = require "fmnistnn.search.samplers.observations"
 local Parzen = require "fmnistnn.search.samplers.parzen"
 local space = require "fmnistnn.search.space"
@@ -37,6 +36,9 @@ end
 
 -- ---- the two mixtures ----
 
+-- Of more others than that the newest are taken: the old ones would hardly count, and take time.
+local most_others <const> = 1000
+
 -- The weights of the others, in the order of their numbers: old ones count less.
 local function ramp(n)
   local weights = {}
@@ -55,28 +57,6 @@ local function has(observation, dimensions)
   return true
 end
 
--- Those of the observations that have the dimensions.
-local function select_with(observations, dimensions)
-  local selected = {}
-  for _, observation in ipairs(observations) do
-    if has(observation, dimensions) then selected[#selected + 1] = observation end
-  end
-  return selected
-end
-
--- A mixture at observations, which are in the order of their numbers; `sort(name, selected)` puts them into that of x.
-local function mixture(dimensions, selected, weights, sort)
-  local sorted = {}
-  for i, dimension in ipairs(dimensions) do
-    local numeric = dimension.distribution.kind ~= "categorical"
-    sorted[i] = {
-      name = dimension.name, distribution = dimension.distribution,
-      sorted = numeric and sort(dimension.name, selected) or nil,
-    }
-  end
-  return Parzen.new(sorted, selected, weights)
-end
-
 -- The point with the largest l(x) / g(x) of those drawn from l.
 local function best_of(l, g, candidates, random)
   local best, best_score
@@ -88,14 +68,23 @@ local function best_of(l, g, candidates, random)
   return best
 end
 
+-- The mixtures l and g over the dimensions.
+local function mixtures(self, parts, dimensions)
+  local below, is_best = {}, {}
+  for _, observation in ipairs(parts.best) do
+    is_best[observation] = true
+    if has(observation, dimensions) then below[#below + 1] = observation end
+  end
+  local above = self.observations:newest(function(observation)
+    return not is_best[observation] and has(observation, dimensions)
+  end, most_others, parts.running)
+  return Parzen.new(dimensions, below, {}), Parzen.new(dimensions, above, ramp(#above))
+end
+
 -- Values for the dimensions, a list of {name =, distribution =}.
-local function draw(self, split, dimensions, random)
+local function draw(self, parts, dimensions, random)
   for _, dimension in ipairs(dimensions) do dimension.low, dimension.high = space.bounds(dimension.distribution) end
-  local below, above = select_with(split.below, dimensions), select_with(split.above, dimensions)
-  local l = mixture(dimensions, below, {}, Observations.sort)
-  local g = mixture(dimensions, above, ramp(#above), function(name, selected)
-    return self.observations:sorted(name, selected)
-  end)
+  local l, g = mixtures(self, parts, dimensions)
   local point, values = best_of(l, g, self.candidates, random), {}
   for i, dimension in ipairs(dimensions) do
     values[dimension.name] = space.from_inner(dimension.distribution, point[i])
@@ -105,38 +94,37 @@ end
 
 -- ---- what a study calls ----
 
--- Optuna keeps what a trial drew together here, so that others see it before the objective asked for all of it.
-local attribute <const> = "tpe:relative_params:0"
-
--- The best observations and the others, the same for all that a trial asks; nil while trials are drawn at random.
-local function split(self, history, record)
-  if self.split_for == record then return self.parts end
+-- The best observations and the running ones, the same for all that a trial asks; nil while trials are drawn at random.
+local function look(self, history, record)
+  if self.looked_for == record then return self.parts end
   self.observations:update(history)
-  self.split_for, self.parts = record, nil
+  self.looked_for, self.parts = record, nil
   if self.observations.count < self.startup_trials then return nil end
   local running = {}
-  for _, other in ipairs(self.constant_liar and history.trials or {}) do
-    if other.state == "running" and other.number ~= record.number then running[#running + 1] = other end
+  for _, other in ipairs(self.constant_liar and self.observations.running or {}) do
+    if other.number ~= record.number then
+      running[#running + 1] = self.observations:of_running(other)
+    end
   end
-  self.parts = self.observations:split(history.directions, running, attribute)
+  self.parts = {best = self.observations:best_tenth(history.directions), running = running}
   return self.parts
 end
 
 function TPE:begin(history, record, random)
   local multivariate = self.multivariate
   if multivariate == nil then multivariate = #history.directions == 1 end
-  local parts = multivariate and split(self, history, record)
+  local parts = multivariate and look(self, history, record)
   local values = {}
   if not parts then return values end
   for _, dimensions in ipairs(self.observations.groups:list()) do
     for name, value in pairs(draw(self, parts, dimensions, random)) do values[name] = value end
   end
-  if self.constant_liar and next(values) then record.system_attributes[attribute] = json.encode(values) end
+  if self.constant_liar and next(values) then common.announce(record, values) end
   return values
 end
 
 function TPE:sample(history, record, name, distribution, random)
-  local parts = not space.single(distribution) and split(self, history, record)
+  local parts = not space.single(distribution) and look(self, history, record)
   if not parts then return common.uniform(distribution, random) end
   return draw(self, parts, {{name = name, distribution = distribution}}, random)[name]
 end
