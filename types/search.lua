@@ -251,6 +251,11 @@ function Trial:set_constraint(name, value) end
 ---@return string
 function Trial:checkpoint_path(name) end
 
+--- The path of the same file of the trial that this one goes on from, as search.PBT chose it.
+---@param name? string (default "checkpoint") The file's name.
+---@return string? # nil for a trial that begins anew
+function Trial:parent_checkpoint(name) end
+
 --- Ends the trial that runs as a pruned one: it does not return.
 function search.prune() end
 
@@ -302,3 +307,223 @@ function search.int(low, high, options) end
 ---@param choices any[] {"a", nil, n = 2} has two.
 ---@return fmnistnn.search.Distribution
 function search.categorical(choices) end
+
+-- ---- Samplers ----
+
+-- What draws hyperparameters. A draw depends on the study's seed, the trial's number and the trials that are over, and
+-- on nothing else: a search that was interrupted goes on as it would have. Parameters may be asked for behind an `if`.
+
+--- What draws hyperparameters.
+---@class fmnistnn.search.Sampler
+---@field name string Its class.
+
+--- Options of samplers that draw at random.
+---@class fmnistnn.search.SamplerOptions
+---@field seed? integer (default: differs at each start) What is drawn follows from it and the trials' numbers.
+
+--- Every combination of the values of a space, once, in the order of the names, the last name's values changing
+--- fastest; then the study ends. Enqueued trials take no combination.
+---@param options fmnistnn.search.GridOptions
+---@return fmnistnn.search.Sampler
+function search.Grid(options) end
+
+--- Options of Grid.
+---@class fmnistnn.search.GridOptions
+---@field space? table<string, fmnistnn.search.Distribution|any[]> (required) Floats need a step.
+
+--- Each parameter by itself, uniformly (Bergstra and Bengio 2012).
+---@param options? fmnistnn.search.SamplerOptions
+---@return fmnistnn.search.Sampler
+function search.Random(options) end
+
+--- Points of Sobol's sequence, scrambled, which fill the space more evenly than random ones. Parameters take its
+--- coordinates in the order in which the objective asks; those beyond the fortieth are random.
+---@param options? fmnistnn.search.SamplerOptions
+---@return fmnistnn.search.Sampler
+function search.QuasiRandom(options) end
+
+--- The tree-structured Parzen estimator (Bergstra et al. 2011), by the rules of Optuna 5: mixtures of kernels at the
+--- best tenth of the trials, l, and at the others, g; of some points drawn from l the one with the largest l / g is
+--- taken. Quick, and good for anything: choices, conditions, thousands of trials, several objectives, constraints.
+---@param options? fmnistnn.search.TPEOptions
+---@return fmnistnn.search.Sampler
+function search.TPE(options) end
+
+--- Options of TPE.
+---@class fmnistnn.search.TPEOptions: fmnistnn.search.SamplerOptions
+---@field startup_trials? integer (default 10) So many trials are random first.
+---@field candidates? integer (default 48) How many points are drawn from l; Optuna draws 24.
+---@field multivariate? boolean (default: with one objective) Whether what occurs together is drawn together.
+---@field constant_liar? boolean (default true) Whether running trials count among the others, so that workers part.
+
+--- CMA-ES (Hansen 2016) for the numeric parameters that all trials have; the others are random. Good for many trials of
+--- some continuous parameters. Runs that have converged begin again with twice the population.
+---@param options? fmnistnn.search.CMAESOptions
+---@return fmnistnn.search.Sampler
+function search.CMAES(options) end
+
+--- Options of CMAES.
+---@class fmnistnn.search.CMAESOptions: fmnistnn.search.SamplerOptions
+---@field population? integer (default 6) How many trials make a generation. More take longer, and find more.
+---@field sigma? number (default 1/6) The first standard deviation, as a part of each parameter's range.
+
+--- A Gaussian process with a Matern 5/2 kernel and expected improvement: the fewest trials, each chosen with care, in
+--- up to about twenty parameters that all trials have. It takes tens to hundreds of milliseconds a trial.
+---@param options? fmnistnn.search.GPOptions
+---@return fmnistnn.search.Sampler
+function search.GP(options) end
+
+--- Options of GP.
+---@class fmnistnn.search.GPOptions: fmnistnn.search.SamplerOptions
+---@field startup_trials? integer (default 10) So many trials are quasi-random first.
+
+--- NSGA-II (Deb et al. 2002), a genetic algorithm for several objectives, with constraints.
+---@param options? fmnistnn.search.NSGA2Options
+---@return fmnistnn.search.Sampler
+function search.NSGA2(options) end
+
+--- Options of NSGA2.
+---@class fmnistnn.search.NSGA2Options: fmnistnn.search.SamplerOptions
+---@field population? integer (default 20) How many trials make a generation, and how many parents there are.
+---@field crossover? number (default 0.9) The probability that a child mixes two parents.
+---@field mutation? number (default: 1 / parameters) The probability that a parameter of a child changes.
+
+--- Population based training (Jaderberg et al. 2017): a trial is some epochs of one of the networks that train side by
+--- side. It goes on from `trial:parent_checkpoint()`: from itself, or, when it was among the worst, from one of the best
+--- with hyperparameters a little changed.
+---@param options? fmnistnn.search.PBTOptions
+---@return fmnistnn.search.Sampler
+function search.PBT(options) end
+
+--- Options of PBT.
+---@class fmnistnn.search.PBTOptions: fmnistnn.search.SamplerOptions
+---@field population? integer (default 10) How many networks there are, which is how many trials make a generation.
+---@field quantile? number (default 0.25) So large a part of them gives up in each generation, and so many are the best.
+---@field resample? number (default 0.25) The probability that a hyperparameter of one that gave up is drawn anew.
+---@field factors? number[] (default {0.8, 1.2}) Else a number is multiplied by one of these.
+
+-- ---- Pruners ----
+
+-- What gives trials up early, by what they report. A trial reports one series of values: with several objectives,
+-- `metric` names the one that it is of, or `direction` says which way it is better.
+
+--- What gives trials up early.
+---@class fmnistnn.search.Pruner
+---@field name string Its class.
+
+--- Options of pruners that look at which way is better.
+---@class fmnistnn.search.PrunerOptions
+---@field metric? string (default: the only objective) Which of the study's metric_names the reports are of.
+---@field direction? "minimize"|"maximize" (default: the objective's) Which way the reports are better.
+
+--- Options of Median.
+---@class fmnistnn.search.MedianOptions: fmnistnn.search.PrunerOptions
+---@field startup_trials? integer (default 5) So many trials are completed first.
+---@field warmup_steps? integer (default 0) No trial is judged before this step.
+---@field interval_steps? integer (default 1) Trials are judged once in so many steps from there.
+---@field min_trials? integer (default 1) So many complete trials must have reported at the step.
+
+--- Gives up a trial whose best report is behind the median of what complete trials reported at the step.
+---@param options? fmnistnn.search.MedianOptions
+---@return fmnistnn.search.Pruner
+function search.Median(options) end
+
+--- Gives up a trial whose best report is behind a percentile of what complete trials reported at the step.
+---@param options fmnistnn.search.PercentileOptions
+---@return fmnistnn.search.Pruner
+function search.Percentile(options) end
+
+--- Options of Percentile.
+---@class fmnistnn.search.PercentileOptions: fmnistnn.search.MedianOptions
+---@field percentile? number (required) How many of a hundred go on: 0..100.
+
+--- Asynchronous successive halving (Li et al. 2020): at each of some steps, the rungs, the best 1 / reduction of those
+--- that have come there so far go on. Ask should_prune after each report.
+---@param options? fmnistnn.search.ASHAOptions
+---@return fmnistnn.search.Pruner
+function search.ASHA(options) end
+
+--- Options of ASHA.
+---@class fmnistnn.search.ASHAOptions: fmnistnn.search.PrunerOptions
+---@field min_resource? integer (default 1) The step of the first rung.
+---@field max_resource? integer (default: none) Where trials end: there is no rung at this step or beyond.
+---@field reduction? integer (default 4) Each rung is at so many times the step of the one before.
+---@field brackets? integer (default 1) Trials are shared out among so many, each beginning a rung later.
+
+--- Hyperband (Li et al. 2018): ASHA in brackets, from one that judges early to one that lets trials run to their end.
+---@param options fmnistnn.search.HyperbandOptions
+---@return fmnistnn.search.Pruner
+function search.Hyperband(options) end
+
+--- Options of Hyperband.
+---@class fmnistnn.search.HyperbandOptions: fmnistnn.search.PrunerOptions
+---@field min_resource? integer (default 1) The step of the first rung.
+---@field max_resource? integer (required) Where trials end.
+---@field reduction? integer (default 3) Each rung is at so many times the step of the one before.
+
+--- Asks another pruner only when a trial's reports have not become better for a while.
+---@param options fmnistnn.search.PatientOptions
+---@return fmnistnn.search.Pruner
+function search.Patient(options) end
+
+--- Options of Patient.
+---@class fmnistnn.search.PatientOptions: fmnistnn.search.PrunerOptions
+---@field pruner? fmnistnn.search.Pruner (default: none) Who decides then; without one, the trial is given up.
+---@field patience? integer (required) So many further reports may pass without a better one.
+---@field min_delta? number (default 0) A report must be better by so much.
+
+--- Gives up a trial whose report is out of bounds, or NaN.
+---@param options fmnistnn.search.ThresholdOptions
+---@return fmnistnn.search.Pruner
+function search.Threshold(options) end
+
+--- Options of Threshold, of which lower or upper is needed.
+---@class fmnistnn.search.ThresholdOptions
+---@field lower? number (default: none) The least value that is inside.
+---@field upper? number (default: none) The largest.
+---@field warmup_steps? integer (default 0) No trial is judged before this step.
+---@field interval_steps? integer (default 1) Trials are judged once in so many steps from there.
+
+--- Gives up a trial that is surely worse than the best, by Wilcoxon's signed-rank test over reports at the same steps:
+--- for objectives that are means over instances, such as folds, whose numbers are the steps.
+---@param options? fmnistnn.search.WilcoxonOptions
+---@return fmnistnn.search.Pruner
+function search.Wilcoxon(options) end
+
+--- Options of Wilcoxon.
+---@class fmnistnn.search.WilcoxonOptions
+---@field p? number (default 0.1) How unlikely its reports must be, if it were as good.
+---@field startup_steps? integer (default 2) How many pairs of reports there must be.
+---@field metric? string (default: the only objective) Which of the study's metric_names the reports' mean is.
+
+-- ---- Importance ----
+
+--- A parameter and its part of what all explain.
+---@class fmnistnn.search.Importance
+---@field name string The parameter.
+---@field importance number They sum up to 1.
+
+--- Which part of the values' variance over the space each parameter explains by itself, the largest first: fANOVA
+--- (Hutter et al. 2014), by the predictions of a random forest. It takes the parameters that all complete trials have.
+---@param study fmnistnn.search.Study|table A study, or what Study:history gives.
+---@param options? fmnistnn.search.FANOVAOptions
+---@return fmnistnn.search.Importance[]
+function search.fanova(study, options) end
+
+--- Options of fanova.
+---@class fmnistnn.search.FANOVAOptions
+---@field trees? integer (default 64) Of the forest.
+---@field seed? integer (default 0) Of the forest.
+---@field objective? integer (default 1) Which of several objectives is explained.
+
+--- Options of ped_anova.
+---@class fmnistnn.search.PEDANOVAOptions
+---@field quantile? number (default 0.1) Which part of the trials are the best.
+---@field objective? integer (default 1) Which of several objectives is explained.
+
+--- By how much the best trials' values of each parameter differ from those of all, the largest first: PED-ANOVA
+--- (Watanabe et al. 2023). Quick, and takes conditional parameters too.
+---@param study fmnistnn.search.Study|table A study, or what Study:history gives.
+---@param options? fmnistnn.search.PEDANOVAOptions
+---@return fmnistnn.search.Importance[]
+function search.ped_anova(study, options) end

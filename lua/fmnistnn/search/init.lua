@@ -25,6 +25,7 @@ local parts = {
   CMAES = "samplers.cmaes", GP = "samplers.gp", NSGA2 = "samplers.nsga2", PBT = "samplers.pbt",
   Median = "pruners.median", Percentile = "pruners.percentile", ASHA = "pruners.asha", Hyperband = "pruners.hyperband",
   Patient = "pruners.patient", Threshold = "pruners.threshold", Wilcoxon = "pruners.wilcoxon",
+  fanova = "importance.fanova", ped_anova = "importance.ped_anova",
 }
 
 setmetatable(search, {

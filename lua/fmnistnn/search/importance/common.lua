@@ -10,8 +10,10 @@ function common.options(list)
   return list
 end
 
---- The complete trials whose value is finite: records and losses (less is better).
-function common.trials(who, history, objective)
+--- The complete trials whose value is finite, of a study or its history: records and losses (less is better).
+function common.trials(who, study, objective)
+  if type(study) ~= "table" then options.refuse("%s: study: expected a study, got %s", who, type(study)) end
+  local history = type(study.history) == "function" and study:history() or study
   local direction = history.directions[objective]
   if not direction then options.refuse("%s: objective: expected 1..%d, got %d", who, #history.directions, objective) end
   local records, losses = {}, {}

@@ -11,8 +11,8 @@ Parzen.__index = Parzen
 
 local log, exp, max, min = math.log, math.exp, math.max, math.min
 
--- A kernel that is exp(-negligible) of the largest adds nothing to a sum of floats.
-local negligible <const> = 40
+-- A kernel that is exp(-negligible) of the prior's adds nothing that could be seen.
+local negligible <const> = 32
 
 -- ---- kernels ----
 
@@ -33,11 +33,10 @@ local function widths(mu, low, high)
   return sigma
 end
 
--- The share of a kernel that lies within the bounds.
-local function share(mu, sigma, low, high)
-  local left, right = (low - mu) / sigma, (high - mu) / sigma
-  if left < -9 and right > 9 then return 1.0 end
-  return normal.mass(left, right)
+-- The logarithm of the share of a kernel that lies within the bounds.
+local function log_share(mu, sigma, low, high)
+  if mu - low > 9 * sigma and high - mu > 9 * sigma then return 0.0 end
+  return log(normal.mass((low - mu) / sigma, (high - mu) / sigma))
 end
 
 local log_root_2pi <const> = 0.9189385332046727
@@ -45,14 +44,18 @@ local log_root_2pi <const> = 0.9189385332046727
 -- A dimension of numbers: mu and sigma of each kernel, the prior's last; adds to each kernel's constant.
 local function numeric(distribution, mu, constant)
   local low, high = space.bounds(distribution)
-  local sigma, n = widths(mu, low, high), #mu
+  local sigma, narrowness, n = widths(mu, low, high), {}, #mu
   mu[n + 1], sigma[n + 1] = (low + high) / 2, high - low
   local kind = distribution.step and "grid" or "numeric"
-  for k = 1, n + 1 do
-    local c = constant[k] - log(share(mu[k], sigma[k], low, high))
-    constant[k] = kind == "grid" and c or c - log(sigma[k]) - log_root_2pi
+  local last, log_last
+  for k, s in ipairs(sigma) do
+    if s ~= last then last, log_last = s, kind == "grid" and 0 or log(s) + log_root_2pi end -- most are the same
+    constant[k] = constant[k] - log_share(mu[k], s, low, high) - log_last
+    narrowness[k] = 0.7071067811865476 / s -- a density is exp(-(narrowness (x - mu))^2)
   end
-  return {kind = kind, distribution = distribution, mu = mu, sigma = sigma, low = low, high = high}
+  return {
+    kind = kind, distribution = distribution, mu = mu, sigma = sigma, narrowness = narrowness, low = low, high = high,
+  }
 end
 
 -- A dimension of choices: the index that each kernel observed, and the logarithms of the probabilities.
@@ -65,14 +68,39 @@ local function categorical(distribution, mu)
   }
 end
 
+local cells <const> = 64
+
+-- Of many kernels few are near a point: a map of the narrowest, by cells along a dimension of numbers; nil when there is
+-- none.
+local function make_map(self)
+  local d
+  local map = {cells = {}, others = {}}
+  for i, each in ipairs(self.dimensions) do
+    if each.kind == "numeric" and not d then d, map.axis = each, i end
+  end
+  if not d then return nil end
+  map.low, map.width, map.narrowness = d.low, (d.high - d.low) / cells, max(table.unpack(d.narrowness))
+  for cell = 0, cells - 1 do map.cells[cell] = {} end
+  for k, narrowness in ipairs(d.narrowness) do
+    local list = map.others
+    if narrowness >= 0.99 * map.narrowness then
+      list = map.cells[min(max((d.mu[k] - d.low) // map.width, 0), cells - 1)]
+    end
+    list[#list + 1] = k
+  end
+  return map
+end
+
 --- A mixture over dimensions, a list of {name =, distribution =}, of kernels at the observations, which have all of
 -- them, with these weights (1 where none is given); the prior's is 1.
 function Parzen.new(dimensions, observations, weights)
-  local self = setmetatable({count = #observations + 1, dimensions = {}, cumulative = {}, constant = {}}, Parzen)
+  local self = setmetatable({
+    count = #observations + 1, kernels = {}, dimensions = {}, cumulative = {}, constant = {}, most = -math.huge,
+  }, Parzen)
   local sum = 0
   for k = 1, self.count do
     sum = sum + (weights[k] or 1)
-    self.cumulative[k] = sum
+    self.kernels[k], self.cumulative[k] = k, sum
   end
   for k = 1, self.count do self.constant[k] = log((weights[k] or 1) / sum) end
   for i, dimension in ipairs(dimensions) do
@@ -80,6 +108,8 @@ function Parzen.new(dimensions, observations, weights)
     for k, observation in ipairs(observations) do mu[k] = observation.inner[dimension.name] end
     self.dimensions[i] = make(dimension.distribution, mu, self.constant)
   end
+  for _, constant in ipairs(self.constant) do self.most = max(self.most, constant) end
+  self.map = self.count > 100 and make_map(self) or nil
   return self
 end
 
@@ -125,34 +155,34 @@ end
 
 local adders = {}
 
--- Each of these adds a dimension's part to the logarithms s of the kernels listed in `alive`, drops those that fall
--- below `floor`, and returns how many are left.
+-- Each of these takes kernels `alive`, a list, and beside it the logarithms s of what they have gathered so far; it
+-- adds a dimension's part, and returns the lists of those that stay above `floor`.
 
-function adders.numeric(d, x, s, alive, count, floor)
-  local mu, sigma, left = d.mu, d.sigma, 0
-  for i = 1, count do
+function adders.numeric(d, x, alive, s, floor)
+  local mu, narrowness, left, still, sums = d.mu, d.narrowness, 0, {}, {}
+  for i = 1, #alive do
     local k = alive[i]
-    local z = (x - mu[k]) / sigma[k]
-    local sum = s[k] - 0.5 * z * z
+    local z = (x - mu[k]) * narrowness[k]
+    local sum = s[i] - z * z
     if sum >= floor then
       left = left + 1
-      alive[left], s[k] = k, sum
+      still[left], sums[left] = k, sum
     end
   end
-  return left
+  return still, sums
 end
 
-function adders.categorical(d, x, s, alive, count, floor)
-  local mu, left = d.mu, 0
-  for i = 1, count do
+function adders.categorical(d, x, alive, s, floor)
+  local mu, left, still, sums = d.mu, 0, {}, {}
+  for i = 1, #alive do
     local k = alive[i]
-    local sum = s[k] + (mu[k] == x and d.hit or mu[k] == -1 and d.prior or d.miss)
+    local sum = s[i] + (mu[k] == x and d.hit or mu[k] == -1 and d.prior or d.miss)
     if sum >= floor then
       left = left + 1
-      alive[left], s[k] = k, sum
+      still[left], sums[left] = k, sum
     end
   end
-  return left
+  return still, sums
 end
 
 -- The ends, on the inner scale, of the cell of a grid's value.
@@ -163,43 +193,59 @@ local function cell(distribution, x)
   return log(value - half), log(value + half)
 end
 
-function adders.grid(d, x, s, alive, count, floor)
-  local mu, sigma, left = d.mu, d.sigma, 0
-  local from, to = cell(d.distribution, x)
-  local last_mu, last_sigma, part
-  for i = 1, count do
-    local k = alive[i]
-    if mu[k] ~= last_mu or sigma[k] ~= last_sigma then
-      last_mu, last_sigma = mu[k], sigma[k]
-      part = log(normal.mass((from - last_mu) / last_sigma, (to - last_mu) / last_sigma))
-    end
-    local sum = s[k] + part
-    if sum >= floor then
-      left = left + 1
-      alive[left], s[k] = k, sum
-    end
-  end
-  return left
+-- The logarithm of a kernel's mass in a cell. Outside of the kernel's middle it is less than that of its density at the
+-- nearer end: when that is too little already, it is that.
+local function log_mass(from, to, mu, sigma, enough)
+  local z = max(from - mu, mu - to) / sigma
+  if z > 0 and -0.5 * z * z < enough then return -0.5 * z * z end
+  return log(normal.mass((from - mu) / sigma, (to - mu) / sigma))
 end
 
--- The logarithm of the prior kernel's part.
-local function prior(self, point)
-  local s = {[self.count] = self.constant[self.count]}
-  for i, d in ipairs(self.dimensions) do adders[d.kind](d, point[i], s, {self.count}, 1, -math.huge) end
-  return s[self.count]
+function adders.grid(d, x, alive, s, floor)
+  local mu, sigma, left, still, sums = d.mu, d.sigma, 0, {}, {}
+  local from, to = cell(d.distribution, x)
+  for i = 1, #alive do
+    local k = alive[i]
+    local sum = s[i] + log_mass(from, to, mu[k], sigma[k], floor - s[i])
+    if sum >= floor then
+      left = left + 1
+      still[left], sums[left] = k, sum
+    end
+  end
+  return still, sums
+end
+
+-- Those of kernels that are not negligible at a point, beside what they come to.
+local function gather(self, point, alive, s, floor)
+  for i, d in ipairs(self.dimensions) do alive, s = adders[d.kind](d, point[i], alive, s, floor) end
+  return s
+end
+
+-- The kernels that may be above the floor at a point, and their constants.
+local function near(self, point, floor)
+  local map, constant = self.map, self.constant
+  if not map then return self.kernels, constant end
+  local x, reach = point[map.axis] - map.low, math.sqrt(max(self.most - floor, 0)) / (0.99 * map.narrowness)
+  local alive, count, s = table.move(map.others, 1, #map.others, 1, {}), #map.others, {}
+  for cell = max((x - reach) // map.width, 0), min((x + reach) // map.width, cells - 1) do
+    local list = map.cells[cell]
+    table.move(list, 1, #list, count + 1, alive)
+    count = count + #list
+  end
+  for i, k in ipairs(alive) do s[i] = constant[k] end
+  return alive, s
 end
 
 --- The logarithm of the density at a point.
 function Parzen:log_density(point)
-  local top = prior(self, point)
-  local floor, count = top - negligible, self.count
-  local s, alive = table.move(self.constant, 1, count, 1, {}), {}
-  for k = 1, count do alive[k] = k end
-  for i, d in ipairs(self.dimensions) do count = adders[d.kind](d, point[i], s, alive, count, floor) end
-  for i = 1, count do top = max(top, s[alive[i]]) end
-  local sum = 0
-  for i = 1, count do sum = sum + exp(s[alive[i]] - top) end
-  return top + log(sum)
+  local prior = gather(self, point, {self.count}, {self.constant[self.count]}, -math.huge)[1]
+  local floor = prior - negligible
+  local alive, s = near(self, point, floor)
+  local sums = gather(self, point, alive, s, floor)
+  local top, total = prior, 0
+  for _, sum in ipairs(sums) do top = max(top, sum) end
+  for _, sum in ipairs(sums) do total = total + exp(sum - top) end
+  return top + log(total)
 end
 
 return Parzen
