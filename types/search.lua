@@ -398,7 +398,7 @@ function search.PBT(options) end
 --- Options of PBT.
 ---@class fmnistnn.search.PBTOptions: fmnistnn.search.SamplerOptions
 ---@field population? integer (default 10) How many networks there are, which is how many trials make a generation.
----@field quantile? number (default 0.25) So large a part of them gives up in each generation, and so many are the best.
+---@field quantile? number (default 0.25) So large a part of them gives up in a generation, and so many are the best.
 ---@field resample? number (default 0.25) The probability that a hyperparameter of one that gave up is drawn anew.
 ---@field factors? number[] (default {0.8, 1.2}) Else a number is multiplied by one of these.
 

@@ -70,8 +70,8 @@ end
 
 local cells <const> = 64
 
--- Of many kernels few are near a point: a map of the narrowest, by cells along a dimension of numbers; nil when there is
--- none.
+-- Of many kernels few are near a point: a map of the narrowest, by cells along a dimension of numbers; nil when there
+-- is none.
 local function make_map(self)
   local d
   local map = {cells = {}, others = {}}
@@ -227,8 +227,8 @@ local function near(self, point, floor)
   if not map then return self.kernels, constant end
   local x, reach = point[map.axis] - map.low, math.sqrt(max(self.most - floor, 0)) / (0.99 * map.narrowness)
   local alive, count, s = table.move(map.others, 1, #map.others, 1, {}), #map.others, {}
-  for cell = max((x - reach) // map.width, 0), min((x + reach) // map.width, cells - 1) do
-    local list = map.cells[cell]
+  for place = max((x - reach) // map.width, 0), min((x + reach) // map.width, cells - 1) do
+    local list = map.cells[place]
     table.move(list, 1, #list, count + 1, alive)
     count = count + #list
   end
