@@ -389,7 +389,7 @@ function search.NSGA2(options) end
 ---@field mutation? number (default: 1 / parameters) The probability that a parameter of a child changes.
 
 --- Population based training (Jaderberg et al. 2017): a trial is some epochs of one of the networks that train side by
----@field quantile? number (default 0.25) So large a part gives up in a generation, and so many are the best.
+--- side. It goes on from `trial:parent_checkpoint()`: its own, or, when it was among the worst, that of one of the best,
 --- with hyperparameters a little changed.
 ---@param options? fmnistnn.search.PBTOptions
 ---@return fmnistnn.search.Sampler
