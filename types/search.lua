@@ -389,7 +389,7 @@ function search.NSGA2(options) end
 ---@field mutation? number (default: 1 / parameters) The probability that a parameter of a child changes.
 
 --- Population based training (Jaderberg et al. 2017): a trial is some epochs of one of the networks that train side by
---- side. It goes on from `trial:parent_checkpoint()`: its own, or, when it was among the worst, that of one of the best,
+--- side. It goes on from `trial:parent_checkpoint()`: its own, or, when it was among the worst, one of the best's,
 --- with hyperparameters a little changed.
 ---@param options? fmnistnn.search.PBTOptions
 ---@return fmnistnn.search.Sampler
