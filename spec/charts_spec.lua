@@ -326,6 +326,9 @@ describe("every chart", function()
       contour = function()
         return {x = axis(), y = axis(), z = axis(), points = {x = x, y = list(), z = list()}}
       end,
+      curves = function()
+        return {x = axis(), y = axis(), z = axis(), series = {{y = list(), z = one()}, {y = list(), z = one()}}}
+      end,
     }
     for round = 1, 60 do
       n = round % 5
@@ -340,6 +343,12 @@ describe("every chart", function()
         assert.is_nil(text:find "nan" or text:find "inf[ \",]", kind)
       end
     end
+  end)
+
+  it("is drawn for wide places too where no other one stands beside it", function()
+    local function drawings(...) return #xml.all(xml.parse(page {}:chart(...):html()), "svg") end
+    assert.equal(2, drawings(made.bars))
+    assert.equal(2, drawings(made.bars, made.slice))
   end)
 
   it("refuses a width that it cannot be drawn at", function()
@@ -475,6 +484,20 @@ describe("other charts have all of their numbers below:", function()
     assert.same({{"1", "p", "5"}, {"2", "q", "NaN"}}, rows)
   end)
 
+  it("curves", function()
+    local titles, rows = data_of(page.curves {title = "t", x = "epoch", z = "last", series = {
+      {"a", y = {0.5, 0.25}, z = 0.25}, {x = {7}, y = {3}},
+    }})
+    assert.same({"name", "epoch", "y", "last"}, titles)
+    assert.same({{"a", "1", "0.5", "0.25"}, {"a", "2", "0.25", "0.25"}, {"2", "7", "3", ""}}, rows)
+  end)
+
+  it("unless a page has them elsewhere", function()
+    local chart = page.lines {title = "t", series = {{y = {1, 2}}}}
+    assert.equal(chart, chart:without_data())
+    assert.same({}, xml.all(xml.parse(page {}:chart(chart):html()), "details"))
+  end)
+
   it("timeline", function()
     local titles, rows = data_of(page.timeline {title = "t", spans = {
       {"1", row = "w", start = 0, stop = 1.5, state = "complete"}, {row = "v", start = 1, stop = 2},
@@ -533,6 +556,26 @@ describe("a heat map", function()
     assert.same({}, xml.all(xml.parse(page.heat_map {
       title = "t", rows = {"a"}, columns = {"b"}, values = {{1}},
     }:svg()), "rect", "hit"))
+  end)
+end)
+
+describe("curves", function()
+  it("have the colours of their values, the best last; those without one are grey", function()
+    local chart = page.curves {title = "t", z = {reverse = true}, series = {
+      {"best", y = {1, 2}, z = 1}, {"worst", y = {1, 3}, z = 2}, {"none", y = {1, 4}, dash = true}, {"one", y = {5}, z = 1.5},
+    }}
+    local classes, names = {}, {}
+    for i, path in ipairs(xml.all(xml.parse(chart:svg()), "path", "path")) do
+      classes[i], names[i] = path.attributes.class, xml.text(xml.all(path, "title")[1]):match "[^\n]*"
+    end
+    assert.same({"none", "worst", "one", "best"}, names)
+    assert.same({"line path s8 dash", "line path m1 ", "line path m5 dot", "line path m9 "}, classes)
+  end)
+
+  it("refuse what is no value", function()
+    refuses({"curves: series 1: z: expected a number, got string"}, page.curves, {
+      title = "t", series = {{y = {1}, z = "a"}},
+    })
   end)
 end)
 

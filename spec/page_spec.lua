@@ -91,6 +91,19 @@ describe("a page", function()
     assert.same({"col", "row"}, {xml.all(table_, "th")[1].attributes.scope, xml.all(table_, "th")[5].attributes.scope})
   end)
 
+  it("has tables that can be filtered, where it is told so, and numbers that are infinite in their order", function()
+    local function table_of(o)
+      o.columns, o.rows = {"name", "x"}, {{"a", math.huge}, {"b", -math.huge}}
+      return xml.all(xml.parse(page {}:table(o):html()), "table", "sortable")[1]
+    end
+    assert.is_nil(table_of {}.attributes["data-filter"])
+    local filtered = table_of {filter = true}
+    assert.equal("", filtered.attributes["data-filter"])
+    assert.same({{"a", "inf"}, {"b", "-inf"}}, xml.rows(filtered))
+    local cells = xml.all(filtered, "td")
+    assert.same({"Infinity", "-Infinity"}, {cells[1].attributes["data-value"], cells[2].attributes["data-value"]})
+  end)
+
   it("loads itself anew only when it is told to", function()
     local function live(o) return xml.all(xml.parse(page(o):html()), "p", "live")[1] end
     assert.is_nil(live {})
