@@ -562,7 +562,8 @@ end)
 describe("curves", function()
   it("have the colours of their values, the best last; those without one are grey", function()
     local chart = page.curves {title = "t", z = {reverse = true}, series = {
-      {"best", y = {1, 2}, z = 1}, {"worst", y = {1, 3}, z = 2}, {"none", y = {1, 4}, dash = true}, {"one", y = {5}, z = 1.5},
+      {"best", y = {1, 2}, z = 1}, {"worst", y = {1, 3}, z = 2}, {"none", y = {1, 4}, dash = true},
+      {"one", y = {5}, z = 1.5},
     }}
     local classes, names = {}, {}
     for i, path in ipairs(xml.all(xml.parse(chart:svg()), "path", "path")) do
