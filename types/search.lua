@@ -167,20 +167,15 @@ function Study:csv(path) end
 ---@return string? message What is wrong with the file.
 function Study:json(path) end
 
---- How important each parameter is for the values, the largest first.
+--- How important each parameter is for the values, the largest first: search.fanova or search.ped_anova.
 ---@param options? fmnistnn.search.ImportancesOptions
----@return fmnistnn.search.ParameterImportance[]
+---@return fmnistnn.search.Importance[]
 function Study:importances(options) end
 
 --- Options of importances.
 ---@class fmnistnn.search.ImportancesOptions
 ---@field method? "fanova"|"ped_anova" (default "fanova") ped_anova takes conditional parameters too.
 ---@field objective? integer (default 1) Which of several objectives.
-
---- A parameter and its part of what all explain.
----@class fmnistnn.search.ParameterImportance
----@field name string The parameter.
----@field importance number They sum up to 1.
 
 --- Writes a page that shows the study, in one file for any browser: the best trials, how the search went, importances
 --- and what each parameter did, when trials ran, why they failed, and a table of them to sort and filter. Of thousands
