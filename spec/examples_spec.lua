@@ -195,7 +195,7 @@ describe("a search of small networks", function()
 
   it("goes on until all trials are done, and leaves a page", function()
     if not has_sqlite then return pending "LuaSQL for SQLite is needed" end
-    local command_ = ("cd %s && %s"):format(quote(here), script())
+    local command_ = ("cd %s && exec %s"):format(quote(here), script())
     process.run(("timeout -s KILL 0.5 sh -c %s"):format(quote(command_)))
     local code, out, err = process.run(command_)
     assert.equal(0, code, err)
