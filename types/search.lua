@@ -107,6 +107,7 @@ function Study:optimize(objective, options) end
 ---@field restarts? integer (default 3) How often one is whose process or machine has died.
 ---@field duplicates? "allow"|"reuse"|"redraw" (default "allow") What becomes of parameters that were tried before.
 ---@field progress? boolean (default true) Whether to tell on standard error how it goes.
+---@field report? string (default: none) A file for the study's page, written every twenty seconds or so and at the end.
 
 --- A new trial, or the first that was enqueued: to be told by hand.
 ---@param space? table<string, fmnistnn.search.Distribution|any[]> Draws these now; trial.params has them.
@@ -274,7 +275,8 @@ function Trial:checkpoint_path(name) end
 function Trial:parent_checkpoint(name) end
 
 --- Ends the trial that runs as a pruned one: it does not return.
-function search.prune() end
+---@param reason? string (default: the pruner's) Why, kept with the trial.
+function search.prune(reason) end
 
 --- A trial as it is kept: a copy.
 ---@class fmnistnn.search.StoredTrial

@@ -121,7 +121,13 @@ function search.delete_study(given)
   return true
 end
 
---- Ends the trial that runs as a pruned one: in the objective of study:optimize.
-function search.prune() error(Trial._pruned, 0) end
+--- Ends the trial that runs as a pruned one: in the objective of study:optimize. reason: a text that is kept with it,
+-- by default the pruner's.
+function search.prune(reason)
+  if reason ~= nil and type(reason) ~= "string" then
+    error("prune: reason: expected a string, got " .. type(reason), 2)
+  end
+  Trial._prune(reason)
+end
 
 return search
