@@ -434,6 +434,20 @@ describe("optimize", function()
     assert(lines[4]:find "^3/3 trials  best 2 %(trial 2%)  0 running, 2 done, 0 pruned, 1 failed", lines[4])
   end)
 
+  it("writes its page from its beginning on", function()
+    local study, path = new(), folder .. "/page.html"
+    optimize(study, function()
+      local page = process.read(path)
+      assert(page:find("There are no trials yet", 1, true) and page:find('data-seconds="20"', 1, true))
+      return 1
+    end, {trials = 2, report = path, catch = false})
+    local page = process.read(path)
+    assert(page:find("2 trials, 2 complete", 1, true) and not page:find('data-seconds="', 1, true))
+    fails("optimize: report: " .. folder .. "/none/page.html", optimize, study, print,
+      {trials = 3, report = folder .. "/none/page.html"})
+    assert.are.equal(2, #study.trials)
+  end)
+
   it("checks its arguments", function()
     local study = new()
     fails("optimize: expected a function, got nil", study.optimize, study)
