@@ -4,6 +4,7 @@
 --
 --   info              version and chosen kernels, as text
 --   train NETWORK     images/s of training, from shuffled batches of data in memory (bench/networks.lua)
+--   bf16 NETWORK      the same in mixed precision
 --   conv NAME ...     GFLOP/s of convolutions by name (bench/convolutions.txt), forward and both backward passes
 --   infer NETWORK     ms for a batch of 1 and for one of 1000, in evaluation
 --   small             ns for an addition of 16 floats, without and with gradient
@@ -81,9 +82,10 @@ local function batches(size)
 end
 
 -- A function that trains a network for a step, and the one it has its batches from.
-local function trainer(network)
+local function trainer(network, mixed)
   local next_batch = batches(network.batch)
   local model = network.model()
+  if mixed then model:mixed_precision() end
   local optimizer = network.optimizer(model)
   local function step()
     local images, labels = next_batch()
@@ -103,6 +105,11 @@ function parts.train(name)
   local network = networks[name]
   local step = trainer(network)
   report(name, network.batch * rate(step))
+end
+
+function parts.bf16(name)
+  local network = networks[name]
+  report(name, network.batch * rate((trainer(network, true))))
 end
 
 function parts.memory(name)

@@ -106,7 +106,7 @@ def batches(images, labels, size):
             yield images[index], labels[index]
 
 
-def trainer(name, floats=True):
+def trainer(name, floats=True, mixed=False):
     """A function that trains a network for a step, the batches that it uses, and their size."""
     size, build, make_optimizer = NETWORKS[name]
     model = make(build, size)
@@ -114,7 +114,9 @@ def trainer(name, floats=True):
     source = batches(*load("train", floats), size)
 
     def loss_of(images, labels):
-        return cross_entropy(model(images), labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            output = model(images)
+        return cross_entropy(output.float(), labels)
 
     loss_of = compiled(loss_of)
 
@@ -132,6 +134,11 @@ def trainer(name, floats=True):
 
 def train(name):
     step, _, size = trainer(name)
+    report(name, size * rate(step))
+
+
+def bf16(name):
+    step, _, size = trainer(name, mixed=True)
     report(name, size * rate(step))
 
 
@@ -238,6 +245,6 @@ def info():
         print("ONNX Runtime is not installed")
 
 
-PARTS = {"train": train, "conv": conv, "infer": infer, "small": small, "memory": memory, "input": input_share,
+PARTS = {"train": train, "bf16": bf16, "conv": conv, "infer": infer, "small": small, "memory": memory, "input": input_share,
          "info": info}
 PARTS[PART](*NAMES)

@@ -53,9 +53,18 @@ function badTexts() {
 
 // The pointer over a mark shows its values.
 async function shows(page) {
-  const mark = page.locator(".plot > svg:visible [data-tip]").first();
-  if (await mark.count() === 0) return [];
-  await mark.scrollIntoViewIfNeeded();
+  const found = await page.evaluateHandle(() => { // the first whose middle no other one lies on
+    for (const mark of document.querySelectorAll(".plot > svg [data-tip]")) {
+      if (mark.getBoundingClientRect().width === 0) continue;
+      mark.scrollIntoView({block: "center"});
+      const box = mark.getBoundingClientRect();
+      const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+      if (top && top.closest("[data-tip]") === mark) return mark;
+    }
+    return null;
+  });
+  const mark = found.asElement();
+  if (!mark) return [];
   await page.waitForTimeout(100); // scrolling hides it
   await mark.hover({force: true});
   const [shown, wanted] = [await page.locator(".tip").textContent(), await mark.getAttribute("data-tip")];
@@ -72,6 +81,31 @@ async function sorts(page) {
     await heading.locator("button").focus();
     await page.keyboard.press("Enter");
     if (await heading.getAttribute("aria-sort") !== wanted) found.push(`a table is not sorted ${wanted}`);
+  }
+  return found;
+}
+
+// A table is filtered with the keyboard, and shows all of its rows again.
+async function filters(page) {
+  const input = page.locator(".filter input").first();
+  if (await input.count() === 0) return [];
+  const rows = page.locator("table[data-filter] tbody").first().locator("tr");
+  const all = await rows.count(), found = [];
+  if (all === 0) return [];
+  const [first, last] = [await rows.first().innerText(), await rows.last().innerText()];
+  const words = first.split(/\s+/).filter((word) => !last.includes(word));
+  for (const [text, shown] of [["no row has this", false], [words.join(" "), true], ["", true]]) {
+    await input.focus();
+    await page.keyboard.press("ControlOrMeta+A");
+    await page.keyboard.press("Delete");
+    await page.keyboard.type(text);
+    if (await rows.first().isVisible() !== shown) found.push(`a table filtered by "${text}" hides the wrong rows`);
+    if (text === "" && await page.locator("table[data-filter]").first().locator("tbody tr:visible").count() < all) {
+      found.push("a table hides rows without a filter");
+    }
+    if (text && words.length > 0 && all > 1 && await rows.last().isVisible()) {
+      found.push(`a table filtered by "${text}" shows its last row`);
+    }
   }
   return found;
 }
@@ -106,6 +140,7 @@ async function check(browser, file, width, scheme) {
   }
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   (await sorts(page)).forEach(report);
+  (await filters(page)).forEach(report);
   (await shows(page)).forEach(report);
   (await page.evaluate(overflowing)).forEach(report);
   if (width === widths[0] || width === widths[widths.length - 1]) (await violations(page)).forEach(report);

@@ -199,7 +199,7 @@ describe("widths of texts", function()
       i = 222, l = 222, [" "] = 278, t = 278, a = 556, n = 556, ["0"] = 556, M = 833, W = 944, S = 667, m = 833,
     }
     for letter, size in pairs(sizes) do assert(text.width(letter, 1000) >= size, letter) end
-    assert.equal(text.width "abc" + text.width "é", text.width "abcé")
+    assert.near(text.width "abc" + text.width "é", text.width "abcé", 1e-9)
   end)
 
   it("decide where a text is cut or goes on in a new line", function()
@@ -326,6 +326,9 @@ describe("every chart", function()
       contour = function()
         return {x = axis(), y = axis(), z = axis(), points = {x = x, y = list(), z = list()}}
       end,
+      curves = function()
+        return {x = axis(), y = axis(), z = axis(), series = {{y = list(), z = one()}, {y = list(), z = one()}}}
+      end,
     }
     for round = 1, 60 do
       n = round % 5
@@ -340,6 +343,12 @@ describe("every chart", function()
         assert.is_nil(text:find "nan" or text:find "inf[ \",]", kind)
       end
     end
+  end)
+
+  it("is drawn for wide places too where no other one stands beside it", function()
+    local function drawings(...) return #xml.all(xml.parse(page {}:chart(...):html()), "svg") end
+    assert.equal(2, drawings(made.bars))
+    assert.equal(2, drawings(made.bars, made.slice))
   end)
 
   it("refuses a width that it cannot be drawn at", function()
@@ -475,6 +484,20 @@ describe("other charts have all of their numbers below:", function()
     assert.same({{"1", "p", "5"}, {"2", "q", "NaN"}}, rows)
   end)
 
+  it("curves", function()
+    local titles, rows = data_of(page.curves {title = "t", x = "epoch", z = "last", series = {
+      {"a", y = {0.5, 0.25}, z = 0.25}, {x = {7}, y = {3}},
+    }})
+    assert.same({"name", "epoch", "y", "last"}, titles)
+    assert.same({{"a", "1", "0.5", "0.25"}, {"a", "2", "0.25", "0.25"}, {"2", "7", "3", ""}}, rows)
+  end)
+
+  it("unless a page has them elsewhere", function()
+    local chart = page.lines {title = "t", series = {{y = {1, 2}}}}
+    assert.equal(chart, chart:without_data())
+    assert.same({}, xml.all(xml.parse(page {}:chart(chart):html()), "details"))
+  end)
+
   it("timeline", function()
     local titles, rows = data_of(page.timeline {title = "t", spans = {
       {"1", row = "w", start = 0, stop = 1.5, state = "complete"}, {row = "v", start = 1, stop = 2},
@@ -485,20 +508,75 @@ describe("other charts have all of their numbers below:", function()
 end)
 
 describe("a heat map", function()
+  -- Each number with the class of its ink.
+  local function numbers_of(chart)
+    local found = {}
+    for _, text in ipairs(xml.all(xml.parse(chart:svg()), "text")) do
+      local class = text.attributes.class or ""
+      if class:find "^o" or class == "muted" then found[#found + 1] = class .. " " .. xml.text(text) end
+    end
+    return found
+  end
+
+  -- How many cells there are of each level.
+  local function cells_of(chart)
+    local counts = {}
+    for _, path in ipairs(xml.all(xml.parse(chart:svg()), "path")) do
+      local level = (path.attributes.class or ""):match "^c(%d)$"
+      if level then counts[tonumber(level)] = select(2, path.attributes.d:gsub("M", "")) end
+    end
+    return counts
+  end
+
   it("has a number in each cell, and the strongest colour where it is greatest", function()
     local chart = page.heat_map {title = "t", rows = {"a", "b"}, columns = {"a", "b"}, values = {{9, 0}, {4, 9}}}
-    local cells, found = xml.all(xml.parse(chart:svg()), "g", "cell"), {}
-    for i, cell in ipairs(cells) do
-      found[i] = xml.all(cell, "rect")[1].attributes.class .. " " .. xml.text(xml.all(cell, "text")[1])
-    end
-    assert.same({"c9 9", "c1 0", "c5 4", "c9 9"}, found) -- 4/9 of the way is level 5 of 9
-    assert.equal("a\nb\n0", xml.text(xml.all(cells[2], "title")[1]))
+    assert.same({"o9 9", "o1 0", "o5 4", "o9 9"}, numbers_of(chart)) -- 4/9 of the way is level 5 of 9
+    assert.same({1, nil, nil, nil, 1, nil, nil, nil, 2}, cells_of(chart))
+    chart = page.heat_map {
+      title = "t", rows = {"a", "b"}, columns = {"a", "b"}, values = {{9, 0}, {4, nil}}, z = {reverse = true},
+    }
+    assert.same({"o1 9", "o9 0", "o6 4"}, numbers_of(chart))
   end)
 
   it("gives no colour to what has no place on a logarithmic scale", function()
     local chart = page.heat_map {title = "t", rows = {"a"}, columns = {"a", "b"}, values = {{0, 5}}, z = {log = true}}
-    local rects = xml.all(xml.parse(chart:svg()), "rect", "hit")
-    assert.equal(1, #rects)
+    assert.same({"muted 0", "o5 5"}, numbers_of(chart))
+    assert.same({[5] = 1}, cells_of(chart))
+  end)
+
+  it("tells its values where there is no room for them", function()
+    local names, values = {}, {}
+    for i = 1, 30 do names[i], values[i] = "name " .. i, i * 1.2345 end
+    local chart = page.heat_map {
+      title = "t", rows = {"a"}, columns = names, values = {values}, x = "column", y = "row", z = "share",
+    }
+    local hits = xml.all(xml.parse(chart:svg(320)), "rect", "hit")
+    assert.equal(30, #hits)
+    assert.equal("row: a\ncolumn: name 2\nshare: 2.469", xml.text(hits[2]))
+    assert.same({}, xml.all(xml.parse(page.heat_map {
+      title = "t", rows = {"a"}, columns = {"b"}, values = {{1}},
+    }:svg()), "rect", "hit"))
+  end)
+end)
+
+describe("curves", function()
+  it("have the colours of their values, the best last; those without one are grey", function()
+    local chart = page.curves {title = "t", z = {reverse = true}, series = {
+      {"best", y = {1, 2}, z = 1}, {"worst", y = {1, 3}, z = 2}, {"none", y = {1, 4}, dash = true},
+      {"one", y = {5}, z = 1.5},
+    }}
+    local classes, names = {}, {}
+    for i, path in ipairs(xml.all(xml.parse(chart:svg()), "path", "path")) do
+      classes[i], names[i] = path.attributes.class, xml.text(xml.all(path, "title")[1]):match "[^\n]*"
+    end
+    assert.same({"none", "worst", "one", "best"}, names)
+    assert.same({"line path s8 dash", "line path m1 ", "line path m5 dot", "line path m9 "}, classes)
+  end)
+
+  it("refuse what is no value", function()
+    refuses({"curves: series 1: z: expected a number, got string"}, page.curves, {
+      title = "t", series = {{y = {1}, z = "a"}},
+    })
   end)
 end)
 

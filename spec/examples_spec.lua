@@ -175,6 +175,48 @@ describe("an example", function()
   end)
 end)
 
+describe("a search of small networks", function()
+  local has_sqlite = pcall(require, "luasql.sqlite3")
+
+  -- spec/scripts/small_cnn.lua with fewer images and trials.
+  local function script()
+    local text, changes = process.read "spec/scripts/small_cnn.lua", 0
+    for pattern, replacement in pairs {
+      ["first%(6000%)"] = "first(48)", ["first%(2000%)"] = "first(20)", ["trials = 30"] = "trials = 7",
+    } do
+      local count
+      text, count = text:gsub(pattern, replacement)
+      changes = changes + count
+    end
+    assert.equal(3, changes)
+    process.write(here .. "/small_cnn.lua", text)
+    return process.lua(here .. "/small_cnn.lua", "STUDY_DB=small.db FMNISTNN_DATA=" .. quote(here))
+  end
+
+  it("goes on until all trials are done, and leaves a page", function()
+    if not has_sqlite then return pending "LuaSQL for SQLite is needed" end
+    local command_ = ("cd %s && exec %s"):format(quote(here), script())
+    process.run(("timeout -s KILL 0.5 sh -c %s"):format(quote(command_)))
+    local code, out, err = process.run(command_)
+    assert.equal(0, code, err)
+    local best, value, lr = out:match "^(%d+)\t([%d.]+)\t([%d.e-]+)\n$"
+    assert.truthy(best, out)
+    assert.matches("7/7 trials  best ", err)
+    local study = assert(fnn.search.load_study {name = "small-cnn", storage = ("sqlite:///%s/small.db"):format(here)})
+    local told = 0
+    for _, trial in ipairs(study.trials) do
+      if trial.state == "complete" or trial.state == "pruned" then told = told + 1 end
+    end
+    assert.equal(7, told)
+    local trial = study:trial(math.tointeger(best))
+    assert.same({trial.value, ("%.14g"):format(trial.params.lr)}, {tonumber(value), lr})
+    assert.truthy(process.read(here .. "/small-cnn.html"):find("<h1>small-cnn</h1>", 1, true))
+    study.storage:disconnect()
+    local _, again = process.run(command_)
+    assert.equal(out, again)
+  end)
+end)
+
 -- #long: real training, too slow under a sanitizer, where smaller specs run the same code
 describe("a script #long", function()
   it("of README.md runs", function()

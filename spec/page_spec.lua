@@ -91,6 +91,19 @@ describe("a page", function()
     assert.same({"col", "row"}, {xml.all(table_, "th")[1].attributes.scope, xml.all(table_, "th")[5].attributes.scope})
   end)
 
+  it("has tables that can be filtered, where it is told so, and numbers that are infinite in their order", function()
+    local function table_of(o)
+      o.columns, o.rows = {"name", "x"}, {{"a", math.huge}, {"b", -math.huge}}
+      return xml.all(xml.parse(page {}:table(o):html()), "table", "sortable")[1]
+    end
+    assert.is_nil(table_of {}.attributes["data-filter"])
+    local filtered = table_of {filter = true}
+    assert.equal("", filtered.attributes["data-filter"])
+    assert.same({{"a", "inf"}, {"b", "-inf"}}, xml.rows(filtered))
+    local cells = xml.all(filtered, "td")
+    assert.same({"Infinity", "-Infinity"}, {cells[1].attributes["data-value"], cells[2].attributes["data-value"]})
+  end)
+
   it("loads itself anew only when it is told to", function()
     local function live(o) return xml.all(xml.parse(page(o):html()), "p", "live")[1] end
     assert.is_nil(live {})
@@ -132,6 +145,16 @@ describe("the history of a training", function()
     local report = page {}:history {{loss = {3, 1}, seconds = {1, 1}}, {loss = {1, nil}, seconds = {1}}}
     local tree = xml.parse(report:html())
     assert.same({{"1", "2", "1", "3"}, {"2", "1", "1", "1"}}, xml.rows(xml.all(tree, "table")[1]))
+  end)
+
+  it("says how it ended", function()
+    local function text(history)
+      history.loss = {1, 0.5}
+      return xml.text(xml.all(xml.all(xml.parse(page {}:history(history):html()), "main")[1], "p")[1])
+    end
+    assert.equal("2 epochs.", text {})
+    assert.equal("2 epochs in 3.5 s of training; interrupted.", text {seconds = {1.5, 2}, interrupted = true})
+    assert.equal("2 epochs; the loss is NaN.", text {stopped = "the loss is NaN"})
   end)
 
   it("spreads position by position", function()

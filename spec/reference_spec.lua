@@ -381,6 +381,8 @@ describe("options and their defaults:", function()
     end
     assert_same_options("optimize", ".search.OptimizeOptions", spec_of(study.optimize, study, print, {}))
     assert_same_options("tell", ".search.TellOptions", spec_of(study.tell, study, 0, 0, {}))
+    assert_same_options("importances", ".search.ImportancesOptions", spec_of(study.importances, study, {}))
+    assert_same_options("report", ".search.ReportOptions", spec_of(study.report, study, "x", {}))
     assert_same_options("enqueue", ".search.EnqueueOptions", spec_of(study.enqueue, study, {}, {}))
   end)
 
@@ -415,7 +417,7 @@ describe("options and their defaults:", function()
     assert_same_options("table", ".page.TableOptions", spec_of(page {}.table, page {}, {}))
     for name, spec in pairs {
       Line = upvalue(page.lines, "series_spec"), PointSeries = upvalue(page.scatter, "series_spec"),
-      Points = upvalue(page.contour, "point_spec"),
+      Points = upvalue(page.contour, "point_spec"), Curve = upvalue(page.curves, "series_spec"),
       Span = upvalue(upvalue(page.timeline, "check_spans"), "span_spec"),
     } do
       assert_same_options(name, ".page." .. name, spec)

@@ -94,6 +94,16 @@ describe("distributions", function()
     end
   end)
 
+  it("give every choice for its number, and none for others", function()
+    local d = space.categorical {"a", false, nil, true, n = 4}
+    assert.same({"a", false, space.null, true}, {
+      space.from_number(d, 0.0), space.from_number(d, 1.0), space.from_number(d, 2.0), space.from_number(d, 3.0),
+    })
+    for _, number in ipairs {-1.0, 4.0, 0.5} do
+      assert.error_matches(function() space.from_number(d, number) end, "no such choice")
+    end
+  end)
+
   it("have values on a grid as one writes them", function()
     assert.same({0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}, space.grid(space.float(0, 0.7, {step = 0.1})))
     assert.equal(0.6, space.float(0, 0.69, {step = 0.3}).high)

@@ -248,6 +248,9 @@ describe("a trial", function()
     assert.are.same({3, "minimize", 2.0}, asked)
     assert.are.same({"complete", "complete", "pruned"}, states(study))
     assert.are.same({2.0, "too large"}, {study:trial(2).value, study:trial(2).system_attributes.prune_reason})
+    optimize(study, function() search.prune "too slow" end, {trials = 4})
+    assert.are.same({"pruned", "too slow"}, {study:trial(3).state, study:trial(3).system_attributes.prune_reason})
+    fails("prune: reason: expected a string, got number", search.prune, 5)
   end)
 
   it("keeps what samplers write into its attributes", function()
@@ -429,6 +432,20 @@ describe("optimize", function()
     assert(lines[1]:find "^trial 0 complete 0 .*n 5.*best 0 %(trial 0%)", lines[1])
     assert(lines[2]:find "^trial 1 failed %(.*oops%)", lines[2])
     assert(lines[4]:find "^3/3 trials  best 2 %(trial 2%)  0 running, 2 done, 0 pruned, 1 failed", lines[4])
+  end)
+
+  it("writes its page from its beginning on", function()
+    local study, path = new(), folder .. "/page.html"
+    optimize(study, function()
+      local page = process.read(path)
+      assert(page:find("There are no trials yet", 1, true) and page:find('data-seconds="20"', 1, true))
+      return 1
+    end, {trials = 2, report = path, catch = false})
+    local page = process.read(path)
+    assert(page:find("2 trials, 2 complete", 1, true) and not page:find('data-seconds="', 1, true))
+    fails("optimize: report: " .. folder .. "/none/page.html", optimize, study, print,
+      {trials = 3, report = folder .. "/none/page.html"})
+    assert.are.equal(2, #study.trials)
   end)
 
   it("checks its arguments", function()

@@ -36,7 +36,7 @@ local function without_times(out)
   return found
 end
 
-describe("the study", function()
+describe("the study #long", function() -- each case trains in processes of its own
   it("trains networks with several seeds and tells what they came to", function()
     local code, out, err = study("some", "--trials 1,resnet,cured --seeds 2 --epochs 2 --limit 48 --report")
     assert.equal(0, code, err)
@@ -64,7 +64,7 @@ describe("the study", function()
       end
       assert.is_true(math.abs(sum / 2 - row.accuracy) < 1e-9)
       assert.is_true(math.abs(math.abs(first.accuracy - second.accuracy) / math.sqrt(2) - row.deviation) < 1e-9)
-      assert.matches(("\n%s +%.4f ± %.4f"):format(name, row.accuracy, row.deviation), "\n" .. out)
+      assert.matches(("\n%s +%.4f ±%.4f"):format(name, row.accuracy, row.deviation), "\n" .. out)
       assert.truthy(html:find(("%.4f"):format(row.accuracy), 1, true))
       assert.matches(("\n%s,2,2,%s,"):format(name, row.accuracy), csv)
       assert.truthy(html:find(first.summary:match("parameters  [^\n]*"), 1, true))

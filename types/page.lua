@@ -72,7 +72,8 @@ function Page:text(text) end
 ---@return fmnistnn.page.Page
 function Page:code(text) end
 
---- Adds a table, which a click on a heading sorts. Numbers are aligned; the first column names the rows.
+--- Adds a table, which a click on a heading sorts, and words filter. Numbers are aligned; the first column names the
+--- rows.
 ---@param options fmnistnn.page.TableOptions
 ---@return fmnistnn.page.Page
 function Page:table(options) end
@@ -82,6 +83,7 @@ function Page:table(options) end
 ---@field columns? (string|fmnistnn.page.Column)[] (required) Titles of the columns.
 ---@field rows (string|number|boolean|nil)[][] A list of cells for each row.
 ---@field caption? string (default: none) What it shows.
+---@field filter? boolean (default false) Whether there is a field above it that hides the rows without its words.
 
 --- A column of a table.
 ---@class fmnistnn.page.Column
@@ -127,6 +129,10 @@ function Page:write(path) end
 ---@field title string Its title.
 ---@field description string What is read out instead of the drawing.
 local Chart = {}
+
+--- The chart without the table of its data below it, for a page that has them elsewhere. Returns the chart.
+---@return fmnistnn.page.Chart
+function Chart:without_data() end
 
 --- The chart as an SVG of its own, in light colours.
 ---@param width? integer (default 760) In pixels, 240 or more.
@@ -265,6 +271,26 @@ function page.contour(options) end
 ---@field x (number|string)[]|fmnistnn.Tensor Across.
 ---@field y (number|string)[]|fmnistnn.Tensor Up.
 ---@field z number[]|fmnistnn.Tensor The value.
+
+--- Many lines over one axis, each in the colour of a value of its own, as the learning curves of a search's trials.
+---@param options fmnistnn.page.CurvesOptions
+---@return fmnistnn.page.Chart
+function page.curves(options) end
+
+--- Options of curves.
+---@class fmnistnn.page.CurvesOptions: fmnistnn.page.ChartOptions
+---@field x? string|fmnistnn.page.Axis (default {}) Across.
+---@field y? string|fmnistnn.page.Axis (default {}) Up.
+---@field z? string|fmnistnn.page.ColorAxis (default {}) The colours.
+---@field series fmnistnn.page.Curve[] The lines.
+
+--- One of many lines.
+---@class fmnistnn.page.Curve
+---@field name? string (default "") Its name.
+---@field x? number[]|fmnistnn.Tensor (default: 1, 2, 3 ...) Where its points are.
+---@field y number[]|fmnistnn.Tensor Their values.
+---@field z? number (default: none) What its colour shows; without one it is grey.
+---@field dash? boolean (default false) Whether it is dashed.
 
 --- What ran when and where: spans of time, a row for each worker.
 ---@param options fmnistnn.page.TimelineOptions

@@ -107,6 +107,7 @@ function Study:optimize(objective, options) end
 ---@field restarts? integer (default 3) How often one is whose process or machine has died.
 ---@field duplicates? "allow"|"reuse"|"redraw" (default "allow") What becomes of parameters that were tried before.
 ---@field progress? boolean (default true) Whether to tell on standard error how it goes.
+---@field report? string (default: none) A file for the study's page, written every twenty seconds or so and at the end.
 
 --- A new trial, or the first that was enqueued: to be told by hand.
 ---@param space? table<string, fmnistnn.search.Distribution|any[]> Draws these now; trial.params has them.
@@ -167,11 +168,28 @@ function Study:csv(path) end
 ---@return string? message What is wrong with the file.
 function Study:json(path) end
 
---- Writes a page that shows the study, in one file.
+--- How important each parameter is for the values, the largest first: search.fanova or search.ped_anova.
+---@param options? fmnistnn.search.ImportancesOptions
+---@return fmnistnn.search.Importance[]
+function Study:importances(options) end
+
+--- Options of importances.
+---@class fmnistnn.search.ImportancesOptions
+---@field method? "fanova"|"ped_anova" (default "fanova") ped_anova takes conditional parameters too.
+---@field objective? integer (default 1) Which of several objectives.
+
+--- Writes a page that shows the study, in one file for any browser: the best trials, how the search went, importances
+--- and what each parameter did, when trials ran, why they failed, and a table of them to sort and filter. Of thousands
+--- of trials it shows some, and says so.
 ---@param path string The file.
+---@param options? fmnistnn.search.ReportOptions
 ---@return boolean? done
 ---@return string? message What is wrong with the file.
-function Study:report(path) end
+function Study:report(path, options) end
+
+--- Options of report.
+---@class fmnistnn.search.ReportOptions
+---@field refresh? number (default: none) The page loads itself anew after so many seconds: it is written again.
 
 -- ---- Trials ----
 
@@ -251,8 +269,14 @@ function Trial:set_constraint(name, value) end
 ---@return string
 function Trial:checkpoint_path(name) end
 
+--- The path of the same file of the trial that this one goes on from, as search.PBT chose it.
+---@param name? string (default "checkpoint") The file's name.
+---@return string? # nil for a trial that begins anew
+function Trial:parent_checkpoint(name) end
+
 --- Ends the trial that runs as a pruned one: it does not return.
-function search.prune() end
+---@param reason? string (default: the pruner's) Why, kept with the trial.
+function search.prune(reason) end
 
 --- A trial as it is kept: a copy.
 ---@class fmnistnn.search.StoredTrial
@@ -382,6 +406,20 @@ function search.NSGA2(options) end
 ---@field population? integer (default 20) How many trials make a generation, and how many parents there are.
 ---@field crossover? number (default 0.9) The probability that a child mixes two parents.
 ---@field mutation? number (default: 1 / parameters) The probability that a parameter of a child changes.
+
+--- Population based training (Jaderberg et al. 2017): a trial is some epochs of one of the networks that train side by
+--- side. It goes on from `trial:parent_checkpoint()`: its own, or, when it was among the worst, one of the best's,
+--- with hyperparameters a little changed.
+---@param options? fmnistnn.search.PBTOptions
+---@return fmnistnn.search.Sampler
+function search.PBT(options) end
+
+--- Options of PBT.
+---@class fmnistnn.search.PBTOptions: fmnistnn.search.SamplerOptions
+---@field population? integer (default 10) How many networks there are, which is how many trials make a generation.
+---@field quantile? number (default 0.25) So large a part of them gives up in a generation, and so many are the best.
+---@field resample? number (default 0.25) The probability that a hyperparameter of one that gave up is drawn anew.
+---@field factors? number[] (default {0.8, 1.2}) Else a number is multiplied by one of these.
 
 -- ---- Pruners ----
 

@@ -248,12 +248,16 @@ end
 
 --- The table as text.
 function report.text(results, seeds)
-  local lines = {"trial                        test accuracy        study   training  minutes  parameters"}
-  for _, row in ipairs(table_rows(entries_of(results, seeds))) do
-    local function number(format, value) return value and format:format(value) or "-" end
-    lines[#lines + 1] = ("%-28s %s %-10s %s  %s  %7s  %10s"):format(row.name, number("%.4f", row.accuracy),
-      row.deviation and ("± %.4f"):format(row.deviation) or "", number("%.4f", row.study_accuracy),
-      number("%.4f", row.train_accuracy), number("%.2f", row.minutes), number("%.0f", row.parameters))
+  local rows = table_rows(entries_of(results, seeds))
+  local width = #"trial"
+  for _, row in ipairs(rows) do width = math.max(width, #row.name) end
+  local lines = {("%%-%ds  test accuracy      study  training  minutes  parameters"):format(width):format("trial")}
+  local function number(format, value) return value and format:format(value) or "-" end
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = ("%%-%ds  %%6s %%-8s  %%6s  %%8s  %%7s  %%10s"):format(width):format(row.name,
+      number("%.4f", row.accuracy), row.deviation and ("±%.4f"):format(row.deviation) or "",
+      number("%.4f", row.study_accuracy), number("%.4f", row.train_accuracy), number("%.2f", row.minutes),
+      number("%.0f", row.parameters))
     if row.stopped then lines[#lines + 1] = "  " .. row.stopped end
   end
   return table.concat(lines, "\n")

@@ -74,7 +74,7 @@ local function replace(value, is_replaced, by)
   return list
 end
 
-local function is_no_number(x) return type(x) == "number" and not (math.abs(x) < math.huge) end
+local function is_no_number(x) return type(x) == "number" and (x ~= x or math.abs(x) == math.huge) end
 
 -- A value as it can be written.
 local function for_json(value) return replace(value, is_no_number, fnn.json.null) end

@@ -45,9 +45,9 @@ local trials = {
   {name = "resnet", epochs = 10, batch = 128, optimizer = "Adam", residual = networks.bottlenecks,
     study = {0.85}},
   -- What cures it is the recipe.
-  {name = "cured", epochs = 14, batch = 128, optimizer = "SGD", residual = networks.residual,
-    options = {momentum = 0.9, nesterov = true, weight_decay = 5e-4},
-    one_cycle = 0.1, smoothing = 0.1, average = 0.99, flip = true, mixed = true,
+  {name = "cured", epochs = 16, batch = 128, optimizer = "SGD", residual = networks.residual,
+    options = {momentum = 0.9, nesterov = true, weight_decay = 5e-3},
+    one_cycle = 0.1, smoothing = 0.1, flip = true, mixed = true,
     augment = {flip = "alternating", shift = 2}},
 }
 
@@ -56,15 +56,20 @@ local trials = {
 local by_name = {}
 for _, row in ipairs(trials) do by_name[row.name] = row end
 
--- The row `of` with other values of one field; nil leaves a field out.
+-- The row `of` with some fields changed.
+local function changed(of, label, fields)
+  local row = {}
+  for key, value in pairs(by_name[of]) do row[key] = value end
+  for key, value in pairs(fields) do row[key] = value end
+  row.name, row.study = ("%s, %s"):format(of, label), nil
+  return row
+end
+
+-- The row `of` with each of these values of one field.
 local function vary(of, field, values, label)
   local rows = {}
   for i, value in ipairs(values) do
-    local row = {}
-    for key, old in pairs(by_name[of]) do row[key] = old end
-    row[field], row.study = value, nil
-    row.name = ("%s, %s %s"):format(of, label or field, value)
-    rows[i] = row
+    rows[i] = changed(of, ("%s %s"):format(label or field, value), {[field] = value})
   end
   return rows
 end
@@ -82,6 +87,18 @@ local experiments = {
   lr = vary("9", "lr", {0.0001, 0.0005, 0.001, 0.005, 0.02}),
   batch = vary("9", "batch", {8, 32, 128, 512}),
   epochs = vary("9", "epochs", {5, 10, 12, 15, 20}),
+  -- what each part of the recipe is worth
+  recipe = {
+    changed("cured", "all of it", {}),
+    changed("cured", "without augmentation", {augment = false}),
+    changed("cured", "without weight decay", {options = {momentum = 0.9, nesterov = true}}),
+    changed("cured", "at one learning rate", {one_cycle = false, lr = 0.02}),
+    changed("cured", "without smoothing", {smoothing = false}),
+    changed("cured", "without flips of test images", {flip = false}),
+    changed("cured", "with averaged weights", {average = 0.99}),
+    changed("cured", "with erasing", {augment = {flip = "alternating", shift = 2, erase = {probability = 0.25}}}),
+    changed("cured", "in single precision", {mixed = false}),
+  },
 }
 
 return {trials = trials, experiments = experiments}

@@ -212,13 +212,24 @@ function charts.timeline()
   return page.timeline {title = "When trials ran", x = "time (s)", spans = spans, states = {"complete", "pruned"}}
 end
 
+function charts.curves()
+  local random, series = generator(31), {}
+  for i = 1, 30 do
+    local length = i % 3 == 0 and 3 or 10
+    local y = curve(length, 0.88 + 0.04 * random(), 0.01, random)
+    series[i] = {"trial " .. i, y = y, z = y[length], dash = length < 10}
+  end
+  series[4].z, series[5].y[3] = nil, 0 / 0
+  return page.curves {title = "Learning curves", x = "epoch", y = "accuracy", z = "last accuracy", series = series}
+end
+
 function charts.none()
   return page.lines {title = "Nothing yet", x = "epoch", y = "loss", series = {}}
 end
 
 demo.kinds = {
   "lines", "gaps", "scatter", "slice", "categories", "best_so_far", "bars", "importances", "heat_map", "images",
-  "filters", "parallel", "contour", "timeline", "none",
+  "filters", "parallel", "contour", "timeline", "curves", "none",
 }
 
 --- All charts, by name.
@@ -260,7 +271,7 @@ function demo.page(o)
   }
   report:heading("Trials"):text "A paragraph of text, so that charts do not stand alone.\n\nAnd a second one."
   report:table {
-    caption = "Nine trials by hand", columns = {
+    caption = "Nine trials by hand", filter = true, columns = {
       "trial", "epochs", "batch", "optimizer", "convolutions", {"time (min)"}, {"test accuracy", format = "%.4f"},
     }, rows = {
       {"1", 5, 16, "Adam", "32 and 16 filters of 3 x 3", 15, 0.9118},
@@ -275,6 +286,7 @@ function demo.page(o)
   report:heading("Mistakes"):confusion(confusion(), demo.class_names):classification(confusion(), demo.class_names)
   report:chart(made.heat_map, made.none):chart(made.images):chart(made.filters)
   report:heading("Search"):chart(made.best_so_far):chart(made.slice, made.categories):chart(made.parallel)
+  report:chart(made.curves)
   report:chart(made.contour):chart(made.timeline)
   report:heading("What matters", 3):chart(made.importances, made.bars):chart(made.bars)
   return report

@@ -81,14 +81,14 @@ function process.interrupt(command, pattern)
   return process.run(("exec python3 spec/support/interrupt.py %s %s"):format(quote(pattern), quote(command)))
 end
 
---- Waits until check() gives a true value, and returns it; raises after ten seconds.
+--- Waits until check() gives a true value, and returns it; raises after a minute.
 function process.wait(check)
-  for _ = 1, 200 do
+  for _ = 1, 1200 do
     local value = check()
     if value then return value end
     os.execute "sleep 0.05"
   end
-  error("it did not happen within ten seconds", 2)
+  error("it did not happen within a minute", 2)
 end
 
 --- Runs Lua text in a process of its own; returns as process.run.

@@ -61,13 +61,23 @@ function Chart:svg(width)
       e("g", {transform = ("translate(0,%d)"):format(top)}, drawing))))
 end
 
---- The figure of a page.
-function Chart:_figure()
+--- The chart without the table of its data below it, for pages that have them elsewhere.
+function Chart:without_data()
+  self.data = nil
+  return self
+end
+
+local function data_of(self)
   local columns, rows = self.data()
+  return e("details", {}, e("summary", {}, "Data", e("span", {class = "hidden"}, " of " .. self.title)),
+    tables.element(columns, rows, {label = "Data of " .. self.title, exact = true}))
+end
+
+--- The figure of a page; is_alone: whether no other chart may stand beside it, so that it needs a wide drawing too.
+function Chart:_figure(is_alone)
   return e("figure", {}, e("figcaption", {}, self.title),
-    e("div", {class = "plot"}, svg(self, NARROW, "narrow"), svg(self, WIDE, "wide")),
-    e("details", {}, e("summary", {}, "Data", e("span", {class = "hidden"}, " of " .. self.title)),
-      tables.element(columns, rows, {label = "Data of " .. self.title, exact = true})))
+    e("div", {class = "plot"}, svg(self, NARROW, "narrow"), is_alone and svg(self, WIDE, "wide")),
+    self.data and data_of(self) or false)
 end
 
 return charts

@@ -22,6 +22,7 @@ local spec = charts.options {
 }
 
 local SLANT = math.sin(math.rad(45))
+local MOST_HITS = 1000 -- with more cells, their values do not show beside the pointer: the page would grow too large
 
 -- ---- drawing ----
 
@@ -51,20 +52,55 @@ local function title_of(o, i, j)
   return ("%s\n%s\n%s%s"):format(of(o.y, o.rows[i]), of(o.x, o.columns[j]), named, o.z:text(o.values[i][j]))
 end
 
-local function draw_cell(o, layout, i, j)
-  local value = o.values[i][j]
-  if value == nil then return false end
-  local level = colors.level(o.z:at(value), o.z.reverse)
-  local x, y = layout.left + (j - 1) * layout.width, layout.top + (i - 1) * layout.height
+local function corner(layout, i, j)
+  return layout.left + (j - 1) * layout.width, layout.top + (i - 1) * layout.height
+end
+
+-- Calls visit(i, j, value, level) for each cell with a value; level is nil where that has no place.
+local function each_cell(o, visit)
+  for i in ipairs(o.rows) do
+    for j in ipairs(o.columns) do
+      local value = o.values[i][j]
+      if value ~= nil then visit(i, j, value, colors.level(o.z:at(value), o.z.reverse)) end
+    end
+  end
+end
+
+-- A path for each level.
+local function draw_cells(o, layout)
+  local parts, nodes = {}, {}
+  for level = 1, colors.LEVELS do parts[level] = {} end
   local gap = layout.width > 12 and 1 or 0
-  return e("g", {class = "cell"}, e("title", {}, title_of(o, i, j)),
-    e("rect", {
-      class = level and "c" .. level or "hit", x = x, y = y, width = layout.width - gap, height = layout.height - gap,
-    }),
-    layout.size and e("text", {
-      class = "middle " .. (level and "o" .. level or "muted"), x = x + layout.width / 2, y = y + layout.height / 2,
-      dy = ".35em",
-    }, o.z:text(value)))
+  local shape = ("M%%.1f %%.1fh%.1fv%.1fh-%.1fz"):format(layout.width - gap, layout.height - gap, layout.width - gap)
+  each_cell(o, function(i, j, _, level)
+    if level then table.insert(parts[level], shape:format(corner(layout, i, j))) end
+  end)
+  for level, list in ipairs(parts) do
+    nodes[level] = list[1] and e("path", {class = "c" .. level, d = table.concat(list)}) or false
+  end
+  return nodes
+end
+
+local function draw_numbers(o, layout)
+  local nodes, style = {}, ("font-size:%.1fpx"):format(layout.size)
+  each_cell(o, function(i, j, value, level)
+    local x, y = corner(layout, i, j)
+    x, y = x + layout.width / 2, y + layout.height / 2 + 0.35 * layout.size
+    nodes[#nodes + 1] = e("text", {class = level and "o" .. level or "muted", x = x, y = y}, o.z:text(value))
+  end)
+  return e("g", {class = "middle", style = layout.size < text.SIZE and style}, nodes)
+end
+
+-- Values beside the pointer, where there is no room for numbers.
+local function draw_hits(o, layout)
+  local nodes = {}
+  if #o.rows * #o.columns > MOST_HITS then return nodes end
+  each_cell(o, function(i, j)
+    local x, y = corner(layout, i, j)
+    local hit = {class = "hit", x = x, y = y, width = layout.width, height = layout.height}
+    nodes[#nodes + 1] = e("rect", hit, e("title", {}, title_of(o, i, j)))
+  end)
+  return nodes
 end
 
 local function draw_names(o, layout)
@@ -90,17 +126,13 @@ end
 local function draw(o, width)
   local layout = layout_of(o, width)
   layout.size = letter_size(o, layout.width)
-  local cells = {}
-  for i in ipairs(o.rows) do
-    for j in ipairs(o.columns) do cells[#cells + 1] = draw_cell(o, layout, i, j) end
-  end
   local below = layout.slanted and math.min(90, text.widest(o.columns)) * SLANT + 12 or 24
   local bottom = layout.top + #o.rows * layout.height + below + 6
   local right = layout.left + #o.columns * layout.width
   return {
     o.z.title ~= "" and (legend.levels(o.z, width, "c")),
     o.y ~= "" and e("text", {class = "strong", y = layout.top - 10}, o.y .. " ↓"),
-    e("g", layout.size and layout.size < text.SIZE and {style = ("font-size:%.1fpx"):format(layout.size)} or {}, cells),
+    draw_cells(o, layout), (layout.size and draw_numbers or draw_hits)(o, layout),
     draw_names(o, layout),
     o.x ~= "" and e("text", {class = "strong end", x = right, y = bottom + 8}, o.x .. " →"),
   }, bottom + (o.x ~= "" and 14 or 0)

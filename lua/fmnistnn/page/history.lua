@@ -80,6 +80,7 @@ local function sentence(histories, measures)
   if first.seconds then words[#words + 1] = (" in %s s of training"):format(numbers.short(sum(first.seconds))) end
   if #histories > 1 then words[#words + 1] = (", the first of %d runs"):format(#histories) end
   if first.interrupted then words[#words + 1] = "; interrupted" end
+  if first.stopped then words[#words + 1] = "; " .. first.stopped end
   return table.concat(words) .. "."
 end
 

@@ -26,7 +26,7 @@ local values = require "fmnistnn.page.values"
 local e = markup.element
 
 local page = {spread = history.spread}
-for _, kind in ipairs {"lines", "scatter", "bars", "heat_map", "images", "parallel", "contour", "timeline"} do
+for _, kind in ipairs {"lines", "scatter", "bars", "heat_map", "images", "parallel", "contour", "timeline", "curves"} do
   page[kind] = require("fmnistnn.page." .. kind)
 end
 
@@ -110,17 +110,19 @@ local function check_rows(given, count)
   return rows
 end
 
---- table{columns, rows, caption}: columns are titles or {title =, format =}, rows lists of texts and numbers; the first
--- column names the rows. Sorted by a click on a heading.
+--- table{columns, rows, caption, filter}: columns are titles or {title =, format =}, rows lists of texts and numbers;
+-- the first column names the rows. Sorted by a click on a heading; filter: true for a field that hides all rows without
+-- its words.
 function Page:table(given)
   local o = options.check("table", given, {
     {"columns", "table"},
     {"rows", "table"},
     {"caption", "string", optional = true},
+    {"filter", "boolean", default = false},
   })
   local columns = check_columns(o.columns)
   local rows = check_rows(o.rows, #columns)
-  local element = tables.element(columns, rows, {label = o.caption or "Table", sortable = true})
+  local element = tables.element(columns, rows, {label = o.caption or "Table", sortable = true, filter = o.filter})
   return add(self, o.caption and e("figure", {}, e("figcaption", {}, o.caption), element) or element)
 end
 
@@ -130,7 +132,7 @@ function Page:chart(...)
   for i = 1, select("#", ...) do
     local chart = select(i, ...)
     if not charts.is_chart(chart) then options.refuse("chart: %d: expected a chart, got %s", i, type(chart)) end
-    figures[i] = chart:_figure()
+    figures[i] = chart:_figure(select("#", ...) == 1)
   end
   if #figures == 0 then options.refuse("chart: expected a chart, got none") end
   return add(self, e("div", {class = "charts"}, figures))

@@ -35,7 +35,9 @@ local function upright(o, width, top)
   local step = (width - left - right) / (#o.axes - 1)
   local bottom = top + 30 + HEIGHT
   local function position(i, place) return left + (i - 1) * step, bottom - HEIGHT * place end
-  return {is_upright = true, position = position, step = step, total = bottom + 10}
+  -- titles stand in the middle of their axes, but for the first and the last, which begin and end with the chart
+  local function room(i) return (i == 1 and left + step / 2 or i == #o.axes and right + step / 2 or step) - 8 end
+  return {is_upright = true, position = position, step = step, room = room, total = bottom + 10}
 end
 
 local function lying(o, width, top)
@@ -53,7 +55,7 @@ local function draw_upright(o, layout, i, width)
   nodes[2] = e("text", {
     class = "strong " .. (i == 1 and "" or is_last and "end" or "middle"), x = i == 1 and 0 or is_last and width or x,
     y = top - 14,
-  }, text.cut(axis.title, layout.step - 8))
+  }, text.cut(axis.title, layout.room(i)))
   for _, tick in ipairs(axis:ticks(6)) do
     local _, y = layout.position(i, axis:at(tick.value))
     nodes[#nodes + 1] = e("text", {

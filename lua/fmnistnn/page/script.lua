@@ -1,5 +1,5 @@
---- What pages do beyond standing there: tables are sorted by a click on a heading, values are shown beside the pointer,
--- the page of a run is loaded anew. Everything can be read without.
+--- What pages do beyond standing there: tables are sorted by a click on a heading and filtered by words, values are
+-- shown beside the pointer, the page of a run is loaded anew. Everything can be read without.
 return [[
 "use strict";
 (function () {
@@ -32,6 +32,31 @@ return [[
       th.append(button);
       button.addEventListener("click", function () { sort(table, column, th); });
     });
+  });
+
+  // A field that hides the rows in which one of its words does not occur.
+  document.querySelectorAll("table[data-filter]").forEach(function (table) {
+    var rows = Array.from(table.tBodies[0].rows), texts = rows.map(function (row) {
+      return Array.from(row.cells).map(function (cell) { return cell.textContent; }).join("\n").toLowerCase();
+    });
+    var label = document.createElement("label"), input = document.createElement("input");
+    var output = document.createElement("output");
+    function filter() {
+      var words = input.value.toLowerCase().split(/\s+/), count = 0;
+      rows.forEach(function (row, i) {
+        row.hidden = !words.every(function (word) { return texts[i].indexOf(word) >= 0; });
+        if (!row.hidden) count++;
+      });
+      output.textContent = count + " of " + rows.length + " rows";
+    }
+    input.type = "search";
+    input.addEventListener("input", filter);
+    var box = document.createElement("div");
+    box.className = "filter";
+    label.append("Rows with ", input);
+    box.append(label, output);
+    table.parentNode.before(box);
+    filter();
   });
 
   // ---- values beside the pointer ----
@@ -79,7 +104,7 @@ return [[
   live.append(button);
   live.hidden = false;
   setInterval(function () {
-    if (paused || document.hidden) return;
+    if (paused || document.hidden || document.activeElement.value) return; // a filter is at work
     store.setItem("fnn-open", Array.from(details).map(function (each, i) { return each.open ? i : ""; }).join(","));
     location.reload();
   }, Number(live.dataset.seconds) * 1000);

@@ -28,9 +28,11 @@ local chart = [[
 .fnn .halo{paint-order:stroke;stroke:var(--background);stroke-width:4;stroke-linejoin:round}
 .fnn .point{fill:#000;stroke:#fff;stroke-width:1.5}
 .fnn .path{stroke-width:1.5}
+.fnn .dot{stroke-width:5}
 .fnn .path:hover{stroke-width:4}
+.fnn .dot:hover{stroke-width:9}
 .fnn .bar{fill:currentColor}
-.fnn .bar:hover,.fnn .cell:hover>rect,.fnn .point:hover{stroke:var(--ink);stroke-width:1.5}
+.fnn .bar:hover,.fnn .point:hover{stroke:var(--ink);stroke-width:1.5}
 .fnn .state-2,.fnn .state-3,.fnn .state-4{fill:var(--background);stroke:currentColor;stroke-width:2}
 .fnn .state-3{stroke-dasharray:5 2}
 .fnn .state-4{stroke-dasharray:1 2}
@@ -63,11 +65,17 @@ pre{background:var(--surface);padding:14px 16px;border-radius:6px;margin:0;
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:3px}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 figcaption{font-weight:600;line-height:1.4}
+.filter{display:flex;flex-wrap:wrap;align-items:center;gap:4px 10px;margin:8px 0;font-size:.875rem}
+.filter input{font:inherit;color:inherit;background:var(--background);border:1px solid var(--line);border-radius:5px;
+  padding:4px 8px;width:16rem;max-width:100%}
+.filter output{color:var(--muted)}
+tr[hidden]{display:none}
 th,td{text-align:left;padding:6px 14px 6px 0;border-bottom:1px solid var(--grid);vertical-align:top;font-weight:400}
 thead th{font-weight:600;border-color:var(--line);vertical-align:bottom}
 tbody tr:hover{background:var(--surface)}
 th:last-child,td:last-child{padding-right:4px}
 .n{text-align:right;white-space:nowrap}
+.long{min-width:28rem}
 th button{all:unset;cursor:pointer;font-weight:600}
 th button:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:3px}
 th button::after{content:"\2195";color:var(--muted);padding-left:4px;font-weight:400}
@@ -80,7 +88,7 @@ figure>.scroll{margin:6px 0 0}
 .plot>svg{display:block;width:100%;height:auto;overflow:visible}
 .plot>.narrow{max-width:440px}
 .plot>.wide{display:none}
-@container (min-width:600px){.plot>.wide{display:block}.plot>.narrow{display:none}}
+@container (min-width:600px){.plot>.wide{display:block}.plot>.narrow:not(:only-child){display:none}}
 .gallery{display:flex;flex-wrap:wrap;gap:14px 12px;list-style:none;margin:12px 0;padding:0}
 .gallery li{font-size:.8125rem;line-height:1.35;white-space:pre-line}
 .gallery img{display:block;image-rendering:pixelated;border:1px solid var(--grid);margin-bottom:4px}
@@ -100,7 +108,7 @@ footer::before{content:"";display:block;border-top:1px solid var(--grid);margin-
 @media print{
   body{font-size:11pt}
   header{padding-top:0}
-  nav,details,.live,.tip{display:none}
+  nav,details,.live,.tip,.filter{display:none}
   figure,tr,pre{break-inside:avoid}
   h2,h3,figcaption{break-after:avoid}
   .scroll{overflow:visible}

@@ -5,6 +5,8 @@ local numbers = require "fmnistnn.page.numbers"
 local e = markup.element
 local tables = {}
 
+local LONG = 60 -- a text with more letters is not squeezed into a narrow column
+
 -- The numbers of a column when it has nothing else, or nil.
 local function numbers_of(rows, column)
   local list = {}
@@ -33,10 +35,13 @@ end
 local function cell_of(value, write, name, attributes)
   if type(value) == "number" then
     local text, exact = write(value), numbers.exact(value)
+    if math.abs(value) == math.huge then exact = value > 0 and "Infinity" or "-Infinity" end -- as scripts read it
     if text ~= exact then attributes["data-value"] = exact end
     return e(name, attributes, text)
   end
-  return e(name, attributes, value ~= nil and tostring(value) or "")
+  local text = value ~= nil and tostring(value) or ""
+  if #text > LONG then attributes.class = "long" end
+  return e(name, attributes, text)
 end
 
 local function row_of(row, columns, writers, numeric)
@@ -49,8 +54,8 @@ local function row_of(row, columns, writers, numeric)
   return e("tr", {}, cells)
 end
 
---- A table in a box that scrolls: columns {title =, format =}, rows of cells. o.label says what it is; o.sortable;
--- o.exact writes numbers with all of their digits.
+--- A table in a box that scrolls: columns {title =, format =}, rows of cells. o.label says what it is; o.sortable,
+-- o.filter: what the script adds to it; o.exact writes numbers with all of their digits.
 function tables.element(columns, rows, o)
   local writers, numeric = writers_of(columns, rows)
   local headings, body = {}, {}
@@ -60,7 +65,7 @@ function tables.element(columns, rows, o)
   end
   for i, row in ipairs(rows) do body[i] = row_of(row, columns, writers, numeric) end
   return e("div", {class = "scroll", role = "group", tabindex = "0", ["aria-label"] = o.label},
-    e("table", {class = o.sortable and "sortable", ["aria-label"] = o.label},
+    e("table", {class = o.sortable and "sortable", ["data-filter"] = o.filter, ["aria-label"] = o.label},
       e("thead", {}, e("tr", {}, headings)), e("tbody", {}, body)))
 end
 

@@ -22,7 +22,7 @@ local search = {
 
 local parts = {
   Grid = "samplers.grid", Random = "samplers.random", QuasiRandom = "samplers.quasi_random", TPE = "samplers.tpe",
-  CMAES = "samplers.cmaes", GP = "samplers.gp", NSGA2 = "samplers.nsga2",
+  CMAES = "samplers.cmaes", GP = "samplers.gp", NSGA2 = "samplers.nsga2", PBT = "samplers.pbt",
   Median = "pruners.median", Percentile = "pruners.percentile", ASHA = "pruners.asha", Hyperband = "pruners.hyperband",
   Patient = "pruners.patient", Threshold = "pruners.threshold", Wilcoxon = "pruners.wilcoxon",
   fanova = "importance.fanova", ped_anova = "importance.ped_anova",
@@ -121,7 +121,13 @@ function search.delete_study(given)
   return true
 end
 
---- Ends the trial that runs as a pruned one: in the objective of study:optimize.
-function search.prune() error(Trial._pruned, 0) end
+--- Ends the trial that runs as a pruned one: in the objective of study:optimize. reason: a text that is kept with it,
+-- by default the pruner's.
+function search.prune(reason)
+  if reason ~= nil and type(reason) ~= "string" then
+    error("prune: reason: expected a string, got " .. type(reason), 2)
+  end
+  Trial._prune(reason)
+end
 
 return search

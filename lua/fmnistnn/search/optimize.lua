@@ -1,4 +1,5 @@
 --- study:optimize: runs an objective for trial after trial, in this process or in several (workers.lua).
+local LivePage = require "fmnistnn.search.live_page"
 local Trial = require "fmnistnn.search.trial"
 local View = require "fmnistnn.search.view"
 local best = require "fmnistnn.search.best"
@@ -100,7 +101,7 @@ end
 
 local function outcome_of(trial, ok, result, o)
   if ok then return {state = "complete", values = result, retries = o.retries} end
-  if result == Trial._pruned then return {state = "pruned", reason = trial.prune_reason} end
+  if Trial._is_pruned(result) then return {state = "pruned", reason = result.reason or trial.prune_reason} end
   if result == Trial._duplicate then
     local earlier = trial.duplicate_of
     trial.study.storage:set_trial_attribute(trial.record, "system", "fmnistnn:duplicate_of", earlier.number)
@@ -113,7 +114,7 @@ end
 
 -- Whether what an objective raised ends the search.
 local function ends_all(study, o, raised)
-  if raised == Trial._pruned or raised == Trial._duplicate then return false end
+  if Trial._is_pruned(raised) or raised == Trial._duplicate then return false end
   return not o.catch or traceback.is_interrupt(raised) or is_of_storage(study, raised)
 end
 
@@ -166,11 +167,16 @@ local function run_here(study, objective, o)
   local pressed <close> = core.defer_interrupt()
   local _ <close> = require "fmnistnn.search.workers".beside(study, o)
   local view = o.progress and View.new(study, o.trials)
+  local page = o.report and LivePage.new(study, o.report)
   o.worker = study.storage.is_shared and process.name() or nil
   optimize.loop(study, objective, o, {
-    leave = pressed, waits = true, after = view and function() view:tell() end,
+    leave = pressed, waits = true, after = function()
+      if view then view:tell() end
+      if page then page:update() end
+    end,
   })
   if view then view:stop() end
+  if page then page:stop() end
 end
 
 local function check_callbacks(callbacks)
@@ -202,6 +208,7 @@ local duplicates = {allow = true, reuse = true, redraw = true}
 --   duplicates       "allow"; "reuse": a trial with the parameters of an earlier one ends with its value when the last
 --                    of them is drawn; "redraw": it draws others
 --   progress         true: tells on standard error how it goes
+--   report           a file: the study's page (Study:report), written every twenty seconds or so and at the end
 --
 -- Before each trial fnn.manual_seed(trial.seed) is called. Ctrl-C ends the search when the trials that run are over;
 -- pressed again it stops them: they are begun again, at their checkpoints, when the search goes on.
@@ -218,6 +225,7 @@ function optimize.run(study, objective, given)
     {"restarts", "whole", default = 3},
     {"duplicates", "string", default = "allow"},
     {"progress", "boolean", default = true},
+    {"report", "string", optional = true},
   })
   if type(objective) ~= "function" then error("optimize: expected a function, got " .. type(objective), 3) end
   if not duplicates[o.duplicates] then

@@ -199,7 +199,9 @@ function space.from_number(d, number)
   if d.kind == "float" then return number end
   local integer = math.tointeger(number)
   if d.kind == "int" then return integer end
-  return assert(d.choices[integer and integer + 1], "no such choice")
+  local choice = d.choices[integer and integer + 1]
+  if choice == nil then error("no such choice", 0) end
+  return choice
 end
 
 --- The range of the inner scale: two floats.

@@ -214,8 +214,28 @@ function Study:csv(path) return export.write(path, export.csv(self)) end
 --- The study and its trials as JSON; as csv.
 function Study:json(path) return export.write(path, export.json(self)) end
 
---- Writes a page that shows the study. Returns true, or nil and a message.
-function Study:report(path) return require "fmnistnn.search.page"(self, path) end
+local methods = {fanova = true, ped_anova = true}
+
+--- How important each parameter is for the values: a list of {name =, importance =}, the largest first, that sum up to
+-- 1. Options: method, "fanova" (importance/fanova.lua) or "ped_anova" (which takes conditional parameters too); and
+-- objective, which of several, from 1.
+function Study:importances(given)
+  local o = options.check("importances", given, {
+    {"method", "string", default = "fanova"}, {"objective", "count", default = 1},
+  })
+  if not methods[o.method] then
+    options.refuse("importances: method: expected fanova or ped_anova, got %s", o.method)
+  end
+  return require("fmnistnn.search.importance." .. o.method)(self:history(), {objective = o.objective})
+end
+
+--- Writes a page that shows the study (page/init.lua). Option: refresh, seconds after which the page loads itself anew,
+-- for one that is written again while the search goes on. Returns true, or nil and a message.
+function Study:report(path, given)
+  local o = options.check("report", given, {{"refresh", "positive", optional = true}})
+  if type(path) ~= "string" then options.refuse("report: path: expected a string, got %s", type(path)) end
+  return require "fmnistnn.search.page"(self, o.refresh):write(path)
+end
 
 -- ---- making ----
 

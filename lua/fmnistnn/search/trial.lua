@@ -15,8 +15,17 @@ Trial.__name = "fmnistnn.search.Trial"
 -- What ends an objective from within: values that are raised, and that optimize knows.
 local function mark(text) return setmetatable({}, {__tostring = function() return text end}) end
 
---- Raised by search.prune().
-Trial._pruned = mark "the trial was pruned (search.prune is for functions that study:optimize runs)"
+-- What search.prune raises: {reason = a text or nil}.
+local Pruned = {__tostring = function()
+  return "the trial was pruned (search.prune is for functions that study:optimize runs)"
+end}
+
+--- Raises what ends a trial as a pruned one.
+function Trial._prune(reason) error(setmetatable({reason = reason}, Pruned), 0) end
+
+--- Whether an objective raised that.
+function Trial._is_pruned(raised) return getmetatable(raised) == Pruned end
+
 --- Raised when the parameters turn out to be those of an earlier trial, which is then in trial.duplicate_of.
 Trial._duplicate = mark "the trial has the parameters of an earlier one"
 
@@ -198,6 +207,15 @@ function Trial:checkpoint_path(name)
     self.folder = path
   end
   return path .. "/" .. name
+end
+
+--- The same of the trial that this one goes on from (search.PBT); nil for one that begins anew.
+function Trial:parent_checkpoint(name)
+  name = name or "checkpoint"
+  check_text("parent_checkpoint: name", name)
+  local number = self.record.system_attributes[rules.PARENT]
+  local parent = number and self.study.storage:trials(self.study.id)[number + 1]
+  return parent and ("%s/%d/%s"):format(self.study.checkpoints, rules.origin(parent), name) or nil
 end
 
 local properties = {

@@ -2,6 +2,7 @@
 --
 -- What was loaded before is shared with the workers, which are forked. No connection to a database is: each process
 -- opens its own.
+local LivePage = require "fmnistnn.search.live_page"
 local SQL = require "fmnistnn.search.storage.sql"
 local View = require "fmnistnn.search.view"
 local core = require "fmnistnn.core"
@@ -193,6 +194,7 @@ end
 
 function Supervisor:run()
   local view = self.o.progress and View.new(self.study, self.o.trials)
+  local page = self.o.report and LivePage.new(self.study, self.o.report)
   repeat
     optimize.give_up_lost(self.study, self.o)
     self:fill_places()
@@ -204,8 +206,10 @@ function Supervisor:run()
     self:bury()
     self:beat()
     if view then view:update() end
+    if page then page:update() end
   until self:is_done()
   if view then view:stop() end
+  if page then page:stop() end
 end
 
 --- Runs the objective in o.workers processes until there is nothing left to do. Raises "interrupted!" when Ctrl-C was

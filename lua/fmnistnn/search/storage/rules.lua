@@ -13,6 +13,9 @@ local rules = {}
 --- The system attribute that names the process a trial runs in.
 rules.WORKER = "fmnistnn:worker"
 
+--- The system attribute that holds the number of the trial that a trial goes on from (samplers/pbt.lua).
+rules.PARENT = "fmnistnn:parent"
+
 --- Whether a trial is over.
 function rules.is_finished(record) return record.state ~= "running" and record.state ~= "waiting" end
 

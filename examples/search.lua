@@ -1,0 +1,129 @@
+-- A search among networks like the study's: numbers and sizes of convolutions, pools, dense layers, dropout, batch
+-- normalization, optimizer, learning rate and batch (search/space.lua). The study's nine come first. A part of the
+-- training images chooses; at the end the best is trained on all of them, and the test images are looked at once.
+--
+--   lua5.4 examples/search.lua --minutes 30           as many trials as that allows
+--   lua5.4 examples/search.lua --trials 100 --resume  goes on until there are 100 in all
+--   lua5.4 examples/search.lua --help                 its options
+--
+-- The folder (--out) then has search.db, for Optuna's dashboard too, and search.html, which is written again and
+-- again. Stopped at any moment, by Ctrl-C or worse, and started again with --resume, it goes on from each trial's last
+-- epoch. More machines join by bin/fmnistnn-worker (docs/search.md).
+local options = dofile((arg[0]:match("^(.*/)") or "") .. "options.lua")
+
+local parser = options.parser("Search for a convolutional network for Fashion-MNIST.")
+parser:option("--trials", "N", "How many trials in all, with those of earlier runs.", "integer", 1, "60")
+parser:option("--minutes", "X", "No trial begins after so many minutes.", "number")
+parser:option("--workers", "N", "Trials at a time (one for each CPU unless given).", "integer", 1)
+parser:option("--epochs", "N", "Epochs of a trial that is not given up before.", "integer", 1, "12")
+parser:option("--limit", "N", "Use the first N training images only.", "integer", 1)
+parser:option("--validation", "X", "The part of the training images that chooses.", "share", nil, "0.1")
+parser:option("--seed", "N", "Decides on what is drawn, on initial weights and the order of images.", "integer", 0, "1")
+parser:option("--threads", "N", "Threads to use (all CPUs unless given).", "threads")
+parser:option("--out", "DIR", "The folder for results.", "folder", nil, "search-results")
+parser:option("--storage", "URL", "Where trials are kept (sqlite:///DIR/search.db unless given).")
+parser:flag("--resume", "Go on with the trials that are there.")
+local given = parser:parse()
+
+local fnn = require "fmnistnn"
+local networks = require "study.networks"
+local search = require "fmnistnn.search"
+local space = require "search.space"
+local study_trials = require "study.trials".trials
+
+-- Trials of more multiply-adds than this are given up before they begin: two and a half times trial 9's.
+local MOST_WORK = 28e6
+
+local train, test = options.check(fnn.data.fashion_mnist())
+if given.limit then train = train:first(given.limit) end
+local fit, validation = train:split(given.validation)
+
+local study = search.study{
+  name = "fashion-mnist", direction = "maximize", metric_names = {"accuracy"},
+  storage = given.storage or ("sqlite:///%s/search.db"):format(given.out),
+  sampler = search.TPE{seed = given.seed},
+  pruner = search.ASHA{min_resource = 1, max_resource = given.epochs, reduction = 3},
+  checkpoints = given.out .. "/checkpoints",
+}
+local page = given.out .. "/search.html"
+
+-- ---- the study's trials come first ----
+
+-- The best first, for they are what the others are then measured by.
+local function enqueue_study()
+  local rows = {}
+  for _, row in ipairs(study_trials) do
+    if row.convolutions then rows[#rows + 1] = row end
+  end
+  table.sort(rows, function(a, b) return a.study[1] > b.study[1] end)
+  for _, row in ipairs(rows) do
+    study:enqueue(space.parameters(row), {user_attributes = {from = "trial " .. row.name}, skip_if_exists = true})
+  end
+end
+
+local is_guest = search.overrides.workers ~= nil -- of fmnistnn-worker: the search is another's
+if not is_guest then
+  if #study.trials > 0 and not given.resume then
+    options.check(nil, ("there are %d trials already: go on with them by --resume, or choose another folder"):format(
+      #study.trials))
+  end
+  enqueue_study()
+end
+
+-- ---- a trial ----
+
+local function trainer_of(row)
+  local model = networks.make(row)
+  local optimizer = fnn.optim[row.optimizer]{lr = row.lr, model = model}
+  return fnn.Trainer{model = model, optimizer = optimizer, loss = "categorical_crossentropy", metrics = {"accuracy"}}
+end
+
+-- After each epoch: tells the accuracy on the validation images, and ends training when others were better by then.
+local function reporter(trial)
+  return {on_epoch_end = function(_, trainer, epoch, values)
+    trial:report(values.val_accuracy, epoch)
+    trainer.stop = trial:should_prune()
+  end}
+end
+
+local function objective(trial)
+  local row = space.draw(trial)
+  trial:set_user_attribute("network", space.describe(row))
+  local trainer = trainer_of(row)
+  local work = trainer.model:summary({1, 28, 28}, {print = false}).multiply_adds
+  if work > MOST_WORK then search.prune(("%.0f million multiply-adds are too many"):format(work / 1e6)) end
+  local history = trainer:fit(fit, {
+    epochs = given.epochs, batch_size = row.batch, seed = trial.seed, validation = validation, progress = false,
+    callbacks = {
+      fnn.callbacks.TerminateOnNaN{}, reporter(trial), fnn.callbacks.BackupAndRestore{trial:checkpoint_path("backup")},
+    },
+  })
+  if history.stopped or trainer.stop then search.prune(history.stopped) end
+  return history.val_accuracy[#history.val_accuracy]
+end
+
+study:optimize(objective, {
+  trials = given.trials, timeout = given.minutes and given.minutes * 60, workers = given.workers or fnn.threads(),
+  report = not is_guest and page or nil,
+})
+if is_guest then return end
+
+-- ---- the best, trained on all images ----
+
+local best = options.check(study.best, "no trial was completed")
+local row = space.row(best.params)
+print(("the best of %d trials is trial %d, with a validation accuracy of %.4f:\n%s"):format(#study.trials, best.number,
+  best.value, space.describe(row)))
+
+local trainer = trainer_of(row)
+local history = trainer:fit(train, {
+  epochs = given.epochs, batch_size = row.batch, seed = given.seed, interruptible = true,
+  callbacks = {fnn.callbacks.BackupAndRestore{("%s/best, trial %d"):format(given.out, best.number)}},
+})
+if history.interrupted then options.check(nil, "stopped; --resume goes on") end
+local accuracy = trainer:evaluate(test).accuracy
+study:set_user_attribute("test accuracy", {trial = best.number, epochs = given.epochs, accuracy = accuracy})
+options.check(trainer.model:save(given.out .. "/best.safetensors"))
+options.check(study:report(page))
+print(("trained on all %d training images: test accuracy %.4f; trial 9 of the study: 0.9252"):format(#train, accuracy))
+print(page .. " shows the search")
