@@ -131,14 +131,17 @@ end
 
 -- ---- the point with the largest expected improvement ----
 
+-- The value of a coordinate, and the coordinate of that.
+local function value_of(x, distribution)
+  if distribution.kind == "categorical" then return distribution.choices[x + 1], x end
+  local value = space.from_unit(distribution, x)
+  return value, space.to_unit(distribution, value)
+end
+
 -- A point that the distributions have, near u.
 local function snap(u, dimensions)
   local x = {}
-  for i, dimension in ipairs(dimensions) do
-    local d = dimension.distribution
-    local value = d.kind == "categorical" and d.choices[u[i] + 1] or space.from_unit(d, u[i])
-    x[i] = d.kind == "categorical" and u[i] or space.to_unit(d, value)
-  end
+  for i, dimension in ipairs(dimensions) do x[i] = select(2, value_of(u[i], dimension.distribution)) end
   return x
 end
 
@@ -225,8 +228,7 @@ function GP:begin(history, record, random)
   local model, best, incumbent = model_of(self, list, dimensions, kinds_of(dimensions), record.number)
   local values = {}
   for i, x in ipairs(maximize(model, best, incumbent, dimensions, random)) do
-    local d = dimensions[i].distribution
-    values[dimensions[i].name] = d.kind == "categorical" and d.choices[x + 1] or space.from_unit(d, x)
+    values[dimensions[i].name] = value_of(x, dimensions[i].distribution)
   end
   common.announce(record, values)
   return values
