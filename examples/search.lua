@@ -38,37 +38,47 @@ local train, test = options.check(fnn.data.fashion_mnist())
 if given.limit then train = train:first(given.limit) end
 local fit, validation = train:split(given.validation)
 
-local study = search.study{
-  name = "fashion-mnist", direction = "maximize", metric_names = {"accuracy"},
-  storage = given.storage or ("sqlite:///%s/search.db"):format(given.out),
-  sampler = search.TPE{seed = given.seed},
-  pruner = search.ASHA{min_resource = 1, max_resource = given.epochs, reduction = 3},
-  checkpoints = given.out .. "/checkpoints",
-}
 local page = given.out .. "/search.html"
 
--- ---- the study's trials come first ----
+-- ---- the study, in which the trials by hand come first ----
 
 -- The best first, for they are what the others are then measured by.
-local function enqueue_study()
+local function enqueue_trials(study)
   local rows = {}
   for _, row in ipairs(study_trials) do
     if row.convolutions then rows[#rows + 1] = row end
   end
   table.sort(rows, function(a, b) return a.study[1] > b.study[1] end)
   for _, row in ipairs(rows) do
-    study:enqueue(space.parameters(row), {user_attributes = {from = "trial " .. row.name}, skip_if_exists = true})
+    study:enqueue(space.parameters(row), {user_attributes = {from = "trial " .. row.name}})
   end
 end
 
 local is_guest = search.overrides.workers ~= nil -- of fmnistnn-worker: the search is another's
-if not is_guest then
-  if #study.trials > 0 and not given.resume then
-    options.check(nil, ("there are %d trials already: go on with them by --resume, or choose another folder"):format(
-      #study.trials))
+
+-- A new study, or the one that is there: of workers that begin at once, one makes it.
+local function open_study()
+  local settings = {
+    name = "fashion-mnist", direction = "maximize", metric_names = {"accuracy"},
+    storage = given.storage or ("sqlite:///%s/search.db"):format(given.out),
+    sampler = search.TPE{seed = given.seed},
+    pruner = search.ASHA{min_resource = 1, max_resource = given.epochs, reduction = 3},
+    checkpoints = given.out .. "/checkpoints", load_if_exists = false,
+  }
+  local is_new, study = pcall(search.study, settings)
+  if is_new then
+    enqueue_trials(study)
+    return study
   end
-  enqueue_study()
+  settings.load_if_exists = true
+  study = search.study(settings) -- raises what else may be wrong
+  local count = #study.trials
+  options.check(is_guest or given.resume or count == 0,
+    ("there are %d trials already: go on with them by --resume, or choose another folder"):format(count))
+  return study
 end
+
+local study = open_study()
 
 -- ---- a trial ----
 

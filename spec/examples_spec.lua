@@ -229,7 +229,7 @@ describe("a script #long", function()
       assert.equal(0, code, err)
       assert.truthy(#out > 0)
     end
-    assert.equal(2, count)
+    assert.equal(3, count)
     assert.truthy(fnn.nn.load(here .. "/clothes.safetensors"))
   end)
 
