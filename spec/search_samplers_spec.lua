@@ -143,6 +143,8 @@ describe("the mixtures of TPE", function()
         local point = {}
         for k, name in ipairs(case.names) do point[k] = inner(name, case.points[name][i]) end
         near(expected, made:log_density(point), 1e-10, #case.observations.a .. " observations")
+        assert.is_nil(made:log_density(point, expected - 1e-9))
+        near(expected, made:log_density(point, expected + 1e-9), 1e-10)
       end
     end
   end)

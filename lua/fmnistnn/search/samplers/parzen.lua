@@ -148,13 +148,13 @@ end
 
 local adders = {}
 
--- Each of these takes `count` kernels `alive` and beside them the logarithms s of what they have gathered so far, adds
--- a dimension's part, writes those that stay above `floor` into the lists `still` and `sums`, which may be the same
--- ones, and returns how many they are.
+-- Each of these takes the kernels alive[from..to] and beside them the logarithms s of what they have gathered so far,
+-- adds a dimension's part, writes those that stay above `floor` into the lists `still` and `sums`, which may be the
+-- same ones, and returns how many they are.
 
-function adders.numeric(d, x, alive, s, count, floor, still, sums)
+function adders.numeric(d, x, alive, s, from, to, floor, still, sums)
   local mu, narrowness, left = d.mu, d.narrowness, 0
-  for i = 1, count do
+  for i = from, to do
     local k = alive[i]
     local z = (x - mu[k]) * narrowness[k]
     local sum = s[i] - z * z
@@ -166,9 +166,9 @@ function adders.numeric(d, x, alive, s, count, floor, still, sums)
   return left
 end
 
-function adders.categorical(d, x, alive, s, count, floor, still, sums)
+function adders.categorical(d, x, alive, s, from, to, floor, still, sums)
   local mu, left = d.mu, 0
-  for i = 1, count do
+  for i = from, to do
     local k = alive[i]
     local sum = s[i] + (mu[k] == x and d.hit or mu[k] == -1 and d.prior or d.miss)
     if sum >= floor then
@@ -189,18 +189,18 @@ end
 
 -- The logarithm of a kernel's mass in a cell. Outside of the kernel's middle it is less than that of its density at the
 -- nearer end: when that is too little already, it is that.
-local function log_mass(from, to, mu, sigma, enough)
-  local z = max(from - mu, mu - to) / sigma
+local function log_mass(low, high, mu, sigma, enough)
+  local z = max(low - mu, mu - high) / sigma
   if z > 0 and -0.5 * z * z < enough then return -0.5 * z * z end
-  return log(normal.mass((from - mu) / sigma, (to - mu) / sigma))
+  return log(normal.mass((low - mu) / sigma, (high - mu) / sigma))
 end
 
-function adders.grid(d, x, alive, s, count, floor, still, sums)
+function adders.grid(d, x, alive, s, from, to, floor, still, sums)
   local mu, sigma, left = d.mu, d.sigma, 0
-  local from, to = cell(d.distribution, x)
-  for i = 1, count do
+  local low, high = cell(d.distribution, x)
+  for i = from, to do
     local k = alive[i]
-    local sum = s[i] + log_mass(from, to, mu[k], sigma[k], floor - s[i])
+    local sum = s[i] + log_mass(low, high, mu[k], sigma[k], floor - s[i])
     if sum >= floor then
       left = left + 1
       still[left], sums[left] = k, sum
@@ -209,25 +209,32 @@ function adders.grid(d, x, alive, s, count, floor, still, sums)
   return left
 end
 
--- Those of `count` kernels that stay above the floor at a point: how many, and the list of what they come to.
-local function gather(self, point, alive, s, count, floor)
-  local still, sums = self.still, self.sums
+-- Those of the kernels from..to that stay above the floor at a point: how many, and the list of what they come to.
+local function gather(self, point, from, to, floor)
+  local alive, s, still, sums = self.kernels, self.constant, self.still, self.sums
   for i, d in ipairs(self.dimensions) do
-    count = adders[d.kind](d, point[i], alive, s, count, floor, still, sums)
-    alive, s = still, sums
+    to = adders[d.kind](d, point[i], alive, s, from, to, floor, still, sums)
+    alive, s, from = still, sums, 1
   end
-  return count, sums
+  return to, sums
 end
 
---- The logarithm of the density at a point.
-function Parzen:log_density(point)
-  local n = self.count
-  local _, sums = gather(self, point, {n}, {self.constant[n]}, 1, -math.huge)
+local portion <const> = 64
+
+--- The logarithm of the density at a point; nil when it is more than `most`, if that is given, which some of many
+-- kernels may tell already.
+function Parzen:log_density(point, most)
+  local _, sums = gather(self, point, self.count, self.count, -math.huge)
   local prior = sums[1]
-  local count = gather(self, point, self.kernels, self.constant, n, prior - negligible)
-  local top, total = prior, 0
-  for i = 1, count do top = max(top, sums[i]) end
-  for i = 1, count do total = total + exp(sums[i] - top) end
+  local top, total, limit = prior, 0, most or math.huge
+  for to = self.count, 1, -portion do -- the newest first, which weigh most
+    local count = gather(self, point, max(to - portion + 1, 1), to, prior - negligible)
+    local before = top
+    for i = 1, count do top = max(top, sums[i]) end
+    total = total * exp(before - top)
+    for i = 1, count do total = total + exp(sums[i] - top) end
+    if top + log(total) > limit then return nil end
+  end
   return top + log(total)
 end
 

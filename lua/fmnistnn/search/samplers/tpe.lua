@@ -36,8 +36,9 @@ end
 
 -- ---- the two mixtures ----
 
--- Of more others than that the newest are taken: the old ones would hardly count, and take time.
-local most_others <const> = 1000
+-- Of more others than that the newest are taken: the old ones would hardly count, and a trial would take longer and
+-- longer to draw.
+local most_others <const> = 500
 
 -- The weights of the others, in the order of their numbers: old ones count less.
 local function ramp(n)
@@ -59,11 +60,12 @@ end
 
 -- The point with the largest l(x) / g(x) of those drawn from l.
 local function best_of(l, g, candidates, random)
-  local best, best_score
+  local best, best_score = nil, -math.huge
   for _ = 1, candidates do
     local point = l:sample(random)
-    local score = l:log_density(point) - g:log_density(point)
-    if not best or score > best_score then best, best_score = point, score end
+    local above = l:log_density(point)
+    local below = g:log_density(point, above - best_score)
+    if below then best, best_score = point, above - below end
   end
   return best
 end
