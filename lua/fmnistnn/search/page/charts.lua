@@ -178,8 +178,7 @@ end
 
 --- A chart for each parameter: what its values came to.
 function charts.slices(subject, objective, parameters)
-  local list, count = {}, math.min(#parameters, share(subject, MOST_SLICES))
-  if count == 0 then return nil end
+  local list, count = {}, math.min(#parameters, math.max(1, share(subject, MOST_SLICES)))
   local most = math.min(300, share(subject, MOST_IN_SLICES) // count)
   for i = 1, count do list[i] = slice(subject, objective, parameters[i], most) end
   return list

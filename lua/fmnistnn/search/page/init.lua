@@ -101,8 +101,12 @@ local function add_parameters(page, subject, objective)
     if objective == 1 then page:text(IMPORTANCES) end
     add_group(page, charts.importances(measures))
   end
-  add_group(page, charts.slices(subject, objective, parameters))
-  local contour = #parameters > 1 and charts.contour(subject, objective, parameters[1], parameters[2])
+  local slices = charts.slices(subject, objective, parameters)
+  add_group(page, slices)
+  if #slices < #parameters then
+    page:text(("These are %d of %s."):format(#slices, plural(#parameters, "parameter")))
+  end
+  local contour = measures[1] and charts.contour(subject, objective, parameters[1], parameters[2])
   if contour then page:chart(contour) end
   local parallel = charts.parallel(subject, objective, parameters)
   if parallel then page:chart(parallel) end

@@ -68,16 +68,19 @@ function Parameter:axis()
   return {title = self.name, log = self.distribution.log, categories = self.categories}
 end
 
--- By name, with the distributions of the last trials: ranges may have become wider.
+-- Those that most trials have first, with the distributions of the last trials: ranges may have become wider.
 local function parameters_of(records)
-  local latest, names, list = {}, {}, {}
+  local latest, count, names, list = {}, {}, {}, {}
   for _, record in ipairs(records) do
     for name, distribution in pairs(record.distributions) do
       if not latest[name] then names[#names + 1] = name end
-      latest[name] = distribution
+      latest[name], count[name] = distribution, (count[name] or 0) + 1
     end
   end
-  table.sort(names)
+  table.sort(names, function(a, b)
+    if count[a] ~= count[b] then return count[a] > count[b] end
+    return a < b
+  end)
   for i, name in ipairs(names) do list[i] = new_parameter(name, latest[name]) end
   return list
 end
