@@ -1,19 +1,7 @@
 --- PNG (ISO/IEC 15948) of small images, stored without compression: what a page needs to show an image in one line.
+local core = require "fmnistnn.core"
+
 local png = {}
-
--- The table of CRC-32 (annex D).
-local crc_table = {}
-for n = 0, 255 do
-  local c = n
-  for _ = 1, 8 do c = c & 1 == 1 and 0xEDB88320 ~ c >> 1 or c >> 1 end
-  crc_table[n] = c
-end
-
-local function crc32(text)
-  local c = 0xFFFFFFFF
-  for i = 1, #text do c = crc_table[(c ~ text:byte(i)) & 0xFF] ~ c >> 8 end
-  return c ~ 0xFFFFFFFF
-end
 
 local function adler32(text)
   local a, b = 1, 0
@@ -24,7 +12,8 @@ local function adler32(text)
   return b << 16 | a
 end
 
-local function chunk(kind, data) return (">I4"):pack(#data) .. kind .. data .. (">I4"):pack(crc32(kind .. data)) end
+-- With a CRC-32 (annex D).
+local function chunk(kind, data) return (">I4"):pack(#data) .. kind .. data .. (">I4"):pack(core.data.crc32(kind .. data)) end
 
 -- Deflate blocks (RFC 1951, 3.2.4) in a zlib stream (RFC 1950).
 local function stored(data)
