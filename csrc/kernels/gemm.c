@@ -39,8 +39,8 @@ void fnn_gemm_serial(size_t m, size_t n, size_t k, struct fnn_matrix a, struct f
     scale(m, n, beta, c, ldc);
     return;
   }
-  if (m ==
-      1) { /* sgemm would copy all of b first; c is cleared here, for 0 times what lies there may be NaN to a gemv */
+  if (m == 1) {
+    /* sgemm would copy all of b first; c is cleared here, for 0 times what lies there may be NaN to a gemv */
     if (beta == 0.0f) scale(m, n, beta, c, ldc);
     int plain = b.column == 1 && (b.row >= n || k == 1), lead = (int)(plain ? b.row : b.column);
     int rows = (int)(plain ? k : n), columns = (int)(plain ? n : k);

@@ -1,5 +1,4 @@
-/* The three products of a convolution over raw arrays, for conv2d and its transpose. Today by im2col and BLAS; faster
- * kernels go in behind these three functions.
+/* The three products of a convolution over raw arrays, for conv2d and its transpose, by column matrices and BLAS.
  *
  * x is (N, C, H, W), weight (K, C / groups, R, S), y and its gradient g (N, K, P, Q), all dense. */
 #ifndef FNN_OPS_CONVOLUTION_H
