@@ -1,4 +1,5 @@
 -- What the study's runs came to: a page, its plots, a table for programs, and one for the terminal.
+local csv = require "fmnistnn.csv"
 local fnn = require "fmnistnn"
 local page = fnn.page
 local run = require "study.run"
@@ -189,19 +190,16 @@ local function write_svgs(folder, charts)
   return ok, message
 end
 
-local function csv(rows)
+local function csv_of(rows)
   local names = {
     "name", "runs", "epochs", "accuracy", "deviation", "train_accuracy", "minutes", "parameters", "study_accuracy",
     "study_minutes",
   }
-  local lines = {table.concat(names, ",")}
+  local lines = {csv.line(names, #names)}
   for i, row in ipairs(rows) do
     local cells = {}
-    for k, name in ipairs(names) do
-      local text = row[name] == nil and "" or tostring(row[name])
-      cells[k] = text:find('[,"\n]') and '"' .. text:gsub('"', '""') .. '"' or text
-    end
-    lines[i + 1] = table.concat(cells, ",")
+    for k, name in ipairs(names) do cells[k] = row[name] end
+    lines[i + 1] = csv.line(cells, #names)
   end
   return table.concat(lines, "\n") .. "\n"
 end
@@ -239,7 +237,7 @@ function report.write(folder, results, data, o)
   for _, entry in ipairs(entries) do table.move(entry.runs, 1, #entry.runs, #runs + 1, runs) end
   local ok, message = shown:write(folder .. "/study.html")
   if ok then ok, message = write_svgs(folder .. "/plots", charts) end
-  if ok then ok, message = fnn.write_file(folder .. "/study.csv", csv(rows)) end
+  if ok then ok, message = fnn.write_file(folder .. "/study.csv", csv_of(rows)) end
   if ok then
     ok, message = run.write(folder .. "/study.json", {rows = rows, runs = runs})
   end

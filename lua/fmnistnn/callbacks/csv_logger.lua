@@ -6,7 +6,7 @@
 --
 -- A fit that goes on from a backup goes on with its file, from the line of that backup.
 local class = require "fmnistnn.callbacks.class"
-local json = require "fmnistnn.json"
+local csv = require "fmnistnn.csv"
 local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
 
@@ -40,17 +40,7 @@ local function columns_of(trainer, values)
   return columns
 end
 
-local function cell(self, value)
-  if math.type(value) == "float" and value == value and math.abs(value) ~= math.huge then return json.encode(value) end
-  local text = tostring(value)
-  if text:find('["\r\n]') or text:find(self.separator, 1, true) then text = '"' .. text:gsub('"', '""') .. '"' end
-  return text
-end
-
-local function line(self, cells)
-  for i, value in ipairs(cells) do cells[i] = cell(self, value) end
-  return table.concat(cells, self.separator) .. "\n"
-end
+local function line(self, cells) return csv.line(cells, #self.columns, self.separator) .. "\n" end
 
 function CSVLogger:on_train_begin()
   output.probe(self.name, self.path)
@@ -60,7 +50,7 @@ end
 -- The first line, unless the file that goes on has it.
 local function begin(self, trainer, values)
   self.columns = columns_of(trainer, values)
-  local first, head = line(self, {table.unpack(self.columns)}), self.log:head()
+  local first, head = line(self, self.columns), self.log:head()
   if head == "" then
     self.log:add(first)
   elseif head:sub(1, #first) ~= first then
@@ -73,10 +63,7 @@ end
 function CSVLogger:on_epoch_end(trainer, epoch, values)
   if not self.columns then begin(self, trainer, values) end
   local cells, flat = {epoch}, output.flat(values)
-  for i = 2, #self.columns do
-    local value = flat[self.columns[i]]
-    cells[i] = value == nil and "" or value
-  end
+  for i = 2, #self.columns do cells[i] = flat[self.columns[i]] end
   self.log:add(line(self, cells))
 end
 

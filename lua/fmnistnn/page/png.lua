@@ -13,7 +13,9 @@ local function adler32(text)
 end
 
 -- With a CRC-32 (annex D).
-local function chunk(kind, data) return (">I4"):pack(#data) .. kind .. data .. (">I4"):pack(core.data.crc32(kind .. data)) end
+local function chunk(kind, data)
+  return (">I4"):pack(#data) .. kind .. data .. (">I4"):pack(core.data.crc32(kind .. data))
+end
 
 -- Deflate blocks (RFC 1951, 3.2.4) in a zlib stream (RFC 1950).
 local function stored(data)

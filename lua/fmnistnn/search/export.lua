@@ -1,4 +1,5 @@
 --- A study's trials as CSV and JSON.
+local csv = require "fmnistnn.csv"
 local json = require "fmnistnn.json"
 local space = require "fmnistnn.search.space"
 local write_file = require "fmnistnn.write_file"
@@ -11,15 +12,12 @@ local function time(seconds)
   return os.date("!%Y-%m-%dT%H:%M:%S", whole) .. ("%.3fZ"):format(seconds - whole):sub(2)
 end
 
--- ---- CSV (RFC 4180) ----
+-- ---- CSV ----
 
-local function cell(value)
-  if value == nil or value == space.null then return "" end
-  if type(value) == "table" then value = json.encode(value) end
-  if math.type(value) == "float" and value - value == 0 then value = json.encode(value) end
-  value = tostring(value)
-  if value:find('[",\r\n]') then value = '"' .. value:gsub('"', '""') .. '"' end
-  return value
+-- A value as a cell has it.
+local function plain(value)
+  if value == space.null then return nil end
+  return type(value) == "table" and json.encode(value) or value
 end
 
 -- The names that occur in a field of any record, in order.
@@ -59,14 +57,13 @@ local function columns_of(study, records)
 end
 
 function export.csv(study)
-  local records, lines = study:history().trials, {}
+  local records, cells = study:history().trials, {}
   local columns = columns_of(study, records)
-  local cells = {}
-  for i, column in ipairs(columns) do cells[i] = cell(column[1]) end
-  lines[1] = table.concat(cells, ",")
+  for i, column in ipairs(columns) do cells[i] = column[1] end
+  local lines = {csv.line(cells, #columns)}
   for _, record in ipairs(records) do
-    for i, column in ipairs(columns) do cells[i] = cell(column[2](record)) end
-    lines[#lines + 1] = table.concat(cells, ",")
+    for i, column in ipairs(columns) do cells[i] = plain(column[2](record)) end
+    lines[#lines + 1] = csv.line(cells, #columns)
   end
   return table.concat(lines, "\r\n") .. "\r\n"
 end
