@@ -92,48 +92,45 @@ local function earlier_runs()
   end
 end
 
-local function write_report(running)
+-- more: whether runs are still to come.
+local function write_report(more)
   options.check(report.write(given.out, results, data, {
-    refresh = running and 10 or nil, seeds = given.seeds, validation = given.validation,
+    refresh = more and 10 or nil, seeds = given.seeds, validation = given.validation,
   }))
 end
 
-local function work_of(row)
-  local totals = networks.make(row):summary({1, 28, 28}, {print = false})
-  return row.epochs * totals.multiply_adds
-end
-
-local function keep(row, seed, result)
-  local backup = path_of(row, seed)
-  options.check(run.write(path_of(row, seed) .. ".json", result))
-  for _, name in ipairs{"/state.safetensors", "/state.previous.safetensors", ""} do os.remove(backup .. name) end
+-- How long each run takes beside the others.
+local function work_of_runs()
+  local work = {}
+  for _, row in ipairs(rows) do
+    local totals = networks.make(row):summary({1, 28, 28}, {print = false})
+    for _ = 1, given.seeds do work[#work + 1] = row.epochs * totals.multiply_adds end
+  end
+  return work
 end
 
 options.check(folder.make(given.out .. "/runs"))
 earlier_runs()
-local work, total = {}, #rows * given.seeds
-for i = 1, total do work[i] = work_of(rows[(i - 1) // given.seeds + 1]) end
-local progress = fnn.Progress{epochs = 1, trials = total, work = work}
+local progress = fnn.Progress{epochs = 1, trials = #rows * given.seeds, work = work_of_runs()}
+
+local function train_one(i, row, seed)
+  io.stderr:write(("%s, seed %d\n"):format(row.name, seed))
+  progress:begin_trial((i - 1) * given.seeds + seed, row.epochs)
+  results[i][seed] = options.check(run.train(row, seed, data, path_of(row, seed), progress, function(so_far)
+    results[i][seed] = so_far
+    if given.report then write_report(true) end
+  end))
+  if results[i][seed].interrupted then
+    write_report(false)
+    options.check(nil, "stopped; --resume goes on")
+  end
+end
 
 for i, row in ipairs(rows) do
   for seed = 1, given.seeds do
     if not results[i][seed] then
-      io.stderr:write(("%s, seed %d\n"):format(row.name, seed))
-      progress:begin_trial((i - 1) * given.seeds + seed, row.epochs)
-      local result = run.train(row, seed, data, {
-        folder = path_of(row, seed), progress = progress,
-        on_epoch = function(so_far)
-          results[i][seed] = so_far
-          if given.report then write_report(true) end
-        end,
-      })
-      results[i][seed] = result
-      if result.interrupted then
-        write_report(false)
-        options.check(nil, "stopped; --resume goes on")
-      end
-      keep(row, seed, result)
-      write_report(i < #rows or seed < given.seeds)
+      train_one(i, row, seed)
+      if i < #rows or seed < given.seeds then write_report(true) end
     end
   end
 end

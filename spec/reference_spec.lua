@@ -494,7 +494,8 @@ it("functions take as many arguments as are documented", function()
     [".Optimizer"] = getmetatable(fnn.optim.SGD).__index, [".optim"] = fnn.optim,
     [".schedules"] = fnn.schedules, [".averages"] = fnn.averages, [".callbacks"] = fnn.callbacks,
     [".Average"] = getmetatable(fnn.averages.EMA).__index, [".Progress"] = fnn.Progress, [".search"] = fnn.search,
-    [".search.Study"] = require "fmnistnn.search.study", [".search.Trial"] = require "fmnistnn.search.trial",
+    [".callbacks.Backup"] = fnn.callbacks.BackupAndRestore, [".search.Study"] = require "fmnistnn.search.study",
+    [".search.Trial"] = require "fmnistnn.search.trial",
   }
   for owner in pairs(parsed.functions) do
     local home = assert(homes[owner:match("^fmnistnn(.*)")], owner)

@@ -54,7 +54,7 @@ function callbacks.ModelCheckpoint(options) end
 --- goes on from its last backup and ends in the same numbers, bit for bit, as if it had not been stopped. A damaged
 --- backup is named on standard error and the one before it taken; one that does not fit is an error.
 ---@param options fmnistnn.callbacks.BackupAndRestoreOptions
----@return fmnistnn.Callback
+---@return fmnistnn.callbacks.Backup
 function callbacks.BackupAndRestore(options) end
 
 --- Options of BackupAndRestore.
@@ -62,6 +62,13 @@ function callbacks.BackupAndRestore(options) end
 ---@field folder? string (required) Where the backups are, of this fit alone; the first by position. Made if needed.
 ---@field every? string|integer (default "epoch") When there is a backup: after each epoch, and after so many batches.
 ---@field delete_checkpoint? boolean (default true) Whether they go when training is over.
+
+--- What BackupAndRestore makes.
+---@class fmnistnn.callbacks.Backup: fmnistnn.Callback
+local Backup = {}
+
+--- Removes the backups, and the folder when nothing else is in it: for those that were kept when training was over.
+function Backup:delete() end
 
 --- Lowers the learning rate when a value has not become better for some epochs.
 ---@param options? fmnistnn.callbacks.ReduceLROnPlateauOptions

@@ -79,7 +79,7 @@ local function is_no_number(x) return type(x) == "number" and (x ~= x or math.ab
 -- A value as it can be written.
 local function for_json(value) return replace(value, is_no_number, fnn.json.null) end
 
---- Writes a result; returns true, or nil and a message.
+--- Writes a result, or what is made of some; returns true, or nil and a message.
 function run.write(path, result) return fnn.write_file(path, fnn.json.encode(for_json(result), " ") .. "\n") end
 
 local function read(path)
@@ -111,19 +111,32 @@ function run.earlier(path, row, seed, data)
   return result
 end
 
---- Trains. folder: where it keeps what it needs to go on after an interruption; data: {train, validation, test};
--- progress: a display; on_epoch(result): called after each epoch with what there is by then.
-function run.train(row, seed, data, o)
+-- What there is to say of a fit that has come to its end.
+local function conclude(trainer, average, row, data, result)
+  local judged
+  local function look() judged = judge(trainer, row, data) end
+  if average then average:apply(look) else look() end
+  for name, value in pairs(judged) do result[name] = value end
+  result.parameters = trainer.model:count_parameters()
+  result.summary = trainer.model:summary({1, 28, 28}, {print = false}).text
+  result.seconds = 0
+  for _, seconds in ipairs(result.history.seconds) do result.seconds = result.seconds + seconds end
+end
+
+--- Trains, and writes the result to path .. ".json"; until then the folder `path` has what it needs to go on after an
+-- interruption. data: {train, validation, test}; progress: a display; on_epoch(result): called after each epoch with
+-- what there is by then. Returns the result, which is `interrupted` when Ctrl-C ended training; or nil and a message.
+function run.train(row, seed, data, path, progress, on_epoch)
   local trainer = trainer_of(row, #data.train)
   local average = row.average and fnn.averages.EMA{model = trainer.model, decay = row.average, warmup = true}
+  local backup = fnn.callbacks.BackupAndRestore{path, delete_checkpoint = false}
   local result = identity(row, seed, data)
   local callbacks = {
-    fnn.callbacks.TerminateOnNaN{},
-    fnn.callbacks.BackupAndRestore{o.folder, delete_checkpoint = false}, -- the caller does, when all is kept
+    fnn.callbacks.TerminateOnNaN{}, backup,
     {
       on_epoch_end = function()
         result.history = trainer.history
-        if o.on_epoch then o.on_epoch(result) end
+        on_epoch(result)
       end,
     },
   }
@@ -131,21 +144,14 @@ function run.train(row, seed, data, o)
   local train = row.augment and data.train:augmented(row.augment) or data.train
   local history = trainer:fit(train, {
     epochs = row.epochs, batch_size = row.batch, seed = seed, validation = data.validation, callbacks = callbacks,
-    progress = o.progress, interruptible = true,
+    progress = progress, interruptible = true,
   })
   result.history, result.stopped, result.interrupted = history, history.stopped, history.interrupted
-  if result.stopped or result.interrupted then return result end
-  local judged
-  if average then
-    average:apply(function() judged = judge(trainer, row, data) end)
-  else
-    judged = judge(trainer, row, data)
-  end
-  for name, value in pairs(judged) do result[name] = value end
-  result.parameters = trainer.model:count_parameters()
-  result.summary = trainer.model:summary({1, 28, 28}, {print = false}).text
-  result.seconds = 0
-  for _, seconds in ipairs(history.seconds) do result.seconds = result.seconds + seconds end
+  if result.interrupted then return result end
+  if not result.stopped then conclude(trainer, average, row, data, result) end
+  local ok, message = run.write(path .. ".json", result)
+  if not ok then return nil, message end
+  backup:delete()
   return result
 end
 

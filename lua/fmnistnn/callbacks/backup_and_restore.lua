@@ -90,11 +90,15 @@ function BackupAndRestore:on_save_point(trainer, batch)
   if not batch or self.every ~= "epoch" and batch % self.every == 0 then back_up(self, trainer) end
 end
 
-function BackupAndRestore:on_train_end(trainer)
-  if not self.delete_checkpoint or trainer.history.interrupted then return end
+--- Removes the backup, and the folder when nothing else is in it: for who keeps it when training is over.
+function BackupAndRestore:delete()
   os.remove(self.current)
   os.remove(self.previous)
-  os.remove(self.folder) -- when nothing else is in it
+  os.remove(self.folder)
+end
+
+function BackupAndRestore:on_train_end(trainer)
+  if self.delete_checkpoint and not trainer.history.interrupted then self:delete() end
 end
 
 return BackupAndRestore
