@@ -1,5 +1,7 @@
 -- The space of the study's networks: what its nine trials differ in, and what lies between. A trial of a search draws a
 -- row, as study/trials.lua has them; and a row of the study is made the parameters of a trial.
+local networks = require "study.networks"
+
 local space = {}
 
 local MOST_CONVOLUTIONS, MOST_DENSE = 5, 2
@@ -44,13 +46,6 @@ function space.row(parameters)
   return space.draw{int = value, float = value, categorical = value}
 end
 
-local function contains(list, value)
-  for _, each in ipairs(list) do
-    if each == value then return true end
-  end
-  return false
-end
-
 --- The parameters of a row of the study, for study:enqueue.
 function space.parameters(row)
   local parameters = {
@@ -61,7 +56,7 @@ function space.parameters(row)
     for k, name in ipairs{"filters", "kernel", "padding", "activation"} do
       parameters[name .. "_" .. i] = convolution[k]
     end
-    if i < #row.convolutions then parameters["pool_after_" .. i] = contains(row.pools, i) end
+    if i < #row.convolutions then parameters["pool_after_" .. i] = networks.has_pool(row, i) end
   end
   for i, units in ipairs(row.dense) do parameters["units_" .. i] = units end
   return parameters
@@ -74,7 +69,7 @@ function space.describe(row)
     local filters, kernel, padding, activation = table.unpack(convolution)
     parts[#parts + 1] = ("%d %dx%d %s%s"):format(filters, kernel, kernel, padding,
       activation == "tanh" and " tanh" or "")
-    if contains(row.pools, i) then parts[#parts + 1] = row.pool_kind == "AvgPool2d" and "average pool" or "pool" end
+    if networks.has_pool(row, i) then parts[#parts + 1] = row.pool_kind == "AvgPool2d" and "average pool" or "pool" end
   end
   return ("%s; dense %s; %sdropout %.2g; %s %.3g, batch %d"):format(table.concat(parts, ", "),
     table.concat(row.dense, ", "), row.batch_norm and "batch normalization, " or "", row.dropout, row.optimizer, row.lr,

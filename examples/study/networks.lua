@@ -6,10 +6,12 @@ local networks = {}
 
 -- ---- convolutional ----
 
-local function contains(list, value)
-  for _, each in ipairs(list) do
-    if each == value then return true end
+--- Whether a pool follows convolution i of a row.
+function networks.has_pool(row, i)
+  for _, place in ipairs(row.pools) do
+    if place == i then return true end
   end
+  return false
 end
 
 local function convolutional(row)
@@ -19,7 +21,7 @@ local function convolutional(row)
     local filters, kernel, padding, activation = table.unpack(convolution)
     add(nn.Conv2d{filters, kernel = kernel, padding = padding, activation = activation})
     if row.batch_norm then add(nn.BatchNorm2d{}) end
-    if contains(row.pools, i) then add(nn[row.pool_kind or "MaxPool2d"]{2}) end
+    if networks.has_pool(row, i) then add(nn[row.pool_kind or "MaxPool2d"]{2}) end
   end
   if row.dropout then add(nn.Dropout{row.dropout}) end
   add(nn.Flatten{})

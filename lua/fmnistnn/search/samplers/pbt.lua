@@ -119,12 +119,6 @@ local function explored(self, parent, random)
   return values
 end
 
-local function copied(params)
-  local values = {}
-  for name, value in pairs(params) do values[name] = value end
-  return values
-end
-
 -- ---- what a study calls ----
 
 function PBT:begin(history, record, random)
@@ -144,7 +138,7 @@ function PBT:begin(history, record, random)
   local stays, best = goes_on(self, ranked, own), math.max(1, math.floor(#ranked * self.quantile))
   local parent = stays and own or ranked[random:integer(best)]
   attributes[rules.PARENT] = parent.number
-  return stays and copied(parent.params) or explored(self, parent, random)
+  return stays and parent.params or explored(self, parent, random)
 end
 
 function PBT:sample(_, _, _, distribution, random) return common.uniform(distribution, random) end
