@@ -20,16 +20,8 @@ function PostgreSQL:stale(seconds)
   return ("clock_timestamp()::timestamp - interval '%d milliseconds'"):format(math.ceil(seconds * 1000))
 end
 
-local function load_client(self)
-  local found, luasql = pcall(require, "luasql.postgres")
-  if not found then
-    self:fail("needs LuaSQL: install lua-sql-postgres (Debian) or 'luarocks --lua-version=5.4 install luasql-postgres'")
-  end
-  return luasql.postgres()
-end
-
 function PostgreSQL:connect()
-  self.client = self.client or load_client(self)
+  self.client = self.client or self:load_client "postgres"
   local connection, message = self.client:connect(self.url)
   if not connection then self:fail("no connection (%s)", self.tidy(message)) end
   self.connection = connection

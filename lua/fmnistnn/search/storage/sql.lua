@@ -87,6 +87,14 @@ function SQL:value(statement, ...)
   return row and row[1]
 end
 
+--- LuaSQL's part for a database, by its name there, which is that of its packages too.
+function SQL:load_client(driver)
+  local found, luasql = pcall(require, "luasql." .. driver)
+  if found then return luasql[driver]() end
+  self:fail("needs LuaSQL: install lua-sql-%s (Debian) or 'luarocks --lua-version=5.4 install luasql-%s'", driver,
+    driver)
+end
+
 -- ---- transactions ----
 
 --- Opens the connection if it is not open.

@@ -21,16 +21,8 @@ function SQLite:seconds(column) return ("(julianday(%s) - 2440587.5) * 86400.0")
 
 function SQLite:stale(seconds) return ("datetime('now', '-%d seconds')"):format(math.ceil(seconds)) end
 
-local function load_client(self)
-  local found, luasql = pcall(require, "luasql.sqlite3")
-  if not found then
-    self:fail("needs LuaSQL: install lua-sql-sqlite3 (Debian) or 'luarocks --lua-version=5.4 install luasql-sqlite3'")
-  end
-  return luasql.sqlite3()
-end
-
 function SQLite:connect()
-  self.client = self.client or load_client(self)
+  self.client = self.client or self:load_client "sqlite3"
   local connection, message = self.client:connect(self.path)
   if not connection then self:fail("%s", self.tidy(message)) end
   self.connection = connection
