@@ -13,6 +13,7 @@ local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
 local options = require "fmnistnn.nn.options"
 local traceback = require "fmnistnn.traceback"
+local Averages = require "fmnistnn.batch_averages"
 local Checkpoint = require "fmnistnn.checkpoint"
 local Metric = require "fmnistnn.metrics.metric"
 local Module = require "fmnistnn.nn.module"
@@ -86,64 +87,6 @@ local function new(_, given)
     self.names[i + 1] = self.metrics[i].name
   end
   return self
-end
-
--- ---- running averages over batches ----
-
-local Averages = {}
-Averages.__index = Averages
-
--- New ones for one pass over data, with metrics of their own: an evaluation may run in the middle of an epoch. `saved`:
--- from where Averages:state was.
-local function start_averages(self, saved)
-  local averages = setmetatable({total = 0, count = 0, metrics = {}}, Averages)
-  for i, metric in ipairs(self.metrics) do
-    averages.metrics[i] = setmetatable({}, {__index = metric})
-    averages.metrics[i]:reset()
-  end
-  if saved then averages:set_state(saved) end
-  return averages
-end
-
--- What a metric's copy has of its own is what it has counted.
-function Averages:state()
-  local counted = {}
-  for i, metric in ipairs(self.metrics) do
-    counted[i] = {}
-    for name, value in pairs(metric) do counted[i][name] = value end
-  end
-  return {total = self.total, count = self.count, metrics = counted}
-end
-
-function Averages:set_state(state)
-  self.total, self.count = state.total, state.count
-  for i, metric in ipairs(self.metrics) do
-    for name, value in pairs(state.metrics[i]) do metric[name] = value end
-  end
-end
-
-function Averages:update(loss, prediction, target)
-  self.total = self.total + loss:item() * #target
-  self.count = self.count + #target
-  local plain = prediction:detach()
-  for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
-end
-
--- Those so far, without metrics that take long to tell.
-function Averages:so_far()
-  local values = {loss = self.count > 0 and self.total / self.count or 0}
-  for _, metric in ipairs(self.metrics) do
-    if not metric.costly then values[metric.name] = metric:value() end
-  end
-  return values
-end
-
-function Averages:values()
-  local values = self:so_far()
-  for _, metric in ipairs(self.metrics) do
-    if metric.costly then values[metric.name] = metric:value() end
-  end
-  return values
 end
 
 -- Closes a batch and what was made of it, unless something of the user's has seen it and may have kept it.
@@ -221,7 +164,7 @@ local function train_epoch(self, data, o, epoch, progress)
   self.model:train()
   if done > 0 then core.set_generator_state(table.unpack(position.order)) end
   position.order = {core.generator_state()}
-  position.averages = start_averages(self, position.saved_averages)
+  position.averages = Averages.new(self.metrics, position.saved_averages)
   local pass = {size = o.batch_size, shuffle = o.shuffle, seed = o.seed, epoch = epoch}
   for examples, target in data:batches(pass) do
     local count = #target
@@ -419,7 +362,7 @@ end
 function Trainer:evaluate(data, given)
   local o = inference.options("evaluate", given)
   data = inference.as_data_set("evaluate", data):plain()
-  local averages = start_averages(self)
+  local averages = Averages.new(self.metrics)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do
       local prediction = inference.outputs(self.model, examples, o.augment, self.output_kind)

@@ -1,0 +1,60 @@
+--- The loss and metrics of one pass over data, batch by batch.
+local Averages = {}
+Averages.__index = Averages
+
+--- New ones, with copies of the metrics of their own: an evaluation may run in the middle of an epoch. `saved`: where
+-- others were, to go on from (Averages:state).
+function Averages.new(metrics, saved)
+  local averages = setmetatable({total = 0, count = 0, metrics = {}}, Averages)
+  for i, metric in ipairs(metrics) do
+    averages.metrics[i] = setmetatable({}, {__index = metric})
+    averages.metrics[i]:reset()
+  end
+  if saved then averages:set_state(saved) end
+  return averages
+end
+
+--- Plain values and tensors. What a metric's copy has of its own is what it has counted.
+function Averages:state()
+  local counted = {}
+  for i, metric in ipairs(self.metrics) do
+    counted[i] = {}
+    for name, value in pairs(metric) do counted[i][name] = value end
+  end
+  return {total = self.total, count = self.count, metrics = counted}
+end
+
+function Averages:set_state(state)
+  self.total, self.count = state.total, state.count
+  for i, metric in ipairs(self.metrics) do
+    for name, value in pairs(state.metrics[i]) do metric[name] = value end
+  end
+end
+
+--- Counts a batch in; the loss is the mean over it.
+function Averages:update(loss, prediction, target)
+  self.total = self.total + loss:item() * #target
+  self.count = self.count + #target
+  local plain = prediction:detach()
+  for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
+end
+
+--- Those so far, by name, without metrics that take long to tell.
+function Averages:so_far()
+  local values = {loss = self.count > 0 and self.total / self.count or 0}
+  for _, metric in ipairs(self.metrics) do
+    if not metric.costly then values[metric.name] = metric:value() end
+  end
+  return values
+end
+
+--- All of them.
+function Averages:values()
+  local values = self:so_far()
+  for _, metric in ipairs(self.metrics) do
+    if metric.costly then values[metric.name] = metric:value() end
+  end
+  return values
+end
+
+return Averages
