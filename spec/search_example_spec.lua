@@ -51,17 +51,12 @@ local function count_told(trials)
 end
 
 describe("the space of the example's search", function()
-  local space = dofile "examples/search/space.lua"
-  local function require_trials()
-    local path = package.path
-    package.path = "examples/?.lua;" .. path
-    local trials, networks = require "study.trials".trials, require "study.networks"
-    package.path = path
-    return trials, networks
-  end
+  local path = package.path
+  package.path = "examples/?.lua;" .. path
+  local space, trials, networks = require "search.space", require "study.trials".trials, require "study.networks"
+  package.path = path
 
   it("has the study's nine", function()
-    local trials = require_trials()
     local study, rows = search.study {name = "s", sampler = search.Random {seed = 1}}, {}
     for _, row in ipairs(trials) do
       if row.convolutions then
@@ -83,7 +78,6 @@ describe("the space of the example's search", function()
   end)
 
   it("has networks only that can be made", function()
-    local _, networks = require_trials()
     local study = search.study {name = "s", sampler = search.Random {seed = 2}}
     for _ = 1, 100 do
       local totals = networks.make(space.draw(study:ask())):summary({1, 28, 28}, {print = false})
