@@ -88,11 +88,8 @@ local function includes_of(path, text)
   end)
 end
 
--- The library's Lua files use each other and the core; two have clients of databases, loaded when they are used.
-local clients = {
-  ["lua/fmnistnn/search/storage/sqlite.lua"] = "luasql.sqlite3",
-  ["lua/fmnistnn/search/storage/postgresql.lua"] = "luasql.postgres",
-}
+-- The library's Lua files use each other and the core; one loads clients of databases, when they are used.
+local clients = {["lua/fmnistnn/search/storage/sql.lua"] = "luasql."}
 
 local function requires_of(path, text)
   return complaints_of(path, text, function(line)
