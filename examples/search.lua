@@ -1,6 +1,7 @@
 -- A search among networks like the study's: numbers and sizes of convolutions, pools, dense layers, dropout, batch
--- normalization, optimizer, learning rate and batch (search/space.lua). The study's nine come first. A part of the
--- training images chooses; at the end the best is trained on all of them, and the test images are looked at once.
+-- normalization, optimizer, learning rate and batch (search/space.lua). The study's nine come first. In all of them the
+-- learning rate falls to 0 in the course of the epochs. A part of the training images chooses; at the end the best is
+-- trained on all of them, and the test images are looked at once.
 --
 --   lua5.4 examples/search.lua --minutes 30           as many trials as that allows
 --   lua5.4 examples/search.lua --trials 100 --resume  goes on until there are 100 in all
@@ -15,7 +16,7 @@ local parser = options.parser("Search for a convolutional network for Fashion-MN
 parser:option("--trials", "N", "How many trials in all, with those of earlier runs.", "integer", 1, "60")
 parser:option("--minutes", "X", "No trial begins after so many minutes.", "number")
 parser:option("--workers", "N", "Trials at a time (one for each CPU unless given).", "integer", 1)
-parser:option("--epochs", "N", "Epochs of a trial that is not given up before.", "integer", 1, "12")
+parser:option("--epochs", "N", "Epochs of a trial that is not given up before.", "integer", 1, "9")
 parser:option("--limit", "N", "Use the first N training images only.", "integer", 1)
 parser:option("--validation", "X", "The part of the training images that chooses.", "share", nil, "0.1")
 parser:option("--seed", "N", "Decides on what is drawn, on initial weights and the order of images.", "integer", 0, "1")
@@ -62,7 +63,8 @@ local function open_study()
     name = "fashion-mnist", direction = "maximize", metric_names = {"accuracy"},
     storage = given.storage or ("sqlite:///%s/search.db"):format(given.out),
     sampler = search.TPE{seed = given.seed},
-    pruner = search.ASHA{min_resource = 1, max_resource = given.epochs, reduction = 3},
+    -- the first epoch or two would tell against all that dropout slows down
+    pruner = search.ASHA{min_resource = math.min(3, given.epochs), max_resource = given.epochs, reduction = 2},
     checkpoints = given.out .. "/checkpoints", load_if_exists = false,
   }
   local is_new, study = pcall(search.study, settings)
@@ -82,9 +84,12 @@ local study = open_study()
 
 -- ---- a trial ----
 
-local function trainer_of(row)
+local function trainer_of(row, images)
   local model = networks.make(row)
-  local optimizer = fnn.optim[row.optimizer]{lr = row.lr, model = model}
+  local steps = (images + row.batch - 1) // row.batch * given.epochs
+  local optimizer = fnn.optim[row.optimizer]{
+    lr = fnn.schedules.Polynomial{row.lr, steps = steps, final = 0}, model = model,
+  }
   return fnn.Trainer{model = model, optimizer = optimizer, loss = "categorical_crossentropy", metrics = {"accuracy"}}
 end
 
@@ -99,7 +104,7 @@ end
 local function objective(trial)
   local row = space.draw(trial)
   trial:set_user_attribute("network", space.describe(row))
-  local trainer = trainer_of(row)
+  local trainer = trainer_of(row, #fit)
   local work = trainer.model:summary({1, 28, 28}, {print = false}).multiply_adds
   if work > MOST_WORK then search.prune(("%.0f million multiply-adds are too many"):format(work / 1e6)) end
   local history = trainer:fit(fit, {
@@ -125,7 +130,7 @@ local row = space.row(best.params)
 print(("the best of %d trials is trial %d, with a validation accuracy of %.4f:\n%s"):format(#study.trials, best.number,
   best.value, space.describe(row)))
 
-local trainer = trainer_of(row)
+local trainer = trainer_of(row, #train)
 local history = trainer:fit(train, {
   epochs = given.epochs, batch_size = row.batch, seed = given.seed, interruptible = true,
   callbacks = {fnn.callbacks.BackupAndRestore{("%s/best, trial %d"):format(given.out, best.number)}},
