@@ -1,6 +1,7 @@
 """Regret of Optuna's samplers on the functions of bench/search_regret.lua; with NSGA2, what is missing to the fronts.
 
     python bench/search_peers.py [trials [seeds [sampler ...]]]
+    python bench/search_peers.py ask URL STUDY COUNT      prints the seconds of COUNT asks and tells, by TPE
 
 Samplers: Random TPE CMAES GP NSGA2, and TPE1, TPE that draws each parameter by itself. Needs optuna and cmaes; GP also
 scipy and torch.
@@ -70,7 +71,20 @@ def report(name, sampler, values, seconds):
     print(f"{name:10s} {sampler:12s} {middle:8.4g} ({low:.4g} - {high:.4g})  {seconds * 1000:.1f} ms a trial", flush=True)
 
 
+def ask(url, name, count):
+    study = optuna.load_study(study_name=name, storage=url, sampler=optuna.samplers.TPESampler(seed=1))
+    space = study.trials[0].distributions
+    for i in range(count + 1):
+        began = time.perf_counter()
+        trial = study.ask(space)
+        study.tell(trial, trial.params["dropout"])
+        if i > 0:  # the first one reads all trials
+            print(time.perf_counter() - began, flush=True)
+
+
 def main():
+    if sys.argv[1:2] == ["ask"]:
+        return ask(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 15
     print("optuna", optuna.__version__, trials, "trials", seeds, "seeds")
