@@ -152,6 +152,28 @@ for _, peer in ipairs(peers) do
       study.storage:disconnect()
     end)
 
+    test("shows a study of ours in its dashboard", function(url, their_url)
+      if process.run(peer.python .. " -c 'import optuna_dashboard'") ~= 0 then
+        return pending "optuna-dashboard is not installed"
+      end
+      local study = write_ours(url, is_old and "3.1" or "5")
+      local shown = run(peer, "dashboard", their_url, study.name)
+      assert.are.same({study.name, "maximize"}, {shown.name, shown.directions[1]})
+      assert.are.equal(study.best.number, shown.best_trials[1].number)
+      assert.are.equal(16, #shown.trials)
+      for i, trial in ipairs(study.trials) do
+        local their = shown.trials[i]
+        assert.are.same({trial.number, trial.state == "failed" and "fail" or trial.state},
+          {their.number, their.state:lower()})
+        local params = {}
+        for _, param in ipairs(their.params) do params[param.name] = param.param_external_value end
+        assert.are.equal(trial.params.n and tostring(trial.params.n), params.n)
+        assert.are.equal(trial.params.x, tonumber(params.x))
+        if trial.state == "complete" and trial.number ~= 4 then same_numbers(trial.values, their.values) end
+      end
+      study.storage:disconnect()
+    end)
+
     test("makes a study that we open and go on with", function(url, their_url)
       run(peer, "write", their_url)
       local study = assert(search.load_study {name = "theirs", storage = url, sampler = search.TPE {seed = 1}})

@@ -279,8 +279,8 @@ local function refuses(path, words)
   assert(before == process.read(path), "the file was changed")
 end
 
--- A file with a study of some trials, closed.
-local function with_trials(path, count)
+-- A file with a study of some trials, open.
+local function open_with_trials(path, count)
   local storage = storages.open("sqlite:///" .. path)
   storage:create_study("s", {"minimize"}, {})
   local id = storage:study("s").id
@@ -289,7 +289,12 @@ local function with_trials(path, count)
     storage:set_trial_attribute(record, "user", "text", ("x"):rep(300))
     storage:finish(record, {state = "complete", values = {i + 0.0}})
   end
-  storage:disconnect()
+  return storage
+end
+
+-- A file with a study of some trials, closed.
+local function with_trials(path, count)
+  open_with_trials(path, count):disconnect()
   return path
 end
 
@@ -319,6 +324,29 @@ describe("an SQLite file", function()
     for _, missing in ipairs {4096, 100, 8192} do
       process.write(path, text:sub(1, #text - missing))
       refuses(path, "is damaged")
+    end
+  end)
+
+  -- What a power cut leaves behind: the file and its log, which may end within what was being written.
+  sqlite("whose log is torn at its end has every trial that was over before", function()
+    local storage = open_with_trials(path, 30)
+    local file, log = process.read(path), process.read(path .. "-wal")
+    storage:disconnect()
+    for _, torn in ipairs {log, log .. ("\xa5"):rep(3000), log .. log:sub(-2000), log:sub(1, -101)} do
+      local name = ("%s.%d"):format(path, #torn)
+      process.write(name, file)
+      process.write(name .. "-wal", torn)
+      local again = storages.open("sqlite:///" .. name)
+      local trials = again:trials(again:study("s").id)
+      local over = #torn < #log and 29 or 30 -- the last one's end is what is torn, only then
+      assert.are.equal(30, #trials)
+      for i, record in ipairs(trials) do
+        assert.are.same({i <= over and "complete" or "running", i <= over and {i + 0.0} or nil},
+          {record.state, record.values})
+      end
+      again:finish(again:start_trial(again:study("s").id, {}), {state = "complete", values = {31.0}})
+      assert.are.equal("ok", again:value "PRAGMA integrity_check")
+      again:disconnect()
     end
   end)
 

@@ -3,12 +3,16 @@
     optuna_peer.py write URL     makes the study "theirs"
     optuna_peer.py read URL NAME writes a study as JSON
     optuna_peer.py go-on URL NAME  runs 3 more trials in a study
+    optuna_peer.py dashboard URL NAME  writes what optuna-dashboard serves of a study as JSON
 """
 
 import json
 import math
 import sys
+import threading
+import urllib.request
 import warnings
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import optuna
 
@@ -71,9 +75,30 @@ def write(url):
     study.enqueue_trial({"c": None, "n": 64})
 
 
+class Silent(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def dashboard(url, name):
+    import optuna_dashboard
+
+    server = make_server("127.0.0.1", 0, optuna_dashboard.wsgi(url), handler_class=Silent)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def get(path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/api/studies{path}") as answer:
+            return json.load(answer)
+
+    ids = {s["study_name"]: s["study_id"] for s in get("")["study_summaries"]}
+    return get(f"/{ids[name]}")
+
+
 command, url = sys.argv[1:3]
 if command == "write":
     write(url)
+elif command == "dashboard":
+    print(json.dumps(dashboard(url, sys.argv[3])))
 else:
     study = optuna.load_study(study_name=sys.argv[3], storage=url)
     if command == "go-on":
