@@ -113,6 +113,24 @@ describe("workers", function()
     check_complete(at, 6)
   end)
 
+  test("show in a live line how it goes, and the time left until their timeout", function()
+    if not process.has "python3" then return pending "python3 is needed" end
+    local path = folder .. "/live.lua"
+    process.write(path, ([[
+      require "fmnistnn.search".study{name = "s", storage = "sqlite:///%s/live.db"}:optimize(function(trial)
+        io.popen("sleep 0.5"):close()
+        return trial.number
+      end, {trials = 1000, timeout = 1.5, workers = 2})]]):format(folder))
+    local command = "stty cols 100; " .. process.lua(path)
+    local code, shown = process.run("exec python3 spec/support/pty.py " .. process.quote(command))
+    assert.are.equal(0, code, shown)
+    local line = "%d/1000 trials  best %d %(trial %d%)  %d running, %d done, 0 pruned, 0 failed  00:0[01] left"
+    assert.matches("\r\27%[K" .. line, shown)
+    local last = shown:match "([^\r\n]+)\r\n$"
+    assert.matches("%d+/1000 trials  best 0 %(trial 0%)  0 running, %d+ done, 0 pruned, 0 failed", last)
+    assert.is_nil(last:find("left", 1, true))
+  end)
+
   test("see what was there before, and leave the caller's process alone", function()
     local before = {}
     local study = search.study {name = "s", storage = ("sqlite:///%s/shared.db"):format(folder),

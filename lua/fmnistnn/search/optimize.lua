@@ -166,7 +166,7 @@ end
 local function run_here(study, objective, o)
   local pressed <close> = core.defer_interrupt()
   local _ <close> = require "fmnistnn.search.workers".beside(study, o)
-  local view = o.progress and View.new(study, o.trials)
+  local view = o.progress and View.new(study, o.trials, o.timeout)
   local page = o.report and LivePage.new(study, o.report)
   o.worker = study.storage.is_shared and process.name() or nil
   optimize.loop(study, objective, o, {

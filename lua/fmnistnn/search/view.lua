@@ -37,9 +37,12 @@ local function count_states(history)
   return count
 end
 
---- View.new(study, limit): of a search that goes on until so many trials have begun, if `limit` is not nil.
-function View.new(study, limit)
-  local self = setmetatable({study = study, limit = limit, width = core.terminal(), started = core.now()}, View)
+--- View.new(study, limit, timeout): of a search that goes on until so many trials have begun, or so many seconds have
+-- passed; either may be nil.
+function View.new(study, limit, timeout)
+  local self = setmetatable({
+    study = study, limit = limit, timeout = timeout, width = core.terminal(), started = core.now(),
+  }, View)
   self.told = {} -- trials that were over before, or that have been told of
   local history = study:history()
   for _, record in ipairs(history.trials) do self.told[record.number] = rules.is_finished(record) or nil end
@@ -54,17 +57,28 @@ local function best_text(history)
   return record and ("best %s (trial %d)"):format(numbers(record.values), record.number) or "no best yet"
 end
 
-function View:line(history)
+-- Seconds until `missing` more trials are over at the pace so far, or until the timeout if that is sooner; infinite
+-- when nobody knows.
+local function seconds_left(self, missing, done)
+  local elapsed, left = core.now() - self.started, math.huge
+  if self.limit and done > 0 then left = missing * elapsed / done end
+  return self.timeout and math.min(left, math.max(0, self.timeout - elapsed)) or left
+end
+
+--- In a line; is_over: the search has ended.
+function View:line(history, is_over)
   local count = count_states(history)
   local begun = rules.begun(history.trials)
-  local done = count.finished - self.before
-  local left = self.limit and done > 0 and (self.limit - begun + count.running) * (core.now() - self.started) / done
   local parts = {
     ("%d%s trials"):format(begun - count.running, self.limit and "/" .. self.limit or ""), best_text(history),
     ("%d running, %d done, %d pruned, %d failed"):format(count.running, count.complete, count.pruned, count.failed),
-    self.limit and Progress._duration(left or math.huge) .. " left", sparkline(history),
   }
-  return table.concat({parts[1], parts[2], parts[3], parts[4] or parts[5], parts[4] and parts[5]}, "  ")
+  if not is_over and (self.limit or self.timeout) then
+    local missing = self.limit and self.limit - begun + count.running
+    parts[#parts + 1] = Progress._duration(seconds_left(self, missing, count.finished - self.before)) .. " left"
+  end
+  parts[#parts + 1] = sparkline(history)
+  return table.concat(parts, "  ")
 end
 
 -- So many characters of a text in UTF-8.
@@ -122,7 +136,7 @@ end
 function View:stop()
   if self.width then io.stderr:write("\r\27[K") end
   self:tell(self.width ~= nil)
-  io.stderr:write(self:line(self.study:history()), "\n")
+  io.stderr:write(self:line(self.study:history(), true), "\n")
 end
 
 return View

@@ -193,7 +193,7 @@ function Supervisor:is_done()
 end
 
 function Supervisor:run()
-  local view = self.o.progress and View.new(self.study, self.o.trials)
+  local view = self.o.progress and View.new(self.study, self.o.trials, self.o.timeout)
   local page = self.o.report and LivePage.new(self.study, self.o.report)
   repeat
     optimize.give_up_lost(self.study, self.o)
