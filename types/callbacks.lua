@@ -63,13 +63,6 @@ function callbacks.BackupAndRestore(options) end
 ---@field every? string|integer (default "epoch") When there is a backup: after each epoch, and after so many batches.
 ---@field delete_checkpoint? boolean (default true) Whether they go when training is over.
 
---- What BackupAndRestore makes.
----@class fmnistnn.callbacks.Backup: fmnistnn.Callback
-local Backup = {}
-
---- Removes the backups, and the folder when nothing else is in it: for those that were kept when training was over.
-function Backup:delete() end
-
 --- Lowers the learning rate when a value has not become better for some epochs.
 ---@param options? fmnistnn.callbacks.ReduceLROnPlateauOptions
 ---@return fmnistnn.Callback
@@ -139,3 +132,10 @@ function callbacks.TerminateOnNaN() end
 ---@param options? fmnistnn.callbacks.LambdaOptions
 ---@return fmnistnn.Callback
 function callbacks.Lambda(options) end
+
+--- What BackupAndRestore makes.
+---@class fmnistnn.callbacks.Backup: fmnistnn.Callback
+local Backup = {}
+
+--- Removes the backups, and the folder when nothing else is in it: for those that were kept when training was over.
+function Backup:delete() end
