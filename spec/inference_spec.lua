@@ -1,7 +1,7 @@
 -- What a trained network gives: evaluate and predict, plain and with test-time augmentation.
 local blobs = require "spec.support.blobs"
 local fnn = require "fmnistnn"
-local small = require "spec.support.small"
+local small = require "spec.support.small_trainer"
 
 local nn = fnn.nn
 local error_of, fit, make, make_model = small.error_of, small.fit, small.make, small.make_model

@@ -3,7 +3,7 @@ local blobs = require "spec.support.blobs"
 local core = require "fmnistnn.core"
 local fnn = require "fmnistnn"
 local process = require "spec.support.process"
-local small = require "spec.support.small"
+local small = require "spec.support.small_trainer"
 
 local nn = fnn.nn
 local quote = process.quote
