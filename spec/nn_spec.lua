@@ -35,6 +35,7 @@ local function sampled(case, tensor)
 end
 
 local function check_layer(case)
+  local tolerance = case.sampled and 2e-5 or nil -- for large layers of convolutions go Winograd's way
   for role, given in pairs(case.patterns or {}) do case.tensors[role] = pattern(table.unpack(given)) end
   local inputs = {}
   for i = 1, case.inputs do inputs[i] = case.tensors["input/" .. i] end
@@ -43,14 +44,14 @@ local function check_layer(case)
     if x.dtype == "float32" then x.requires_grad = true end
   end
   local y = model(table.unpack(inputs))
-  peer.check_close("output", sampled(case, y), case.tensors.output)
+  peer.check_close("output", sampled(case, y), case.tensors.output, tolerance)
   y:backward(case.tensors.upstream)
   local named = {}
   for name, tensor in model:named_parameters() do named["state/" .. name] = tensor end
   for i, x in ipairs(inputs) do named["input/" .. i] = x end
   for role, expected in pairs(peer.under(case, "gradient")) do
     local tensor = assert(named[role], "the model has no " .. role)
-    peer.check_close("gradient of " .. role, sampled(case, tensor.grad), expected)
+    peer.check_close("gradient of " .. role, sampled(case, tensor.grad), expected, tolerance)
   end
 end
 

@@ -226,7 +226,7 @@ struct fnn_lane_gradient {
 };
 
 /* A tile of size x size pixels (4 or 6): where they lie in a channel of the input, which of them are inside it (the others are
- * 0), whether all are; and where its p x q pixels (at most 2 x 2) go in a channel of the output. */
+ * 0), whether all are; and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
 struct fnn_winograd_tile {
   size_t offset[36];
   int32_t inside[36]; /* -1 or 0 */
@@ -248,7 +248,7 @@ struct fnn_winograd_input {
 /* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias, with or
  * without relu. */
 struct fnn_winograd_output {
-  size_t size, filters, tiles;
+  size_t size, pixels, filters, tiles; /* 4 or 6 places a side, 2 or 4 pixels */
   const struct fnn_winograd_tile *tile;
   const float *m;
   size_t m_place, m_filter;
@@ -273,8 +273,8 @@ struct fnn_lane_kernels {
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
 
-  /* winograd.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1: u[place][filter][channel] */
-  void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t first, size_t last, float *u);
+  /* winograd.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`: u[place][filter][channel] */
+  void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u);
   void (*winograd_input)(const struct fnn_winograd_input *input);
   void (*winograd_output)(const struct fnn_winograd_output *output);
 

@@ -62,9 +62,13 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
                          size_t q0) {
   fnn_v sum[5][5];
+  float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
   FNN_UNROLL for (int k = 0; k < K; k++) {
     const fnn_v start = fnn_splat(j->bias ? j->bias[k0 + (size_t)k] : 0.0f);
-    FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] = start;
+    FNN_UNROLL for (int q = 0; q < Q; q++) {
+      sum[k][q] = start;
+      __builtin_prefetch(y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, 1);
+    }
   }
   const size_t x_pixel = j->x_pixel, x_tap = j->x_tap;
   for (size_t c = 0; c < j->channels; c++)
@@ -80,7 +84,6 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
         }
       }
     }
-  float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
   FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int q = 0; q < Q; q++) {
     fnn_v v = sum[k][q];
     if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */

@@ -1,19 +1,21 @@
-/* Winograd's way to a correlation with 3 x 3 or 5 x 5 taps, for images in lanes: 2 x 2 output pixels from 16 products
- * instead of 36, or from 36 instead of 100, for each pair of a filter and a channel (kernels/winograd.c).
+/* Winograd's way to a correlation with 3 x 3 or 5 x 5 taps, for images in lanes: of 3 x 3, 4 x 4 output pixels from 36
+ * products instead of 144 or 2 x 2 from 16 instead of 36, of 5 x 5, 2 x 2 from 36 instead of 100, for each pair of a filter
+ * and a channel (kernels/winograd.c).
  *
  * A piece of work is a strip: some tiles of a block of images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
  * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
- * of channels, and 5 x 5 taps go the direct way: a tile of 6 x 6 makes the errors of rounding too large. */
+ * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
 #include <string.h>
 
 #include "correlation.h"
 
-enum { CACHE = 200 * 1024, SOME_FILTERS = 20, MOST_TILES = 40 }; /* floats; filters, tiles at a time */
+enum { CACHE = 200 * 1024, SOME_FILTERS = 20, LEAST_TILES = 2, MOST_TILES = 40 }; /* floats; filters, tiles at a time */
 
 struct job {
   const struct fnn_correlation *correlation;
   size_t size, places;    /* of a tile: 4 or 6 pixels a side, and their square */
+  size_t pixels;          /* of the output that a tile gives, a side */
   size_t rows, columns;   /* of tiles */
   size_t tiles, strips;   /* of a strip; of an image */
   float *plain, *weights; /* transformed: place by place, and as correlate wants them */
@@ -27,23 +29,38 @@ static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t ti
   return fnn_ceil_div(rows * tiles * j->kernels->width, PAGE) * PAGE + LINE;
 }
 
-static size_t tile_size(const struct fnn_correlation *j) { return j->r == 3 ? 4 : 6; }
 static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 
-/* The tiles that fit into the cache beside some filters' products, in wide vectors of several; 0 where too few do. */
-static size_t tiles_at_a_time(const struct fnn_correlation *j) {
-  size_t size = tile_size(j), together = j->wide->width / j->kernels->width;
+/* The tiles of `size` that fit into the cache beside some filters' products, in wide vectors of several; 0 where too few
+ * do. */
+static size_t tiles_at_a_time(const struct fnn_correlation *j, size_t size) {
+  size_t together = j->wide->width / j->kernels->width;
   size_t fit = CACHE / (size * size * (fnn_depth(j) + fewer(j->filters, SOME_FILTERS)) * j->wide->width);
-  size_t vectors = fit >= 10 ? 10 : fit >= 5 ? 5 : fit == 4 ? 4 : 0; /* what correlate's tiles divide well */
-  return vectors * together;
+  size_t vectors = fit >= 10 ? 10 : fit >= 5 ? 5 : fit; /* what correlate's tiles divide well */
+  return vectors >= LEAST_TILES ? vectors * together : 0;
+}
+
+/* The products for each pair of a filter and a channel, with tiles that give so many pixels a side. */
+static size_t products(const struct fnn_correlation *j, size_t size, size_t pixels) {
+  return size * size * fnn_ceil_div(j->p, pixels) * fnn_ceil_div(j->q, pixels);
+}
+
+/* How many pixels a side a tile gives. */
+static size_t pixels_of_tile(const struct fnn_correlation *j) {
+  int large = j->r == 3 && !j->pairs && tiles_at_a_time(j, 6) > 0 && products(j, 6, 4) < products(j, 4, 2);
+  return large ? 4 : 2;
+}
+
+/* With fewer channels and filters, transforming takes longer than what it saves. */
+static int are_enough(const struct fnn_correlation *j) {
+  if (pixels_of_tile(j) == 4) return j->channels >= 8 && j->filters >= 8;
+  return j->channels >= 16 && j->filters >= 16 && j->channels * j->filters >= (j->r == 3 ? 512 : 256);
 }
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
   int three_or_five = j->r == j->s && (j->r == 3 || (j->r == 5 && !j->pairs));
   int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
-  size_t pairs = j->r == 3 ? 512 : 256; /* with fewer, transforming takes longer than what it saves */
-  return three_or_five && plain && j->channels >= 16 && j->filters >= 16 && j->channels * j->filters >= pairs &&
-         j->p >= 4 && j->q >= 4 && tiles_at_a_time(j) > 0;
+  return three_or_five && plain && j->p >= 4 && j->q >= 4 && are_enough(j) && tiles_at_a_time(j, j->r + 1) > 0;
 }
 
 /* Tile (row, column): where its pixels lie in a channel of the input, and go in a channel of the output. */
@@ -51,14 +68,15 @@ static void place_tile(const struct job *job, size_t row, size_t column, struct 
   const struct fnn_correlation *j = job->correlation;
   tile->whole = 1;
   for (size_t i = 0; i < job->places; i++) {
-    ptrdiff_t h = (ptrdiff_t)(2 * row + i / job->size) - j->top, w = (ptrdiff_t)(2 * column + i % job->size) - j->left;
+    ptrdiff_t h = (ptrdiff_t)(job->pixels * row + i / job->size) - j->top;
+    ptrdiff_t w = (ptrdiff_t)(job->pixels * column + i % job->size) - j->left;
     int inside = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
     tile->inside[i] = inside ? -1 : 0;
     tile->offset[i] = inside ? ((size_t)h * j->w + (size_t)w) * j->kernels->width : 0;
     tile->whole &= inside;
   }
-  tile->to = 2 * row * j->y_row + 2 * column * j->y_pixel;
-  tile->p = fewer(2, j->p - 2 * row), tile->q = fewer(2, j->q - 2 * column);
+  tile->to = job->pixels * (row * j->y_row + column * j->y_pixel);
+  tile->p = fewer(job->pixels, j->p - job->pixels * row), tile->q = fewer(job->pixels, j->q - job->pixels * column);
 }
 
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
@@ -135,6 +153,7 @@ static void do_strip(const struct job *job, size_t block, size_t group, size_t s
     multiply(job, group, k, filters, count, scratch, products);
     j->kernels->winograd_output(
         &(struct fnn_winograd_output){.size = job->size,
+                                      .pixels = job->pixels,
                                       .filters = filters,
                                       .tiles = count,
                                       .tile = tile,
@@ -173,7 +192,8 @@ static void transform_weights(void *user, size_t first, size_t last, int worker)
     size_t group = i / j->filters, k = i % j->filters;
     struct fnn_lane_weights weights = j->weights;
     weights.from += (ptrdiff_t)group * j->weights_group;
-    j->kernels->winograd_weights(&weights, k, k + 1, job->plain + group * job->places * j->filters * j->channels);
+    j->kernels->winograd_weights(&weights, job->size, k, k + 1,
+                                 job->plain + group * job->places * j->filters * j->channels);
   }
 }
 
@@ -208,13 +228,14 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
 }
 
 static struct job job_for(const struct fnn_correlation *j) {
-  size_t size = tile_size(j);
+  size_t pixels = pixels_of_tile(j), size = pixels + j->r - 1;
   return (struct job){.correlation = j,
                       .size = size,
                       .places = size * size,
-                      .rows = fnn_ceil_div(j->p, 2),
-                      .columns = fnn_ceil_div(j->q, 2),
-                      .tiles = tiles_at_a_time(j)};
+                      .pixels = pixels,
+                      .rows = fnn_ceil_div(j->p, pixels),
+                      .columns = fnn_ceil_div(j->q, pixels),
+                      .tiles = tiles_at_a_time(j, size)};
 }
 
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) {

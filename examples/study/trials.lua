@@ -99,6 +99,12 @@ local experiments = {
     changed("cured", "with erasing", {augment = {flip = "alternating", shift = 2, erase = {probability = 0.25}}}),
     changed("cured", "in single precision", {mixed = false}),
   },
+  -- how far it goes, given time
+  long = {
+    changed("cured", "60 epochs, erasing", {
+      epochs = 60, augment = {flip = "alternating", shift = 2, erase = {probability = 0.25}},
+    }),
+  },
 }
 
 return {trials = trials, experiments = experiments}
