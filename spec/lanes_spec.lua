@@ -59,6 +59,10 @@ describe("images in lanes:", function()
     ["Winograd, 3 x 3, uneven padding"] = {{24, 5, 6}, {24, 24, 3, 3}, {padding = {0, 3, 2, 0}}},
     ["Winograd, 5 x 5"] = {{16, 7, 6}, {21, 16, 5, 5}, {padding = "same"}},
     ["Winograd, 5 x 5, valid"] = {{17, 9, 8}, {16, 17, 5, 5}},
+    ["Winograd, 3 x 3, small tiles"] = {{24, 5, 6}, {26, 24, 3, 3}, {padding = "same"}},
+    ["Winograd, 3 x 3, few channels"] = {{8, 9, 4}, {9, 8, 3, 3}, {padding = "same"}},
+    ["Winograd, 3 x 3, many tiles"] = {{17, 26, 27}, {16, 17, 3, 3}, {padding = "same"}},
+    ["Winograd, 5 x 5, many tiles"] = {{16, 19, 18}, {17, 16, 5, 5}, {padding = 2}},
     ["Winograd, groups"] = {{48, 6, 5}, {50, 24, 3, 3}, {groups = 2, padding = 1}},
     ["same"] = {{3, 7, 6}, {4, 3, 3, 3}, {padding = "same"}},
     ["same, 5 x 5"] = {{2, 6, 9}, {6, 2, 5, 5}, {padding = "same"}},
@@ -238,12 +242,13 @@ describe("images in lanes:", function()
     local function run(n)
       fnn.manual_seed(3)
       local x = fnn.randn(n, 3, 9, 9)
-      local w = fnn.randn(7, 3, 3, 3):requires_grad_()
-      local v = fnn.randn(5, 7, 3, 3):requires_grad_()
-      local y = F.max_pool2d(F.conv2d_relu(x, w, {padding = "same"}), 2)
+      local w = fnn.randn(9, 3, 3, 3):requires_grad_()
+      local u = fnn.randn(8, 9, 3, 3):requires_grad_()
+      local v = fnn.randn(5, 8, 3, 3):requires_grad_()
+      local y = F.max_pool2d(F.conv2d(F.conv2d_relu(x, w, {padding = "same"}), u, {padding = "same"}), 2)
       local z = F.conv2d(F.dropout(core.ops.batch_norm_train(y), 0.3), v, {stride = 2, padding = 1})
       z:square():sum():backward()
-      return z:tobytes() .. w.grad:tobytes() .. v.grad:tobytes()
+      return z:tobytes() .. w.grad:tobytes() .. u.grad:tobytes() .. v.grad:tobytes()
     end
     local threads = core.threads()
     finally(function() core.set_threads(threads) end)
@@ -259,14 +264,14 @@ describe("images in lanes:", function()
 
   it("nothing leaks when the nth allocation fails", function()
     fnn.manual_seed(4)
-    local x = fnn.randn(18, 2, 5, 5):requires_grad_()
-    local w = fnn.randn(3, 2, 3, 3):requires_grad_()
+    local x = fnn.randn(18, 8, 5, 5):requires_grad_()
+    local w = fnn.randn(8, 8, 3, 3):requires_grad_()
     local function step(keep)
       local function hold(tensor)
         keep[#keep + 1] = tensor
         return tensor
       end
-      local y = hold(F.conv2d_relu(x, w, {stride = 2, padding = 1}))
+      local y = hold(F.conv2d_relu(hold(F.conv2d(x, w, {padding = 1})), w, {stride = 2, padding = 1}))
       hold(F.max_pool2d(hold(y + y), 2):sum()):backward()
       hold(y:flatten(2))
     end

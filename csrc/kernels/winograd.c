@@ -2,6 +2,8 @@
  * networks", section 4) for images in lanes: F(2x2, 3x3) over tiles of 4 x 4 pixels, F(4x4, 3x3) and F(2x2, 5x5) over tiles
  * of 6 x 6. Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one for
  * each place in the tile, which the caller makes of correlations of 1 x 1. */
+#include <string.h>
+
 #include "simd.h"
 #include "variant.h"
 
@@ -55,14 +57,25 @@ FNN_INLINE void output6_of_4(fnn_v *d, const ptrdiff_t step) {
 
 /* ---- tiles ---- */
 
-/* The pixels `next` floats farther, those of the next channel, are fetched meanwhile. */
+FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const int whole, const float *x, const ptrdiff_t i) {
+  const fnn_v v = fnn_load(x + tile->offset[i]);
+  return whole ? v : (fnn_v)((fnn_vi)v & tile->inside[i]);
+}
+
+/* Has pixel i of the next channel, `next` floats farther, fetched; not where tiles overlap and a neighbour will. */
+FNN_INLINE void fetch(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const int overlap, const float *x,
+                      size_t next, const ptrdiff_t i) {
+  const ptrdiff_t r = i / A, c = i % A;
+  const int inner = r > 0 && r < A - 1 && c > 0 && c < A - 1;
+  if (inner || !overlap) __builtin_prefetch(x + next + tile->offset[i]);
+}
+
 FNN_INLINE void input_tile(const ptrdiff_t A, const int whole, const struct fnn_winograd_tile *tile, const float *x,
                            float *v, size_t v_place, size_t next) {
   fnn_v d[36];
   FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) {
-    d[i] = fnn_load(x + tile->offset[i]);
-    if (!whole) d[i] = (fnn_v)((fnn_vi)d[i] & tile->inside[i]);
-    if (i / A > 0 && i / A < A - 1 && i % A > 0 && i % A < A - 1) __builtin_prefetch(x + next + tile->offset[i]);
+    d[i] = pixel(tile, whole, x, i);
+    fetch(tile, A, 1, x, next, i);
   }
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i * A, 1) : input6(d + i * A, 1);
@@ -154,35 +167,160 @@ static const float g6_of_3[6][3] = {
     {0.0f, 0.0f, 1.0f},
 };
 
-/* u (A x A) = G w G', for a kernel of R x R */
-FNN_INLINE void weight_tile(const ptrdiff_t A, const ptrdiff_t R, const float *g, const struct fnn_lane_weights *j,
-                            const float *w, float *u, size_t step) {
-  float half[6][5];
-  for (ptrdiff_t i = 0; i < A; i++)
-    for (ptrdiff_t s = 0; s < R; s++) {
-      float total = 0.0f;
-      for (ptrdiff_t r = 0; r < R; r++) total += g[i * R + r] * w[r * j->row + s * j->column];
-      half[i][s] = total;
-    }
-  for (ptrdiff_t i = 0; i < A; i++)
-    for (ptrdiff_t k = 0; k < A; k++) {
-      float total = 0.0f;
-      for (ptrdiff_t s = 0; s < R; s++) total += half[i][s] * g[k * R + s];
-      u[(size_t)(i * A + k) * step] = total;
-    }
+/* The taps of channels c .. c + n - 1, a channel a lane; others are 0. */
+FNN_INLINE void load_taps(const ptrdiff_t R, const struct fnn_lane_weights *j, const float *w, size_t n, fnn_v *taps) {
+  float lanes[25][FNN_WIDTH] = {0};
+  for (size_t c = 0; c < n; c++)
+    for (ptrdiff_t i = 0; i < R * R; i++)
+      lanes[i][c] = w[(ptrdiff_t)c * j->channel + i / R * j->row + i % R * j->column];
+  for (ptrdiff_t i = 0; i < R * R; i++) taps[i] = fnn_load(lanes[i]);
+}
+
+/* u (A x A) = G w G', for kernels of R x R */
+FNN_INLINE void weight_tile(const ptrdiff_t A, const ptrdiff_t R, const float *g, const fnn_v *w, fnn_v *u) {
+  fnn_v half[6][5];
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) FNN_UNROLL for (ptrdiff_t s = 0; s < R; s++) {
+    half[i][s] = g[i * R] * w[s];
+    FNN_UNROLL for (ptrdiff_t r = 1; r < R; r++) half[i][s] += g[i * R + r] * w[r * R + s];
+  }
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
+    u[i * A + k] = half[i][0] * g[k * R];
+    FNN_UNROLL for (ptrdiff_t s = 1; s < R; s++) u[i * A + k] += half[i][s] * g[k * R + s];
+  }
+}
+
+FNN_INLINE void weight_tiles(const ptrdiff_t A, const ptrdiff_t R, const float *g, const struct fnn_lane_weights *j,
+                             size_t k, float *to) {
+  const size_t step = j->filters * j->channels;
+  for (size_t c = 0; c < j->channels; c += FNN_WIDTH) {
+    const size_t n = j->channels - c < FNN_WIDTH ? j->channels - c : FNN_WIDTH;
+    fnn_v w[25], u[36];
+    load_taps(R, j, j->from + (ptrdiff_t)k * j->filter + (ptrdiff_t)c * j->channel, n, w);
+    weight_tile(A, R, g, w, u);
+    for (ptrdiff_t i = 0; i < A * A; i++) memcpy(to + (size_t)i * step + c, &u[i], n * sizeof *to);
+  }
 }
 
 void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t size, size_t first, size_t last,
                                        float *u) {
-  for (size_t k = first; k < last; k++)
-    for (size_t c = 0; c < j->channels; c++) {
-      const float *w = j->from + (ptrdiff_t)k * j->filter + (ptrdiff_t)c * j->channel;
-      float *to = u + k * j->channels + c;
-      if (size == 4)
-        weight_tile(4, 3, g4[0], j, w, to, j->filters * j->channels);
-      else if (j->r == 3)
-        weight_tile(6, 3, g6_of_3[0], j, w, to, j->filters * j->channels);
-      else
-        weight_tile(6, 5, g6[0], j, w, to, j->filters * j->channels);
+  for (size_t k = first; k < last; k++) {
+    if (size == 4)
+      weight_tiles(4, 3, g4[0], j, k, u + k * j->channels);
+    else if (j->r == 3)
+      weight_tiles(6, 3, g6_of_3[0], j, k, u + k * j->channels);
+    else
+      weight_tiles(6, 5, g6[0], j, k, u + k * j->channels);
+  }
+}
+
+/* ---- weight gradients: F(3x3, 4x4) and F(5x5, 2x2), in which the output's gradient is the kernel, the taps the output ----
+ *
+ * With the points of F(4, 3) and F(2, 5) the input's matrix is the same. Those of the gradients lack the divisors of their
+ * rows, which the matrices of the taps have instead. */
+
+/* Place i of six. */
+FNN_INLINE fnn_v input6_place(const int i, const fnn_v *d) {
+  switch (i) {
+    case 0: return d[0] - 2.5f * d[2] + d[4];
+    case 1: return (d[4] - 2.0f * d[2]) + a * (d[3] - 2.0f * d[1]);
+    case 2: return (d[4] - 2.0f * d[2]) - a * (d[3] - 2.0f * d[1]);
+    case 3: return (d[4] - 0.5f * d[2]) + b * (d[3] - 0.5f * d[1]);
+    case 4: return (d[4] - 0.5f * d[2]) - b * (d[3] - 0.5f * d[1]);
+    default: return d[1] - 2.5f * d[3] + d[5];
+  }
+}
+
+/* Place i of six, from M gradients. */
+FNN_INLINE fnn_v gradient_place(const ptrdiff_t M, const int i, const fnn_v *d) {
+  const fnn_v none = {0}, d2 = M == 4 ? d[2] : none, d3 = M == 4 ? d[3] : none;
+  switch (i) {
+    case 0: return d[0];
+    case 1: return (d[0] + 0.5f * d2) + a * (d[1] + 0.5f * d3);
+    case 2: return (d[0] + 0.5f * d2) - a * (d[1] + 0.5f * d3);
+    case 3: return (d[0] + 2.0f * d2) + b * (d[1] + 2.0f * d3);
+    case 4: return (d[0] + 2.0f * d2) - b * (d[1] + 2.0f * d3);
+    default: return d[M - 1];
+  }
+}
+
+/* Row i of the places of a tile of A x A pixels: of the input's 6 x 6 or of the gradient's. */
+FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const int whole, const struct fnn_winograd_tile *tile,
+                              const float *x, float *v, size_t v_place, size_t next) {
+  fnn_v d[6];
+  FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
+    fnn_v column[6];
+    FNN_UNROLL for (ptrdiff_t r = 0; r < A; r++) {
+      column[r] = pixel(tile, whole, x, r * A + c);
+      fetch(tile, A, A == 6, x, next, r * A + c);
     }
+    d[c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
+  }
+  FNN_UNROLL for (int k = 0; k < 6; k++)
+      fnn_store(v + (size_t)k * v_place, A == 6 ? input6_place(k, d) : gradient_place(A, k, d));
+}
+
+FNN_INLINE void rows_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_input *j) {
+  for (size_t c = 0; c < j->channels; c++)
+    for (size_t t = 0; t < j->tiles; t++) {
+      const float *x = j->x + c * j->x_channel;
+      float *v = j->v + c * j->v_channel + t * FNN_WIDTH;
+      if (j->tile[t].whole)
+        row_of_places(A, i, 1, &j->tile[t], x, v, j->v_place, j->x_channel);
+      else
+        row_of_places(A, i, 0, &j->tile[t], x, v, j->v_place, j->x_channel);
+    }
+}
+
+#define ROW_OF_PLACES(i)                                    \
+  static void row_##i(const struct fnn_winograd_input *j) { \
+    if (j->size == 6)                                       \
+      rows_of_places(6, i, j);                              \
+    else if (j->size == 4)                                  \
+      rows_of_places(4, i, j);                              \
+    else                                                    \
+      rows_of_places(2, i, j);                              \
+  }
+ROW_OF_PLACES(0)
+ROW_OF_PLACES(1)
+ROW_OF_PLACES(2)
+ROW_OF_PLACES(3)
+ROW_OF_PLACES(4)
+ROW_OF_PLACES(5)
+
+void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row) {
+  static void (*const rows[6])(const struct fnn_winograd_input *j) = {row_0, row_1, row_2, row_3, row_4, row_5};
+  rows[row](j);
+}
+
+FNN_INLINE void taps_of_places(const ptrdiff_t R, fnn_v *d, const ptrdiff_t step) {
+  const float n = -2.0f / 3, m = 1.0f / 6; /* the divisors of a and -a, of b and -b */
+  const fnn_v even_a = n * (d[step] + d[2 * step]), odd_a = n * a * (d[step] - d[2 * step]);
+  const fnn_v even_b = m * (d[3 * step] + d[4 * step]), odd_b = m * b * (d[3 * step] - d[4 * step]);
+  d[0] += even_a + even_b;
+  d[step] = odd_a + odd_b;
+  d[2 * step] = 0.5f * even_a + 2.0f * even_b;
+  d[3 * step] = 0.5f * odd_a + 2.0f * odd_b;
+  d[4 * step] = 0.25f * even_a + 4.0f * even_b;
+  d[(R - 1) * step] += d[5 * step];
+}
+
+FNN_INLINE void taps(const ptrdiff_t R, size_t count, const float *m, float *dw) {
+  for (size_t i = 0; i < count; i += FNN_WIDTH) {
+    const size_t n = count - i < FNN_WIDTH ? count - i : FNN_WIDTH;
+    fnn_v d[36] = {0};
+    float lanes[25][FNN_WIDTH];
+    for (size_t place = 0; place < 36; place++) memcpy(&d[place], m + place * count + i, n * sizeof *m);
+    FNN_UNROLL for (ptrdiff_t c = 0; c < 6; c++) taps_of_places(R, d + c, 6);
+    FNN_UNROLL for (ptrdiff_t r = 0; r < R; r++) taps_of_places(R, d + 6 * r, 1);
+    for (ptrdiff_t tap = 0; tap < R * R; tap++) fnn_store(lanes[tap], d[tap / R * 6 + tap % R]);
+    for (size_t k = 0; k < n; k++)
+      for (ptrdiff_t tap = 0; tap < R * R; tap++) *dw++ = lanes[tap][k];
+  }
+}
+
+void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, const float *m, float *dw) {
+  if (r == 3)
+    taps(3, count, m, dw);
+  else
+    taps(5, count, m, dw);
 }

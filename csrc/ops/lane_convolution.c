@@ -312,6 +312,7 @@ static enum fnn_status make_pairs(struct fnn_context *context, struct gradient *
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
+  if (fnn_winograd_gradient_pays(context, lanes, conv)) return fnn_winograd_gradient(context, lanes, conv, g, x, dw);
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                        .wide = context->kernels->lanes,

@@ -1,0 +1,202 @@
+/* Winograd's way to the gradient of 3 x 3 or 5 x 5 weights, for images in lanes: for 6 x 6 pixels of the input and the 4 x 4
+ * or 2 x 2 pixels of the output's gradient that they meet, 36 products instead of 144 or 100 for each pair of a filter and a
+ * channel (kernels/winograd.c).
+ *
+ * A product of matrices stands behind each of the 36 places, over all tiles of all images, and its sums should stay in
+ * registers for many tiles. So that as many fit into a cache, transformed, a piece of work is one row of six places, of a part
+ * of the batch; each piece transforms what it needs anew. */
+#include <string.h>
+
+#include "correlation.h"
+#include "lane_convolution.h"
+
+enum {
+  CACHE = 160 * 1024, /* floats that are transformed at a time */
+  MOST_TILES = 64,    /* at a time; with fewer than LEAST_TILES, adding up lanes takes longer than what is saved */
+  LEAST_TILES = 8,
+  LEAST_CHANNELS = 8, /* and filters */
+  MOST_PARTS = 16,
+};
+
+struct job {
+  const struct fnn_lane_kernels *kernels;
+  const struct fnn_lane_kernels *wide; /* for vectors of several neighbouring tiles, or the same */
+  const struct fnn_convolution *conv;
+  size_t channels, filters;   /* of a group */
+  size_t blocks, part, parts; /* blocks in a part; parts of the batch */
+  size_t pixels;              /* of the gradient that a tile has, a side */
+  size_t rows, columns;       /* of an image's tiles */
+  size_t tiles;               /* at a time */
+  const float *x, *g;
+  float *sums;    /* for each part and group: place by place, filters x channels */
+  float *scratch; /* for each worker: a row of places of the input, and of the gradient */
+  size_t *taps;   /* where each channel begins in a place */
+};
+
+static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Floats from one place to the next: a line beyond a multiple of a page, as in winograd.c. */
+static size_t place_step(const struct job *job, size_t rows) {
+  enum { PAGE = 1024, LINE = 16 };
+  return fnn_ceil_div(rows * job->tiles * job->kernels->width, PAGE) * PAGE + LINE;
+}
+
+static size_t scratch_size(const struct job *job) {
+  return 6 * (place_step(job, job->channels) + place_step(job, job->filters));
+}
+
+static size_t group_size(const struct job *job) { return 36 * job->filters * job->channels; }
+
+/* Pixels (row, column) .. of an image of h x w, `size` a side. */
+static void place_tile(const struct job *job, size_t size, ptrdiff_t row, ptrdiff_t column, size_t h, size_t w,
+                       size_t image, struct fnn_winograd_tile *tile) {
+  tile->whole = 1;
+  for (size_t i = 0; i < size * size; i++) {
+    ptrdiff_t r = row + (ptrdiff_t)(i / size), c = column + (ptrdiff_t)(i % size);
+    int inside = r >= 0 && r < (ptrdiff_t)h && c >= 0 && c < (ptrdiff_t)w;
+    tile->inside[i] = inside ? -1 : 0;
+    tile->offset[i] = image + (inside ? ((size_t)r * w + (size_t)c) * job->kernels->width : 0);
+    tile->whole &= inside;
+  }
+}
+
+/* Tiles number first .. of the images from block number `block` on. */
+static void place_tiles(const struct job *job, size_t block, size_t first, size_t count, struct fnn_winograd_tile *x,
+                        struct fnn_winograd_tile *g) {
+  const struct fnn_window *w = &job->conv->window;
+  size_t lanes = job->kernels->width, each = job->rows * job->columns;
+  for (size_t i = 0; i < count; i++) {
+    size_t tile = (first + i) % each, image = block + (first + i) / each;
+    ptrdiff_t row = (ptrdiff_t)(tile / job->columns * job->pixels);
+    ptrdiff_t column = (ptrdiff_t)(tile % job->columns * job->pixels);
+    place_tile(job, 6, row - (ptrdiff_t)w->top, column - (ptrdiff_t)w->left, w->h, w->w,
+               image * job->conv->c * w->h * w->w * lanes, &x[i]);
+    place_tile(job, job->pixels, row, column, w->p, w->q, image * job->conv->k * w->p * w->q * lanes, &g[i]);
+  }
+}
+
+/* Row `row` of the places of some tiles. A wide vector's tiles that are none are zeros. */
+static void transform(const struct job *job, size_t size, size_t row, size_t count,
+                      const struct fnn_winograd_tile *tile, const float *x, size_t channels, size_t pixels, float *v) {
+  size_t lanes = job->kernels->width, step = place_step(job, channels);
+  if (count * lanes % job->wide->width) memset(v, 0, 6 * step * sizeof *v);
+  job->kernels->winograd_row(&(struct fnn_winograd_input){.size = size,
+                                                          .channels = channels,
+                                                          .tiles = count,
+                                                          .tile = tile,
+                                                          .x = x,
+                                                          .x_channel = pixels * lanes,
+                                                          .v = v,
+                                                          .v_place = step,
+                                                          .v_channel = job->tiles * lanes},
+                             row);
+}
+
+/* sums[place][filter][channel] += the product of both over `count` tiles */
+static void multiply(const struct job *job, size_t count, const float *x, const float *g, float *sums) {
+  size_t line = job->tiles * job->kernels->width, wide = job->wide->width;
+  for (size_t place = 0; place < 6; place++)
+    job->wide->weight_gradient(&(struct fnn_lane_gradient){
+        .filters = job->filters,
+        .taps = job->channels,
+        .blocks = 1,
+        .p = 1,
+        .q = fnn_ceil_div(count * job->kernels->width, wide),
+        .g = g + place * place_step(job, job->filters),
+        .g_filter = line,
+        .x = x + place * place_step(job, job->channels),
+        .x_pixel = wide,
+        .tap = job->taps,
+        .dw = sums + place * job->filters * job->channels,
+        .dw_filter = job->channels,
+    });
+}
+
+static void add_up_row(const struct job *job, size_t part, size_t group, size_t row, float *scratch) {
+  struct fnn_winograd_tile x_tile[MOST_TILES], g_tile[MOST_TILES];
+  const struct fnn_window *w = &job->conv->window;
+  size_t lanes = job->kernels->width, block = part * job->part;
+  size_t all = fewer(job->part, job->blocks - block) * job->rows * job->columns;
+  const float *x = job->x + group * job->channels * w->h * w->w * lanes;
+  const float *g = job->g + group * job->filters * w->p * w->q * lanes;
+  float *other = scratch + 6 * place_step(job, job->channels);
+  float *sums = job->sums + (part * job->conv->groups + group) * group_size(job);
+  for (size_t first = 0; first < all; first += job->tiles) {
+    size_t count = fewer(job->tiles, all - first);
+    place_tiles(job, block, first, count, x_tile, g_tile);
+    transform(job, 6, row, count, x_tile, x, job->channels, w->h * w->w, scratch);
+    transform(job, job->pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
+    multiply(job, count, scratch, other, sums + 6 * row * job->filters * job->channels);
+  }
+}
+
+static void add_up(void *user, size_t first, size_t last, int worker) {
+  const struct job *job = user;
+  float *scratch = job->scratch + (size_t)worker * scratch_size(job);
+  for (size_t i = first; i < last; i++)
+    add_up_row(job, i / 6 / job->conv->groups, i / 6 % job->conv->groups, i % 6, scratch);
+}
+
+/* As many tiles as fit into the cache; parts of the batch with at least that many. */
+static struct job job_for(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+  size_t pixels = 6 - (conv->window.r - 1);
+  struct job job = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
+                    .wide = context->kernels->lanes,
+                    .conv = conv,
+                    .channels = conv->c / conv->groups,
+                    .filters = conv->k / conv->groups,
+                    .blocks = fnn_ceil_div(conv->n, lanes),
+                    .pixels = pixels,
+                    .rows = fnn_ceil_div(conv->window.p, pixels),
+                    .columns = fnn_ceil_div(conv->window.q, pixels)};
+  size_t together = job.wide->width / lanes, each = job.rows * job.columns, all = job.blocks * each;
+  job.tiles = fewer(fewer(CACHE / (6 * (job.channels + job.filters) * job.wide->width), MOST_TILES / together),
+                    fnn_ceil_div(all, together)) *
+              together;
+  for (job.parts = 1; 2 * job.parts <= MOST_PARTS && 2 * job.parts <= job.blocks && all >= 2 * job.parts * job.tiles;)
+    job.parts *= 2;
+  job.part = fnn_ceil_div(job.blocks, job.parts);
+  job.parts = fnn_ceil_div(job.blocks, job.part);
+  return job;
+}
+
+int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+  const struct fnn_window *w = &conv->window;
+  int plain = (w->r == 3 || w->r == 5) && w->s == w->r && w->stride[0] == 1 && w->stride[1] == 1 &&
+              w->dilation[0] == 1 && w->dilation[1] == 1 && !conv->bf16;
+  if (!plain || w->p < 4 || w->q < 4 || conv->n == 0) return 0;
+  struct job job = job_for(context, lanes, conv);
+  return job.channels >= LEAST_CHANNELS && job.filters >= LEAST_CHANNELS && job.tiles >= LEAST_TILES;
+}
+
+static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+  size_t sums = job->parts * job->conv->groups * group_size(job) * sizeof *job->sums;
+  job->sums = fnn_alloc(context, sums);
+  if (!job->sums) return FNN_NO_MEMORY;
+  memset(job->sums, 0, sums);
+  job->taps = fnn_alloc(context, job->channels * sizeof *job->taps);
+  if (!job->taps) return FNN_NO_MEMORY;
+  for (size_t c = 0; c < job->channels; c++) job->taps[c] = c * job->tiles * job->kernels->width;
+  job->scratch = fnn_alloc(context, (size_t)context->threads.count * scratch_size(job) * sizeof *job->scratch);
+  return job->scratch ? FNN_OK : FNN_NO_MEMORY;
+}
+
+enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
+                                      const float *g, const float *x, float *dw) {
+  struct job job = job_for(context, lanes, conv);
+  size_t count = job.filters * job.channels, all = conv->groups * group_size(&job);
+  job.x = x, job.g = g;
+  enum fnn_status status = take_memory(context, &job);
+  if (status == FNN_OK) {
+    fnn_parallel(context, job.parts * conv->groups * 6, 1, add_up, &job);
+    for (size_t part = 1; part < job.parts; part++)
+      context->kernels->elementwise->accumulate(all, job.sums + part * all, job.sums);
+    for (size_t group = 0; group < conv->groups; group++)
+      job.kernels->winograd_taps(conv->window.r, count, job.sums + group * group_size(&job),
+                                 dw + group * count * conv->window.r * conv->window.r);
+  }
+  fnn_free(context, job.scratch);
+  fnn_free(context, job.taps);
+  fnn_free(context, job.sums);
+  return status;
+}
