@@ -119,19 +119,34 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
 
 /* ---- weight gradient ---- */
 
-/* Halves are added up until one lane is left. */
-FNN_INLINE float sum_of_lanes(fnn_v v) {
+/* The sums of four lanes each. */
+FNN_INLINE fnn_v4 quarters(fnn_v v) {
   union {
     fnn_v whole;
     fnn_v4 quarter[FNN_WIDTH / 4];
   } parts = {v};
   fnn_v4 sum = parts.quarter[0];
   for (int i = 1; i < FNN_WIDTH / 4; i++) sum += parts.quarter[i];
-  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  return sum;
+}
+
+/* y += the sum of v's lanes */
+FNN_INLINE void add_lanes(float *y, fnn_v v) {
+  const fnn_v4 sum = quarters(v);
+  *y += (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/* The same for four vectors, with the same bits. */
+FNN_INLINE void add_lanes_of_four(float *y, const fnn_v *v) {
+  const fnn_v4 a = quarters(v[0]), b = quarters(v[1]), c = quarters(v[2]), d = quarters(v[3]);
+  const fnn_v4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const fnn_v4 cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  *(fnn_v4 *)y += __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
 }
 
 FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, const int T, size_t k0, size_t t0) {
-  fnn_v sum[4][6] = {0};
+  fnn_v sum[4][6];
+  FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int t = 0; t < T; t++) sum[k][t] = (fnn_v){0};
   const size_t *tap = j->tap + t0;
   for (size_t b = 0; b < j->blocks; b++)
     for (size_t p = 0; p < j->p; p++) {
@@ -147,8 +162,11 @@ FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, co
         }
       }
     }
-  for (int k = 0; k < K; k++)
-    for (int t = 0; t < T; t++) j->dw[(k0 + (size_t)k) * j->dw_filter + t0 + (size_t)t] += sum_of_lanes(sum[k][t]);
+  FNN_UNROLL for (int k = 0; k < K; k++) {
+    float *dw = j->dw + (k0 + (size_t)k) * j->dw_filter + t0;
+    if (T >= 4) add_lanes_of_four(dw, sum[k]);
+    FNN_UNROLL for (int t = T / 4 * 4; t < T; t++) add_lanes(dw + t, sum[k][t]);
+  }
 }
 
 typedef void (*gradient_function)(const struct fnn_lane_gradient *j, size_t k, size_t t);

@@ -228,19 +228,22 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
 }
 
 static struct job job_for(const struct fnn_correlation *j) {
-  size_t pixels = pixels_of_tile(j), size = pixels + j->r - 1;
-  return (struct job){.correlation = j,
-                      .size = size,
-                      .places = size * size,
-                      .pixels = pixels,
-                      .rows = fnn_ceil_div(j->p, pixels),
-                      .columns = fnn_ceil_div(j->q, pixels),
-                      .tiles = tiles_at_a_time(j, size)};
+  size_t pixels = pixels_of_tile(j), size = pixels + j->r - 1, together = j->wide->width / j->kernels->width;
+  struct job job = {.correlation = j,
+                    .size = size,
+                    .places = size * size,
+                    .pixels = pixels,
+                    .rows = fnn_ceil_div(j->p, pixels),
+                    .columns = fnn_ceil_div(j->q, pixels)};
+  size_t tiles = job.rows * job.columns;
+  job.strips = fnn_ceil_div(tiles, tiles_at_a_time(j, size));
+  job.tiles = fnn_ceil_div(fnn_ceil_div(tiles, job.strips), together) * together; /* strips of nearly equal size */
+  job.strips = fnn_ceil_div(tiles, job.tiles);
+  return job;
 }
 
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) {
   struct job job = job_for(j);
-  job.strips = job.tiles ? fnn_ceil_div(job.rows * job.columns, job.tiles) : 0;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {
     fnn_parallel(context, j->groups * j->filters, 4, transform_weights, &job);
