@@ -34,6 +34,12 @@ enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlatio
 int fnn_winograd_pays(const struct fnn_correlation *j);
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
 
+/* Has `count` floats fetched that are wanted soon. */
+static inline void fnn_fetch(const float *from, size_t count) {
+  enum { LINE = 64 / sizeof *from };
+  for (size_t i = 0; i < count; i += LINE) __builtin_prefetch(from + i);
+}
+
 /* to[i] = pixel number first + i of a row of `size` pixels, 0 outside of it, for i < count */
 void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to);
 

@@ -148,10 +148,12 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
       for (size_t i = 0; i < j->h; i++) {
         float *row = to + ((b * j->some + c) * j->h + i) * row_size;
         const float *from = row_of(j, x + (b * j->conv->c + c) * j->plane, i);
-        if (from)
+        if (from) {
+          fnn_fetch(from + 4 * w->w * lanes, w->w * lanes);
           fnn_copy_pixels(lanes, from, w->w, -(ptrdiff_t)w->left, j->w, row);
-        else
+        } else {
           memset(row, 0, row_size * sizeof *row);
+        }
       }
 }
 
