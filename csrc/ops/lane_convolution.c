@@ -13,26 +13,28 @@ int fnn_lanes_convolve(const struct fnn_convolution *conv) {
 
 static size_t at_least_one(size_t a) { return a ? a : 1; }
 
+/* For mixed precision, where there is more than one of what makes pairs; else NULL. */
 static const struct fnn_lane_kernels *pairs_for(struct fnn_context *context, size_t lanes,
-                                                const struct fnn_convolution *conv) {
-  return conv->bf16 ? fnn_pair_kernels_for(context->isa, lanes) : NULL;
+                                                const struct fnn_convolution *conv, size_t count) {
+  return conv->bf16 && count > 1 ? fnn_pair_kernels_for(context->isa, lanes) : NULL;
 }
 
 static struct fnn_correlation correlation_of(struct fnn_context *context, size_t lanes,
-                                             const struct fnn_convolution *conv) {
+                                             const struct fnn_convolution *conv, size_t channels, size_t filters) {
   return (struct fnn_correlation){.kernels = fnn_lane_kernels_for(context->isa, lanes),
                                   .wide = context->kernels->lanes,
-                                  .pairs = pairs_for(context, lanes, conv),
+                                  .pairs = pairs_for(context, lanes, conv, channels),
                                   .blocks = fnn_ceil_div(conv->n, lanes),
-                                  .groups = conv->groups};
+                                  .groups = conv->groups,
+                                  .channels = channels,
+                                  .filters = filters};
 }
 
 enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
                                   const float *x, const float *weight, const float *bias, int relu, float *y) {
   const struct fnn_window *w = &conv->window;
-  struct fnn_correlation j = correlation_of(context, lanes, conv);
+  struct fnn_correlation j = correlation_of(context, lanes, conv, conv->c / conv->groups, conv->k / conv->groups);
   size_t pixels = w->p * w->q * lanes, taps = w->r * w->s;
-  j.channels = conv->c / conv->groups, j.filters = conv->k / conv->groups;
   j.h = w->h, j.w = w->w, j.r = w->r, j.s = w->s, j.p = w->p, j.q = w->q;
   memcpy(j.stride, w->stride, sizeof j.stride);
   memcpy(j.dilation, w->dilation, sizeof j.dilation);
@@ -71,11 +73,10 @@ static enum fnn_status back_phase(struct fnn_context *context, size_t lanes, con
   const struct fnn_window *w = &conv->window;
   struct phase rows = phase_of(row_phase, w->stride[0], w->r, w->dilation[0], w->top, w->h);
   struct phase columns = phase_of(column_phase, w->stride[1], w->s, w->dilation[1], w->left, w->w);
-  struct fnn_correlation j = correlation_of(context, lanes, conv);
+  struct fnn_correlation j = correlation_of(context, lanes, conv, conv->k / conv->groups, conv->c / conv->groups);
   size_t pixels = w->h * w->w * lanes, taps = w->r * w->s;
   size_t last_row = row_phase + (rows.taps - 1) * w->stride[0];
   size_t last_column = column_phase + (columns.taps - 1) * w->stride[1];
-  j.channels = conv->k / conv->groups, j.filters = conv->c / conv->groups;
   j.h = w->p, j.w = w->q, j.r = rows.taps, j.s = columns.taps, j.p = rows.count, j.q = columns.count;
   j.stride[0] = j.stride[1] = 1;
   memcpy(j.dilation, w->dilation, sizeof j.dilation);
@@ -314,11 +315,13 @@ static enum fnn_status make_pairs(struct fnn_context *context, struct gradient *
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
-  if (fnn_winograd_gradient_pays(context, lanes, conv)) return fnn_winograd_gradient(context, lanes, conv, g, x, dw);
+  const struct fnn_lane_kernels *pairs = pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
+  if (!pairs && fnn_winograd_gradient_pays(context, lanes, conv))
+    return fnn_winograd_gradient(context, lanes, conv, g, x, dw);
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                        .wide = context->kernels->lanes,
-                       .pairs = pairs_for(context, lanes, conv) != NULL,
+                       .pairs = pairs != NULL,
                        .conv = conv,
                        .blocks = fnn_ceil_div(conv->n, lanes),
                        .channels = conv->c / conv->groups,
@@ -330,7 +333,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   size_t count = conv->k * j.channels * w->r * w->s;
   enum fnn_status status = FNN_OK;
   if (j.pairs) {
-    j.kernels = j.wide = pairs_for(context, lanes, conv);
+    j.kernels = j.wide = pairs;
     status = make_pairs(context, &j);
   } else if (!needs_copies(&j)) {
     j.h = w->h, j.w = w->w;

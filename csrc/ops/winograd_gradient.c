@@ -163,7 +163,7 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
 int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
   int plain = (w->r == 3 || w->r == 5) && w->s == w->r && w->stride[0] == 1 && w->stride[1] == 1 &&
-              w->dilation[0] == 1 && w->dilation[1] == 1 && !conv->bf16;
+              w->dilation[0] == 1 && w->dilation[1] == 1;
   if (!plain || w->p < 4 || w->q < 4 || conv->n == 0) return 0;
   struct job job = job_for(context, lanes, conv);
   return job.channels >= LEAST_CHANNELS && job.filters >= LEAST_CHANNELS && job.tiles >= LEAST_TILES;
