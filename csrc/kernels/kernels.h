@@ -260,6 +260,7 @@ struct fnn_winograd_output {
 
 struct fnn_lane_kernels {
   size_t width;
+  size_t row_pixels; /* that correlate does at a time */
   /* pairs of bfloat16: y[i] = the pair (a[i], b[i]) over n pixels, rounded to nearest; b may be NULL for zeros */
   void (*pack_pairs)(size_t n, const float *a, const float *b, float *y);
   /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an

@@ -211,6 +211,7 @@ static void pack_pairs(size_t n, const float *a, const float *b, float *y) {
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
 const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
     .width = FNN_WIDTH,
+    .row_pixels = FNN_ROW_Q,
     .pack_pairs = pack_pairs,
     .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
     .correlate = FNN_VARIANT(fnn_lane_correlate),

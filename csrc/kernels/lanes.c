@@ -306,6 +306,7 @@ static void dropout(size_t n, uint64_t seed, uint64_t first, uint64_t start, uin
 
 const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .width = FNN_WIDTH,
+    .row_pixels = FNN_ROW_Q,
     .pack = pack,
     .unpack = unpack,
     .clear = clear,

@@ -2,7 +2,7 @@
  * products instead of 144 or 2 x 2 from 16 instead of 36, of 5 x 5, 2 x 2 from 36 instead of 100, for each pair of a filter
  * and a channel (kernels/winograd.c).
  *
- * A piece of work is a strip: some tiles of a block of images, as many as a cache holds transformed. Its input is transformed,
+ * A piece of work is a strip: some tiles, of whatever images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
  * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
  * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
@@ -10,14 +10,14 @@
 
 #include "correlation.h"
 
-enum { CACHE = 200 * 1024, SOME_FILTERS = 20, LEAST_TILES = 2, MOST_TILES = 40 }; /* floats; filters, tiles at a time */
+enum { CACHE = 200 * 1024, SOME_FILTERS = 20, LEAST_TILES = 2, MOST_TILES = 10, MOST_TOGETHER = 4 };
 
 struct job {
   const struct fnn_correlation *correlation;
   size_t size, places;    /* of a tile: 4 or 6 pixels a side, and their square */
   size_t pixels;          /* of the output that a tile gives, a side */
   size_t rows, columns;   /* of tiles */
-  size_t tiles, strips;   /* of a strip; of an image */
+  size_t tiles, all;      /* of a strip; of all images */
   float *plain, *weights; /* transformed: place by place, and as correlate wants them */
   float *scratch;         /* for each worker: transformed input, then some filters' products */
 };
@@ -32,12 +32,13 @@ static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t ti
 static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 
 /* The tiles of `size` that fit into the cache beside some filters' products, in wide vectors of several; 0 where too few
- * do. */
+ * do. Whole tiles of sums where it can be. */
 static size_t tiles_at_a_time(const struct fnn_correlation *j, size_t size) {
-  size_t together = j->wide->width / j->kernels->width;
-  size_t fit = CACHE / (size * size * (fnn_depth(j) + fewer(j->filters, SOME_FILTERS)) * j->wide->width);
-  size_t vectors = fit >= 10 ? 10 : fit >= 5 ? 5 : fit; /* what correlate's tiles divide well */
-  return vectors >= LEAST_TILES ? vectors * together : 0;
+  size_t together = j->wide->width / j->kernels->width, sums = j->wide->row_pixels;
+  size_t fit =
+      fewer(MOST_TILES, CACHE / (size * size * (fnn_depth(j) + fewer(j->filters, SOME_FILTERS)) * j->wide->width));
+  if (fit >= sums) fit -= fit % sums;
+  return fit >= LEAST_TILES ? fit * together : 0;
 }
 
 /* The products for each pair of a filter and a channel, with tiles that give so many pixels a side. */
@@ -63,20 +64,22 @@ int fnn_winograd_pays(const struct fnn_correlation *j) {
   return three_or_five && plain && j->p >= 4 && j->q >= 4 && are_enough(j) && tiles_at_a_time(j, j->r + 1) > 0;
 }
 
-/* Tile (row, column): where its pixels lie in a channel of the input, and go in a channel of the output. */
-static void place_tile(const struct job *job, size_t row, size_t column, struct fnn_winograd_tile *tile) {
+/* Tile number i of all images: where its pixels lie in a channel of the input, and go in a channel of the output. */
+static void place_tile(const struct job *job, size_t number, struct fnn_winograd_tile *tile) {
   const struct fnn_correlation *j = job->correlation;
+  size_t lanes = j->kernels->width, each = job->rows * job->columns, block = number / each;
+  size_t row = number % each / job->columns * job->pixels, column = number % job->columns * job->pixels;
+  size_t image = block * j->groups * j->channels * j->h * j->w * lanes;
   tile->whole = 1;
   for (size_t i = 0; i < job->places; i++) {
-    ptrdiff_t h = (ptrdiff_t)(job->pixels * row + i / job->size) - j->top;
-    ptrdiff_t w = (ptrdiff_t)(job->pixels * column + i % job->size) - j->left;
+    ptrdiff_t h = (ptrdiff_t)(row + i / job->size) - j->top, w = (ptrdiff_t)(column + i % job->size) - j->left;
     int inside = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
     tile->inside[i] = inside ? -1 : 0;
-    tile->offset[i] = inside ? ((size_t)h * j->w + (size_t)w) * j->kernels->width : 0;
+    tile->offset[i] = image + (inside ? ((size_t)h * j->w + (size_t)w) * lanes : 0);
     tile->whole &= inside;
   }
-  tile->to = job->pixels * (row * j->y_row + column * j->y_pixel);
-  tile->p = fewer(job->pixels, j->p - job->pixels * row), tile->q = fewer(job->pixels, j->q - job->pixels * column);
+  tile->to = block * j->y_block + row * j->y_row + column * j->y_pixel;
+  tile->p = fewer(job->pixels, j->p - row), tile->q = fewer(job->pixels, j->q - column);
 }
 
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
@@ -136,14 +139,14 @@ static void transform_pairs(const struct job *job, const struct fnn_winograd_til
   }
 }
 
-static void do_strip(const struct job *job, size_t block, size_t group, size_t strip, float *scratch) {
+static void do_strip(const struct job *job, size_t group, size_t first, float *scratch) {
   const struct fnn_correlation *j = job->correlation;
-  struct fnn_winograd_tile tile[MOST_TILES];
-  size_t first = strip * job->tiles, count = fewer(job->tiles, job->rows * job->columns - first);
+  struct fnn_winograd_tile tile[MOST_TOGETHER * MOST_TILES];
+  size_t count = fewer(job->tiles, job->all - first);
   size_t v_place = place_step(j, fnn_depth(j), job->tiles);
-  const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * j->kernels->width;
+  const float *x = j->x + group * j->channels * j->h * j->w * j->kernels->width;
   float *products = scratch + job->places * v_place;
-  for (size_t t = 0; t < count; t++) place_tile(job, (first + t) / job->columns, (first + t) % job->columns, &tile[t]);
+  for (size_t t = 0; t < count; t++) place_tile(job, first + t, &tile[t]);
   if (j->pairs) /* the products' place is still free */
     transform_pairs(job, tile, count, x, products, scratch, v_place);
   else
@@ -151,21 +154,20 @@ static void do_strip(const struct job *job, size_t block, size_t group, size_t s
   for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
     size_t filters = fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
     multiply(job, group, k, filters, count, scratch, products);
-    j->kernels->winograd_output(
-        &(struct fnn_winograd_output){.size = job->size,
-                                      .pixels = job->pixels,
-                                      .filters = filters,
-                                      .tiles = count,
-                                      .tile = tile,
-                                      .m = products,
-                                      .m_place = place_step(j, SOME_FILTERS, job->tiles),
-                                      .m_filter = job->tiles * j->kernels->width,
-                                      .bias = j->bias ? j->bias + filter : NULL,
-                                      .relu = j->relu,
-                                      .y = j->y + block * j->y_block + filter * j->y_filter + j->y_origin,
-                                      .y_filter = j->y_filter,
-                                      .y_row = j->y_row,
-                                      .y_pixel = j->y_pixel});
+    j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
+                                                              .pixels = job->pixels,
+                                                              .filters = filters,
+                                                              .tiles = count,
+                                                              .tile = tile,
+                                                              .m = products,
+                                                              .m_place = place_step(j, SOME_FILTERS, job->tiles),
+                                                              .m_filter = job->tiles * j->kernels->width,
+                                                              .bias = j->bias ? j->bias + filter : NULL,
+                                                              .relu = j->relu,
+                                                              .y = j->y + filter * j->y_filter + j->y_origin,
+                                                              .y_filter = j->y_filter,
+                                                              .y_row = j->y_row,
+                                                              .y_pixel = j->y_pixel});
   }
 }
 
@@ -177,9 +179,8 @@ static size_t scratch_size(const struct job *job) {
 static void do_strips(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
   float *scratch = job->scratch + (size_t)worker * scratch_size(job);
-  for (size_t i = first; i < last; i++)
-    do_strip(job, i / job->strips / job->correlation->groups, i / job->strips % job->correlation->groups,
-             i % job->strips, scratch);
+  size_t strips = fnn_ceil_div(job->all, job->tiles);
+  for (size_t i = first; i < last; i++) do_strip(job, i / strips, i % strips * job->tiles, scratch);
 }
 
 /* ---- weights ---- */
@@ -235,10 +236,9 @@ static struct job job_for(const struct fnn_correlation *j) {
                     .pixels = pixels,
                     .rows = fnn_ceil_div(j->p, pixels),
                     .columns = fnn_ceil_div(j->q, pixels)};
-  size_t tiles = job.rows * job.columns;
-  job.strips = fnn_ceil_div(tiles, tiles_at_a_time(j, size));
-  job.tiles = fnn_ceil_div(fnn_ceil_div(tiles, job.strips), together) * together; /* strips of nearly equal size */
-  job.strips = fnn_ceil_div(tiles, job.tiles);
+  job.all = j->blocks * job.rows * job.columns;
+  size_t strips = fnn_ceil_div(job.all, tiles_at_a_time(j, size));
+  job.tiles = fnn_ceil_div(fnn_ceil_div(job.all, strips), together) * together; /* strips of nearly equal size */
   return job;
 }
 
@@ -248,7 +248,7 @@ enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_corre
   if (status == FNN_OK) {
     fnn_parallel(context, j->groups * j->filters, 4, transform_weights, &job);
     fnn_parallel(context, j->groups * job.places, 2, pack_places, &job);
-    fnn_parallel(context, j->blocks * j->groups * job.strips, 1, do_strips, &job);
+    fnn_parallel(context, j->groups * fnn_ceil_div(job.all, job.tiles), 1, do_strips, &job);
   }
   fnn_free(context, job.scratch);
   fnn_free(context, job.weights);
