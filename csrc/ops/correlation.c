@@ -60,20 +60,21 @@ static int needs_no_ring(const struct fnn_correlation *j) {
   return !j->pairs && j->left <= 0 && (size_t)-j->left + columns(j) <= j->w;
 }
 
-/* Rows `from` .. `to`-1 of the image into the ring, all channels. The rows after them will be wanted next. */
+/* Rows `from` .. `to`-1 of the image into the ring, all channels; as many after them, wanted next, are fetched. */
 static void fill_ring(const struct fnn_correlation *j, const float *x, float *ring, ptrdiff_t from, ptrdiff_t to) {
   size_t lanes = j->kernels->width, count = columns(j), row_size = count * lanes;
+  size_t channel = j->h * j->w * lanes, ahead = (size_t)(to - from) * j->w * lanes;
   for (ptrdiff_t h = from < 0 ? 0 : from; h < to && h < (ptrdiff_t)j->h; h++) {
     float *slot = ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size;
     const float *row = x + (size_t)h * j->w * lanes;
-    size_t channel = j->h * j->w * lanes;
-    for (size_t c = 0; c < fnn_depth(j); c++, slot += row_size) {
-      fnn_fetch(row + c * channel + (size_t)(to - from) * j->w * lanes, j->w * lanes);
-      if (!j->pairs)
-        fnn_copy_pixels(lanes, row + c * channel, j->w, -j->left, count, slot);
+    for (size_t c = 0; c < j->channels; c++, row += channel) {
+      fnn_fetch(row + ahead, j->w * lanes);
+      if (j->pairs && c % 2) continue;
+      if (j->pairs)
+        fnn_copy_pairs(j->pairs, row, c + 1 < j->channels ? row + channel : NULL, j->w, -j->left, count, slot);
       else
-        fnn_copy_pairs(j->pairs, row + 2 * c * channel, 2 * c + 1 < j->channels ? row + (2 * c + 1) * channel : NULL,
-                       j->w, -j->left, count, slot);
+        fnn_copy_pixels(lanes, row, j->w, -j->left, count, slot);
+      slot += row_size;
     }
   }
 }
