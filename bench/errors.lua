@@ -1,5 +1,6 @@
--- The errors of convolutions against sums in double precision, relative to the largest result: of a batch in lanes,
--- where 3 x 3 and 5 x 5 kernels go Winograd's way, and of a single image, where sums are direct.
+-- The errors of convolutions and of their weights' gradients against sums in double precision, relative to the largest
+-- result: of a batch in lanes, where 3 x 3 and 5 x 5 kernels go Winograd's way, and of single images, where sums are
+-- direct.
 --
 --   lua5.4 bench/errors.lua
 local here = arg[0]:match("^(.*/)") or "./"
@@ -8,8 +9,21 @@ package.cpath = here .. "../build/?.so;" .. package.cpath
 
 local fnn = require "fmnistnn"
 
+local IMAGES = 32
+
+local function convolve(x, weight) return fnn.nn.functional.conv2d(x, weight, {padding = "same"}) end
+
+-- Takes pairs of numbers, what came and what is exact; tells the largest error of all.
+local function comparison()
+  local largest, error_ = 0, 0
+  return function(got, exact)
+    largest, error_ = math.max(largest, math.abs(exact)), math.max(error_, math.abs(got - exact))
+    return error_ / largest
+  end
+end
+
 -- The sum for filter k at pixel (p, q) of image x, with zeros around it.
-local function exact(x, weight, k, p, q)
+local function exact_result(x, weight, k, p, q)
   local sum, padding = 0, (#weight[k][1] - 1) // 2
   for c, plane in ipairs(x) do
     for r, taps in ipairs(weight[k][c]) do
@@ -20,26 +34,60 @@ local function exact(x, weight, k, p, q)
   return sum
 end
 
-local function worst(channels, filters, size, kernel, images)
-  local x, weight = fnn.randn(images, channels, size, size), fnn.randn(filters, channels, kernel, kernel)
-  local y = fnn.no_grad(fnn.nn.functional.conv2d, x, weight, {padding = "same"}):totable()
-  local image, taps = x:totable()[1], weight:totable()
-  local largest, error_ = 0, 0
+-- The sum over all images for the tap (r, s) of channel c and filter k.
+local function exact_gradient(x, g, kernel, k, c, r, s)
+  local sum, padding = 0, (kernel - 1) // 2
+  for n, image in ipairs(g) do
+    for p, row in ipairs(image[k]) do
+      local from = x[n][c][p + r - 1 - padding] or {}
+      for q, slope in ipairs(row) do sum = sum + slope * (from[q + s - 1 - padding] or 0) end
+    end
+  end
+  return sum
+end
+
+-- `together` images go in at a time.
+local function forward_error(channels, filters, size, kernel, together)
+  local x, weight = fnn.randn(together, channels, size, size), fnn.randn(filters, channels, kernel, kernel)
+  local y, compare = fnn.no_grad(convolve, x, weight):totable()[1], comparison()
+  local image, taps, worst = x:totable()[1], weight:totable(), 0
   for k = 1, filters do
     for p = 1, size do
-      for q = 1, size do
-        local want = exact(image, taps, k, p, q)
-        largest, error_ = math.max(largest, math.abs(want)), math.max(error_, math.abs(y[1][k][p][q] - want))
+      for q = 1, size do worst = compare(y[k][p][q], exact_result(image, taps, k, p, q)) end
+    end
+  end
+  return worst
+end
+
+local function gradient_error(channels, filters, size, kernel, together)
+  local x, weight = fnn.randn(IMAGES, channels, size, size), fnn.randn(filters, channels, kernel, kernel)
+  local g = fnn.randn(IMAGES, filters, size, size)
+  weight.requires_grad = true
+  for first = 1, IMAGES, together do
+    convolve(x:narrow(1, first, together):clone(), weight):backward(g:narrow(1, first, together):clone())
+  end
+  local got, compare, worst = weight.grad:totable(), comparison(), 0
+  x, g = x:totable(), g:totable()
+  for k = 1, 4 do -- of all alike
+    for c = 1, channels do
+      for r = 1, kernel do
+        for s = 1, kernel do worst = compare(got[k][c][r][s], exact_gradient(x, g, kernel, k, c, r, s)) end
       end
     end
   end
-  return error_ / largest
+  return worst
 end
 
 fnn.manual_seed(1)
-print(("%-24s %10s %10s"):format("channels, filters", "in lanes", "direct"))
+print(("%-24s %10s %10s  %18s %10s"):format("channels, filters", "in lanes", "direct", "gradient, in lanes", "direct"))
 for _, shape in ipairs {{32, 32, 14, 3}, {64, 64, 7, 3}, {32, 32, 14, 5}, {64, 32, 14, 5}} do
   local channels, filters, size, kernel = table.unpack(shape)
-  print(("%d, %d, %dx%d at %-8d %10.1e %10.1e"):format(channels, filters, kernel, kernel, size,
-    worst(channels, filters, size, kernel, 16), worst(channels, filters, size, kernel, 1)))
+  local errors = {}
+  for _, error_of in ipairs {forward_error, gradient_error} do
+    for _, together in ipairs {IMAGES, 1} do
+      errors[#errors + 1] = error_of(channels, filters, size, kernel, together)
+    end
+  end
+  print(("%d, %d, %dx%d at %-8d %10.1e %10.1e  %18.1e %10.1e"):format(channels, filters, kernel, kernel, size,
+    table.unpack(errors)))
 end
