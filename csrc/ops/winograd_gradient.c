@@ -16,6 +16,7 @@ enum {
   LEAST_TILES = 8,
   LEAST_CHANNELS = 8, /* and filters */
   MOST_PARTS = 16,
+  MOST_SUMS = 1 << 22, /* floats of all parts */
 };
 
 struct job {
@@ -153,8 +154,8 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
   job.tiles = fewer(fewer(CACHE / (6 * (job.channels + job.filters) * job.wide->width), MOST_TILES / together),
                     fnn_ceil_div(all, together)) *
               together;
-  for (job.parts = 1; 2 * job.parts <= MOST_PARTS && 2 * job.parts <= job.blocks && all >= 2 * job.parts * job.tiles;)
-    job.parts *= 2;
+  size_t most = fewer(fewer(MOST_PARTS, job.blocks), MOST_SUMS / (conv->groups * group_size(&job)));
+  for (job.parts = 1; 2 * job.parts <= most && 2 * job.parts * job.tiles <= all;) job.parts *= 2;
   job.part = fnn_ceil_div(job.blocks, job.parts);
   job.parts = fnn_ceil_div(job.blocks, job.part);
   return job;
@@ -162,11 +163,10 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
 
 int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
-  int plain = (w->r == 3 || w->r == 5) && w->s == w->r && w->stride[0] == 1 && w->stride[1] == 1 &&
-              w->dilation[0] == 1 && w->dilation[1] == 1;
-  if (!plain || w->p < 4 || w->q < 4 || conv->n == 0) return 0;
-  struct job job = job_for(context, lanes, conv);
-  return job.channels >= LEAST_CHANNELS && job.filters >= LEAST_CHANNELS && job.tiles >= LEAST_TILES;
+  int three_or_five = (w->r == 3 || w->r == 5) && w->s == w->r;
+  int plain = w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 && w->dilation[1] == 1;
+  int many = conv->n > 0 && conv->c / conv->groups >= LEAST_CHANNELS && conv->k / conv->groups >= LEAST_CHANNELS;
+  return three_or_five && plain && many && w->p >= 4 && w->q >= 4 && job_for(context, lanes, conv).tiles >= LEAST_TILES;
 }
 
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
