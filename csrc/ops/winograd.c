@@ -31,14 +31,12 @@ static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t ti
 
 static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 
-/* The tiles of `size` that fit into the cache beside some filters' products, in wide vectors of several; 0 where too few
- * do. Whole tiles of sums where it can be. */
-static size_t tiles_at_a_time(const struct fnn_correlation *j, size_t size) {
-  size_t together = j->wide->width / j->kernels->width, sums = j->wide->row_pixels;
-  size_t fit =
-      fewer(MOST_TILES, CACHE / (size * size * (fnn_depth(j) + fewer(j->filters, SOME_FILTERS)) * j->wide->width));
-  if (fit >= sums) fit -= fit % sums;
-  return fit >= LEAST_TILES ? fit * together : 0;
+/* How many wide vectors of tiles of `size` fit into the cache beside some filters' products, at least one: whole tiles of
+ * sums where it can be. */
+static size_t vectors_at_a_time(const struct fnn_correlation *j, size_t size) {
+  size_t rows = fnn_depth(j) + fewer(j->filters, SOME_FILTERS), sums = j->wide->row_pixels;
+  size_t fit = fewer(MOST_TILES, CACHE / (size * size * rows * j->wide->width));
+  return fit >= sums ? fit - fit % sums : fit > 1 ? fit : 1;
 }
 
 /* The products for each pair of a filter and a channel, with tiles that give so many pixels a side. */
@@ -48,7 +46,7 @@ static size_t products(const struct fnn_correlation *j, size_t size, size_t pixe
 
 /* How many pixels a side a tile gives. */
 static size_t pixels_of_tile(const struct fnn_correlation *j) {
-  int large = j->r == 3 && !j->pairs && tiles_at_a_time(j, 6) > 0 && products(j, 6, 4) < products(j, 4, 2);
+  int large = j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_TILES && products(j, 6, 4) < products(j, 4, 2);
   return large ? 4 : 2;
 }
 
@@ -61,7 +59,8 @@ static int are_enough(const struct fnn_correlation *j) {
 int fnn_winograd_pays(const struct fnn_correlation *j) {
   int three_or_five = j->r == j->s && (j->r == 3 || (j->r == 5 && !j->pairs));
   int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
-  return three_or_five && plain && j->p >= 4 && j->q >= 4 && are_enough(j) && tiles_at_a_time(j, j->r + 1) > 0;
+  return three_or_five && plain && j->p >= 4 && j->q >= 4 && are_enough(j) &&
+         vectors_at_a_time(j, j->r + 1) >= LEAST_TILES;
 }
 
 /* Tile number i of all images: where its pixels lie in a channel of the input, and go in a channel of the output. */
@@ -237,7 +236,7 @@ static struct job job_for(const struct fnn_correlation *j) {
                     .rows = fnn_ceil_div(j->p, pixels),
                     .columns = fnn_ceil_div(j->q, pixels)};
   job.all = j->blocks * job.rows * job.columns;
-  size_t strips = fnn_ceil_div(job.all, tiles_at_a_time(j, size));
+  size_t strips = fnn_ceil_div(job.all, vectors_at_a_time(j, size) * together);
   job.tiles = fnn_ceil_div(fnn_ceil_div(job.all, strips), together) * together; /* strips of nearly equal size */
   return job;
 }
