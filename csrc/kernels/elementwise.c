@@ -96,6 +96,12 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
     STRIDED(in, out, expression)                                                                             \
   }
 
+/* The same in one loop: what is wanted seldom need not fill the module. */
+#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
+  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
+    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
+  }
+
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) \
   DEFINE(binary_, name, float, float, y)                    \
   DEFINE(binary_int_, name, int64_t, int64_t, int_y)
@@ -104,7 +110,7 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
 
 #define FNN_COMPARE(name, condition)                          \
   DEFINE(compare_, name, float, uint8_t, (condition) ? 1 : 0) \
-  DEFINE(compare_int_, name, int64_t, uint8_t, (condition) ? 1 : 0)
+  DEFINE_SMALL(compare_int_, name, int64_t, uint8_t, (condition) ? 1 : 0)
 #include "compare.inc"
 #undef FNN_COMPARE
 
@@ -124,6 +130,12 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
         d[i] = g[i * sg] * (expression);                                                                     \
       }                                                                                                      \
   }
+/* The same in one loop: what is wanted seldom need not fill the module. */
+#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
+  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
+    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
+  }
+
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) \
   SLOPE(slope_a_, name, slope_a)                            \
   SLOPE(slope_b_, name, slope_b)
@@ -167,18 +179,36 @@ const struct fnn_elementwise_kernels FNN_VARIANT(fnn_elementwise) = {
         },
     .binary =
         {
+/* The same in one loop: what is wanted seldom need not fill the module. */
+#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
+  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
+    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
+  }
+
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) binary_##name,
 #include "binary.inc"
 #undef FNN_BINARY
         },
     .binary_int =
         {
+/* The same in one loop: what is wanted seldom need not fill the module. */
+#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
+  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
+    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
+  }
+
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) binary_int_##name,
 #include "binary.inc"
 #undef FNN_BINARY
         },
     .binary_slope =
         {
+/* The same in one loop: what is wanted seldom need not fill the module. */
+#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
+  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
+    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
+  }
+
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) {slope_a_##name, slope_b_##name},
 #include "binary.inc"
 #undef FNN_BINARY

@@ -57,9 +57,9 @@ FNN_INLINE void output6_of_4(fnn_v *d, const ptrdiff_t step) {
 
 /* ---- tiles ---- */
 
-FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const int whole, const float *x, const ptrdiff_t i) {
-  const fnn_v v = fnn_load(x + tile->offset[i]);
-  return whole ? v : (fnn_v)((fnn_vi)v & tile->inside[i]);
+/* Pixel i of a tile, 0 outside of the image. */
+FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const float *x, const ptrdiff_t i) {
+  return (fnn_v)((fnn_vi)fnn_load(x + tile->offset[i]) & tile->inside[i]);
 }
 
 /* Has pixel i of the next channel, `next` floats farther, fetched; not where tiles overlap and a neighbour will. */
@@ -70,11 +70,11 @@ FNN_INLINE void fetch(const struct fnn_winograd_tile *tile, const ptrdiff_t A, c
   if (inner || !overlap) __builtin_prefetch(x + next + tile->offset[i]);
 }
 
-FNN_INLINE void input_tile(const ptrdiff_t A, const int whole, const struct fnn_winograd_tile *tile, const float *x,
-                           float *v, size_t v_place, size_t next) {
+FNN_INLINE void input_tile(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, float *v,
+                           size_t v_place, size_t next) {
   fnn_v d[36];
   FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) {
-    d[i] = pixel(tile, whole, x, i);
+    d[i] = pixel(tile, x, i);
     fetch(tile, A, 1, x, next, i);
   }
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
@@ -84,14 +84,9 @@ FNN_INLINE void input_tile(const ptrdiff_t A, const int whole, const struct fnn_
 
 FNN_INLINE void input_tiles(const ptrdiff_t A, const struct fnn_winograd_input *j) {
   for (size_t c = 0; c < j->channels; c++)
-    for (size_t t = 0; t < j->tiles; t++) {
-      const float *x = j->x + c * j->x_channel;
-      float *v = j->v + c * j->v_channel + t * FNN_WIDTH;
-      if (j->tile[t].whole)
-        input_tile(A, 1, &j->tile[t], x, v, j->v_place, j->x_channel);
-      else
-        input_tile(A, 0, &j->tile[t], x, v, j->v_place, j->x_channel);
-    }
+    for (size_t t = 0; t < j->tiles; t++)
+      input_tile(A, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * FNN_WIDTH, j->v_place,
+                 j->x_channel);
 }
 
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
@@ -168,7 +163,7 @@ static const float g6_of_3[6][3] = {
 };
 
 /* The taps of channels c .. c + n - 1, a channel a lane; others are 0. */
-FNN_INLINE void load_taps(const ptrdiff_t R, const struct fnn_lane_weights *j, const float *w, size_t n, fnn_v *taps) {
+static void load_taps(ptrdiff_t R, const struct fnn_lane_weights *j, const float *w, size_t n, fnn_v *taps) {
   float lanes[25][FNN_WIDTH] = {0};
   for (size_t c = 0; c < n; c++)
     for (ptrdiff_t i = 0; i < R * R; i++)
@@ -177,20 +172,22 @@ FNN_INLINE void load_taps(const ptrdiff_t R, const struct fnn_lane_weights *j, c
 }
 
 /* u (A x A) = G w G', for kernels of R x R */
-FNN_INLINE void weight_tile(const ptrdiff_t A, const ptrdiff_t R, const float *g, const fnn_v *w, fnn_v *u) {
+static void weight_tile(ptrdiff_t A, ptrdiff_t R, const float *g, const fnn_v *w, fnn_v *u) {
   fnn_v half[6][5];
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) FNN_UNROLL for (ptrdiff_t s = 0; s < R; s++) {
-    half[i][s] = g[i * R] * w[s];
-    FNN_UNROLL for (ptrdiff_t r = 1; r < R; r++) half[i][s] += g[i * R + r] * w[r * R + s];
-  }
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
-    u[i * A + k] = half[i][0] * g[k * R];
-    FNN_UNROLL for (ptrdiff_t s = 1; s < R; s++) u[i * A + k] += half[i][s] * g[k * R + s];
-  }
+  for (ptrdiff_t i = 0; i < A; i++)
+    for (ptrdiff_t s = 0; s < R; s++) {
+      half[i][s] = g[i * R] * w[s];
+      for (ptrdiff_t r = 1; r < R; r++) half[i][s] += g[i * R + r] * w[r * R + s];
+    }
+  for (ptrdiff_t i = 0; i < A; i++)
+    for (ptrdiff_t k = 0; k < A; k++) {
+      u[i * A + k] = half[i][0] * g[k * R];
+      for (ptrdiff_t s = 1; s < R; s++) u[i * A + k] += half[i][s] * g[k * R + s];
+    }
 }
 
-FNN_INLINE void weight_tiles(const ptrdiff_t A, const ptrdiff_t R, const float *g, const struct fnn_lane_weights *j,
-                             size_t k, float *to) {
+static void weight_tiles(ptrdiff_t A, ptrdiff_t R, const float *g, const struct fnn_lane_weights *j, size_t k,
+                         float *to) {
   const size_t step = j->filters * j->channels;
   for (size_t c = 0; c < j->channels; c += FNN_WIDTH) {
     const size_t n = j->channels - c < FNN_WIDTH ? j->channels - c : FNN_WIDTH;
@@ -244,13 +241,13 @@ FNN_INLINE fnn_v gradient_place(const ptrdiff_t M, const int i, const fnn_v *d) 
 }
 
 /* Row i of the places of a tile of A x A pixels: of the input's 6 x 6 or of the gradient's. */
-FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const int whole, const struct fnn_winograd_tile *tile,
-                              const float *x, float *v, size_t v_place, size_t next) {
+FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_tile *tile, const float *x,
+                              float *v, size_t v_place, size_t next) {
   fnn_v d[6];
   FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
     fnn_v column[6];
     FNN_UNROLL for (ptrdiff_t r = 0; r < A; r++) {
-      column[r] = pixel(tile, whole, x, r * A + c);
+      column[r] = pixel(tile, x, r * A + c);
       fetch(tile, A, A == 6, x, next, r * A + c);
     }
     d[c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
@@ -261,14 +258,9 @@ FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const int whole, c
 
 FNN_INLINE void rows_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_input *j) {
   for (size_t c = 0; c < j->channels; c++)
-    for (size_t t = 0; t < j->tiles; t++) {
-      const float *x = j->x + c * j->x_channel;
-      float *v = j->v + c * j->v_channel + t * FNN_WIDTH;
-      if (j->tile[t].whole)
-        row_of_places(A, i, 1, &j->tile[t], x, v, j->v_place, j->x_channel);
-      else
-        row_of_places(A, i, 0, &j->tile[t], x, v, j->v_place, j->x_channel);
-    }
+    for (size_t t = 0; t < j->tiles; t++)
+      row_of_places(A, i, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * FNN_WIDTH, j->v_place,
+                    j->x_channel);
 }
 
 #define ROW_OF_PLACES(i)                                    \
@@ -292,7 +284,7 @@ void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t ro
   rows[row](j);
 }
 
-FNN_INLINE void taps_of_places(const ptrdiff_t R, fnn_v *d, const ptrdiff_t step) {
+static void taps_of_places(ptrdiff_t R, fnn_v *d, ptrdiff_t step) {
   const float n = -2.0f / 3, m = 1.0f / 6; /* the divisors of a and -a, of b and -b */
   const fnn_v even_a = n * (d[step] + d[2 * step]), odd_a = n * a * (d[step] - d[2 * step]);
   const fnn_v even_b = m * (d[3 * step] + d[4 * step]), odd_b = m * b * (d[3 * step] - d[4 * step]);
@@ -304,23 +296,17 @@ FNN_INLINE void taps_of_places(const ptrdiff_t R, fnn_v *d, const ptrdiff_t step
   d[(R - 1) * step] += d[5 * step];
 }
 
-FNN_INLINE void taps(const ptrdiff_t R, size_t count, const float *m, float *dw) {
+void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, const float *m, float *dw) {
+  const ptrdiff_t R = (ptrdiff_t)r;
   for (size_t i = 0; i < count; i += FNN_WIDTH) {
     const size_t n = count - i < FNN_WIDTH ? count - i : FNN_WIDTH;
     fnn_v d[36] = {0};
     float lanes[25][FNN_WIDTH];
     for (size_t place = 0; place < 36; place++) memcpy(&d[place], m + place * count + i, n * sizeof *m);
-    FNN_UNROLL for (ptrdiff_t c = 0; c < 6; c++) taps_of_places(R, d + c, 6);
-    FNN_UNROLL for (ptrdiff_t r = 0; r < R; r++) taps_of_places(R, d + 6 * r, 1);
+    for (ptrdiff_t c = 0; c < 6; c++) taps_of_places(R, d + c, 6);
+    for (ptrdiff_t row = 0; row < R; row++) taps_of_places(R, d + 6 * row, 1);
     for (ptrdiff_t tap = 0; tap < R * R; tap++) fnn_store(lanes[tap], d[tap / R * 6 + tap % R]);
     for (size_t k = 0; k < n; k++)
       for (ptrdiff_t tap = 0; tap < R * R; tap++) *dw++ = lanes[tap][k];
   }
-}
-
-void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, const float *m, float *dw) {
-  if (r == 3)
-    taps(3, count, m, dw);
-  else
-    taps(5, count, m, dw);
 }

@@ -69,13 +69,11 @@ static void place_tile(const struct job *job, size_t number, struct fnn_winograd
   size_t lanes = j->kernels->width, each = job->rows * job->columns, block = number / each;
   size_t row = number % each / job->columns * job->pixels, column = number % job->columns * job->pixels;
   size_t image = block * j->groups * j->channels * j->h * j->w * lanes;
-  tile->whole = 1;
   for (size_t i = 0; i < job->places; i++) {
     ptrdiff_t h = (ptrdiff_t)(row + i / job->size) - j->top, w = (ptrdiff_t)(column + i % job->size) - j->left;
     int inside = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
     tile->inside[i] = inside ? -1 : 0;
     tile->offset[i] = image + (inside ? ((size_t)h * j->w + (size_t)w) * lanes : 0);
-    tile->whole &= inside;
   }
   tile->to = block * j->y_block + row * j->y_row + column * j->y_pixel;
   tile->p = fewer(job->pixels, j->p - row), tile->q = fewer(job->pixels, j->q - column);

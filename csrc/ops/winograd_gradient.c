@@ -51,13 +51,11 @@ static size_t group_size(const struct job *job) { return 36 * job->filters * job
 /* Pixels (row, column) .. of an image of h x w, `size` a side. */
 static void place_tile(const struct job *job, size_t size, ptrdiff_t row, ptrdiff_t column, size_t h, size_t w,
                        size_t image, struct fnn_winograd_tile *tile) {
-  tile->whole = 1;
   for (size_t i = 0; i < size * size; i++) {
     ptrdiff_t r = row + (ptrdiff_t)(i / size), c = column + (ptrdiff_t)(i % size);
     int inside = r >= 0 && r < (ptrdiff_t)h && c >= 0 && c < (ptrdiff_t)w;
     tile->inside[i] = inside ? -1 : 0;
     tile->offset[i] = image + (inside ? ((size_t)r * w + (size_t)c) * job->kernels->width : 0);
-    tile->whole &= inside;
   }
 }
 
