@@ -225,7 +225,7 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
-/* A tile of size x size pixels (4 or 6): where they lie in a channel of the input, which of them are inside it (the others are
+/* A tile of size x size pixels (2, 4 or 6): where they lie in a channel of the input, which of them are inside it (the others are
  * 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
 struct fnn_winograd_tile {
   size_t offset[36];

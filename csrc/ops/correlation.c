@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "winograd.h"
+
 enum { PIECES = 8 }; /* at least so many pieces of work where there are few images, so that all threads have some */
 
 struct job {

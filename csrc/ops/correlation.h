@@ -30,10 +30,6 @@ static inline size_t fnn_depth(const struct fnn_correlation *j) {
 /* y = x * weights + bias, by the quicker of two ways. */
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) FNN_CHECK;
 
-/* Winograd's way (winograd.c): whether it can be gone and pays, and going it. */
-int fnn_winograd_pays(const struct fnn_correlation *j);
-enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
-
 /* Has `count` floats fetched that are wanted soon. */
 static inline void fnn_fetch(const float *from, size_t count) {
   enum { LINE = 64 / sizeof *from };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "correlation.h"
+#include "winograd.h"
 
 enum { PIECES = 8 }; /* at least so many pieces of work where there are few images, so that all threads have some */
 

@@ -22,9 +22,4 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) FNN_CHECK;
 
-/* The same by Winograd's way (winograd_gradient.c), in float32: whether it can be gone and pays, and going it. */
-int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv);
-enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                      const float *g, const float *x, float *dw) FNN_CHECK;
-
 #endif

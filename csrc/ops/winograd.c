@@ -6,11 +6,15 @@
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
  * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
  * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
-#include <string.h>
+#include "winograd.h"
 
-#include "correlation.h"
-
-enum { CACHE = 200 * 1024, SOME_FILTERS = 20, LEAST_TILES = 2, MOST_TILES = 10, MOST_TOGETHER = 4 };
+enum {
+  CACHE = 200 * 1024, /* floats */
+  SOME_FILTERS = 20,  /* at a time */
+  LEAST_VECTORS = 2,  /* of tiles at a time */
+  MOST_VECTORS = 10,
+  MOST_TOGETHER = 4, /* tiles in a vector */
+};
 
 struct job {
   const struct fnn_correlation *correlation;
@@ -22,20 +26,15 @@ struct job {
   float *scratch;         /* for each worker: transformed input, then some filters' products */
 };
 
-/* Floats from one place's matrix to the next one's: a line beyond a multiple of a page, or all places of a tile would fall
- * into one set of the first cache. */
 static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t tiles) {
-  enum { PAGE = 1024, LINE = 16 };
-  return fnn_ceil_div(rows * tiles * j->kernels->width, PAGE) * PAGE + LINE;
+  return fnn_winograd_step(rows * tiles * j->kernels->width);
 }
-
-static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 
 /* How many wide vectors of tiles of `size` fit into the cache beside some filters' products, at least one: whole tiles of
  * sums where it can be. */
 static size_t vectors_at_a_time(const struct fnn_correlation *j, size_t size) {
-  size_t rows = fnn_depth(j) + fewer(j->filters, SOME_FILTERS), sums = j->wide->row_pixels;
-  size_t fit = fewer(MOST_TILES, CACHE / (size * size * rows * j->wide->width));
+  size_t rows = fnn_depth(j) + fnn_fewer(j->filters, SOME_FILTERS), sums = j->wide->row_pixels;
+  size_t fit = fnn_fewer(MOST_VECTORS, CACHE / (size * size * rows * j->wide->width));
   return fit >= sums ? fit - fit % sums : fit > 1 ? fit : 1;
 }
 
@@ -46,7 +45,8 @@ static size_t products(const struct fnn_correlation *j, size_t size, size_t pixe
 
 /* How many pixels a side a tile gives. */
 static size_t pixels_of_tile(const struct fnn_correlation *j) {
-  int large = j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_TILES && products(j, 6, 4) < products(j, 4, 2);
+  int large =
+      j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_VECTORS && products(j, 6, 4) < products(j, 4, 2);
   return large ? 4 : 2;
 }
 
@@ -60,7 +60,7 @@ int fnn_winograd_pays(const struct fnn_correlation *j) {
   int three_or_five = j->r == j->s && (j->r == 3 || (j->r == 5 && !j->pairs));
   int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
   return three_or_five && plain && j->p >= 4 && j->q >= 4 && are_enough(j) &&
-         vectors_at_a_time(j, j->r + 1) >= LEAST_TILES;
+         vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
 }
 
 /* Tile number i of all images: where its pixels lie in a channel of the input, and go in a channel of the output. */
@@ -69,14 +69,9 @@ static void place_tile(const struct job *job, size_t number, struct fnn_winograd
   size_t lanes = j->kernels->width, each = job->rows * job->columns, block = number / each;
   size_t row = number % each / job->columns * job->pixels, column = number % job->columns * job->pixels;
   size_t image = block * j->groups * j->channels * j->h * j->w * lanes;
-  for (size_t i = 0; i < job->places; i++) {
-    ptrdiff_t h = (ptrdiff_t)(row + i / job->size) - j->top, w = (ptrdiff_t)(column + i % job->size) - j->left;
-    int inside = h >= 0 && h < (ptrdiff_t)j->h && w >= 0 && w < (ptrdiff_t)j->w;
-    tile->inside[i] = inside ? -1 : 0;
-    tile->offset[i] = image + (inside ? ((size_t)h * j->w + (size_t)w) * lanes : 0);
-  }
+  fnn_winograd_place(lanes, job->size, (ptrdiff_t)row - j->top, (ptrdiff_t)column - j->left, j->h, j->w, image, tile);
   tile->to = block * j->y_block + row * j->y_row + column * j->y_pixel;
-  tile->p = fewer(job->pixels, j->p - row), tile->q = fewer(job->pixels, j->q - column);
+  tile->p = fnn_fewer(job->pixels, j->p - row), tile->q = fnn_fewer(job->pixels, j->q - column);
 }
 
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
@@ -127,7 +122,7 @@ static void transform_pairs(const struct job *job, const struct fnn_winograd_til
   const struct fnn_correlation *j = job->correlation;
   size_t line = job->tiles * j->kernels->width, step = place_step(j, 2, job->tiles);
   for (size_t c = 0; c < j->channels; c += 2) {
-    size_t count = fewer(2, j->channels - c);
+    size_t count = fnn_fewer(2, j->channels - c);
     transform_input(job, tile, tiles, x + c * j->h * j->w * j->kernels->width, count, two, step);
     for (size_t place = 0; place < job->places; place++) {
       const float *a = two + place * step;
@@ -138,8 +133,8 @@ static void transform_pairs(const struct job *job, const struct fnn_winograd_til
 
 static void do_strip(const struct job *job, size_t group, size_t first, float *scratch) {
   const struct fnn_correlation *j = job->correlation;
-  struct fnn_winograd_tile tile[MOST_TOGETHER * MOST_TILES];
-  size_t count = fewer(job->tiles, job->all - first);
+  struct fnn_winograd_tile tile[MOST_TOGETHER * MOST_VECTORS];
+  size_t count = fnn_fewer(job->tiles, job->all - first);
   size_t v_place = place_step(j, fnn_depth(j), job->tiles);
   const float *x = j->x + group * j->channels * j->h * j->w * j->kernels->width;
   float *products = scratch + job->places * v_place;
@@ -149,7 +144,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
   else
     transform_input(job, tile, count, x, j->channels, scratch, v_place);
   for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
-    size_t filters = fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
+    size_t filters = fnn_fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
     multiply(job, group, k, filters, count, scratch, products);
     j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
                                                               .pixels = job->pixels,
@@ -203,7 +198,7 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
   for (size_t i = first; i < last; i++) /* each place of each group */
     for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
       size_t row = i * j->filters + k;
-      kernels->pack_weights(&(struct fnn_lane_weights){.filters = fewer(SOME_FILTERS, j->filters - k),
+      kernels->pack_weights(&(struct fnn_lane_weights){.filters = fnn_fewer(SOME_FILTERS, j->filters - k),
                                                        .channels = j->channels,
                                                        .r = 1,
                                                        .s = 1,

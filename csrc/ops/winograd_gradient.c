@@ -7,8 +7,7 @@
  * of the batch; each piece transforms what it needs anew. */
 #include <string.h>
 
-#include "correlation.h"
-#include "lane_convolution.h"
+#include "winograd.h"
 
 enum {
   CACHE = 160 * 1024, /* floats that are transformed at a time */
@@ -34,12 +33,8 @@ struct job {
   size_t *taps;   /* where each channel begins in a place */
 };
 
-static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Floats from one place to the next: a line beyond a multiple of a page, as in winograd.c. */
 static size_t place_step(const struct job *job, size_t rows) {
-  enum { PAGE = 1024, LINE = 16 };
-  return fnn_ceil_div(rows * job->tiles * job->kernels->width, PAGE) * PAGE + LINE;
+  return fnn_winograd_step(rows * job->tiles * job->kernels->width);
 }
 
 static size_t scratch_size(const struct job *job) {
@@ -47,17 +42,6 @@ static size_t scratch_size(const struct job *job) {
 }
 
 static size_t group_size(const struct job *job) { return 36 * job->filters * job->channels; }
-
-/* Pixels (row, column) .. of an image of h x w, `size` a side. */
-static void place_tile(const struct job *job, size_t size, ptrdiff_t row, ptrdiff_t column, size_t h, size_t w,
-                       size_t image, struct fnn_winograd_tile *tile) {
-  for (size_t i = 0; i < size * size; i++) {
-    ptrdiff_t r = row + (ptrdiff_t)(i / size), c = column + (ptrdiff_t)(i % size);
-    int inside = r >= 0 && r < (ptrdiff_t)h && c >= 0 && c < (ptrdiff_t)w;
-    tile->inside[i] = inside ? -1 : 0;
-    tile->offset[i] = image + (inside ? ((size_t)r * w + (size_t)c) * job->kernels->width : 0);
-  }
-}
 
 /* Tiles number first .. of the images from block number `block` on. */
 static void place_tiles(const struct job *job, size_t block, size_t first, size_t count, struct fnn_winograd_tile *x,
@@ -68,9 +52,9 @@ static void place_tiles(const struct job *job, size_t block, size_t first, size_
     size_t tile = (first + i) % each, image = block + (first + i) / each;
     ptrdiff_t row = (ptrdiff_t)(tile / job->columns * job->pixels);
     ptrdiff_t column = (ptrdiff_t)(tile % job->columns * job->pixels);
-    place_tile(job, 6, row - (ptrdiff_t)w->top, column - (ptrdiff_t)w->left, w->h, w->w,
-               image * job->conv->c * w->h * w->w * lanes, &x[i]);
-    place_tile(job, job->pixels, row, column, w->p, w->q, image * job->conv->k * w->p * w->q * lanes, &g[i]);
+    fnn_winograd_place(lanes, 6, row - (ptrdiff_t)w->top, column - (ptrdiff_t)w->left, w->h, w->w,
+                       image * job->conv->c * w->h * w->w * lanes, &x[i]);
+    fnn_winograd_place(lanes, job->pixels, row, column, w->p, w->q, image * job->conv->k * w->p * w->q * lanes, &g[i]);
   }
 }
 
@@ -115,13 +99,13 @@ static void add_up_row(const struct job *job, size_t part, size_t group, size_t 
   struct fnn_winograd_tile x_tile[MOST_TILES], g_tile[MOST_TILES];
   const struct fnn_window *w = &job->conv->window;
   size_t lanes = job->kernels->width, block = part * job->part;
-  size_t all = fewer(job->part, job->blocks - block) * job->rows * job->columns;
+  size_t all = fnn_fewer(job->part, job->blocks - block) * job->rows * job->columns;
   const float *x = job->x + group * job->channels * w->h * w->w * lanes;
   const float *g = job->g + group * job->filters * w->p * w->q * lanes;
   float *other = scratch + 6 * place_step(job, job->channels);
   float *sums = job->sums + (part * job->conv->groups + group) * group_size(job);
   for (size_t first = 0; first < all; first += job->tiles) {
-    size_t count = fewer(job->tiles, all - first);
+    size_t count = fnn_fewer(job->tiles, all - first);
     place_tiles(job, block, first, count, x_tile, g_tile);
     transform(job, 6, row, count, x_tile, x, job->channels, w->h * w->w, scratch);
     transform(job, job->pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
@@ -149,10 +133,10 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
                     .rows = fnn_ceil_div(conv->window.p, pixels),
                     .columns = fnn_ceil_div(conv->window.q, pixels)};
   size_t together = job.wide->width / lanes, each = job.rows * job.columns, all = job.blocks * each;
-  job.tiles = fewer(fewer(CACHE / (6 * (job.channels + job.filters) * job.wide->width), MOST_TILES / together),
-                    fnn_ceil_div(all, together)) *
+  job.tiles = fnn_fewer(fnn_fewer(CACHE / (6 * (job.channels + job.filters) * job.wide->width), MOST_TILES / together),
+                        fnn_ceil_div(all, together)) *
               together;
-  size_t most = fewer(fewer(MOST_PARTS, job.blocks), MOST_SUMS / (conv->groups * group_size(&job)));
+  size_t most = fnn_fewer(fnn_fewer(MOST_PARTS, job.blocks), MOST_SUMS / (conv->groups * group_size(&job)));
   for (job.parts = 1; 2 * job.parts <= most && 2 * job.parts * job.tiles <= all;) job.parts *= 2;
   job.part = fnn_ceil_div(job.blocks, job.parts);
   job.parts = fnn_ceil_div(job.blocks, job.part);
