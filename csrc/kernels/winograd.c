@@ -27,32 +27,36 @@ FNN_INLINE void output4(fnn_v *d, const ptrdiff_t step) {
 /* F(2, 5) and F(4, 3), points 0, a, -a, b, -b, infinity, with a b = 1: a quarter of the error of
  * 0, 1, -1, 2, -2, infinity */
 #define SQRT2 1.41421356f
-static const float a = SQRT2 / 2, b = SQRT2;
+static const float point_a = SQRT2 / 2, point_b = SQRT2;
+
+/* Place i of six. */
+FNN_INLINE fnn_v input6_place(const int i, const fnn_v *d) {
+  switch (i) {
+    case 0: return d[0] - 2.5f * d[2] + d[4];
+    case 1: return (d[4] - 2.0f * d[2]) + point_a * (d[3] - 2.0f * d[1]);
+    case 2: return (d[4] - 2.0f * d[2]) - point_a * (d[3] - 2.0f * d[1]);
+    case 3: return (d[4] - 0.5f * d[2]) + point_b * (d[3] - 0.5f * d[1]);
+    case 4: return (d[4] - 0.5f * d[2]) - point_b * (d[3] - 0.5f * d[1]);
+    default: return d[1] - 2.5f * d[3] + d[5];
+  }
+}
 
 FNN_INLINE void input6(fnn_v *d, const ptrdiff_t step) {
-  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
-  const fnn_v even_a = d4 - 2.0f * d2, odd_a = d3 - 2.0f * d1, even_b = d4 - 0.5f * d2, odd_b = d3 - 0.5f * d1;
-  d[0] = d0 - 2.5f * d2 + d4;
-  d[step] = even_a + a * odd_a;
-  d[2 * step] = even_a - a * odd_a;
-  d[3 * step] = even_b + b * odd_b;
-  d[4 * step] = even_b - b * odd_b;
-  d[5 * step] = d1 - 2.5f * d3 + d5;
+  fnn_v column[6];
+  FNN_UNROLL for (int i = 0; i < 6; i++) column[i] = d[i * step];
+  FNN_UNROLL for (int i = 0; i < 6; i++) d[i * step] = input6_place(i, column);
 }
 
-FNN_INLINE void output6(fnn_v *d, const ptrdiff_t step) {
-  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
-  d[0] = d0 + (d1 + d2) + (d3 + d4);
-  d[step] = a * (d1 - d2) + b * (d3 - d4) + d5;
-}
-
-FNN_INLINE void output6_of_4(fnn_v *d, const ptrdiff_t step) {
-  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
-  const fnn_v even_a = d1 + d2, odd_a = d1 - d2, even_b = d3 + d4, odd_b = d3 - d4;
-  d[0] = d0 + even_a + even_b;
-  d[step] = a * odd_a + b * odd_b;
-  d[2 * step] = 0.5f * even_a + 2.0f * even_b;
-  d[3 * step] = 0.5f * a * odd_a + 2.0f * b * odd_b + d5;
+/* M of six, at most five: row k has the points' kth powers, the last one infinity too. */
+FNN_INLINE void output6(const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
+  const fnn_v d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
+  const fnn_v even_a = d1 + d2, odd_a = point_a * (d1 - d2), even_b = d3 + d4, odd_b = point_b * (d3 - d4);
+  d[0] += even_a + even_b;
+  d[step] = odd_a + odd_b;
+  if (M > 2) d[2 * step] = 0.5f * even_a + 2.0f * even_b;
+  if (M > 3) d[3 * step] = 0.5f * odd_a + 2.0f * odd_b;
+  if (M > 4) d[4 * step] = 0.25f * even_a + 4.0f * even_b;
+  d[(M - 1) * step] += d5;
 }
 
 /* ---- tiles ---- */
@@ -96,22 +100,13 @@ void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
     input_tiles(6, j);
 }
 
-FNN_INLINE void output(const ptrdiff_t A, const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
-  if (A == 4)
-    output4(d, step);
-  else if (M == 2)
-    output6(d, step);
-  else
-    output6_of_4(d, step);
-}
-
 /* M x M pixels from A x A places */
 FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j,
                             const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, float *y) {
   fnn_v d[36];
   FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) d[i] = fnn_load(m + (size_t)i * j->m_place);
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) output(A, M, d + i, A);
-  FNN_UNROLL for (ptrdiff_t i = 0; i < M; i++) output(A, M, d + i * A, 1);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? output4(d + i, A) : output6(M, d + i, A);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < M; i++) A == 4 ? output4(d + i * A, 1) : output6(M, d + i * A, 1);
   FNN_UNROLL for (ptrdiff_t i = 0; i < M * M; i++) {
     const ptrdiff_t p = i / M, q = i % M;
     fnn_v v = d[p * A + q] + bias;
@@ -215,27 +210,15 @@ void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t 
  * With the points of F(4, 3) and F(2, 5) the input's matrix is the same. Those of the gradients lack the divisors of their
  * rows, which the matrices of the taps have instead. */
 
-/* Place i of six. */
-FNN_INLINE fnn_v input6_place(const int i, const fnn_v *d) {
-  switch (i) {
-    case 0: return d[0] - 2.5f * d[2] + d[4];
-    case 1: return (d[4] - 2.0f * d[2]) + a * (d[3] - 2.0f * d[1]);
-    case 2: return (d[4] - 2.0f * d[2]) - a * (d[3] - 2.0f * d[1]);
-    case 3: return (d[4] - 0.5f * d[2]) + b * (d[3] - 0.5f * d[1]);
-    case 4: return (d[4] - 0.5f * d[2]) - b * (d[3] - 0.5f * d[1]);
-    default: return d[1] - 2.5f * d[3] + d[5];
-  }
-}
-
 /* Place i of six, from M gradients. */
 FNN_INLINE fnn_v gradient_place(const ptrdiff_t M, const int i, const fnn_v *d) {
   const fnn_v none = {0}, d2 = M == 4 ? d[2] : none, d3 = M == 4 ? d[3] : none;
   switch (i) {
     case 0: return d[0];
-    case 1: return (d[0] + 0.5f * d2) + a * (d[1] + 0.5f * d3);
-    case 2: return (d[0] + 0.5f * d2) - a * (d[1] + 0.5f * d3);
-    case 3: return (d[0] + 2.0f * d2) + b * (d[1] + 2.0f * d3);
-    case 4: return (d[0] + 2.0f * d2) - b * (d[1] + 2.0f * d3);
+    case 1: return (d[0] + 0.5f * d2) + point_a * (d[1] + 0.5f * d3);
+    case 2: return (d[0] + 0.5f * d2) - point_a * (d[1] + 0.5f * d3);
+    case 3: return (d[0] + 2.0f * d2) + point_b * (d[1] + 2.0f * d3);
+    case 4: return (d[0] + 2.0f * d2) - point_b * (d[1] + 2.0f * d3);
     default: return d[M - 1];
   }
 }
@@ -285,15 +268,9 @@ void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t ro
 }
 
 static void taps_of_places(ptrdiff_t R, fnn_v *d, ptrdiff_t step) {
-  const float n = -2.0f / 3, m = 1.0f / 6; /* the divisors of a and -a, of b and -b */
-  const fnn_v even_a = n * (d[step] + d[2 * step]), odd_a = n * a * (d[step] - d[2 * step]);
-  const fnn_v even_b = m * (d[3 * step] + d[4 * step]), odd_b = m * b * (d[3 * step] - d[4 * step]);
-  d[0] += even_a + even_b;
-  d[step] = odd_a + odd_b;
-  d[2 * step] = 0.5f * even_a + 2.0f * even_b;
-  d[3 * step] = 0.5f * odd_a + 2.0f * odd_b;
-  d[4 * step] = 0.25f * even_a + 4.0f * even_b;
-  d[(R - 1) * step] += d[5 * step];
+  static const float factor[6] = {1.0f, -2.0f / 3, -2.0f / 3, 1.0f / 6, 1.0f / 6, 1.0f}; /* the divisors */
+  for (int i = 1; i < 5; i++) d[i * step] *= factor[i];
+  output6(R, d, step);
 }
 
 void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, const float *m, float *dw) {
