@@ -59,6 +59,7 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
   }
 }
 
+/* The lines that it will write are fetched first. */
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
                          size_t q0) {
   fnn_v sum[5][5];

@@ -142,7 +142,9 @@ static const float *row_of(const struct gradient *j, const float *channel, size_
   return i < w->top || i - w->top >= w->h ? NULL : channel + (i - w->top) * w->w * j->kernels->width;
 }
 
+/* Rows are fetched some before they are copied. */
 static void copy_channels(const struct gradient *j, const float *x, size_t channels, size_t blocks, float *to) {
+  enum { ROWS_AHEAD = 4 };
   const struct fnn_window *w = &j->conv->window;
   size_t lanes = j->kernels->width, row_size = j->w * lanes;
   for (size_t b = 0; b < blocks; b++)
@@ -151,7 +153,7 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
         float *row = to + ((b * j->some + c) * j->h + i) * row_size;
         const float *from = row_of(j, x + (b * j->conv->c + c) * j->plane, i);
         if (from) {
-          fnn_fetch(from + 4 * w->w * lanes, w->w * lanes);
+          fnn_fetch(from + ROWS_AHEAD * w->w * lanes, w->w * lanes);
           fnn_copy_pixels(lanes, from, w->w, -(ptrdiff_t)w->left, j->w, row);
         } else {
           memset(row, 0, row_size * sizeof *row);
