@@ -74,6 +74,8 @@ local function vary(of, field, values, label)
   return rows
 end
 
+local erasing = {flip = "alternating", shift = 2, erase = {probability = 0.25}}
+
 local experiments = {
   optimizers = vary("8", "optimizer", {
     "SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta", "Lion", "LAMB", "RAdam", "Muon",
@@ -96,14 +98,12 @@ local experiments = {
     changed("cured", "without smoothing", {smoothing = false}),
     changed("cured", "without flips of test images", {flip = false}),
     changed("cured", "with averaged weights", {average = 0.99}),
-    changed("cured", "with erasing", {augment = {flip = "alternating", shift = 2, erase = {probability = 0.25}}}),
+    changed("cured", "with erasing", {augment = erasing}),
     changed("cured", "in single precision", {mixed = false}),
   },
   -- how far it goes, given time
   long = {
-    changed("cured", "60 epochs, erasing", {
-      epochs = 60, augment = {flip = "alternating", shift = 2, erase = {probability = 0.25}},
-    }),
+    changed("cured", "60 epochs, erasing", {epochs = 60, augment = erasing}),
   },
 }
 
