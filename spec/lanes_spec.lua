@@ -89,6 +89,10 @@ describe("images in lanes:", function()
             return F[op](x, weight, bias, case[3] or {})
           end)
         end
+        check({n, table.unpack(case[1])}, {case[2], {case[2][1]}}, function(x, weight, bias)
+          local far = (fnn.arange(case[2][1]) % 2 * 200 - 100):reshape {-1, 1, 1} -- from where relu's slope changes
+          return F.conv2d_relu(x, weight, bias, F.conv2d(x, weight, case[3] or {}) + far, case[3] or {})
+        end)
       end
     end)
   end

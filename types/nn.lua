@@ -516,17 +516,18 @@ function F.linear(input, weight, bias) end
 ---@return fmnistnn.Tensor # (N,K,P,Q)
 function F.conv2d(input, weight, bias, stride, padding, dilation, groups, precision) end
 
---- The same as conv2d followed by relu, in one pass.
+--- The same as conv2d, plus an addend if there is one, followed by relu, in one pass.
 ---@param input fmnistnn.Tensor (N,C,H,W).
 ---@param weight fmnistnn.Tensor (K, C / groups, rows, columns).
 ---@param bias? fmnistnn.Tensor|fmnistnn.ByName (K).
+---@param addend? fmnistnn.Tensor|fmnistnn.ByName (N,K,P,Q).
 ---@param stride? fmnistnn.Pair (default 1)
 ---@param padding? fmnistnn.Padding (default "valid")
 ---@param dilation? fmnistnn.Pair (default 1)
 ---@param groups? integer (default 1) A divisor of C and K.
 ---@param precision? "float32"|"bf16" (default "float32") What to multiply: see `Module:mixed_precision`.
 ---@return fmnistnn.Tensor # (N,K,P,Q)
-function F.conv2d_relu(input, weight, bias, stride, padding, dilation, groups, precision) end
+function F.conv2d_relu(input, weight, bias, addend, stride, padding, dilation, groups, precision) end
 
 --- The transpose of a convolution: the image whose convolution would have the shape of the input.
 ---@param input fmnistnn.Tensor (N,C,H,W).

@@ -244,14 +244,15 @@ struct fnn_winograd_input {
   size_t v_place, v_channel;
 };
 
-/* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias, with or
- * without relu. */
+/* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias and addend,
+ * with or without relu. */
 struct fnn_winograd_output {
   size_t size, pixels, filters, tiles; /* 4 or 6 places a side, 2 or 4 pixels */
   const struct fnn_winograd_tile *tile;
   const float *m;
   size_t m_place, m_filter;
-  const float *bias; /* or NULL */
+  const float *bias;   /* or NULL */
+  const float *addend; /* which lies like y, or NULL */
   int relu;
   float *y;
   size_t y_filter, y_row, y_pixel;

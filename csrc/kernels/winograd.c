@@ -102,20 +102,23 @@ void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
 
 /* M x M pixels from A x A places */
 FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j,
-                            const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, float *y) {
+                            const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, size_t to) {
   fnn_v d[36];
   FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) d[i] = fnn_load(m + (size_t)i * j->m_place);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? output4(d + i, A) : output6(M, d + i, A);
   FNN_UNROLL for (ptrdiff_t i = 0; i < M; i++) A == 4 ? output4(d + i * A, 1) : output6(M, d + i * A, 1);
   FNN_UNROLL for (ptrdiff_t i = 0; i < M * M; i++) {
     const ptrdiff_t p = i / M, q = i % M;
+    const size_t at = to + (size_t)p * j->y_row + (size_t)q * j->y_pixel;
     fnn_v v = d[p * A + q] + bias;
-    if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
-    if ((size_t)p < tile->p && (size_t)q < tile->q) {
-      float *to = y + (size_t)p * j->y_row + (size_t)q * j->y_pixel;
-      fnn_store(to, v);
-      __builtin_prefetch(to + j->y_filter, 1);
+    if ((size_t)p >= tile->p || (size_t)q >= tile->q) continue;
+    if (j->addend) {
+      v += fnn_load(j->addend + at);
+      __builtin_prefetch(j->addend + at + j->y_filter);
     }
+    if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
+    fnn_store(j->y + at, v);
+    __builtin_prefetch(j->y + at + j->y_filter, 1);
   }
 }
 
@@ -123,8 +126,7 @@ FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct 
   for (size_t k = 0; k < j->filters; k++) {
     const fnn_v bias = fnn_splat(j->bias ? j->bias[k] : 0.0f);
     for (size_t t = 0; t < j->tiles; t++)
-      output_tile(A, M, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias,
-                  j->y + k * j->y_filter + j->tile[t].to);
+      output_tile(A, M, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias, k * j->y_filter + j->tile[t].to);
   }
 }
 

@@ -1,6 +1,7 @@
 /* conv2d(x, weight, bias, {stride, padding, dilation, groups}): cross-correlation of x (N,C,H,W) with
- * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu is the same followed by relu. Batches that fill
- * lanes go through them, others through column matrices and BLAS.
+ * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu(x, weight, bias, addend, ...) is the same, plus an
+ * addend of the result's shape if there is one, followed by relu. Batches that fill lanes go through them, others through
+ * column matrices and BLAS.
  *
  * precision "bf16": batches in lanes are multiplied as bfloat16, forward and backward, and added up as float32, where the
  * CPU has instructions for it; elsewhere it changes nothing. */
@@ -19,18 +20,26 @@ struct conv2d {
 enum { FLOAT32, BF16 };
 static const char *const precisions[] = {"float32", "bf16", NULL};
 static const struct conv2d defaults = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-static const struct fnn_arg args[] = {
-    {.name = "input", .kind = FNN_TENSOR},
-    {.name = "weight", .kind = FNN_TENSOR},
-    {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-    FNN_PARAM(conv2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
-    FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),
-    FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),
-    FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),
-    FNN_PARAM(conv2d, precision, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = precisions),
-    {0}};
+#define TENSOR(name_, flags_) \
+  { .name = name_, .kind = FNN_TENSOR, .flags = flags_ }
+#define TENSORS TENSOR("input", 0), TENSOR("weight", 0), TENSOR("bias", FNN_OPTIONAL)
+#define PARAMS                                                                  \
+  FNN_PARAM(conv2d, stride, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1),       \
+      FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),           \
+      FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1), \
+      FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),   \
+      FNN_PARAM(conv2d, precision, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = precisions)
+static const struct fnn_arg args[] = {TENSORS, PARAMS, {0}};
+static const struct fnn_arg relu_args[] = {TENSORS, TENSOR("addend", FNN_OPTIONAL), PARAMS, {0}};
+enum { ADDEND = 3 }; /* among conv2d_relu's inputs */
 
 extern const struct fnn_op fnn_op_conv2d_relu;
+
+static int has_relu(const struct fnn_call *call) { return call->op == &fnn_op_conv2d_relu; }
+
+static const struct fnn_tensor *addend_of(const struct fnn_call *call) {
+  return has_relu(call) ? call->in[ADDEND] : NULL;
+}
 
 static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolution *conv) {
   const struct conv2d *params = call->params;
@@ -56,7 +65,13 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != w->size[0]))
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));
   FNN_TRY(geometry(call, &conv));
-  fnn_out(call, 0, FNN_FLOAT32, &(struct fnn_shape){4, {conv.n, conv.k, conv.window.p, conv.window.q}});
+  struct fnn_shape out = {4, {conv.n, conv.k, conv.window.p, conv.window.q}};
+  if (addend_of(call) && !fnn_shape_equal(fnn_in_shape(call, ADDEND), &out)) {
+    char want[FNN_SHAPE_TEXT];
+    return fnn_refuse(call, "addend", "expected %s, got %s", fnn_shape_text(&out, want),
+                      fnn_shape_text(fnn_in_shape(call, ADDEND), text));
+  }
+  fnn_out(call, 0, FNN_FLOAT32, &out);
   return FNN_OK;
 }
 
@@ -87,20 +102,21 @@ static size_t lanes(const struct fnn_call *call) {
   return x->lanes ? x->lanes : fnn_lanes_for(call->context->isa, x->shape.size[0]);
 }
 
-static int has_relu(const struct fnn_call *call) { return call->op == &fnn_op_conv2d_relu; }
-
 static enum fnn_status forward(struct fnn_call *call) {
   struct fnn_convolution conv;
   const float *x = fnn_floats(call->in[0]), *weight = fnn_floats(call->in[1]);
-  const float *bias = call->in[2] ? fnn_floats(call->in[2]) : NULL;
+  struct fnn_epilogue epilogue = {.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL,
+                                  .relu = has_relu(call),
+                                  .addend = addend_of(call) ? fnn_floats(addend_of(call)) : NULL};
   float *y = fnn_floats(call->out[0]);
+  const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
   FNN_TRY(geometry(call, &conv));
-  if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, bias, has_relu(call), y);
+  if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, &epilogue, y);
   if (is_ordinary(call) && fnn_flat_convolves(&conv))
-    return fnn_flat_convolve(call->context, &conv, x, call->in[1], bias, has_relu(call), y);
-  FNN_TRY(fnn_convolve(call->context, &conv, x, weight, bias, y));
-  if (has_relu(call))
-    call->context->kernels->elementwise->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);
+    return fnn_flat_convolve(call->context, &conv, x, call->in[1], &epilogue, y);
+  FNN_TRY(fnn_convolve(call->context, &conv, x, weight, epilogue.bias, y));
+  if (epilogue.addend) k->accumulate(fnn_tensor_numel(call->out[0]), epilogue.addend, y);
+  if (epilogue.relu) k->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);
   return FNN_OK;
 }
 
@@ -154,6 +170,8 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
     *below = fnn_tensor_retain(call->grad);
   }
   if (job.d_bias || job.below) fnn_parallel(call->context, conv->k, 1, back_channels, &job);
+  if (has_relu(call) && call->in_spec[ADDEND].shape.rank > 0 && fnn_wants(call, ADDEND))
+    call->grad_in[ADDEND] = fnn_tensor_retain(*below);
   return FNN_OK;
 }
 
@@ -185,10 +203,10 @@ static enum fnn_status backward(struct fnn_call *call) {
   return status;
 }
 
-#define CONV2D(name_, saves_)                              \
+#define CONV2D(name_, args_, saves_, images_)              \
   const struct fnn_op fnn_op_##name_ = {                   \
       .name = #name_,                                      \
-      .args = args,                                        \
+      .args = args_,                                       \
       .defaults = &defaults,                               \
       .params_bytes = sizeof(struct conv2d),               \
       .types = FNN_FLOATS,                                 \
@@ -196,11 +214,11 @@ static enum fnn_status backward(struct fnn_call *call) {
       .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | (saves_), \
       .outputs = 1,                                        \
       .lanes = lanes,                                      \
-      .images = 1,                                         \
+      .images = images_,                                   \
       .infer = infer,                                      \
       .forward = forward,                                  \
       .backward = backward,                                \
       .multiply_adds = multiply_adds,                      \
   };
-CONV2D(conv2d, 0)
-CONV2D(conv2d_relu, FNN_SAVE_OUT(0))
+CONV2D(conv2d, args, 0, 1)
+CONV2D(conv2d_relu, relu_args, FNN_SAVE_OUT(0), 1 | 1u << ADDEND)

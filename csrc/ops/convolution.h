@@ -17,6 +17,13 @@ struct fnn_convolution {
   int bf16; /* products of bfloat16 will do, where the CPU has them; sums are float32 */
 };
 
+/* What is done to sums before they become the result. */
+struct fnn_epilogue {
+  const float *bias; /* (K), or NULL */
+  int relu;
+  const float *addend; /* added before relu; in the result's layout; NULL without relu */
+};
+
 /* y = x * weight + bias; bias (K) may be NULL. */
 enum fnn_status fnn_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
                              const float *weight, const float *bias, float *y) FNN_CHECK;

@@ -12,6 +12,7 @@ enum { PIECES = 8 }; /* at least so many pieces of work where there are few imag
 struct job {
   const struct fnn_correlation *correlation;
   const struct fnn_lane_kernels *kernels; /* that correlate: of `together` neighbouring pixels at a time */
+  const struct fnn_elementwise_kernels *elementwise;
   size_t together;
   size_t chunks; /* a piece of work is a chunk of output rows of a group of a block */
   float *packed; /* weights, group after group */
@@ -81,6 +82,17 @@ static void fill_ring(const struct fnn_correlation *j, const float *x, float *ri
   }
 }
 
+/* One row of the output of all filters of a group: plus the addend, and relu. */
+static void add_to_row(const struct job *job, size_t row) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t count = j->q * j->y_pixel;
+  for (size_t k = 0; k < j->filters; k++, row += j->y_filter) {
+    float *y = j->y + row;
+    job->elementwise->accumulate(count, j->epilogue.addend + row, y);
+    job->elementwise->unary[FNN_UNARY_relu](count, y, y, NULL);
+  }
+}
+
 /* Output rows first .. last-1 of one group of one block. */
 static void correlate_rows(const struct job *job, size_t block, size_t group, size_t first, size_t last, float *ring) {
   const struct fnn_correlation *j = job->correlation;
@@ -92,6 +104,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
     const float *rows[FNN_MOST_TAPS];
     ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
     size_t begin = 0, count = 0;
+    size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
     if (!direct) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
     filled = end;
@@ -115,12 +128,13 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
         .weight = job->packed + group * j->filters * taps,
         .w_rows = j->r,
         .w_first = begin,
-        .bias = j->bias ? j->bias + group * j->filters : NULL,
-        .relu = j->relu,
-        .y = j->y + block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row,
+        .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
+        .relu = j->epilogue.relu && !j->epilogue.addend,
+        .y = j->y + row,
         .y_filter = j->y_filter,
         .y_pixel = j->y_pixel * job->together,
     });
+    if (j->epilogue.addend) add_to_row(job, row);
   }
 }
 
@@ -158,8 +172,10 @@ static size_t pixels_together(const struct fnn_correlation *j) {
 }
 
 static enum fnn_status correlate_directly(struct fnn_context *context, const struct fnn_correlation *j) {
-  struct job job = {
-      .correlation = j, .together = pixels_together(j), .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
+  struct job job = {.correlation = j,
+                    .elementwise = context->kernels->elementwise,
+                    .together = pixels_together(j),
+                    .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
   if (job.chunks > j->p) job.chunks = j->p;
   enum fnn_status status = take_memory(context, &job);

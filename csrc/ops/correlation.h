@@ -17,8 +17,8 @@ struct fnn_correlation {
   size_t y_origin, y_block, y_filter, y_row, y_pixel; /* where output pixels go: floats from y, and between them */
   struct fnn_lane_weights weights;                    /* of the first group; sizes are filled in */
   ptrdiff_t weights_group;                            /* from a group's weights to the next one's, in floats */
-  const float *x, *bias;                              /* bias may be NULL */
-  int relu;
+  const float *x;
+  struct fnn_epilogue epilogue;
   float *y;
 };
 

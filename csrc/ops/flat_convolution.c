@@ -23,11 +23,12 @@ struct job {
   /* a channel with zeros around it: how many phases (places modulo stride) the kernel looks at, the pixels of one, the
    * floats of all */
   size_t phases[2], rows, columns, plane;
-  size_t chunk, chunks, count;    /* output rows in a piece; pieces of an image; floats that one computes */
-  size_t tap_rows, tap_columns;   /* the kernel as the loop sees it: of stride 1, or as one column of single taps */
-  size_t tap[FNN_MOST_TAPS];      /* where each of its rows begins in a channel */
-  const float *x, *weight, *bias; /* weight: packed, part after part */
-  int relu;
+  size_t chunk, chunks, count;  /* output rows in a piece; pieces of an image; floats that one computes */
+  size_t tap_rows, tap_columns; /* the kernel as the loop sees it: of stride 1, or as one column of single taps */
+  size_t tap[FNN_MOST_TAPS];    /* where each of its rows begins in a channel */
+  const float *x, *weight;      /* weight: packed, part after part */
+  const struct fnn_epilogue *epilogue;
+  const struct fnn_norm_kernels *norm;
   float *padded, *scratch, *y; /* all channels of all images; a chunk for each worker */
 };
 
@@ -67,6 +68,21 @@ static void pad_channels(void *user, size_t first, size_t last, int worker) {
 
 /* ---- the product ---- */
 
+/* Rows begin .. end-1 of some filters from the chunk to their place, `first` floats from the result's begin. */
+static void write_rows(const struct job *j, size_t filters, size_t begin, size_t end, const float *scratch,
+                       size_t first) {
+  const struct fnn_window *w = &j->conv->window;
+  for (size_t k = 0; k < filters; k++)
+    for (size_t p = begin; p < end; p++) {
+      const float *from = scratch + k * j->count + (p - begin) * j->columns;
+      size_t to = first + (k * w->p + p) * w->q;
+      if (j->epilogue->addend)
+        j->norm->affine_relu(w->q, from, 1.0f, 0.0f, j->epilogue->addend + to, j->y + to);
+      else
+        memcpy(j->y + to, from, w->q * sizeof *j->y);
+    }
+}
+
 /* One part of a group's filters over one chunk of an image. */
 static void convolve_piece(const struct job *j, size_t image, size_t group, size_t part, size_t chunk, float *scratch) {
   const struct fnn_convolution *conv = j->conv;
@@ -90,16 +106,13 @@ static void convolve_piece(const struct job *j, size_t image, size_t group, size
       .x_tap = w->dilation[1],
       .weight = j->weight + filter * j->channels * w->r * w->s,
       .w_rows = j->tap_rows,
-      .bias = j->bias ? j->bias + filter : NULL,
-      .relu = j->relu,
+      .bias = j->epilogue->bias ? j->epilogue->bias + filter : NULL,
+      .relu = j->epilogue->relu && !j->epilogue->addend,
       .y = scratch,
       .y_filter = j->count,
       .y_pixel = width,
   });
-  float *y = j->y + (image * conv->k + filter) * w->p * w->q;
-  for (size_t k = 0; k < filters; k++)
-    for (size_t p = begin; p < end; p++)
-      memcpy(y + (k * w->p + p) * w->q, scratch + k * j->count + (p - begin) * j->columns, w->q * sizeof *y);
+  write_rows(j, filters, begin, end, scratch, (image * conv->k + filter) * w->p * w->q);
 }
 
 static void convolve_pieces(void *user, size_t first, size_t last, int worker) {
@@ -183,14 +196,14 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *j) {
 }
 
 enum fnn_status fnn_flat_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
-                                  const struct fnn_tensor *weight, const float *bias, int relu, float *y) {
+                                  const struct fnn_tensor *weight, const struct fnn_epilogue *epilogue, float *y) {
   struct job j = {.kernels = context->kernels->lanes,
+                  .norm = context->kernels->norm,
                   .conv = conv,
                   .channels = conv->c / conv->groups,
                   .filters = conv->k / conv->groups,
                   .x = x,
-                  .bias = bias,
-                  .relu = relu,
+                  .epilogue = epilogue,
                   .y = y};
   if (conv->n == 0 || conv->k == 0 || conv->window.p == 0 || conv->window.q == 0) return FNN_OK;
   cut(&j);

@@ -11,9 +11,9 @@
 /* Whether it can be done: kernels and strides are not too large. */
 int fnn_flat_convolves(const struct fnn_convolution *conv);
 
-/* y = x * weight + bias, with `relu` cut off below 0; bias (K) may be NULL. The weight keeps what its kernels want
- * of it for the next call. */
+/* y = x * weight, and what the epilogue says. The weight keeps what its kernels want of it for the next call. */
 enum fnn_status fnn_flat_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
-                                  const struct fnn_tensor *weight, const float *bias, int relu, float *y) FNN_CHECK;
+                                  const struct fnn_tensor *weight, const struct fnn_epilogue *epilogue,
+                                  float *y) FNN_CHECK;
 
 #endif

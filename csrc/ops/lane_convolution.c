@@ -32,7 +32,7 @@ static struct fnn_correlation correlation_of(struct fnn_context *context, size_t
 }
 
 enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                  const float *x, const float *weight, const float *bias, int relu, float *y) {
+                                  const float *x, const float *weight, const struct fnn_epilogue *epilogue, float *y) {
   const struct fnn_window *w = &conv->window;
   struct fnn_correlation j = correlation_of(context, lanes, conv, conv->c / conv->groups, conv->k / conv->groups);
   size_t pixels = w->p * w->q * lanes, taps = w->r * w->s;
@@ -47,7 +47,7 @@ enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, con
                                         .row = (ptrdiff_t)w->s,
                                         .column = 1};
   j.weights_group = (ptrdiff_t)(j.filters * j.channels * taps);
-  j.x = x, j.bias = bias, j.relu = relu, j.y = y;
+  j.x = x, j.epilogue = *epilogue, j.y = y;
   return fnn_correlate(context, &j);
 }
 

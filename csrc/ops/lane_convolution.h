@@ -8,9 +8,10 @@
 /* Whether these three can do it: not where a stride and a dilation come together. */
 int fnn_lanes_convolve(const struct fnn_convolution *conv);
 
-/* y = x * weight + bias, with `relu` cut off below 0; bias (K) may be NULL. */
+/* y = x * weight, and what the epilogue says. */
 enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                  const float *x, const float *weight, const float *bias, int relu, float *y) FNN_CHECK;
+                                  const float *x, const float *weight, const struct fnn_epilogue *epilogue,
+                                  float *y) FNN_CHECK;
 
 /* dx = the gradient of x. */
 enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,

@@ -138,6 +138,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
   size_t v_place = place_step(j, fnn_depth(j), job->tiles);
   const float *x = j->x + group * j->channels * j->h * j->w * j->kernels->width;
   float *products = scratch + job->places * v_place;
+  const struct fnn_epilogue *e = &j->epilogue;
   for (size_t t = 0; t < count; t++) place_tile(job, first + t, &tile[t]);
   if (j->pairs) /* the products' place is still free */
     transform_pairs(job, tile, count, x, products, scratch, v_place);
@@ -145,6 +146,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
     transform_input(job, tile, count, x, j->channels, scratch, v_place);
   for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
     size_t filters = fnn_fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
+    size_t to = filter * j->y_filter + j->y_origin;
     multiply(job, group, k, filters, count, scratch, products);
     j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
                                                               .pixels = job->pixels,
@@ -154,9 +156,10 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
                                                               .m = products,
                                                               .m_place = place_step(j, SOME_FILTERS, job->tiles),
                                                               .m_filter = job->tiles * j->kernels->width,
-                                                              .bias = j->bias ? j->bias + filter : NULL,
-                                                              .relu = j->relu,
-                                                              .y = j->y + filter * j->y_filter + j->y_origin,
+                                                              .bias = e->bias ? e->bias + filter : NULL,
+                                                              .relu = e->relu,
+                                                              .addend = e->addend ? e->addend + to : NULL,
+                                                              .y = j->y + to,
                                                               .y_filter = j->y_filter,
                                                               .y_row = j->y_row,
                                                               .y_pixel = j->y_pixel});

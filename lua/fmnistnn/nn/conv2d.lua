@@ -51,22 +51,23 @@ function Conv2d:build(x)
   if o.bias then self.bias = initializers.make(o.bias_initializer, {o.filters}, o.filters, o.filters) end
 end
 
-local function convolve(self, x, operation)
+-- What the operation is to know besides x, weight and bias.
+local function settings_of(self, x)
   if not self.weight then self:build(x) end
-  local settings = self._settings
-  settings.precision = self._precision
-  return operation(x, self.weight, self.bias, settings)
+  self._settings.precision = self._precision
+  return self._settings
 end
 
-function Conv2d:forward(x) return Activation.apply(self._activation, convolve(self, x, self._operation)) end
+function Conv2d:forward(x)
+  local settings = settings_of(self, x)
+  return Activation.apply(self._activation, self._operation(x, self.weight, self.bias, settings))
+end
 
 function Conv2d:_fuses_relu() return not self._options.activation and Module._fuses_relu(self) end
 
 function Conv2d:_with_relu(x, addend)
-  if not addend then return convolve(self, x, F.conv2d_relu) end
-  local y <close> = convolve(self, x, F.conv2d)
-  local sum <close> = y + addend
-  return sum:relu()
+  local settings = settings_of(self, x)
+  return F.conv2d_relu(x, self.weight, self.bias, addend, settings)
 end
 
 return Conv2d

@@ -117,7 +117,19 @@ cases.conv2d_relu = {
   {"without bias", pack(random{1, 2, 4, 5}, random{3, 2, 3, 2}, nil, {padding = "same", stride = 2})},
   {"groups", pack(random{2, 4, 3, 3}, random{6, 2, 2, 3}, random{6}, {groups = 2, padding = 1})},
   {"a batch in lanes", pack(random{9, 2, 4, 5}, random{6, 2, 3, 3}, random{6}, {padding = "same"})},
-  wrong = cases.conv2d.wrong,
+  {"an addend", pack(random{2, 2, 4, 5}, random{3, 2, 3, 3}, random{3}, random{2, 3, 2, 3})},
+  {"an addend, without bias", pack(random{1, 2, 4, 3}, random{3, 2, 3, 2}, nil, random{1, 3, 2, 2},
+    {padding = "same", stride = 2})},
+  {"an addend for a batch in lanes", pack(random{9, 2, 3, 4}, random{4, 2, 3, 3}, random{4}, random{9, 4, 3, 4},
+    {padding = "same"})},
+  {"an addend, with a kernel out of the ordinary", pack(random{1, 1, 65, 2}, random{2, 1, 65, 1}, random{2},
+    random{1, 2, 1, 2})},
+  wrong = {
+    {"an addend of another size", pack(random{1, 1, 4, 4}, random{2, 1, 3, 3}, nil, random{1, 2, 4, 4}), "addend",
+      "(1,2,2,2)", "(1,2,4,4)"},
+    {"an addend of two axes", pack(random{16, 1, 4, 4}, random{2, 1, 3, 3}, nil, random{2, 2}), "addend", "(2,2)"},
+    table.unpack(cases.conv2d.wrong),
+  },
 }
 
 cases.conv_transpose2d = {

@@ -130,9 +130,10 @@ function ref.conv2d(x, weight, bias, options)
   return y
 end
 
-function ref.conv2d_relu(...)
-  local y = ref.conv2d(...)
-  for i, value in ipairs(y) do y[i] = math.max(value, 0) end
+function ref.conv2d_relu(x, weight, bias, addend, options)
+  if addend and not addend.shape then addend, options = nil, addend end
+  local y = ref.conv2d(x, weight, bias, options)
+  for i, value in ipairs(y) do y[i] = math.max(value + (addend and addend[i] or 0), 0) end
   return y
 end
 
