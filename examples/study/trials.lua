@@ -45,7 +45,7 @@ local trials = {
   {name = "resnet", epochs = 10, batch = 128, optimizer = "Adam", residual = networks.bottlenecks,
     study = {0.85}},
   -- What cures it is the recipe.
-  {name = "cured", epochs = 16, batch = 128, optimizer = "SGD", residual = networks.residual,
+  {name = "cured", epochs = 10, batch = 128, optimizer = "SGD", residual = networks.residual,
     options = {momentum = 0.9, nesterov = true, weight_decay = 5e-3},
     one_cycle = 0.1, smoothing = 0.1, flip = true, mixed = true,
     augment = {flip = "alternating", shift = 2}},
@@ -103,7 +103,7 @@ local experiments = {
   },
   -- how far it goes, given time
   long = {
-    changed("cured", "60 epochs, erasing", {epochs = 60, augment = erasing}),
+    changed("cured", "40 epochs, erasing", {epochs = 40, augment = erasing}),
   },
 }
 
