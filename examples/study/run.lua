@@ -49,18 +49,23 @@ local function most_wrong(probabilities, labels, count)
   return table.move(wrong, 1, math.min(count, #wrong), 1, fnn.json.array())
 end
 
+local function first_convolution(model)
+  for _, layer in ipairs(model) do
+    if layer.class_name == "Conv2d" then return layer end
+  end
+end
+
 local function judge(trainer, row, data)
   local augment = row.flip and {fnn.nn.functional.hflip} or nil
   local test = trainer:predict(data.test, {augment = augment})
   local train = trainer:predict(data.train, {augment = augment})
   local predicted, labels = test:argmax(2), data.test.labels
-  local first = trainer.model[1].class_name == "Conv2d" and trainer.model[1] or nil
   return {
     accuracy = fnn.metrics.accuracy()(test, labels),
     train_accuracy = fnn.metrics.accuracy()(train, data.train.labels),
     confusion = fnn.metrics.confusion_matrix(predicted, labels, #data.test.class_names):totable(),
     wrong = most_wrong(test, labels, 12),
-    filters = first and first.weight:totable(),
+    filters = first_convolution(trainer.model).weight:totable(),
   }
 end
 

@@ -45,9 +45,8 @@ local trials = {
   {name = "resnet", epochs = 10, batch = 128, optimizer = "Adam", residual = networks.bottlenecks,
     study = {0.85}},
   -- What cures it is the recipe.
-  {name = "cured", epochs = 10, batch = 128, optimizer = "SGD", residual = networks.residual,
-    options = {momentum = 0.9, nesterov = true, weight_decay = 5e-3},
-    one_cycle = 0.1, smoothing = 0.1, flip = true, mixed = true,
+  {name = "cured", epochs = 10, batch = 256, optimizer = "Muon", residual = networks.residual,
+    options = {weight_decay = 0.25}, one_cycle = 0.01, smoothing = 0.1, flip = true, mixed = true,
     augment = {flip = "alternating", shift = 2}},
 }
 
@@ -93,8 +92,12 @@ local experiments = {
   recipe = {
     changed("cured", "all of it", {}),
     changed("cured", "without augmentation", {augment = false}),
-    changed("cured", "without weight decay", {options = {momentum = 0.9, nesterov = true}}),
-    changed("cured", "at one learning rate", {one_cycle = false, lr = 0.02}),
+    changed("cured", "by SGD", {
+      optimizer = "SGD", options = {momentum = 0.9, nesterov = true, weight_decay = 5e-3}, one_cycle = 0.1, batch = 128,
+    }),
+    changed("cured", "by AdamW", {optimizer = "AdamW"}),
+    changed("cured", "without weight decay", {options = {weight_decay = 0}}),
+    changed("cured", "at one learning rate", {one_cycle = false, lr = 0.002}),
     changed("cured", "without smoothing", {smoothing = false}),
     changed("cured", "without flips of test images", {flip = false}),
     changed("cured", "with averaged weights", {average = 0.99}),
