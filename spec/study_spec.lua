@@ -58,6 +58,7 @@ describe("the study #long", function() -- each case trains in processes of its o
           for taken, count in ipairs(counts) do right, all = right + (class == taken and count or 0), all + count end
         end
         assert.equal(30, all)
+        assert.equal(name == "resnet" and 7 or 3, #run.filters[1][1])
         assert.is_true(math.abs(right / all - run.accuracy) < 1e-9)
         sum = sum + run.accuracy
         for _, wrong in ipairs(run.wrong) do assert.is_true(wrong.is ~= wrong.taken and wrong.image <= 30) end
