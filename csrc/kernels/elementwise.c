@@ -130,12 +130,6 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
         d[i] = g[i * sg] * (expression);                                                                     \
       }                                                                                                      \
   }
-/* The same in one loop: what is wanted seldom need not fill the module. */
-#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
-  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
-    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
-  }
-
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) \
   SLOPE(slope_a_, name, slope_a)                            \
   SLOPE(slope_b_, name, slope_b)
@@ -179,36 +173,18 @@ const struct fnn_elementwise_kernels FNN_VARIANT(fnn_elementwise) = {
         },
     .binary =
         {
-/* The same in one loop: what is wanted seldom need not fill the module. */
-#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
-  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
-    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
-  }
-
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) binary_##name,
 #include "binary.inc"
 #undef FNN_BINARY
         },
     .binary_int =
         {
-/* The same in one loop: what is wanted seldom need not fill the module. */
-#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
-  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
-    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
-  }
-
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) binary_int_##name,
 #include "binary.inc"
 #undef FNN_BINARY
         },
     .binary_slope =
         {
-/* The same in one loop: what is wanted seldom need not fill the module. */
-#define DEFINE_SMALL(prefix, name, in, out, expression)                                                      \
-  static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
-    LOOP(i *sa, i *sb, i *sy, in, out, expression)                                                           \
-  }
-
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) {slope_a_##name, slope_b_##name},
 #include "binary.inc"
 #undef FNN_BINARY

@@ -27,7 +27,7 @@ static inline size_t fnn_depth(const struct fnn_correlation *j) {
   return j->pairs ? fnn_ceil_div(j->channels, 2) : j->channels;
 }
 
-/* y = x * weights + bias, by the quicker of two ways. */
+/* y = x * weights, and what the epilogue says, by the quicker of two ways. */
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) FNN_CHECK;
 
 /* Has `count` floats fetched that are wanted soon. */
