@@ -12,7 +12,6 @@ import time
 
 SIDE, PART, NAMES = sys.argv[1], sys.argv[2], sys.argv[3:]
 HERE = os.path.dirname(os.path.abspath(__file__))
-FOLDER = os.environ.get("FMNISTNN_DATA", "/usr/share/datasets/fashion-mnist")
 SECONDS = float(os.environ.get("FMNISTNN_BENCH_SECONDS", 3))
 THREADS = int(os.environ.get("FMNISTNN_BENCH_THREADS", len(os.sched_getaffinity(0))))
 
@@ -36,12 +35,12 @@ if PART == "start":
 os.environ["OMP_NUM_THREADS"] = str(THREADS)
 
 import contextlib
-import gzip
 import tempfile
 
 import torch
 from torch.nn.functional import conv2d, cross_entropy
 
+from fashion_mnist import load
 from networks import NETWORKS
 
 torch.set_num_threads(THREADS)
@@ -67,21 +66,11 @@ def rate(f, chunk=1):
 
 # ---- data and models ----
 
-def read(name, header):
-    with gzip.open(f"{FOLDER}/{name}.gz") as file:
-        return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8, offset=header)
-
-
 def arrange(images):
     """Images of one channel in this side's memory format: both formats are the same bytes, so `to` would do nothing."""
     if SIDE != "channels_last":
         return images
     return images.view(-1, 28, 28, 1).permute(0, 3, 1, 2)
-
-
-def load(name, floats=True):
-    images = read(name + "-images-idx3-ubyte", 16).view(-1, 1, 28, 28)
-    return images.float() / 255 if floats else images, read(name + "-labels-idx1-ubyte", 8).long()
 
 
 def make(build, batch):

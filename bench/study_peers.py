@@ -5,8 +5,6 @@
 TRIAL is 1 to 9, SEEDS (3) how many runs. Prints the test accuracy after each epoch, run after run, then the mean and
 the standard deviation of the last ones. To be set beside `lua5.4 examples/study.lua --trials TRIAL --seeds SEEDS`.
 """
-import gzip
-import os
 import statistics
 import sys
 
@@ -14,20 +12,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from fashion_mnist import load
 from networks import NETWORKS
 
-FOLDER = os.environ.get("FMNISTNN_DATA", "/usr/share/datasets/fashion-mnist")
 EPOCHS = {1: 5, 2: 5, 3: 5, 4: 5, 5: 10, 6: 10, 7: 10, 8: 8, 9: 12}
-
-
-def read(name, header):
-    with gzip.open(f"{FOLDER}/{name}.gz") as file:
-        return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8, offset=header)
-
-
-def load(name):
-    images = read(name + "-images-idx3-ubyte", 16).view(-1, 1, 28, 28)
-    return images.float() / 255, read(name + "-labels-idx1-ubyte", 8).long()
 
 
 def like_keras(module):
