@@ -45,7 +45,7 @@ local trials = {
   {name = "resnet", epochs = 10, batch = 128, optimizer = "Adam", residual = networks.bottlenecks,
     study = {0.85}},
   -- What cures it is the recipe.
-  {name = "cured", epochs = 10, batch = 256, optimizer = "Muon", residual = networks.residual,
+  {name = "cured", epochs = 8, batch = 256, optimizer = "Muon", residual = networks.residual,
     options = {weight_decay = 0.25}, one_cycle = 0.01, smoothing = 0.1, flip = true, mixed = true,
     augment = {flip = "alternating", shift = 2}},
 }
@@ -106,7 +106,7 @@ local experiments = {
   },
   -- how far it goes, given time
   long = {
-    changed("cured", "40 epochs, erasing", {epochs = 40, augment = erasing}),
+    changed("cured", "36 epochs, erasing", {epochs = 36, augment = erasing}),
   },
 }
 
