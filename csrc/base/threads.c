@@ -5,23 +5,29 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "context.h"
 
-/* A job is published under the mutex; pieces are handed out by an atomic counter.
- * Idle workers look at `generation` for a moment (the next job of a training step is
- * microseconds away) and then sleep. */
+/* A job is published under the mutex. Each worker has a share of its pieces, the same one in every job of as many pieces: in its
+ * caches it finds what it wrote in the job before. Who is done takes from the others' shares. Idle workers look at
+ * `generation` for a moment (the next job of a training step is microseconds away) and then sleep. */
+enum { LINE = 64, SPINS = 4000 };
+
 struct fnn_pool {
   pthread_mutex_t mutex;
   pthread_cond_t wake, done;
-  atomic_uint generation; /* rises with each job; workers join the job they have not seen */
-  atomic_int running;     /* workers that have not finished the current job */
-  atomic_size_t next;     /* the next piece to hand out */
-  size_t n, grain;
+  _Alignas(LINE) atomic_uint generation; /* rises with each job; workers join the job they have not seen */
+  _Alignas(LINE) atomic_int running;     /* workers that have not finished the current job */
+  _Alignas(LINE) size_t n, grain;
   fnn_task task;
   void *user;
   atomic_int stop;
   int workers;
+  struct share {
+    _Alignas(LINE) atomic_size_t next; /* the next piece to hand out */
+    size_t end;
+  } share[FNN_THREADS_MAX];
   struct worker {
     struct fnn_pool *pool;
     pthread_t thread;
@@ -29,20 +35,32 @@ struct fnn_pool {
   } worker[FNN_THREADS_MAX];
 };
 
-enum { SPINS = 4000 };
-
 static inline void pause_cpu(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #endif
 }
 
+/* Who takes part: the workers and who calls. */
+static int count_of(const struct fnn_pool *pool) { return pool->workers + 1; }
+
+static void share_out(struct fnn_pool *pool) {
+  size_t count = (size_t)count_of(pool), pieces = (pool->n - 1) / pool->grain + 1, each = pieces / count;
+  for (size_t i = 0, first = 0; i < count; i++) {
+    atomic_store_explicit(&pool->share[i].next, first, memory_order_relaxed);
+    first += each + (i < pieces % count);
+    pool->share[i].end = first;
+  }
+}
+
 static void work(struct fnn_pool *pool, int index) {
-  for (;;) {
-    size_t first = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed) * pool->grain;
-    if (first >= pool->n) return;
-    size_t last = first + pool->grain;
-    pool->task(pool->user, first, last < pool->n ? last : pool->n, index);
+  for (int i = 0; i < count_of(pool); i++) {
+    struct share *share = &pool->share[(index + i) % count_of(pool)];
+    size_t piece;
+    while ((piece = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed)) < share->end) {
+      size_t first = piece * pool->grain, last = pool->n - first < pool->grain ? pool->n : first + pool->grain;
+      pool->task(pool->user, first, last, index);
+    }
   }
 }
 
@@ -85,8 +103,9 @@ static void publish(struct fnn_pool *pool) {
 
 /* Start count - 1 workers, or as many as the system grants; NULL when there is no memory. */
 static struct fnn_pool *pool_start(int count) {
-  struct fnn_pool *pool = calloc(1, sizeof *pool);
+  struct fnn_pool *pool = aligned_alloc(LINE, sizeof *pool);
   if (!pool) return NULL;
+  memset(pool, 0, sizeof *pool);
   pthread_mutex_init(&pool->mutex, NULL);
   pthread_cond_init(&pool->wake, NULL);
   pthread_cond_init(&pool->done, NULL);
@@ -140,7 +159,7 @@ void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task 
     return;
   }
   pool->n = n, pool->grain = grain, pool->task = task, pool->user = user;
-  atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+  share_out(pool);
   atomic_store_explicit(&pool->running, pool->workers, memory_order_relaxed);
   publish(pool);
   work(pool, 0);
