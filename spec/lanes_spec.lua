@@ -296,9 +296,9 @@ describe("images in lanes:", function()
     assert(n > 20, "all allocations failed in turn")
   end)
 
-  it("a convolution of one image sees every change of its weights", function()
-    local x = fnn.rand(1, 2, 5, 5)
-    local both = fnn.randn(2, 3, 2, 3, 3) -- two sets of weights in one storage
+  local function sees_changes(channels, filters)
+    local x = fnn.rand(1, channels, 7, 7)
+    local both = fnn.randn(2, filters, channels, 3, 3) -- two sets of weights in one storage
     local first, second = both:select(1, 1), both:select(1, 2)
     local function assert_fresh()
       for _, weight in ipairs {first, second} do
@@ -314,10 +314,15 @@ describe("images in lanes:", function()
     assert_fresh()
     both:copy_(fnn.randn(both.shape))
     assert_fresh()
-    local weight = fnn.randn(3, 2, 3, 3):requires_grad_()
+    local weight = fnn.randn(filters, channels, 3, 3):requires_grad_()
     local optimizer = fnn.optim.SGD {parameters = {weight}, lr = 1}
     F.conv2d(x, weight):sum():backward()
     optimizer:step()
     assert_near(F.conv2d(x, weight:detach():clone()), F.conv2d(x, weight):detach(), "after a step")
+  end
+
+  it("a convolution of one image sees every change of its weights", function()
+    sees_changes(2, 3)
+    sees_changes(8, 9)
   end)
 end)

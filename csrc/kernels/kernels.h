@@ -244,6 +244,16 @@ struct fnn_winograd_input {
   size_t v_place, v_channel;
 };
 
+/* Products for one place of some tiles that have channels in their lanes, of which the last may be fewer: to m[t * width],
+ * a vector of filters, goes the sum over channels c of u[c * u_channel] times the number v[c % width] of
+ * v + c / width * v_block + t * width. */
+struct fnn_winograd_product {
+  size_t tiles, channels;
+  const float *v, *u;
+  size_t v_block, u_channel;
+  float *m;
+};
+
 /* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias and addend,
  * with or without relu. */
 struct fnn_winograd_output {
@@ -278,6 +288,7 @@ struct fnn_lane_kernels {
   void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u);
   void (*winograd_input)(const struct fnn_winograd_input *input);
   void (*winograd_output)(const struct fnn_winograd_output *output);
+  void (*winograd_product)(const struct fnn_winograd_product *product);
   /* For weight gradients: one row of the 6 x 6 places of tiles of the input (size 6) or of the output's gradient (size 4
    * for 3 x 3 taps, 2 for 5 x 5); place i of the row goes to v[i * v_place + ...]. */
   void (*winograd_row)(const struct fnn_winograd_input *input, size_t row);

@@ -316,6 +316,7 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .winograd_weights = FNN_VARIANT(fnn_winograd_weights),
     .winograd_input = FNN_VARIANT(fnn_winograd_input),
     .winograd_output = FNN_VARIANT(fnn_winograd_output),
+    .winograd_product = FNN_VARIANT(fnn_winograd_product),
     .winograd_row = FNN_VARIANT(fnn_winograd_row),
     .winograd_taps = FNN_VARIANT(fnn_winograd_taps),
     .max_pool = max_pool,

@@ -139,6 +139,40 @@ void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j) {
     output_tiles(6, 4, j);
 }
 
+/* ---- products, with channels in the lanes ---- */
+
+/* T tiles at a time. */
+FNN_INLINE void product_tiles(const int T, const struct fnn_winograd_product *j, size_t t0) {
+  const float *u = j->u;
+  fnn_v sum[8];
+  FNN_UNROLL for (int t = 0; t < T; t++) sum[t] = (fnn_v){0};
+  for (size_t left = j->channels, block = 0; left > 0; block++) {
+    const float *v = j->v + block * j->v_block + t0 * FNN_WIDTH;
+    const size_t channels = left < FNN_WIDTH ? left : FNN_WIDTH;
+    for (size_t c = 0; c < channels; c++, u += j->u_channel) {
+      const fnn_v filters = fnn_load(u);
+      FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(v[(size_t)t * FNN_WIDTH + c]) * filters;
+    }
+    left -= channels;
+  }
+  FNN_UNROLL for (int t = 0; t < T; t++) fnn_store(j->m + (t0 + (size_t)t) * FNN_WIDTH, sum[t]);
+}
+
+void FNN_VARIANT(fnn_winograd_product)(const struct fnn_winograd_product *j) {
+  size_t t = 0;
+  for (; t + 8 <= j->tiles; t += 8) product_tiles(8, j, t);
+  switch (j->tiles - t) {
+    case 1: product_tiles(1, j, t); break;
+    case 2: product_tiles(2, j, t); break;
+    case 3: product_tiles(3, j, t); break;
+    case 4: product_tiles(4, j, t); break;
+    case 5: product_tiles(5, j, t); break;
+    case 6: product_tiles(6, j, t); break;
+    case 7: product_tiles(7, j, t); break;
+    default: break;
+  }
+}
+
 /* ---- weights ---- */
 
 static const float g4[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};

@@ -7,6 +7,7 @@
  * CPU has instructions for it; elsewhere it changes nothing. */
 #include <string.h>
 
+#include "channel_winograd.h"
 #include "convolution.h"
 #include "flat_convolution.h"
 #include "lane_convolution.h"
@@ -112,6 +113,8 @@ static enum fnn_status forward(struct fnn_call *call) {
   const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
   FNN_TRY(geometry(call, &conv));
   if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, &epilogue, y);
+  if (is_ordinary(call) && fnn_channel_winograd_pays(&conv))
+    return fnn_channel_winograd(call->context, &conv, x, call->in[1], &epilogue, y);
   if (is_ordinary(call) && fnn_flat_convolves(&conv))
     return fnn_flat_convolve(call->context, &conv, x, call->in[1], &epilogue, y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, weight, epilogue.bias, y));

@@ -31,7 +31,7 @@ struct fnn_storage {
 
 /* What tells apart the things that ops make of a tensor's elements. */
 struct fnn_recipe {
-  size_t number[3];
+  size_t number[4];
 };
 
 /* How a tensor came to be, as autograd sees it. `drop` is called when the last reference goes. */

@@ -89,6 +89,20 @@ cases.conv2d = {
   {"no filters", pack(random{1, 2, 4, 4}, random{0, 2, 3, 3})},
   {"no channels", pack(random{1, 0, 3, 3}, random{2, 0, 2, 2}, random{2})},
   {"ten images", function() return pack(random{10, 1, 4, 4}, random{2, 1, 3, 3}, random{2}) end, large = true},
+  -- with channels in the lanes: through the edges of vectors and tiles
+  {"channels in lanes", pack(random{1, 8, 4, 4}, random{8, 8, 3, 3}, nil, {padding = "same"})},
+  {"channels in lanes, two images", function()
+    return pack(random{2, 17, 7, 9}, random{18, 17, 3, 3}, random{18}, {padding = {0, 2, 1, 3}})
+  end, large = true},
+  {"channels in lanes, large tiles", function()
+    return pack(random{1, 33, 12, 21}, random{16, 33, 3, 3}, random{16}, {padding = 1})
+  end, large = true},
+  {"channels in lanes, in bands", function()
+    return pack(random{1, 9, 42, 6}, random{8, 9, 3, 3}, random{8})
+  end, large = true},
+  {"channels in lanes, 5x5", function()
+    return pack(random{3, 10, 9, 8}, random{34, 10, 5, 5}, random{34}, {padding = "same"})
+  end, large = true},
   wrong = {
     {"other channels", pack(random{1, 3, 4, 4}, random{2, 4, 3, 3}), "weight", "(filters,3,", "(2,4,3,3)"},
     {"three axes", pack(random{3, 4, 4}, random{2, 3, 3, 3}), "input", "(3,4,4)"},
@@ -122,6 +136,9 @@ cases.conv2d_relu = {
     {padding = "same", stride = 2})},
   {"an addend for a batch in lanes", pack(random{9, 2, 3, 4}, random{4, 2, 3, 3}, random{4}, random{9, 4, 3, 4},
     {padding = "same"})},
+  {"an addend, channels in lanes", function()
+    return pack(random{2, 16, 7, 6}, random{20, 16, 3, 3}, random{20}, random{2, 20, 7, 6}, {padding = "same"})
+  end, large = true},
   {"an addend, with a kernel out of the ordinary", pack(random{1, 1, 65, 2}, random{2, 1, 65, 1}, random{2},
     random{1, 2, 1, 2})},
   wrong = {

@@ -1,0 +1,243 @@
+/* A piece of an image is some rows of tiles. In the first step its pixels are brought into lanes, vectors of channels, and
+ * transformed; in the second, vector of filters by vector of filters, the places of the tiles are multiplied by the
+ * transformed weights and transformed back, and their pixels go to the rows of the result. The pieces go in bands, as many
+ * as a cache holds transformed. */
+#include "channel_winograd.h"
+
+#include <string.h>
+
+#include "winograd.h"
+
+enum {
+  CACHE = 1 << 18, /* floats of a band's transformed tiles, about */
+  PIECES = 8,      /* of work in a step, at least, where pieces then have more than */
+  FEW_TILES = 4,
+  LEAST_CHANNELS = 8,
+  LEAST_PIXELS = 4, /* a side */
+};
+
+struct job {
+  const struct fnn_lane_kernels *kernels;
+  const struct fnn_norm_kernels *norm;
+  const struct fnn_convolution *conv;
+  size_t channel_blocks, filter_blocks; /* vectors of them */
+  size_t size, places, pixels;          /* of a tile: pixels a side, and their square; pixels of the result, a side */
+  size_t rows, columns;                 /* of tiles in an image */
+  size_t some, parts, tiles;            /* rows of tiles in a piece; pieces of an image; tiles in a piece */
+  size_t band, first;                   /* pieces in a band, and its first piece */
+  size_t w;                             /* pixels of a row with zeros around it, as far as tiles reach */
+  struct fnn_winograd_tile tile;        /* the first of a piece; the others lie alike */
+  const float *x, *u;                   /* u: the transformed weights, [place][channel][filter] */
+  const struct fnn_epilogue *epilogue;
+  float *v; /* transformed tiles: [piece of the band][place][vector of channels][tile] */
+  size_t v_place, v_piece, m_place;
+  float *scratch; /* for each worker */
+  size_t scratch_size;
+  float *y;
+};
+
+int fnn_channel_winograd_pays(const struct fnn_convolution *conv) {
+  const struct fnn_window *w = &conv->window;
+  int three_or_five = w->r == w->s && (w->r == 3 || w->r == 5);
+  int plain = w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 && w->dilation[1] == 1 && conv->groups == 1;
+  return three_or_five && plain && w->p >= LEAST_PIXELS && w->q >= LEAST_PIXELS && conv->c >= LEAST_CHANNELS &&
+         conv->k >= LEAST_CHANNELS;
+}
+
+/* ---- the first step ---- */
+
+/* The rows of pixels that a piece's tiles read, with zeros around the image, for one vector of channels. */
+static void bring_in(const struct job *j, size_t image, size_t part, size_t block, float *to) {
+  const struct fnn_window *w = &j->conv->window;
+  size_t lanes = j->kernels->width, c = block * lanes, top = part * j->some * j->pixels;
+  const float *x = j->x + (image * j->conv->c + c) * w->h * w->w;
+  for (size_t r = 0; r < j->some * j->pixels + w->r - 1; r++, to += j->w * lanes) {
+    size_t right = w->left + w->w, row = top + r - w->top;
+    if (top + r < w->top || row >= w->h) {
+      memset(to, 0, j->w * lanes * sizeof *to);
+      continue;
+    }
+    memset(to, 0, w->left * lanes * sizeof *to);
+    j->kernels->pack(fnn_fewer(lanes, j->conv->c - c), w->w, x + row * w->w, w->h * w->w, to + w->left * lanes);
+    memset(to + right * lanes, 0, (j->w - right) * lanes * sizeof *to);
+  }
+}
+
+/* Vectors of channels of the band's pieces. */
+static void transform(void *user, size_t first, size_t last, int worker) {
+  const struct job *j = user;
+  size_t lanes = j->kernels->width;
+  float *pixels = j->scratch + (size_t)worker * j->scratch_size;
+  for (size_t i = first; i < last; i++) {
+    size_t piece = i / j->channel_blocks, block = i % j->channel_blocks, number = j->first + piece;
+    float *v = j->v + piece * j->v_piece + block * j->tiles * lanes;
+    bring_in(j, number / j->parts, number % j->parts, block, pixels);
+    for (size_t t = 0; t < j->tiles; t++)
+      j->kernels->winograd_input(&(struct fnn_winograd_input){
+          .size = j->size,
+          .channels = 1,
+          .tiles = 1,
+          .tile = &j->tile,
+          .x = pixels + (t / j->columns * j->w + t % j->columns) * j->pixels * lanes,
+          .v = v + t * lanes,
+          .v_place = j->v_place,
+      });
+  }
+}
+
+/* ---- the second step ---- */
+
+/* Pixels of a vector of filters, `width` in a row, to their rows, with what the epilogue says. */
+static void bring_out(const struct job *j, size_t image, size_t part, size_t block, const float *from, float *rows) {
+  const struct fnn_window *w = &j->conv->window;
+  const struct fnn_epilogue *e = j->epilogue;
+  size_t lanes = j->kernels->width, width = j->columns * j->pixels, begin = part * j->some * j->pixels;
+  size_t count = fnn_fewer(j->some * j->pixels, w->p - begin), n = count * w->q;
+  size_t k = block * lanes, filters = fnn_fewer(lanes, j->conv->k - k);
+  if (width == w->q)
+    j->kernels->unpack(filters, n, from, rows, n);
+  else
+    for (size_t r = 0; r < count; r++) j->kernels->unpack(filters, w->q, from + r * width * lanes, rows + r * w->q, n);
+  for (size_t f = 0; f < filters; f++, rows += n) {
+    size_t to = ((image * j->conv->k + k + f) * w->p + begin) * w->q;
+    float bias = e->bias ? e->bias[k + f] : 0.0f;
+    if (e->relu)
+      j->norm->affine_relu(n, rows, 1.0f, bias, e->addend ? e->addend + to : NULL, j->y + to);
+    else
+      j->norm->affine(n, rows, 1.0f, bias, j->y + to);
+  }
+}
+
+/* Vectors of filters of the band's pieces. */
+static void multiply(void *user, size_t first, size_t last, int worker) {
+  const struct job *j = user;
+  size_t lanes = j->kernels->width, width = j->columns * j->pixels;
+  float *m = j->scratch + (size_t)worker * j->scratch_size, *pixels = m + j->places * j->m_place;
+  float *rows = pixels + j->some * j->pixels * width * lanes;
+  for (size_t i = first; i < last; i++) {
+    size_t piece = i / j->filter_blocks, block = i % j->filter_blocks, number = j->first + piece;
+    for (size_t place = 0; place < j->places; place++)
+      j->kernels->winograd_product(&(struct fnn_winograd_product){
+          .tiles = j->tiles,
+          .channels = j->conv->c,
+          .v = j->v + piece * j->v_piece + place * j->v_place,
+          .v_block = j->tiles * lanes,
+          .u = j->u + place * j->conv->c * j->conv->k + block * lanes,
+          .u_channel = j->conv->k,
+          .m = m + place * j->m_place,
+      });
+    for (size_t t = 0; t < j->tiles; t++)
+      j->kernels->winograd_output(&(struct fnn_winograd_output){
+          .size = j->size,
+          .pixels = j->pixels,
+          .filters = 1,
+          .tiles = 1,
+          .tile = &j->tile,
+          .m = m + t * lanes,
+          .m_place = j->m_place,
+          .y = pixels + (t / j->columns * width + t % j->columns) * j->pixels * lanes,
+          .y_row = width * lanes,
+          .y_pixel = lanes,
+      });
+    bring_out(j, number / j->parts, number % j->parts, block, pixels, rows);
+  }
+}
+
+/* ---- the weights ---- */
+
+struct weights_job {
+  const struct job *job;
+  struct fnn_lane_weights weights;
+  float *u;
+};
+
+/* With filters and channels in each other's place, so that filters are neighbours. */
+static void transform_weights(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct weights_job *w = user;
+  w->job->kernels->winograd_weights(&w->weights, w->job->size, first, last, w->u);
+}
+
+/* Kept with the tensor. */
+static enum fnn_status take_weights(struct fnn_context *context, struct job *j, const struct fnn_tensor *weight) {
+  const struct fnn_convolution *conv = j->conv;
+  size_t r = conv->window.r, count = j->places * conv->c * conv->k, lanes = j->kernels->width;
+  int known;
+  void *memory;
+  FNN_TRY(fnn_tensor_keep(weight, (count + lanes) * sizeof(float),
+                          &(struct fnn_recipe){{j->size, conv->c, conv->k, lanes}}, &memory, &known));
+  float *u = memory;
+  j->u = u;
+  if (known) return FNN_OK;
+  memset(u + count, 0, lanes * sizeof *u); /* the last vector reaches as far */
+  struct weights_job job = {.job = j,
+                            .weights = {.filters = conv->c,
+                                        .channels = conv->k,
+                                        .r = r,
+                                        .s = r,
+                                        .from = fnn_floats(weight),
+                                        .filter = (ptrdiff_t)(r * r),
+                                        .channel = (ptrdiff_t)(conv->c * r * r),
+                                        .row = (ptrdiff_t)r,
+                                        .column = 1},
+                            .u = u};
+  fnn_parallel(context, conv->c, 4, transform_weights, &job);
+  return FNN_OK;
+}
+
+/* ---- cutting the work ---- */
+
+static size_t products(const struct fnn_convolution *conv, size_t pixels) {
+  size_t size = pixels + conv->window.r - 1;
+  return size * size * fnn_ceil_div(conv->window.p, pixels) * fnn_ceil_div(conv->window.q, pixels);
+}
+
+static void cut(struct job *j) {
+  const struct fnn_convolution *conv = j->conv;
+  const struct fnn_window *w = &conv->window;
+  size_t lanes = j->kernels->width;
+  j->channel_blocks = fnn_ceil_div(conv->c, lanes), j->filter_blocks = fnn_ceil_div(conv->k, lanes);
+  j->pixels = w->r == 3 && products(conv, 4) < products(conv, 2) ? 4 : 2;
+  j->size = j->pixels + w->r - 1;
+  j->places = j->size * j->size;
+  j->rows = fnn_ceil_div(w->p, j->pixels), j->columns = fnn_ceil_div(w->q, j->pixels);
+  j->some = 1;
+  while (j->some * j->columns <= FEW_TILES && j->some < j->rows &&
+         conv->n * fnn_ceil_div(j->rows, 2 * j->some) * j->filter_blocks >= PIECES)
+    j->some *= 2;
+  j->parts = fnn_ceil_div(j->rows, j->some);
+  j->tiles = j->some * j->columns;
+  j->w = j->columns * j->pixels + w->r - 1;
+  fnn_winograd_place(lanes, j->size, 0, 0, j->size, j->w, 0, &j->tile);
+  j->tile.to = 0, j->tile.p = j->tile.q = j->pixels;
+  j->v_place = fnn_winograd_step(j->channel_blocks * j->tiles * lanes);
+  j->v_piece = j->places * j->v_place;
+  j->m_place = fnn_winograd_step(j->tiles * lanes);
+  j->band = fnn_fewer(CACHE / j->v_piece + 1, conv->n * j->parts);
+  size_t height = j->some * j->pixels, in = (height + w->r - 1) * j->w * lanes;
+  size_t out = j->places * j->m_place + height * j->columns * j->pixels * lanes + height * w->q * lanes;
+  j->scratch_size = in > out ? in : out;
+}
+
+enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
+                                     const struct fnn_tensor *weight, const struct fnn_epilogue *epilogue, float *y) {
+  struct job j = {.kernels = context->kernels->lanes,
+                  .norm = context->kernels->norm,
+                  .conv = conv,
+                  .x = x,
+                  .epilogue = epilogue,
+                  .y = y};
+  cut(&j);
+  FNN_TRY(take_weights(context, &j, weight));
+  j.v = fnn_alloc(context, j.band * j.v_piece * sizeof *j.v);
+  if (j.v) j.scratch = fnn_alloc(context, (size_t)context->threads.count * j.scratch_size * sizeof *j.scratch);
+  enum fnn_status status = j.scratch ? FNN_OK : FNN_NO_MEMORY;
+  for (size_t pieces = conv->n * j.parts; j.first < pieces && status == FNN_OK; j.first += j.band) {
+    size_t count = fnn_fewer(j.band, pieces - j.first);
+    fnn_parallel(context, count * j.channel_blocks, 1, transform, &j);
+    fnn_parallel(context, count * j.filter_blocks, 1, multiply, &j);
+  }
+  fnn_free(context, j.scratch);
+  fnn_free(context, j.v);
+  return status;
+}
