@@ -57,6 +57,8 @@ describe("images in lanes:", function()
     ["Winograd, 3 x 3"] = {{24, 7, 9}, {26, 24, 3, 3}, {padding = "same"}},
     ["Winograd, 3 x 3, valid"] = {{30, 8, 7}, {47, 30, 3, 3}},
     ["Winograd, 3 x 3, uneven padding"] = {{24, 5, 6}, {24, 24, 3, 3}, {padding = {0, 3, 2, 0}}},
+    ["Winograd, 3 x 3, dilation"] = {{24, 17, 12}, {26, 24, 3, 3}, {dilation = {4, 3}, padding = {5, 3}}},
+    ["Winograd, 5 x 5, dilation"] = {{16, 13, 14}, {21, 16, 5, 5}, {dilation = 2, padding = "same"}},
     ["Winograd, 5 x 5"] = {{16, 7, 6}, {21, 16, 5, 5}, {padding = "same"}},
     ["Winograd, 5 x 5, valid"] = {{17, 9, 8}, {16, 17, 5, 5}},
     ["Winograd, 3 x 3, small tiles"] = {{24, 5, 6}, {26, 24, 3, 3}, {padding = "same"}},

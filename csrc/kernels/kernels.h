@@ -292,8 +292,8 @@ struct fnn_lane_kernels {
   /* For weight gradients: one row of the 6 x 6 places of tiles of the input (size 6) or of the output's gradient (size 4
    * for 3 x 3 taps, 2 for 5 x 5); place i of the row goes to v[i * v_place + ...]. */
   void (*winograd_row)(const struct fnn_winograd_input *input, size_t row);
-  /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * count + i], for i < count */
-  void (*winograd_taps)(size_t r, size_t count, const float *m, float *dw);
+  /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * step + i], for i < count */
+  void (*winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 
   /* on one plane of the window's pixels */
   void (*max_pool)(const struct fnn_window *w, const float *x, float *y);

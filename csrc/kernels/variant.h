@@ -29,6 +29,6 @@ void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j);
 void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j);
 void FNN_VARIANT(fnn_winograd_product)(const struct fnn_winograd_product *j);
 void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row);
-void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, const float *m, float *dw);
+void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 
 #endif

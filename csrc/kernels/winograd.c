@@ -309,13 +309,13 @@ static void taps_of_places(ptrdiff_t R, fnn_v *d, ptrdiff_t step) {
   output6(R, d, step);
 }
 
-void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, const float *m, float *dw) {
+void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw) {
   const ptrdiff_t R = (ptrdiff_t)r;
   for (size_t i = 0; i < count; i += FNN_WIDTH) {
     const size_t n = count - i < FNN_WIDTH ? count - i : FNN_WIDTH;
     fnn_v d[36] = {0};
     float lanes[25][FNN_WIDTH];
-    for (size_t place = 0; place < 36; place++) memcpy(&d[place], m + place * count + i, n * sizeof *m);
+    for (size_t place = 0; place < 36; place++) memcpy(&d[place], m + place * step + i, n * sizeof *m);
     for (ptrdiff_t c = 0; c < 6; c++) taps_of_places(R, d + c, 6);
     for (ptrdiff_t row = 0; row < R; row++) taps_of_places(R, d + 6 * row, 1);
     for (ptrdiff_t tap = 0; tap < R * R; tap++) fnn_store(lanes[tap], d[tap / R * 6 + tap % R]);

@@ -138,14 +138,32 @@ enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const stru
   job.out = fnn_alloc(context, parts * count * sizeof *job.out);
   if (job.out) {
     fnn_parallel(context, parts, 1, back_weight_parts, &job);
-    memcpy(dw, job.out, count * sizeof *dw);
-    for (size_t part = 1; part < parts; part++)
-      context->kernels->elementwise->accumulate(count, job.out + part * count, dw);
+    fnn_add_up(context, parts, count, job.out, dw);
   }
   enum fnn_status status = job.out ? FNN_OK : FNN_NO_MEMORY;
   fnn_free(context, job.out);
   fnn_free(context, job.columns);
   return status;
+}
+
+struct sum_job {
+  const struct fnn_elementwise_kernels *kernels;
+  size_t parts, count;
+  const float *from;
+  float *to;
+};
+
+static void add_up(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct sum_job *j = user;
+  if (j->to != j->from) memcpy(j->to + first, j->from + first, (last - first) * sizeof *j->to);
+  for (size_t part = 1; part < j->parts; part++)
+    j->kernels->accumulate(last - first, j->from + part * j->count + first, j->to + first);
+}
+
+void fnn_add_up(struct fnn_context *context, size_t parts, size_t count, const float *from, float *to) {
+  struct sum_job job = {context->kernels->elementwise, parts, count, from, to};
+  fnn_parallel(context, count, 4096, add_up, &job);
 }
 
 struct bias_job {

@@ -36,6 +36,9 @@ enum fnn_status fnn_convolve_back_input(struct fnn_context *context, const struc
 enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const struct fnn_convolution *conv,
                                          const float *g, const float *x, float *dw) FNN_CHECK;
 
+/* to[i] = the sum of from[part * count + i] over the parts, in their order; `to` may be `from`. */
+void fnn_add_up(struct fnn_context *context, size_t parts, size_t count, const float *from, float *to);
+
 /* db = the sum of g over images and pixels, for each of the K channels. */
 void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g, float *db);
 

@@ -165,8 +165,8 @@ static enum fnn_status pack(struct job *j, const struct fnn_tensor *weight) {
   size_t taps = j->channels * w->r * w->s;
   int known;
   void *memory;
-  FNN_TRY(fnn_tensor_keep(weight, conv->k * taps * sizeof(float), &(struct fnn_recipe){{1, conv->groups, j->part, taps}},
-                          &memory, &known));
+  FNN_TRY(fnn_tensor_keep(weight, conv->k * taps * sizeof(float),
+                          &(struct fnn_recipe){{1, conv->groups, j->part, taps}}, &memory, &known));
   float *packed = memory;
   j->weight = packed;
   if (known) return FNN_OK;

@@ -345,9 +345,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   if (status == FNN_OK) status = take_memory(context, &j);
   if (status == FNN_OK) {
     fnn_parallel(context, j.parts * conv->groups * j.splits, 1, gradient_pieces, &j);
-    memcpy(dw, j.dw, count * sizeof *dw);
-    for (size_t part = 1; part < j.parts; part++)
-      context->kernels->elementwise->accumulate(count, j.dw + part * count, dw);
+    fnn_add_up(context, j.parts, count, j.dw, dw);
   }
   fnn_free(context, j.copies);
   fnn_free(context, j.taps);

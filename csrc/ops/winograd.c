@@ -14,13 +14,13 @@ enum {
   LEAST_VECTORS = 2,  /* of tiles at a time */
   MOST_VECTORS = 10,
   MOST_TOGETHER = 4, /* tiles in a vector */
+  LEAST_PIXELS = 4,  /* of the output, a side, between which a dilation leaves none out */
 };
 
 struct job {
   const struct fnn_correlation *correlation;
-  size_t size, places;    /* of a tile: 4 or 6 pixels a side, and their square */
-  size_t pixels;          /* of the output that a tile gives, a side */
-  size_t rows, columns;   /* of tiles */
+  size_t size, places; /* of a tile: 4 or 6 pixels a side, and their square */
+  struct fnn_winograd_grid grid;
   size_t tiles, all;      /* of a strip; of all images */
   float *plain, *weights; /* transformed: place by place, and as correlate wants them */
   float *scratch;         /* for each worker: transformed input, then some filters' products */
@@ -40,7 +40,7 @@ static size_t vectors_at_a_time(const struct fnn_correlation *j, size_t size) {
 
 /* The products for each pair of a filter and a channel, with tiles that give so many pixels a side. */
 static size_t products(const struct fnn_correlation *j, size_t size, size_t pixels) {
-  return size * size * fnn_ceil_div(j->p, pixels) * fnn_ceil_div(j->q, pixels);
+  return size * size * fnn_winograd_tiles(j->p, j->q, j->dilation, pixels).count;
 }
 
 /* How many pixels a side a tile gives. */
@@ -58,20 +58,28 @@ static int are_enough(const struct fnn_correlation *j) {
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
   int three_or_five = j->r == j->s && (j->r == 3 || (j->r == 5 && !j->pairs));
-  int plain = j->stride[0] == 1 && j->stride[1] == 1 && j->dilation[0] == 1 && j->dilation[1] == 1;
-  return three_or_five && plain && j->p >= 4 && j->q >= 4 && are_enough(j) &&
+  int large = j->p >= LEAST_PIXELS * j->dilation[0] && j->q >= LEAST_PIXELS * j->dilation[1];
+  return three_or_five && j->stride[0] == 1 && j->stride[1] == 1 && large && are_enough(j) &&
          vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
+}
+
+/* How many of a tile's pixels are results. */
+static size_t inside(size_t pixels, size_t first, size_t step, size_t size) {
+  return first < size ? fnn_fewer(pixels, fnn_ceil_div(size - first, step)) : 0;
 }
 
 /* Tile number i of all images: where its pixels lie in a channel of the input, and go in a channel of the output. */
 static void place_tile(const struct job *job, size_t number, struct fnn_winograd_tile *tile) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, each = job->rows * job->columns, block = number / each;
-  size_t row = number % each / job->columns * job->pixels, column = number % job->columns * job->pixels;
+  const struct fnn_winograd_grid *grid = &job->grid;
+  size_t lanes = j->kernels->width, block = number / grid->count, row, column;
   size_t image = block * j->groups * j->channels * j->h * j->w * lanes;
-  fnn_winograd_place(lanes, job->size, (ptrdiff_t)row - j->top, (ptrdiff_t)column - j->left, j->h, j->w, image, tile);
+  fnn_winograd_corner(grid, number % grid->count, &row, &column);
+  fnn_winograd_place(lanes, job->size, grid->step, (ptrdiff_t)row - j->top, (ptrdiff_t)column - j->left, j->h, j->w,
+                     image, tile);
   tile->to = block * j->y_block + row * j->y_row + column * j->y_pixel;
-  tile->p = fnn_fewer(job->pixels, j->p - row), tile->q = fnn_fewer(job->pixels, j->q - column);
+  tile->p = inside(grid->pixels, row, grid->step[0], j->p);
+  tile->q = inside(grid->pixels, column, grid->step[1], j->q);
 }
 
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
@@ -149,7 +157,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
     size_t to = filter * j->y_filter + j->y_origin;
     multiply(job, group, k, filters, count, scratch, products);
     j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
-                                                              .pixels = job->pixels,
+                                                              .pixels = job->grid.pixels,
                                                               .filters = filters,
                                                               .tiles = count,
                                                               .tile = tile,
@@ -161,8 +169,8 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
                                                               .addend = e->addend ? e->addend + to : NULL,
                                                               .y = j->y + to,
                                                               .y_filter = j->y_filter,
-                                                              .y_row = j->y_row,
-                                                              .y_pixel = j->y_pixel});
+                                                              .y_row = j->y_row * j->dilation[0],
+                                                              .y_pixel = j->y_pixel * j->dilation[1]});
   }
 }
 
@@ -228,10 +236,8 @@ static struct job job_for(const struct fnn_correlation *j) {
   struct job job = {.correlation = j,
                     .size = size,
                     .places = size * size,
-                    .pixels = pixels,
-                    .rows = fnn_ceil_div(j->p, pixels),
-                    .columns = fnn_ceil_div(j->q, pixels)};
-  job.all = j->blocks * job.rows * job.columns;
+                    .grid = fnn_winograd_tiles(j->p, j->q, j->dilation, pixels)};
+  job.all = j->blocks * job.grid.count;
   size_t strips = fnn_ceil_div(job.all, vectors_at_a_time(j, size) * together);
   job.tiles = fnn_ceil_div(fnn_ceil_div(job.all, strips), together) * together; /* strips of nearly equal size */
   return job;

@@ -23,12 +23,34 @@ static inline size_t fnn_winograd_step(size_t size) {
   return fnn_ceil_div(size, PAGE) * PAGE + LINE;
 }
 
-/* Where the pixels of a tile lie that begins at (row, column) of a plane of h x w pixels, `image` floats from the
- * beginning. */
-static inline void fnn_winograd_place(size_t lanes, size_t size, ptrdiff_t row, ptrdiff_t column, size_t h, size_t w,
-                                      size_t image, struct fnn_winograd_tile *tile) {
+/* The tiles of a plane of results, `pixels` a side. With a dilation, neighbours in a tile are that far apart, and there are
+ * rows and columns of tiles for each pixel that a tile leaves out. */
+struct fnn_winograd_grid {
+  size_t pixels, step[2];
+  size_t rows, columns, count;
+};
+
+static inline struct fnn_winograd_grid fnn_winograd_tiles(size_t p, size_t q, const size_t dilation[2], size_t pixels) {
+  struct fnn_winograd_grid grid = {.pixels = pixels, .step = {dilation[0], dilation[1]}};
+  grid.rows = fnn_ceil_div(fnn_ceil_div(p, dilation[0]), pixels);
+  grid.columns = fnn_ceil_div(fnn_ceil_div(q, dilation[1]), pixels);
+  grid.count = grid.rows * grid.columns * dilation[0] * dilation[1];
+  return grid;
+}
+
+/* The first pixel of tile number i. */
+static inline void fnn_winograd_corner(const struct fnn_winograd_grid *grid, size_t i, size_t *row, size_t *column) {
+  size_t phase = i / (grid->rows * grid->columns), tile = i % (grid->rows * grid->columns);
+  *row = phase / grid->step[1] + tile / grid->columns * grid->pixels * grid->step[0];
+  *column = phase % grid->step[1] + tile % grid->columns * grid->pixels * grid->step[1];
+}
+
+/* Where the pixels of a tile of `size` a side lie that begins at (row, column) of a plane of h x w pixels, `image` floats
+ * from the beginning. */
+static inline void fnn_winograd_place(size_t lanes, size_t size, const size_t step[2], ptrdiff_t row, ptrdiff_t column,
+                                      size_t h, size_t w, size_t image, struct fnn_winograd_tile *tile) {
   for (size_t i = 0; i < size * size; i++) {
-    ptrdiff_t r = row + (ptrdiff_t)(i / size), c = column + (ptrdiff_t)(i % size);
+    ptrdiff_t r = row + (ptrdiff_t)(i / size * step[0]), c = column + (ptrdiff_t)(i % size * step[1]);
     int inside = r >= 0 && r < (ptrdiff_t)h && c >= 0 && c < (ptrdiff_t)w;
     tile->inside[i] = inside ? -1 : 0;
     tile->offset[i] = image + (inside ? ((size_t)r * w + (size_t)c) * lanes : 0);

@@ -14,6 +14,7 @@ enum {
   MOST_TILES = 64,    /* at a time; with fewer than LEAST_TILES, adding up lanes takes longer than what is saved */
   LEAST_TILES = 8,
   LEAST_CHANNELS = 8, /* and filters */
+  LEAST_PIXELS = 4,   /* of the output, a side, between which a dilation leaves none out */
   MOST_PARTS = 16,
   MOST_SUMS = 1 << 22, /* floats of all parts */
 };
@@ -24,13 +25,13 @@ struct job {
   const struct fnn_convolution *conv;
   size_t channels, filters;   /* of a group */
   size_t blocks, part, parts; /* blocks in a part; parts of the batch */
-  size_t pixels;              /* of the gradient that a tile has, a side */
-  size_t rows, columns;       /* of an image's tiles */
-  size_t tiles;               /* at a time */
+  struct fnn_winograd_grid grid;
+  size_t tiles; /* at a time */
   const float *x, *g;
   float *sums;    /* for each part and group: place by place, filters x channels */
   float *scratch; /* for each worker: a row of places of the input, and of the gradient */
   size_t *taps;   /* where each channel begins in a place */
+  float *dw;
 };
 
 static size_t place_step(const struct job *job, size_t rows) {
@@ -47,14 +48,15 @@ static size_t group_size(const struct job *job) { return 36 * job->filters * job
 static void place_tiles(const struct job *job, size_t block, size_t first, size_t count, struct fnn_winograd_tile *x,
                         struct fnn_winograd_tile *g) {
   const struct fnn_window *w = &job->conv->window;
-  size_t lanes = job->kernels->width, each = job->rows * job->columns;
+  const struct fnn_winograd_grid *grid = &job->grid;
+  size_t lanes = job->kernels->width;
   for (size_t i = 0; i < count; i++) {
-    size_t tile = (first + i) % each, image = block + (first + i) / each;
-    ptrdiff_t row = (ptrdiff_t)(tile / job->columns * job->pixels);
-    ptrdiff_t column = (ptrdiff_t)(tile % job->columns * job->pixels);
-    fnn_winograd_place(lanes, 6, row - (ptrdiff_t)w->top, column - (ptrdiff_t)w->left, w->h, w->w,
-                       image * job->conv->c * w->h * w->w * lanes, &x[i]);
-    fnn_winograd_place(lanes, job->pixels, row, column, w->p, w->q, image * job->conv->k * w->p * w->q * lanes, &g[i]);
+    size_t image = block + (first + i) / grid->count, row, column;
+    fnn_winograd_corner(grid, (first + i) % grid->count, &row, &column);
+    fnn_winograd_place(lanes, 6, grid->step, (ptrdiff_t)row - (ptrdiff_t)w->top, (ptrdiff_t)column - (ptrdiff_t)w->left,
+                       w->h, w->w, image * job->conv->c * w->h * w->w * lanes, &x[i]);
+    fnn_winograd_place(lanes, grid->pixels, grid->step, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q,
+                       image * job->conv->k * w->p * w->q * lanes, &g[i]);
   }
 }
 
@@ -99,7 +101,7 @@ static void add_up_row(const struct job *job, size_t part, size_t group, size_t 
   struct fnn_winograd_tile x_tile[MOST_TILES], g_tile[MOST_TILES];
   const struct fnn_window *w = &job->conv->window;
   size_t lanes = job->kernels->width, block = part * job->part;
-  size_t all = fnn_fewer(job->part, job->blocks - block) * job->rows * job->columns;
+  size_t all = fnn_fewer(job->part, job->blocks - block) * job->grid.count;
   const float *x = job->x + group * job->channels * w->h * w->w * lanes;
   const float *g = job->g + group * job->filters * w->p * w->q * lanes;
   float *other = scratch + 6 * place_step(job, job->channels);
@@ -108,7 +110,7 @@ static void add_up_row(const struct job *job, size_t part, size_t group, size_t 
     size_t count = fnn_fewer(job->tiles, all - first);
     place_tiles(job, block, first, count, x_tile, g_tile);
     transform(job, 6, row, count, x_tile, x, job->channels, w->h * w->w, scratch);
-    transform(job, job->pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
+    transform(job, job->grid.pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
     multiply(job, count, scratch, other, sums + 6 * row * job->filters * job->channels);
   }
 }
@@ -120,6 +122,17 @@ static void add_up(void *user, size_t first, size_t last, int worker) {
     add_up_row(job, i / 6 / job->conv->groups, i / 6 % job->conv->groups, i % 6, scratch);
 }
 
+/* The gradients of filters first .. last-1 of all groups. */
+static void transform_back(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  size_t taps = job->conv->window.r * job->conv->window.r;
+  for (size_t k = first; k < last; k++)
+    job->kernels->winograd_taps(job->conv->window.r, job->channels, job->filters * job->channels,
+                                job->sums + k / job->filters * group_size(job) + k % job->filters * job->channels,
+                                job->dw + k * job->channels * taps);
+}
+
 /* As many tiles as fit into the cache; parts of the batch with at least that many. */
 static struct job job_for(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
   size_t pixels = 6 - (conv->window.r - 1);
@@ -129,10 +142,8 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
                     .channels = conv->c / conv->groups,
                     .filters = conv->k / conv->groups,
                     .blocks = fnn_ceil_div(conv->n, lanes),
-                    .pixels = pixels,
-                    .rows = fnn_ceil_div(conv->window.p, pixels),
-                    .columns = fnn_ceil_div(conv->window.q, pixels)};
-  size_t together = job.wide->width / lanes, each = job.rows * job.columns, all = job.blocks * each;
+                    .grid = fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels)};
+  size_t together = job.wide->width / lanes, all = job.blocks * job.grid.count;
   job.tiles = fnn_fewer(fnn_fewer(CACHE / (6 * (job.channels + job.filters) * job.wide->width), MOST_TILES / together),
                         fnn_ceil_div(all, together)) *
               together;
@@ -146,9 +157,10 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
 int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
   int three_or_five = (w->r == 3 || w->r == 5) && w->s == w->r;
-  int plain = w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 && w->dilation[1] == 1;
+  int large = w->p >= LEAST_PIXELS * w->dilation[0] && w->q >= LEAST_PIXELS * w->dilation[1];
   int many = conv->n > 0 && conv->c / conv->groups >= LEAST_CHANNELS && conv->k / conv->groups >= LEAST_CHANNELS;
-  return three_or_five && plain && many && w->p >= 4 && w->q >= 4 && job_for(context, lanes, conv).tiles >= LEAST_TILES;
+  return three_or_five && w->stride[0] == 1 && w->stride[1] == 1 && large && many &&
+         job_for(context, lanes, conv).tiles >= LEAST_TILES;
 }
 
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
@@ -166,16 +178,12 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
 enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
                                       const float *g, const float *x, float *dw) {
   struct job job = job_for(context, lanes, conv);
-  size_t count = job.filters * job.channels, all = conv->groups * group_size(&job);
-  job.x = x, job.g = g;
+  job.x = x, job.g = g, job.dw = dw;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {
     fnn_parallel(context, job.parts * conv->groups * 6, 1, add_up, &job);
-    for (size_t part = 1; part < job.parts; part++)
-      context->kernels->elementwise->accumulate(all, job.sums + part * all, job.sums);
-    for (size_t group = 0; group < conv->groups; group++)
-      job.kernels->winograd_taps(conv->window.r, count, job.sums + group * group_size(&job),
-                                 dw + group * count * conv->window.r * conv->window.r);
+    fnn_add_up(context, job.parts, conv->groups * group_size(&job), job.sums, job.sums);
+    fnn_parallel(context, conv->k, 4, transform_back, &job);
   }
   fnn_free(context, job.scratch);
   fnn_free(context, job.taps);
