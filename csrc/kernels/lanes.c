@@ -8,14 +8,21 @@
 
 /* ---- in and out ---- */
 
-/* Rows of four become columns of four. */
-FNN_INLINE void transpose4(fnn_v4 r[4]) {
-  const fnn_v4 a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-  const fnn_v4 c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
-  r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
-  r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
-  r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+/* Rows become columns: half of the rows are zipped with the other half until each has been with each. */
+FNN_INLINE void transpose(fnn_v *r) {
+  FNN_UNROLL for (int n = 1; n < FNN_WIDTH; n *= 2) {
+    fnn_v zipped[FNN_WIDTH];
+    FNN_UNROLL for (int i = 0; i < FNN_WIDTH / 2; i++) {
+      zipped[2 * i] = fnn_zip_first(r[i], r[i + FNN_WIDTH / 2]);
+      zipped[2 * i + 1] = fnn_zip_second(r[i], r[i + FNN_WIDTH / 2]);
+    }
+    FNN_UNROLL for (int i = 0; i < FNN_WIDTH; i++) r[i] = zipped[i];
+  }
+}
+
+/* Of n columns, a vector of them at a time, where the next begin; the last may overlap those before. */
+FNN_INLINE size_t next_columns(size_t i, size_t n) {
+  return i + FNN_WIDTH < n && i + 2 * FNN_WIDTH > n ? n - FNN_WIDTH : i + FNN_WIDTH;
 }
 
 static void clear(size_t images, size_t n, float *y) {
@@ -24,30 +31,25 @@ static void clear(size_t images, size_t n, float *y) {
 }
 
 static void pack(size_t images, size_t n, const float *x, size_t step, float *y) {
-  size_t whole = images / 4 * 4, i = 0;
-  if (images < FNN_WIDTH) memset(y, 0, n * FNN_WIDTH * sizeof *y);
-  for (; i + 4 <= n; i += 4)
-    for (size_t l = 0; l < whole; l += 4) {
-      fnn_v4 r[4];
-      for (size_t m = 0; m < 4; m++) r[m] = *(const fnn_v4 *)(x + (l + m) * step + i);
-      transpose4(r);
-      for (size_t m = 0; m < 4; m++) *(fnn_v4 *)(y + (i + m) * FNN_WIDTH + l) = r[m];
-    }
-  for (size_t l = 0; l < images; l++)
-    for (size_t m = l < whole ? i : 0; m < n; m++) y[m * FNN_WIDTH + l] = x[l * step + m];
+  for (size_t i = 0; i + FNN_WIDTH <= n; i = next_columns(i, n)) {
+    fnn_v r[FNN_WIDTH];
+    FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) r[l] = l < images ? fnn_load(x + l * step + i) : (fnn_v){0};
+    transpose(r);
+    FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) fnn_store(y + (i + l) * FNN_WIDTH, r[l]);
+  }
+  for (size_t i = 0; n < FNN_WIDTH && i < n; i++)
+    for (size_t l = 0; l < FNN_WIDTH; l++) y[i * FNN_WIDTH + l] = l < images ? x[l * step + i] : 0.0f;
 }
 
 static void unpack(size_t images, size_t n, const float *x, float *y, size_t step) {
-  size_t whole = images / 4 * 4, i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (size_t l = 0; l < whole; l += 4) {
-      fnn_v4 r[4];
-      for (size_t m = 0; m < 4; m++) r[m] = *(const fnn_v4 *)(x + (i + m) * FNN_WIDTH + l);
-      transpose4(r);
-      for (size_t m = 0; m < 4; m++) *(fnn_v4 *)(y + (l + m) * step + i) = r[m];
-    }
-  for (size_t l = 0; l < images; l++)
-    for (size_t m = l < whole ? i : 0; m < n; m++) y[l * step + m] = x[m * FNN_WIDTH + l];
+  for (size_t i = 0; i + FNN_WIDTH <= n; i = next_columns(i, n)) {
+    fnn_v r[FNN_WIDTH];
+    FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) r[l] = fnn_load(x + (i + l) * FNN_WIDTH);
+    transpose(r);
+    FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) if (l < images) fnn_store(y + l * step + i, r[l]);
+  }
+  for (size_t l = 0; n < FNN_WIDTH && l < images; l++)
+    for (size_t i = 0; i < n; i++) y[l * step + i] = x[i * FNN_WIDTH + l];
 }
 
 /* ---- pooling ---- */

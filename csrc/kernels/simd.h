@@ -58,6 +58,19 @@ FNN_INLINE fnn_v fnn_splat(float x) {
   return (fnn_v){x, x, x, x};
 #endif
 }
+/* The elements of the first halves of a and b in turn, and of the second halves. */
+#if defined(__AVX512F__)
+#define FNN_ZIP(a, b, i)                                                                                              \
+  __builtin_shufflevector(a, b, i, i + 16, i + 1, i + 17, i + 2, i + 18, i + 3, i + 19, i + 4, i + 20, i + 5, i + 21, \
+                          i + 6, i + 22, i + 7, i + 23)
+#elif defined(__AVX2__)
+#define FNN_ZIP(a, b, i) __builtin_shufflevector(a, b, i, i + 8, i + 1, i + 9, i + 2, i + 10, i + 3, i + 11)
+#else
+#define FNN_ZIP(a, b, i) __builtin_shufflevector(a, b, i, i + 4, i + 1, i + 5)
+#endif
+FNN_INLINE fnn_v fnn_zip_first(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, 0); }
+FNN_INLINE fnn_v fnn_zip_second(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, FNN_WIDTH / 2); }
+
 /* sum + a b; where the floats are pairs of bfloat16 (FNN_PAIRS), sum + a[0] b[0] + a[1] b[1] */
 FNN_INLINE fnn_v fnn_multiply_add(fnn_v sum, fnn_v a, fnn_v b) {
 #if defined(FNN_PAIRS)

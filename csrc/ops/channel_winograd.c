@@ -10,7 +10,7 @@
 
 enum {
   CACHE = 1 << 18, /* floats of a band's transformed tiles, about */
-  PIECES = 8,      /* of work in a step, at least, where pieces then have more than */
+  PIECES = 2,      /* of work in a step for each thread, at least, where pieces then have more than */
   FEW_TILES = 4,
   LEAST_CHANNELS = 8,
   LEAST_PIXELS = 4, /* a side */
@@ -46,21 +46,25 @@ int fnn_channel_winograd_pays(const struct fnn_convolution *conv) {
 
 /* ---- the first step ---- */
 
-/* The rows of pixels that a piece's tiles read, with zeros around the image, for one vector of channels. */
+/* The rows of pixels that a piece's tiles read, for one vector of channels: into lanes, and with zeros around the image. */
 static void bring_in(const struct job *j, size_t image, size_t part, size_t block, float *to) {
   const struct fnn_window *w = &j->conv->window;
-  size_t lanes = j->kernels->width, c = block * lanes, top = part * j->some * j->pixels;
-  const float *x = j->x + (image * j->conv->c + c) * w->h * w->w;
-  for (size_t r = 0; r < j->some * j->pixels + w->r - 1; r++, to += j->w * lanes) {
-    size_t right = w->left + w->w, row = top + r - w->top;
-    if (top + r < w->top || row >= w->h) {
-      memset(to, 0, j->w * lanes * sizeof *to);
-      continue;
-    }
+  size_t lanes = j->kernels->width, c = block * lanes, height = j->some * j->pixels + w->r - 1;
+  size_t begin = part * j->some * j->pixels, end = fnn_fewer(begin + height, w->top + w->h);
+  size_t above = begin < w->top ? fnn_fewer(w->top - begin, height) : 0, first = begin + above;
+  size_t count = first < end ? end - first : 0, row = j->w * lanes, right = j->w - w->left - w->w;
+  float *rows = to + height * row;
+  if (count)
+    j->kernels->pack(fnn_fewer(lanes, j->conv->c - c), count * w->w,
+                     j->x + ((image * j->conv->c + c) * w->h + first - w->top) * w->w, w->h * w->w, rows);
+  memset(to, 0, above * row * sizeof *to);
+  to += above * row;
+  for (size_t r = 0; r < count; r++, to += row, rows += w->w * lanes) {
     memset(to, 0, w->left * lanes * sizeof *to);
-    j->kernels->pack(fnn_fewer(lanes, j->conv->c - c), w->w, x + row * w->w, w->h * w->w, to + w->left * lanes);
-    memset(to + right * lanes, 0, (j->w - right) * lanes * sizeof *to);
+    memcpy(to + w->left * lanes, rows, w->w * lanes * sizeof *to);
+    memset(to + (w->left + w->w) * lanes, 0, right * lanes * sizeof *to);
   }
+  memset(to, 0, (height - above - count) * row * sizeof *to);
 }
 
 /* Vectors of channels of the band's pieces. */
@@ -88,16 +92,15 @@ static void transform(void *user, size_t first, size_t last, int worker) {
 /* ---- the second step ---- */
 
 /* Pixels of a vector of filters, `width` in a row, to their rows, with what the epilogue says. */
-static void bring_out(const struct job *j, size_t image, size_t part, size_t block, const float *from, float *rows) {
+static void bring_out(const struct job *j, size_t image, size_t part, size_t block, float *pixels, float *rows) {
   const struct fnn_window *w = &j->conv->window;
   const struct fnn_epilogue *e = j->epilogue;
   size_t lanes = j->kernels->width, width = j->columns * j->pixels, begin = part * j->some * j->pixels;
   size_t count = fnn_fewer(j->some * j->pixels, w->p - begin), n = count * w->q;
   size_t k = block * lanes, filters = fnn_fewer(lanes, j->conv->k - k);
-  if (width == w->q)
-    j->kernels->unpack(filters, n, from, rows, n);
-  else
-    for (size_t r = 0; r < count; r++) j->kernels->unpack(filters, w->q, from + r * width * lanes, rows + r * w->q, n);
+  for (size_t r = 1; r < count && width > w->q; r++)
+    memmove(pixels + r * w->q * lanes, pixels + r * width * lanes, w->q * lanes * sizeof *pixels);
+  j->kernels->unpack(filters, n, pixels, rows, n);
   for (size_t f = 0; f < filters; f++, rows += n) {
     size_t to = ((image * j->conv->k + k + f) * w->p + begin) * w->q;
     float bias = e->bias ? e->bias[k + f] : 0.0f;
@@ -192,7 +195,8 @@ static size_t products(const struct fnn_convolution *conv, size_t pixels) {
   return size * size * fnn_ceil_div(conv->window.p, pixels) * fnn_ceil_div(conv->window.q, pixels);
 }
 
-static void cut(struct job *j) {
+/* Where it is cut has no influence on the sums, so that threads may be counted. */
+static void cut(struct job *j, size_t threads) {
   const struct fnn_convolution *conv = j->conv;
   const struct fnn_window *w = &conv->window;
   size_t lanes = j->kernels->width;
@@ -203,18 +207,18 @@ static void cut(struct job *j) {
   j->rows = fnn_ceil_div(w->p, j->pixels), j->columns = fnn_ceil_div(w->q, j->pixels);
   j->some = 1;
   while (j->some * j->columns <= FEW_TILES && j->some < j->rows &&
-         conv->n * fnn_ceil_div(j->rows, 2 * j->some) * j->filter_blocks >= PIECES)
+         conv->n * fnn_ceil_div(j->rows, 2 * j->some) * j->filter_blocks >= PIECES * threads)
     j->some *= 2;
   j->parts = fnn_ceil_div(j->rows, j->some);
   j->tiles = j->some * j->columns;
   j->w = j->columns * j->pixels + w->r - 1;
-  fnn_winograd_place(lanes, j->size, 0, 0, j->size, j->w, 0, &j->tile);
+  fnn_winograd_place(lanes, j->size, w->dilation, 0, 0, j->size, j->w, 0, &j->tile);
   j->tile.to = 0, j->tile.p = j->tile.q = j->pixels;
   j->v_place = fnn_winograd_step(j->channel_blocks * j->tiles * lanes);
   j->v_piece = j->places * j->v_place;
   j->m_place = fnn_winograd_step(j->tiles * lanes);
   j->band = fnn_fewer(CACHE / j->v_piece + 1, conv->n * j->parts);
-  size_t height = j->some * j->pixels, in = (height + w->r - 1) * j->w * lanes;
+  size_t height = j->some * j->pixels, in = (height + w->r - 1) * (j->w + w->w) * lanes;
   size_t out = j->places * j->m_place + height * j->columns * j->pixels * lanes + height * w->q * lanes;
   j->scratch_size = in > out ? in : out;
 }
@@ -227,7 +231,7 @@ enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct f
                   .x = x,
                   .epilogue = epilogue,
                   .y = y};
-  cut(&j);
+  cut(&j, (size_t)context->threads.count);
   FNN_TRY(take_weights(context, &j, weight));
   j.v = fnn_alloc(context, j.band * j.v_piece * sizeof *j.v);
   if (j.v) j.scratch = fnn_alloc(context, (size_t)context->threads.count * j.scratch_size * sizeof *j.scratch);
