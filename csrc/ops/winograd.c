@@ -50,10 +50,25 @@ static size_t pixels_of_tile(const struct fnn_correlation *j) {
   return large ? 4 : 2;
 }
 
+/* The products of the direct way, which goes by rows of taps outside of the image. */
+static size_t direct_products(const struct fnn_correlation *j) {
+  size_t rows = 0;
+  for (size_t p = 0; p < j->p; p++)
+    for (size_t r = 0; r < j->r; r++) {
+      ptrdiff_t h = (ptrdiff_t)(p + r * j->dilation[0]) - j->top;
+      rows += h >= 0 && h < (ptrdiff_t)j->h;
+    }
+  return rows * j->q * j->s;
+}
+
 /* With fewer channels and filters, transforming takes longer than what it saves. */
 static int are_enough(const struct fnn_correlation *j) {
+  enum { TRANSFORM = 10 }; /* takes as long as so many products for each pixel of a tile, of a channel or a filter */
+  size_t pairs = j->channels * j->filters;
+  if (j->r == 5)
+    return products(j, 6, 2) * (pairs + TRANSFORM * (j->channels + j->filters)) < direct_products(j) * pairs;
   if (pixels_of_tile(j) == 4) return j->channels >= 8 && j->filters >= 8;
-  return j->channels >= 16 && j->filters >= 16 && j->channels * j->filters >= (j->r == 3 ? 512 : 256);
+  return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
 }
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
