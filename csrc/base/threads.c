@@ -18,12 +18,12 @@ struct fnn_pool {
   pthread_mutex_t mutex;
   pthread_cond_t wake, done;
   _Alignas(LINE) atomic_uint generation; /* rises with each job; workers join the job they have not seen */
-  _Alignas(LINE) atomic_int running;     /* workers that have not finished the current job */
-  _Alignas(LINE) size_t n, grain;
+  size_t n, grain;
   fnn_task task;
   void *user;
   atomic_int stop;
   int workers;
+  _Alignas(LINE) atomic_int running; /* workers that have not finished the current job */
   struct share {
     _Alignas(LINE) atomic_size_t next; /* the next piece to hand out */
     size_t end;
