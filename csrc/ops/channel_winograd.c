@@ -10,8 +10,8 @@
 
 enum {
   CACHE = 1 << 18, /* floats of a band's transformed tiles, about */
-  PIECES = 2,      /* of work in a step for each thread, at least, where pieces then have more than */
-  FEW_TILES = 4,
+  PIECES = 2,      /* of work in a step for each thread, at least, if pieces are larger than they must be */
+  FEW_TILES = 4,   /* which they are while they have no more than these */
   LEAST_CHANNELS = 8,
   LEAST_PIXELS = 4, /* a side */
 };
@@ -27,7 +27,7 @@ struct job {
   size_t band, first;                   /* pieces in a band, and its first piece */
   size_t w;                             /* pixels of a row with zeros around it, as far as tiles reach */
   struct fnn_winograd_tile tile;        /* the first of a piece; the others lie alike */
-  const float *x, *u;                   /* u: the transformed weights, [place][channel][filter] */
+  const float *x, *u;                   /* u: the transformed weights, [vector of filters][place][channel][filter] */
   const struct fnn_epilogue *epilogue;
   float *v; /* transformed tiles: [piece of the band][place][vector of channels][tile] */
   size_t v_place, v_piece, m_place;
@@ -91,13 +91,18 @@ static void transform(void *user, size_t first, size_t last, int worker) {
 
 /* ---- the second step ---- */
 
+/* How many a vector has, the last perhaps fewer. */
+static size_t filters_of(const struct job *j, size_t block) {
+  return fnn_fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
+}
+
 /* Pixels of a vector of filters, `width` in a row, to their rows, with what the epilogue says. */
 static void bring_out(const struct job *j, size_t image, size_t part, size_t block, float *pixels, float *rows) {
   const struct fnn_window *w = &j->conv->window;
   const struct fnn_epilogue *e = j->epilogue;
   size_t lanes = j->kernels->width, width = j->columns * j->pixels, begin = part * j->some * j->pixels;
   size_t count = fnn_fewer(j->some * j->pixels, w->p - begin), n = count * w->q;
-  size_t k = block * lanes, filters = fnn_fewer(lanes, j->conv->k - k);
+  size_t k = block * lanes, filters = filters_of(j, block);
   for (size_t r = 1; r < count && width > w->q; r++)
     memmove(pixels + r * w->q * lanes, pixels + r * width * lanes, w->q * lanes * sizeof *pixels);
   j->kernels->unpack(filters, n, pixels, rows, n);
@@ -119,14 +124,15 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
   float *rows = pixels + j->some * j->pixels * width * lanes;
   for (size_t i = first; i < last; i++) {
     size_t piece = i / j->filter_blocks, block = i % j->filter_blocks, number = j->first + piece;
+    size_t filters = filters_of(j, block);
     for (size_t place = 0; place < j->places; place++)
       j->kernels->winograd_product(&(struct fnn_winograd_product){
           .tiles = j->tiles,
           .channels = j->conv->c,
           .v = j->v + piece * j->v_piece + place * j->v_place,
           .v_block = j->tiles * lanes,
-          .u = j->u + place * j->conv->c * j->conv->k + block * lanes,
-          .u_channel = j->conv->k,
+          .u = j->u + (block * lanes * j->places + place * filters) * j->conv->c,
+          .u_channel = filters,
           .m = m + place * j->m_place,
       });
     for (size_t t = 0; t < j->tiles; t++)
@@ -150,21 +156,35 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
 
 struct weights_job {
   const struct job *job;
-  struct fnn_lane_weights weights;
+  const float *weight;
   float *u;
 };
 
-/* With filters and channels in each other's place, so that filters are neighbours. */
+/* Channels of vectors of filters. Filters and channels are in each other's place, so that filters are neighbours. */
 static void transform_weights(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct weights_job *w = user;
-  w->job->kernels->winograd_weights(&w->weights, w->job->size, first, last, w->u);
+  const struct job *j = w->job;
+  size_t channels = j->conv->c, r = j->conv->window.r, lanes = j->kernels->width;
+  for (size_t i = first; i < last; i++) {
+    size_t block = i / channels, c = i % channels;
+    struct fnn_lane_weights weights = {.filters = channels,
+                                       .channels = filters_of(j, block),
+                                       .r = r,
+                                       .s = r,
+                                       .from = w->weight + block * lanes * channels * r * r,
+                                       .filter = (ptrdiff_t)(r * r),
+                                       .channel = (ptrdiff_t)(channels * r * r),
+                                       .row = (ptrdiff_t)r,
+                                       .column = 1};
+    j->kernels->winograd_weights(&weights, j->size, c, c + 1, w->u + block * lanes * j->places * channels);
+  }
 }
 
 /* Kept with the tensor. */
 static enum fnn_status take_weights(struct fnn_context *context, struct job *j, const struct fnn_tensor *weight) {
   const struct fnn_convolution *conv = j->conv;
-  size_t r = conv->window.r, count = j->places * conv->c * conv->k, lanes = j->kernels->width;
+  size_t count = j->places * conv->c * conv->k, lanes = j->kernels->width;
   int known;
   void *memory;
   FNN_TRY(fnn_tensor_keep(weight, (count + lanes) * sizeof(float),
@@ -173,23 +193,14 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *j, 
   j->u = u;
   if (known) return FNN_OK;
   memset(u + count, 0, lanes * sizeof *u); /* the last vector reaches as far */
-  struct weights_job job = {.job = j,
-                            .weights = {.filters = conv->c,
-                                        .channels = conv->k,
-                                        .r = r,
-                                        .s = r,
-                                        .from = fnn_floats(weight),
-                                        .filter = (ptrdiff_t)(r * r),
-                                        .channel = (ptrdiff_t)(conv->c * r * r),
-                                        .row = (ptrdiff_t)r,
-                                        .column = 1},
-                            .u = u};
-  fnn_parallel(context, conv->c, 4, transform_weights, &job);
+  struct weights_job job = {j, fnn_floats(weight), u};
+  fnn_parallel(context, j->filter_blocks * conv->c, 8, transform_weights, &job);
   return FNN_OK;
 }
 
 /* ---- cutting the work ---- */
 
+/* For an image, a filter and a channel, with tiles that give so many pixels a side. */
 static size_t products(const struct fnn_convolution *conv, size_t pixels) {
   size_t size = pixels + conv->window.r - 1;
   return size * size * fnn_ceil_div(conv->window.p, pixels) * fnn_ceil_div(conv->window.q, pixels);
@@ -231,6 +242,7 @@ enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct f
                   .x = x,
                   .epilogue = epilogue,
                   .y = y};
+  if (conv->n == 0) return FNN_OK;
   cut(&j, (size_t)context->threads.count);
   FNN_TRY(take_weights(context, &j, weight));
   j.v = fnn_alloc(context, j.band * j.v_piece * sizeof *j.v);

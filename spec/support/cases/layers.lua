@@ -86,6 +86,7 @@ cases.conv2d = {
   {"a batch in lanes", pack(random{9, 2, 4, 5}, random{6, 2, 3, 3}, random{6}, {padding = "same"})},
   {"a batch in lanes, stride 2", pack(random{10, 1, 5, 4}, random{2, 1, 3, 2}, nil, {stride = 2, padding = 1})},
   {"no images", pack(random{0, 2, 4, 4}, random{3, 2, 3, 3}, random{3})},
+  {"no images of many channels", pack(random{0, 8, 4, 4}, random{8, 8, 3, 3})},
   {"no filters", pack(random{1, 2, 4, 4}, random{0, 2, 3, 3})},
   {"no channels", pack(random{1, 0, 3, 3}, random{2, 0, 2, 2}, random{2})},
   {"ten images", function() return pack(random{10, 1, 4, 4}, random{2, 1, 3, 3}, random{2}) end, large = true},
