@@ -75,6 +75,7 @@ describe("images in lanes:", function()
     ["stride beyond the kernel"] = {{2, 7, 8}, {3, 2, 1, 2}, {stride = 3}},
     ["1 x 1, stride 2"] = {{6, 7, 7}, {9, 6, 1, 1}, {stride = 2}},
     ["1 x 1"] = {{6, 3, 3}, {16, 6, 1, 1}},
+    ["1 x 1, groups"] = {{6, 3, 5}, {9, 2, 1, 1}, {groups = 3}},
     ["dilation"] = {{2, 9, 9}, {3, 2, 3, 3}, {dilation = {2, 3}, padding = 2}},
     ["dilation and stride"] = {{2, 9, 9}, {3, 2, 3, 3}, {dilation = 2, stride = 2}},
     ["groups"] = {{6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = "same"}},

@@ -185,9 +185,19 @@ static enum fnn_status correlate_directly(struct fnn_context *context, const str
   return status;
 }
 
+/* Where each result looks at its own pixel alone, all rows are one, of which fewer tiles are small. */
+static void join_rows(struct fnn_correlation *j) {
+  int single = j->r == 1 && j->s == 1 && j->stride[0] == 1 && j->stride[1] == 1 && j->top == 0 && j->left == 0;
+  if (!single || j->pairs || j->p != j->h || j->q != j->w || j->y_row != j->q * j->y_pixel) return;
+  if (j->blocks * j->groups < PIECES) return;
+  j->q = j->w = j->p * j->q;
+  j->p = j->h = 1;
+}
+
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) {
   if (j->p == 0 || j->q == 0 || j->blocks == 0 || j->filters == 0) return FNN_OK;
   j->weights.filters = j->filters, j->weights.channels = j->channels;
   j->weights.r = j->r, j->weights.s = j->s;
+  join_rows(j);
   return fnn_winograd_pays(j) ? fnn_winograd(context, j) : correlate_directly(context, j);
 }
