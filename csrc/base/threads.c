@@ -56,8 +56,9 @@ static void share_out(struct fnn_pool *pool) {
 static void work(struct fnn_pool *pool, int index) {
   for (int i = 0; i < count_of(pool); i++) {
     struct share *share = &pool->share[(index + i) % count_of(pool)];
-    size_t piece;
-    while ((piece = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed)) < share->end) {
+    size_t piece = atomic_load_explicit(&share->next, memory_order_relaxed);
+    while (piece < share->end &&
+           (piece = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed)) < share->end) {
       size_t first = piece * pool->grain, last = pool->n - first < pool->grain ? pool->n : first + pool->grain;
       pool->task(pool->user, first, last, index);
     }

@@ -1,5 +1,5 @@
-/* Worker threads of one context. Work is cut by the problem and never by the number
- * of threads, so that results are the same bits for any number of them. */
+/* Worker threads of one context. What is added up, and in which order, depends on the problem and never on the number of
+ * threads, so that results are the same bits for any number of them. */
 #ifndef FNN_BASE_THREADS_H
 #define FNN_BASE_THREADS_H
 

@@ -244,9 +244,9 @@ struct fnn_winograd_input {
   size_t v_place, v_channel;
 };
 
-/* Products for one place of some tiles that have channels in their lanes, of which the last may be fewer: to m[t * width],
- * a vector of filters, goes the sum over channels c of u[c * u_channel] times the number v[c % width] of
- * v + c / width * v_block + t * width. */
+/* Products for one place of some tiles that have channels in their lanes: to the vector m[t * width], of filters, goes the
+ * sum over channels c of the vector u[c * u_channel] times the number v[c / width * v_block + t * width + c % width]. With
+ * fewer filters than lanes the vectors of u reach over what follows, and the other lanes of m mean nothing. */
 struct fnn_winograd_product {
   size_t tiles, channels;
   const float *v, *u;

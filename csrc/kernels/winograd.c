@@ -1,7 +1,8 @@
 /* The transforms of Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
- * networks", section 4) for images in lanes: F(2x2, 3x3) over tiles of 4 x 4 pixels, F(4x4, 3x3) and F(2x2, 5x5) over tiles
- * of 6 x 6. Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one for
- * each place in the tile, which the caller makes of correlations of 1 x 1. */
+ * networks", section 4) for images or channels in lanes: F(2x2, 3x3) over tiles of 4 x 4 pixels, F(4x4, 3x3) and F(2x2, 5x5) over
+ * tiles of 6 x 6. Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one
+ * for each place in the tile: of images in lanes the caller makes them of correlations of 1 x 1, of channels there is one
+ * here. */
 #include <string.h>
 
 #include "simd.h"

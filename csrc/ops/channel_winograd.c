@@ -13,7 +13,6 @@ enum {
   PIECES = 2,      /* of work in a step for each thread, at least, if pieces are larger than they must be */
   FEW_TILES = 4,   /* which they are while they have no more than these */
   LEAST_CHANNELS = 8,
-  LEAST_PIXELS = 4, /* a side */
 };
 
 struct job {
@@ -38,10 +37,13 @@ struct job {
 
 int fnn_channel_winograd_pays(const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
-  int three_or_five = w->r == w->s && (w->r == 3 || w->r == 5);
-  int plain = w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 && w->dilation[1] == 1 && conv->groups == 1;
-  return three_or_five && plain && w->p >= LEAST_PIXELS && w->q >= LEAST_PIXELS && conv->c >= LEAST_CHANNELS &&
-         conv->k >= LEAST_CHANNELS;
+  return fnn_winograd_suits(w) && w->dilation[0] == 1 && w->dilation[1] == 1 && conv->groups == 1 &&
+         conv->c >= LEAST_CHANNELS && conv->k >= LEAST_CHANNELS;
+}
+
+/* How many tiles a part has: the last one perhaps fewer. */
+static size_t tiles_of(const struct job *j, size_t part) {
+  return fnn_fewer(j->some, j->rows - part * j->some) * j->columns;
 }
 
 /* ---- the first step ---- */
@@ -75,8 +77,9 @@ static void transform(void *user, size_t first, size_t last, int worker) {
   for (size_t i = first; i < last; i++) {
     size_t piece = i / j->channel_blocks, block = i % j->channel_blocks, number = j->first + piece;
     float *v = j->v + piece * j->v_piece + block * j->tiles * lanes;
-    bring_in(j, number / j->parts, number % j->parts, block, pixels);
-    for (size_t t = 0; t < j->tiles; t++)
+    size_t part = number % j->parts, tiles = tiles_of(j, part);
+    bring_in(j, number / j->parts, part, block, pixels);
+    for (size_t t = 0; t < tiles; t++)
       j->kernels->winograd_input(&(struct fnn_winograd_input){
           .size = j->size,
           .channels = 1,
@@ -124,10 +127,10 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
   float *rows = pixels + j->some * j->pixels * width * lanes;
   for (size_t i = first; i < last; i++) {
     size_t piece = i / j->filter_blocks, block = i % j->filter_blocks, number = j->first + piece;
-    size_t filters = filters_of(j, block);
+    size_t part = number % j->parts, tiles = tiles_of(j, part), filters = filters_of(j, block);
     for (size_t place = 0; place < j->places; place++)
       j->kernels->winograd_product(&(struct fnn_winograd_product){
-          .tiles = j->tiles,
+          .tiles = tiles,
           .channels = j->conv->c,
           .v = j->v + piece * j->v_piece + place * j->v_place,
           .v_block = j->tiles * lanes,
@@ -135,7 +138,7 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
           .u_channel = filters,
           .m = m + place * j->m_place,
       });
-    for (size_t t = 0; t < j->tiles; t++)
+    for (size_t t = 0; t < tiles; t++)
       j->kernels->winograd_output(&(struct fnn_winograd_output){
           .size = j->size,
           .pixels = j->pixels,
@@ -148,7 +151,7 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
           .y_row = width * lanes,
           .y_pixel = lanes,
       });
-    bring_out(j, number / j->parts, number % j->parts, block, pixels, rows);
+    bring_out(j, number / j->parts, part, block, pixels, rows);
   }
 }
 
@@ -188,7 +191,7 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *j, 
   int known;
   void *memory;
   FNN_TRY(fnn_tensor_keep(weight, (count + lanes) * sizeof(float),
-                          &(struct fnn_recipe){{j->size, conv->c, conv->k, lanes}}, &memory, &known));
+                          &(struct fnn_recipe){{j->size, conv->window.r, conv->c, conv->k}}, &memory, &known));
   float *u = memory;
   j->u = u;
   if (known) return FNN_OK;
@@ -203,7 +206,7 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *j, 
 /* For an image, a filter and a channel, with tiles that give so many pixels a side. */
 static size_t products(const struct fnn_convolution *conv, size_t pixels) {
   size_t size = pixels + conv->window.r - 1;
-  return size * size * fnn_ceil_div(conv->window.p, pixels) * fnn_ceil_div(conv->window.q, pixels);
+  return size * size * fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels).count;
 }
 
 /* Where it is cut has no influence on the sums, so that threads may be counted. */
@@ -228,7 +231,9 @@ static void cut(struct job *j, size_t threads) {
   j->v_place = fnn_winograd_step(j->channel_blocks * j->tiles * lanes);
   j->v_piece = j->places * j->v_place;
   j->m_place = fnn_winograd_step(j->tiles * lanes);
-  j->band = fnn_fewer(CACHE / j->v_piece + 1, conv->n * j->parts);
+  size_t least = fnn_ceil_div(PIECES * threads, fnn_fewer(j->channel_blocks, j->filter_blocks));
+  size_t fit = CACHE / j->v_piece;
+  j->band = fnn_fewer(fit > least ? fit : least, conv->n * j->parts);
   size_t height = j->some * j->pixels, in = (height + w->r - 1) * (j->w + w->w) * lanes;
   size_t out = j->places * j->m_place + height * j->columns * j->pixels * lanes + height * w->q * lanes;
   j->scratch_size = in > out ? in : out;

@@ -6,7 +6,8 @@
 #include "../tensor/tensor.h"
 #include "convolution.h"
 
-/* Whether it can be done, and pays: kernels of 3 x 3 or 5 x 5, neither stride nor groups, and enough channels. */
+/* Whether it can be done, and pays: for kernels of 3 x 3 or 5 x 5 without stride, dilation or groups, with enough channels
+ * and results of enough pixels. The transform of 3 x 3 weights takes up to four times their memory. */
 int fnn_channel_winograd_pays(const struct fnn_convolution *conv);
 
 /* y = x * weight, and what the epilogue says. The weight keeps its transform for the next call. */

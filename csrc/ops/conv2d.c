@@ -1,7 +1,7 @@
 /* conv2d(x, weight, bias, {stride, padding, dilation, groups}): cross-correlation of x (N,C,H,W) with
  * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu(x, weight, bias, addend, ...) is the same, plus an
- * addend of the result's shape if there is one, followed by relu. Batches that fill lanes go through them, others through
- * column matrices and BLAS.
+ * addend of the result's shape if there is one, followed by relu. Batches that fill lanes go through them, forward of a
+ * few images by channels or pixels in lanes, the rest by column matrices and BLAS.
  *
  * precision "bf16": batches in lanes are multiplied as bfloat16, forward and backward, and added up as float32, where the
  * CPU has instructions for it; elsewhere it changes nothing. */

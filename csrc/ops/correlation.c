@@ -185,7 +185,8 @@ static enum fnn_status correlate_directly(struct fnn_context *context, const str
   return status;
 }
 
-/* Where each result looks at its own pixel alone, all rows are one, of which fewer tiles are small. */
+/* Where each result looks at its own pixel alone, all rows are one, of which fewer tiles are small. Not where rows are to
+ * become pieces of work, or pairs, for which the ring would be as large as a plane. */
 static void join_rows(struct fnn_correlation *j) {
   int single = j->r == 1 && j->s == 1 && j->stride[0] == 1 && j->stride[1] == 1 && j->top == 0 && j->left == 0;
   if (!single || j->pairs || j->p != j->h || j->q != j->w || j->y_row != j->q * j->y_pixel) return;

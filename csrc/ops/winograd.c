@@ -8,13 +8,14 @@
  * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
 #include "winograd.h"
 
+#include <string.h>
+
 enum {
   CACHE = 200 * 1024, /* floats */
   SOME_FILTERS = 20,  /* at a time */
   LEAST_VECTORS = 2,  /* of tiles at a time */
   MOST_VECTORS = 10,
   MOST_TOGETHER = 4, /* tiles in a vector */
-  LEAST_PIXELS = 4,  /* of the output, a side, between which a dilation leaves none out */
 };
 
 struct job {
@@ -50,7 +51,7 @@ static size_t pixels_of_tile(const struct fnn_correlation *j) {
   return large ? 4 : 2;
 }
 
-/* The products of the direct way, which goes by rows of taps outside of the image. */
+/* The products of the direct way, which leaves out the rows of taps outside of the image. */
 static size_t direct_products(const struct fnn_correlation *j) {
   size_t rows = 0;
   for (size_t p = 0; p < j->p; p++)
@@ -61,20 +62,22 @@ static size_t direct_products(const struct fnn_correlation *j) {
   return rows * j->q * j->s;
 }
 
-/* With fewer channels and filters, transforming takes longer than what it saves. */
-static int are_enough(const struct fnn_correlation *j) {
+/* With few channels and filters, transforming takes longer than what it saves. */
+static int saves(const struct fnn_correlation *j) {
   enum { TRANSFORM = 10 }; /* takes as long as so many products for each pixel of a tile, of a channel or a filter */
-  size_t pairs = j->channels * j->filters;
-  if (j->r == 5)
-    return products(j, 6, 2) * (pairs + TRANSFORM * (j->channels + j->filters)) < direct_products(j) * pairs;
-  if (pixels_of_tile(j) == 4) return j->channels >= 8 && j->filters >= 8;
+  size_t pixels = pixels_of_tile(j), ours = products(j, pixels + j->r - 1, pixels), direct = direct_products(j);
+  size_t pairs = j->channels * j->filters, both = j->channels + j->filters;
+  if (j->r == 5) return ours * (pairs + TRANSFORM * both) < direct * pairs;
+  if (ours >= direct) return 0;
+  if (pixels == 4) return j->channels >= 8 && j->filters >= 8;
   return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
 }
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
-  int three_or_five = j->r == j->s && (j->r == 3 || (j->r == 5 && !j->pairs));
-  int large = j->p >= LEAST_PIXELS * j->dilation[0] && j->q >= LEAST_PIXELS * j->dilation[1];
-  return three_or_five && j->stride[0] == 1 && j->stride[1] == 1 && large && are_enough(j) &&
+  struct fnn_window w = {.h = j->h, .w = j->w, .r = j->r, .s = j->s, .p = j->p, .q = j->q};
+  memcpy(w.stride, j->stride, sizeof w.stride);
+  memcpy(w.dilation, j->dilation, sizeof w.dilation);
+  return fnn_winograd_suits(&w) && !(j->r == 5 && j->pairs) && saves(j) &&
          vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
 }
 

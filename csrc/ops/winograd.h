@@ -45,6 +45,13 @@ static inline void fnn_winograd_corner(const struct fnn_winograd_grid *grid, siz
   *column = phase % grid->step[1] + tile % grid->columns * grid->pixels * grid->step[1];
 }
 
+/* Whether a convolution is of a kind that has tiles, and its planes are not so small that they do not pay. */
+static inline int fnn_winograd_suits(const struct fnn_window *w) {
+  enum { LEAST_PIXELS = 4 }; /* a side, of the result, between which a dilation leaves none out */
+  return w->r == w->s && (w->r == 3 || w->r == 5) && w->stride[0] == 1 && w->stride[1] == 1 &&
+         w->p >= LEAST_PIXELS * w->dilation[0] && w->q >= LEAST_PIXELS * w->dilation[1] && w->h > 0 && w->w > 0;
+}
+
 /* Where the pixels of a tile of `size` a side lie that begins at (row, column) of a plane of h x w pixels, `image` floats
  * from the beginning. */
 static inline void fnn_winograd_place(size_t lanes, size_t size, const size_t step[2], ptrdiff_t row, ptrdiff_t column,

@@ -14,7 +14,6 @@ enum {
   MOST_TILES = 64,    /* at a time; with fewer than LEAST_TILES, adding up lanes takes longer than what is saved */
   LEAST_TILES = 8,
   LEAST_CHANNELS = 8, /* and filters */
-  LEAST_PIXELS = 4,   /* of the output, a side, between which a dilation leaves none out */
   MOST_PARTS = 16,
   MOST_SUMS = 1 << 22, /* floats of all parts */
 };
@@ -156,11 +155,11 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
 
 int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
-  int three_or_five = (w->r == 3 || w->r == 5) && w->s == w->r;
-  int large = w->p >= LEAST_PIXELS * w->dilation[0] && w->q >= LEAST_PIXELS * w->dilation[1];
-  int many = conv->n > 0 && conv->c / conv->groups >= LEAST_CHANNELS && conv->k / conv->groups >= LEAST_CHANNELS;
-  return three_or_five && w->stride[0] == 1 && w->stride[1] == 1 && large && many &&
-         job_for(context, lanes, conv).tiles >= LEAST_TILES;
+  size_t channels = conv->c / conv->groups, filters = conv->k / conv->groups;
+  if (!fnn_winograd_suits(w) || conv->n == 0 || channels < LEAST_CHANNELS || filters < LEAST_CHANNELS) return 0;
+  struct job job = job_for(context, lanes, conv);
+  /* a dilation may leave tiles almost empty */
+  return job.tiles >= LEAST_TILES && 36 * job.grid.count < w->r * w->s * w->p * w->q * 4 / 5;
 }
 
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {

@@ -86,12 +86,19 @@ cases.conv2d = {
   {"a batch in lanes", pack(random{9, 2, 4, 5}, random{6, 2, 3, 3}, random{6}, {padding = "same"})},
   {"a batch in lanes, stride 2", pack(random{10, 1, 5, 4}, random{2, 1, 3, 2}, nil, {stride = 2, padding = 1})},
   {"no images", pack(random{0, 2, 4, 4}, random{3, 2, 3, 3}, random{3})},
-  {"no images of many channels", pack(random{0, 8, 4, 4}, random{8, 8, 3, 3})},
+  {"no images of many channels", pack(random{0, 8, 4, 4}, random{8, 8, 3, 3}, nil, {padding = "same"})},
   {"no filters", pack(random{1, 2, 4, 4}, random{0, 2, 3, 3})},
   {"no channels", pack(random{1, 0, 3, 3}, random{2, 0, 2, 2}, random{2})},
   {"ten images", function() return pack(random{10, 1, 4, 4}, random{2, 1, 3, 3}, random{2}) end, large = true},
   -- with channels in the lanes: through the edges of vectors and tiles
   {"channels in lanes", pack(random{1, 8, 4, 4}, random{8, 8, 3, 3}, nil, {padding = "same"})},
+  {"no pixels, but zeros", pack(random{1, 8, 0, 2}, random{8, 8, 3, 3}, random{8}, {padding = 3})},
+  {"no pixels, but zeros, in lanes", function()
+    return pack(random{16, 16, 0, 2}, random{32, 16, 3, 3}, random{32}, {padding = 3})
+  end, large = true},
+  {"channels in lanes, padding beyond pieces", function()
+    return pack(random{4, 9, 3, 2}, random{8, 9, 3, 3}, random{8}, {padding = {9, 12, 7, 8}})
+  end, large = true},
   {"channels in lanes, two images", function()
     return pack(random{2, 17, 7, 9}, random{18, 17, 3, 3}, random{18}, {padding = {0, 2, 1, 3}})
   end, large = true},
