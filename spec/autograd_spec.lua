@@ -216,6 +216,13 @@ describe("the field grad:", function()
     refuses(function() w.grad = leaf {1, 2, 3} * 2 end, "grad", "leaf")
   end)
 
+  it("adds up nothing along however long an axis of a tensor without elements", function()
+    local x = fnn.zeros(1, 0):requires_grad_()
+    local y = x:expand(1 << 40, 0)
+    y:backward(fnn.zeros(1, 0):expand(1 << 40, 0))
+    assert.same({1, 0}, x.grad.shape)
+  end)
+
   it("takes expanded tensors without adding into one place thrice", function()
     local w = leaf {1, 2, 3}
     w.grad = fnn.ones(1):expand(3);

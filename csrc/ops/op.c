@@ -244,6 +244,7 @@ static enum fnn_status sum_axis(struct fnn_tensor *x, int axis, struct fnn_tenso
   struct fnn_context *context = fnn_tensor_context(x);
   struct fnn_shape shape = x->shape;
   shape.size[axis] = 1;
+  if (fnn_tensor_numel(x) == 0) return fnn_tensor_zeros(context, FNN_FLOAT32, &shape, out); /* however long the axis */
   FNN_TRY(fnn_tensor_new(context, FNN_FLOAT32, &shape, out));
   size_t outer = fnn_shape_product(&x->shape, 0, axis), n = x->shape.size[axis];
   size_t inner = fnn_shape_product(&x->shape, axis + 1, x->shape.rank);
