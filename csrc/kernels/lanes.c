@@ -12,7 +12,7 @@
 FNN_INLINE void transpose(fnn_v *r) {
   FNN_UNROLL for (int n = 1; n < FNN_WIDTH; n *= 2) {
     fnn_v zipped[FNN_WIDTH];
-    FNN_UNROLL for (int i = 0; i < FNN_WIDTH / 2; i++) {
+    FNN_UNROLL for (ptrdiff_t i = 0; i < FNN_WIDTH / 2; i++) {
       zipped[2 * i] = fnn_zip_first(r[i], r[i + FNN_WIDTH / 2]);
       zipped[2 * i + 1] = fnn_zip_second(r[i], r[i + FNN_WIDTH / 2]);
     }
@@ -22,7 +22,8 @@ FNN_INLINE void transpose(fnn_v *r) {
 
 /* Of n columns, a vector of them at a time, where the next begin; the last may overlap those before. */
 FNN_INLINE size_t next_columns(size_t i, size_t n) {
-  return i + FNN_WIDTH < n && i + 2 * FNN_WIDTH > n ? n - FNN_WIDTH : i + FNN_WIDTH;
+  const size_t width = FNN_WIDTH;
+  return i + width < n && i + 2 * width > n ? n - width : i + width;
 }
 
 static void clear(size_t images, size_t n, float *y) {

@@ -232,7 +232,7 @@ static void cut(struct job *j, size_t threads) {
   j->v_piece = j->places * j->v_place;
   j->m_place = fnn_winograd_step(j->tiles * lanes);
   size_t least = fnn_ceil_div(PIECES * threads, fnn_fewer(j->channel_blocks, j->filter_blocks));
-  size_t fit = CACHE / j->v_piece;
+  size_t fit = CACHE / (1 + j->v_piece);
   j->band = fnn_fewer(fit > least ? fit : least, conv->n * j->parts);
   size_t height = j->some * j->pixels, in = (height + w->r - 1) * (j->w + w->w) * lanes;
   size_t out = j->places * j->m_place + height * j->columns * j->pixels * lanes + height * w->q * lanes;
