@@ -20,8 +20,8 @@ struct job {
   const struct fnn_norm_kernels *norm;
   const struct fnn_convolution *conv;
   size_t channel_blocks, filter_blocks; /* vectors of them */
-  size_t size, places, pixels;          /* of a tile: pixels a side, and their square; pixels of the result, a side */
-  size_t rows, columns;                 /* of tiles in an image */
+  size_t size, places;                  /* of a tile: pixels a side, and their square */
+  struct fnn_winograd_grid grid;        /* of an image's tiles */
   size_t some, parts, tiles;            /* rows of tiles in a piece; pieces of an image; tiles in a piece */
   size_t band, first;                   /* pieces in a band, and its first piece */
   size_t w;                             /* pixels of a row with zeros around it, as far as tiles reach */
@@ -43,7 +43,7 @@ int fnn_channel_winograd_pays(const struct fnn_convolution *conv) {
 
 /* How many tiles a part has: the last one perhaps fewer. */
 static size_t tiles_of(const struct job *j, size_t part) {
-  return fnn_fewer(j->some, j->rows - part * j->some) * j->columns;
+  return fnn_fewer(j->some, j->grid.rows - part * j->some) * j->grid.columns;
 }
 
 /* ---- the first step ---- */
@@ -51,8 +51,8 @@ static size_t tiles_of(const struct job *j, size_t part) {
 /* The rows of pixels that a piece's tiles read, for one vector of channels: into lanes, and with zeros around the image. */
 static void bring_in(const struct job *j, size_t image, size_t part, size_t block, float *to) {
   const struct fnn_window *w = &j->conv->window;
-  size_t lanes = j->kernels->width, c = block * lanes, height = j->some * j->pixels + w->r - 1;
-  size_t begin = part * j->some * j->pixels, end = fnn_fewer(begin + height, w->top + w->h);
+  size_t lanes = j->kernels->width, c = block * lanes, height = j->some * j->grid.pixels + w->r - 1;
+  size_t begin = part * j->some * j->grid.pixels, end = fnn_fewer(begin + height, w->top + w->h);
   size_t above = begin < w->top ? fnn_fewer(w->top - begin, height) : 0, first = begin + above;
   size_t count = first < end ? end - first : 0, row = j->w * lanes, right = j->w - w->left - w->w;
   float *rows = to + height * row;
@@ -85,7 +85,7 @@ static void transform(void *user, size_t first, size_t last, int worker) {
           .channels = 1,
           .tiles = 1,
           .tile = &j->tile,
-          .x = pixels + (t / j->columns * j->w + t % j->columns) * j->pixels * lanes,
+          .x = pixels + (t / j->grid.columns * j->w + t % j->grid.columns) * j->grid.pixels * lanes,
           .v = v + t * lanes,
           .v_place = j->v_place,
       });
@@ -103,8 +103,8 @@ static size_t filters_of(const struct job *j, size_t block) {
 static void bring_out(const struct job *j, size_t image, size_t part, size_t block, float *pixels, float *rows) {
   const struct fnn_window *w = &j->conv->window;
   const struct fnn_epilogue *e = j->epilogue;
-  size_t lanes = j->kernels->width, width = j->columns * j->pixels, begin = part * j->some * j->pixels;
-  size_t count = fnn_fewer(j->some * j->pixels, w->p - begin), n = count * w->q;
+  size_t lanes = j->kernels->width, width = j->grid.columns * j->grid.pixels, begin = part * j->some * j->grid.pixels;
+  size_t count = fnn_fewer(j->some * j->grid.pixels, w->p - begin), n = count * w->q;
   size_t k = block * lanes, filters = filters_of(j, block);
   for (size_t r = 1; r < count && width > w->q; r++)
     memmove(pixels + r * w->q * lanes, pixels + r * width * lanes, w->q * lanes * sizeof *pixels);
@@ -122,9 +122,9 @@ static void bring_out(const struct job *j, size_t image, size_t part, size_t blo
 /* Vectors of filters of the band's pieces. */
 static void multiply(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
-  size_t lanes = j->kernels->width, width = j->columns * j->pixels;
+  size_t lanes = j->kernels->width, width = j->grid.columns * j->grid.pixels;
   float *m = j->scratch + (size_t)worker * j->scratch_size, *pixels = m + j->places * j->m_place;
-  float *rows = pixels + j->some * j->pixels * width * lanes;
+  float *rows = pixels + j->some * j->grid.pixels * width * lanes;
   for (size_t i = first; i < last; i++) {
     size_t piece = i / j->filter_blocks, block = i % j->filter_blocks, number = j->first + piece;
     size_t part = number % j->parts, tiles = tiles_of(j, part), filters = filters_of(j, block);
@@ -141,13 +141,13 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
     for (size_t t = 0; t < tiles; t++)
       j->kernels->winograd_output(&(struct fnn_winograd_output){
           .size = j->size,
-          .pixels = j->pixels,
+          .pixels = j->grid.pixels,
           .filters = 1,
           .tiles = 1,
           .tile = &j->tile,
           .m = m + t * lanes,
           .m_place = j->m_place,
-          .y = pixels + (t / j->columns * width + t % j->columns) * j->pixels * lanes,
+          .y = pixels + (t / j->grid.columns * width + t % j->grid.columns) * j->grid.pixels * lanes,
           .y_row = width * lanes,
           .y_pixel = lanes,
       });
@@ -203,39 +203,34 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *j, 
 
 /* ---- cutting the work ---- */
 
-/* For an image, a filter and a channel, with tiles that give so many pixels a side. */
-static size_t products(const struct fnn_convolution *conv, size_t pixels) {
-  size_t size = pixels + conv->window.r - 1;
-  return size * size * fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels).count;
-}
-
 /* Where it is cut has no influence on the sums, so that threads may be counted. */
 static void cut(struct job *j, size_t threads) {
   const struct fnn_convolution *conv = j->conv;
   const struct fnn_window *w = &conv->window;
   size_t lanes = j->kernels->width;
   j->channel_blocks = fnn_ceil_div(conv->c, lanes), j->filter_blocks = fnn_ceil_div(conv->k, lanes);
-  j->pixels = w->r == 3 && products(conv, 4) < products(conv, 2) ? 4 : 2;
-  j->size = j->pixels + w->r - 1;
+  struct fnn_winograd_grid small = fnn_winograd_tiles(w->p, w->q, w->dilation, 2);
+  struct fnn_winograd_grid large = fnn_winograd_tiles(w->p, w->q, w->dilation, 4);
+  j->grid = w->r == 3 && 36 * large.count < 16 * small.count ? large : small; /* by the number of products */
+  j->size = j->grid.pixels + w->r - 1;
   j->places = j->size * j->size;
-  j->rows = fnn_ceil_div(w->p, j->pixels), j->columns = fnn_ceil_div(w->q, j->pixels);
   j->some = 1;
-  while (j->some * j->columns <= FEW_TILES && j->some < j->rows &&
-         conv->n * fnn_ceil_div(j->rows, 2 * j->some) * j->filter_blocks >= PIECES * threads)
+  while (j->some * j->grid.columns <= FEW_TILES && j->some < j->grid.rows &&
+         conv->n * fnn_ceil_div(j->grid.rows, 2 * j->some) * j->filter_blocks >= PIECES * threads)
     j->some *= 2;
-  j->parts = fnn_ceil_div(j->rows, j->some);
-  j->tiles = j->some * j->columns;
-  j->w = j->columns * j->pixels + w->r - 1;
+  j->parts = fnn_ceil_div(j->grid.rows, j->some);
+  j->tiles = j->some * j->grid.columns;
+  j->w = j->grid.columns * j->grid.pixels + w->r - 1;
   fnn_winograd_place(lanes, j->size, w->dilation, 0, 0, j->size, j->w, 0, &j->tile);
-  j->tile.to = 0, j->tile.p = j->tile.q = j->pixels;
+  j->tile.to = 0, j->tile.p = j->tile.q = j->grid.pixels;
   j->v_place = fnn_winograd_step(j->channel_blocks * j->tiles * lanes);
   j->v_piece = j->places * j->v_place;
   j->m_place = fnn_winograd_step(j->tiles * lanes);
   size_t least = fnn_ceil_div(PIECES * threads, fnn_fewer(j->channel_blocks, j->filter_blocks));
   size_t fit = CACHE / (1 + j->v_piece);
   j->band = fnn_fewer(fit > least ? fit : least, conv->n * j->parts);
-  size_t height = j->some * j->pixels, in = (height + w->r - 1) * (j->w + w->w) * lanes;
-  size_t out = j->places * j->m_place + height * j->columns * j->pixels * lanes + height * w->q * lanes;
+  size_t height = j->some * j->grid.pixels, in = (height + w->r - 1) * (j->w + w->w) * lanes;
+  size_t out = j->places * j->m_place + height * j->grid.columns * j->grid.pixels * lanes + height * w->q * lanes;
   j->scratch_size = in > out ? in : out;
 }
 
