@@ -113,9 +113,10 @@ static enum fnn_status forward(struct fnn_call *call) {
   const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
   FNN_TRY(geometry(call, &conv));
   if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, &epilogue, y);
-  if (is_ordinary(call) && fnn_channel_winograd_pays(&conv))
+  int ordinary = is_ordinary(call);
+  if (ordinary && fnn_channel_winograd_pays(&conv))
     return fnn_channel_winograd(call->context, &conv, x, call->in[1], &epilogue, y);
-  if (is_ordinary(call) && fnn_flat_convolves(&conv))
+  if (ordinary && fnn_flat_convolves(&conv))
     return fnn_flat_convolve(call->context, &conv, x, call->in[1], &epilogue, y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, weight, epilogue.bias, y));
   if (epilogue.addend) k->accumulate(fnn_tensor_numel(call->out[0]), epilogue.addend, y);
