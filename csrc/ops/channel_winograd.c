@@ -24,7 +24,7 @@ struct job {
   struct fnn_winograd_grid grid;        /* of an image's tiles */
   size_t some, parts, tiles;            /* rows of tiles in a piece; pieces of an image; tiles in a piece */
   size_t band, first;                   /* pieces in a band, and its first piece */
-  size_t w;                             /* pixels of a row with zeros around it, as far as tiles reach */
+  size_t padded;                        /* pixels of a row with zeros around it, as far as tiles reach */
   struct fnn_winograd_tile tile;        /* the first of a piece; the others lie alike */
   const float *x, *u;                   /* u: the transformed weights, [vector of filters][place][channel][filter] */
   const struct fnn_epilogue *epilogue;
@@ -54,7 +54,7 @@ static void bring_in(const struct job *j, size_t image, size_t part, size_t bloc
   size_t lanes = j->kernels->width, c = block * lanes, height = j->some * j->grid.pixels + w->r - 1;
   size_t begin = part * j->some * j->grid.pixels, end = fnn_fewer(begin + height, w->top + w->h);
   size_t above = begin < w->top ? fnn_fewer(w->top - begin, height) : 0, first = begin + above;
-  size_t count = first < end ? end - first : 0, row = j->w * lanes, right = j->w - w->left - w->w;
+  size_t count = first < end ? end - first : 0, row = j->padded * lanes, right = j->padded - w->left - w->w;
   float *rows = to + height * row;
   if (count)
     j->kernels->pack(fnn_fewer(lanes, j->conv->c - c), count * w->w,
@@ -85,7 +85,7 @@ static void transform(void *user, size_t first, size_t last, int worker) {
           .channels = 1,
           .tiles = 1,
           .tile = &j->tile,
-          .x = pixels + (t / j->grid.columns * j->w + t % j->grid.columns) * j->grid.pixels * lanes,
+          .x = pixels + (t / j->grid.columns * j->padded + t % j->grid.columns) * j->grid.pixels * lanes,
           .v = v + t * lanes,
           .v_place = j->v_place,
       });
@@ -220,8 +220,8 @@ static void cut(struct job *j, size_t threads) {
     j->some *= 2;
   j->parts = fnn_ceil_div(j->grid.rows, j->some);
   j->tiles = j->some * j->grid.columns;
-  j->w = j->grid.columns * j->grid.pixels + w->r - 1;
-  fnn_winograd_place(lanes, j->size, w->dilation, 0, 0, j->size, j->w, 0, &j->tile);
+  j->padded = j->grid.columns * j->grid.pixels + w->r - 1;
+  fnn_winograd_place(lanes, j->size, w->dilation, 0, 0, j->size, j->padded, 0, &j->tile);
   j->tile.to = 0, j->tile.p = j->tile.q = j->grid.pixels;
   j->v_place = fnn_winograd_step(j->channel_blocks * j->tiles * lanes);
   j->v_piece = j->places * j->v_place;
@@ -229,7 +229,7 @@ static void cut(struct job *j, size_t threads) {
   size_t least = fnn_ceil_div(PIECES * threads, fnn_fewer(j->channel_blocks, j->filter_blocks));
   size_t fit = CACHE / (1 + j->v_piece);
   j->band = fnn_fewer(fit > least ? fit : least, conv->n * j->parts);
-  size_t height = j->some * j->grid.pixels, in = (height + w->r - 1) * (j->w + w->w) * lanes;
+  size_t height = j->some * j->grid.pixels, in = (height + w->r - 1) * (j->padded + w->w) * lanes;
   size_t out = j->places * j->m_place + height * j->grid.columns * j->grid.pixels * lanes + height * w->q * lanes;
   j->scratch_size = in > out ? in : out;
 }
