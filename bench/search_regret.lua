@@ -2,6 +2,10 @@
 -- missing to the hypervolume of two fronts after ten times as many, by NSGA-II.
 --
 --   lua5.4 bench/search_regret.lua [trials [seeds [sampler ...]]]
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "../?.lua;" .. here .. "../lua/?.lua;" .. here .. "../lua/?/init.lua;" .. package.path
+package.cpath = here .. "../build/?.so;" .. package.cpath
+
 local loop = require "spec.support.search_loop"
 local pareto = require "fmnistnn.search.samplers.pareto"
 local functions = require "spec.support.search_functions"

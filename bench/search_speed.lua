@@ -5,7 +5,10 @@
 --   PYTHON=peers/bin/python lua5.4 bench/search_speed.lua [finished]     10000 unless given
 --
 -- Without PYTHON Optuna is left out. Figures are medians; the sides take turns.
-package.path = "examples/?.lua;" .. package.path
+local here = arg[0]:match("^(.*/)") or "./"
+package.path = here .. "../examples/?.lua;" .. here .. "../lua/?.lua;" .. here .. "../lua/?/init.lua;" .. package.path
+package.cpath = here .. "../build/?.so;" .. package.cpath
+
 local core = require "fmnistnn.core"
 local search = require "fmnistnn.search"
 local example = require "search.space"

@@ -3,7 +3,7 @@
 -- learning rate falls to 0 in the course of the epochs. A part of the training images chooses; at the end the best is
 -- trained on all of them, and the test images are looked at once.
 --
---   lua5.4 examples/search.lua --minutes 30           as many trials as that allows
+--   lua5.4 examples/search.lua --minutes 30           up to 60 trials, as many as that allows
 --   lua5.4 examples/search.lua --trials 100 --resume  goes on until there are 100 in all
 --   lua5.4 examples/search.lua --help                 its options
 --

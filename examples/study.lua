@@ -1,4 +1,5 @@
--- The study: ten networks on Fashion-MNIST, each with some seeds, and a page that shows what happened.
+-- The study: its ten networks on Fashion-MNIST and a cured one, each with some seeds, and a page that shows what
+-- happened.
 --
 --   lua5.4 examples/study.lua                         all of study/trials.lua
 --   lua5.4 examples/study.lua --trials 1,9,resnet --seeds 3

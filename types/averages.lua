@@ -27,8 +27,8 @@ function averages.EMA(options) end
 ---@field warmup? boolean (default false) min(decay, (1 + t) / (10 + t)) instead, after t updates.
 
 --- Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights of all updates. As a callback of
---- `Trainer:fit` it is updated after each epoch; the validation is of the model's own weights. Use `update_batch_norm`
---- before the average.
+--- `Trainer:fit` it is updated after each epoch; the validation is of the model's own weights. Call `update_batch_norm`
+--- before you use the average.
 ---@param options fmnistnn.averages.SWAOptions
 ---@return fmnistnn.Average
 function averages.SWA(options) end

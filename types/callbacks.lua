@@ -43,7 +43,8 @@ function callbacks.EarlyStopping(options) end
 function callbacks.ModelCheckpoint(options) end
 
 --- Options of ModelCheckpoint. In its path, {epoch} and the names of values stand for these, with a format of
---- string.format after a colon: "cnn-{epoch:02d}-{val_loss:.3f}.safetensors". A path without any is the last epoch's.
+--- string.format after a colon: "cnn-{epoch:02d}-{val_loss:.3f}.safetensors". A path without any is the last epoch's,
+--- with best_only the best's.
 ---@class fmnistnn.callbacks.ModelCheckpointOptions
 ---@field path? string (required) The file; the first by position. Its folder is made if needed.
 ---@field monitor? string (default "val_loss") The value that tells the best.

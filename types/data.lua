@@ -68,7 +68,7 @@ function Dataset:batches(options) end
 ---@field size? integer (default 32) Examples in a batch.
 ---@field shuffle? boolean (default false) Whether to go over them in random order.
 ---@field seed? integer (default: the generator's) The order, and what an augmented set draws, then depend on it alone.
----@field epoch? integer (default: none) With a seed: what depends on it is other for each number.
+---@field epoch? integer (default: none) With a seed: what is drawn is other for each. Alternating flips need it.
 ---@field limit? integer (default: all) So many examples in all.
 ---@field drop_last? boolean (default false) Whether to leave out a last batch that is not full.
 
@@ -131,7 +131,7 @@ function Dataset:augmented(options) end
 ---@field probability? number (default 0.5) How often.
 ---@field area? number|number[] (default {0.02, 0.33}) {low, high}: its share of the image, uniformly.
 ---@field aspect? number|number[] (default {0.3, 3.3}) {low, high}: its height to its width, uniform in the logarithm.
----@field value? number|string (default "random") Of all pixels; or each 0..255 for bytes, 0..1 for floats, times scale.
+---@field value? number|string (default "random") Of all pixels, scaled; or each 0..255 (of floats 0..1) times scale.
 
 --- The set without augmentation: of one that is not augmented, itself.
 ---@return fmnistnn.Dataset

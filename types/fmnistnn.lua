@@ -269,7 +269,7 @@ function fnn.memory() end
 ---@field used integer Bytes in use.
 ---@field cached integer Bytes that are free and kept for what comes next.
 ---@field peak integer The most that was in use, since the start or `fnn.empty_cache`.
----@field limit integer What would bring `used` above this raises "out of memory". At first the machine's memory.
+---@field limit integer Beyond this "out of memory" is raised. At first the machine's, or its control group's.
 ---@field blocks integer How many blocks are in use.
 ---@field system_calls integer How often memory was asked from the system.
 ---@field boxed integer Bytes of the tensors that Lua holds, those included that its collector has yet to find.

@@ -11,8 +11,8 @@
 local losses = {}
 
 -- ---- Losses over probabilities ----
--- They take logits, since the softmax or sigmoid is theirs, unless `from_logits` is false. Logarithms are kept finite
--- by cutting probabilities to 1e-7..1 - 1e-7, as in Keras.
+-- They take logits, since the softmax or sigmoid is theirs, unless `from_logits` is false. Probabilities
+-- (and always those of the focal loss) are cut to 1e-7..1 - 1e-7, as in Keras; cross-entropies of logits need no cut.
 
 --- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or rows of probabilities (N,C).
 ---@param prediction fmnistnn.Tensor (N,C).

@@ -19,8 +19,6 @@
 -- 0 where the axis is logarithmic) is not drawn: lines break there. Below each chart are its data, to the last digit.
 -- All texts are shown as they are, whatever is in them.
 
--- ---- Axes ----
-
 --- An axis: its title, or a table.
 ---@class fmnistnn.page.Axis
 ---@field title? string (default "") With the unit, as "time (s)".
@@ -37,8 +35,6 @@
 --- Values that are shown by colours.
 ---@class fmnistnn.page.ColorAxis: fmnistnn.page.Axis
 ---@field reverse? boolean (default false) Whether the strong colours are those of small values.
-
--- ---- Pages ----
 
 --- `fnn.page{title = ...}` makes a page; the functions here make charts for it.
 ---@class fmnistnn.page

@@ -66,7 +66,7 @@ function search.delete_study(options) end
 ---@field seed? integer (default: the first sampler's) What trials draw follows from it and their numbers; it is kept.
 ---@field load_if_exists? boolean (default true) Whether to go on with a study that is there, or to raise an error.
 ---@field heartbeat? number (default 60) Seconds between two signs of life; after twice as long a trial is lost.
----@field checkpoints? string (default: beside the database) The folder of the trials' checkpoints.
+---@field checkpoints? string (default: FILE.checkpoints by an SQLite file, else checkpoints) The folder of checkpoints.
 
 --- Options of delete_study.
 ---@class fmnistnn.search.DeleteOptions
@@ -329,8 +329,9 @@ function search.categorical(choices) end
 
 -- ---- Samplers ----
 
--- What draws hyperparameters. A draw depends on the study's seed, the trial's number and the trials that are over, and
--- on nothing else: a search that was interrupted goes on as it would have. Parameters may be asked for behind an `if`.
+-- What draws hyperparameters. A draw depends on the study's seed, the trial's number and the trials that are over;
+-- with TPE and GP also on those that run, so that workers keep apart. A search in one process that was interrupted
+-- goes on as it would have. Parameters may be asked for behind an `if`.
 
 --- What draws hyperparameters.
 ---@class fmnistnn.search.Sampler

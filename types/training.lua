@@ -1,7 +1,7 @@
 ---@meta _
 
--- A Trainer is the training loop that most programs need. All that it uses is public, and a loop of one's own is a
--- dozen lines.
+-- A Trainer is the training loop that most programs need. Training needs nothing that is private: a loop of one's own
+-- is a dozen lines.
 --
 --   local trainer = fnn.Trainer{
 --     model = model,
@@ -82,21 +82,6 @@ function Trainer:fit(data, options) end
 ---@field trials? integer (default 1) How many fits there are.
 ---@field work? number[] (default: all alike) How long they take beside each other.
 
---- The display that fit makes of its own: a live line on a terminal, else a line an epoch, on standard error.
----@class fmnistnn.Progress: fmnistnn.ProgressDisplay
-local Progress = {}
-
---- The next of several fits begins.
----@param number integer Which one.
----@param epochs? integer (default: as many as the last) How many it has.
-function Progress:begin_trial(number, epochs) end
-
---- The last of some numbers as a line of bars.
----@param list number[] What is not finite is a gap.
----@param cells integer How many at most.
----@return string # UTF-8
-function Progress.sparkline(list, cells) end
-
 --- What fit saw: lists with a value for each epoch.
 ---@class fmnistnn.History
 ---@field loss number[] Mean loss in training.
@@ -156,6 +141,21 @@ function Trainer:evaluate(data, options) end
 ---@param options? fmnistnn.EvaluateOptions
 ---@return fmnistnn.Tensor
 function Trainer:predict(examples, options) end
+
+--- The display that fit makes of its own: a live line on a terminal, else a line an epoch, on standard error.
+---@class fmnistnn.Progress: fmnistnn.ProgressDisplay
+local Progress = {}
+
+--- The next of several fits begins.
+---@param number integer Which one.
+---@param epochs? integer (default: as many as the last) How many it has.
+function Progress:begin_trial(number, epochs) end
+
+--- The last of some numbers as a line of bars.
+---@param list number[] What is not finite is a gap.
+---@param cells integer How many at most.
+---@return string # UTF-8
+function Progress.sparkline(list, cells) end
 
 --- Measures of classifiers. A prediction is rows of scores (N,C) or class numbers (N); a target class numbers (N) or
 --- rows (N,C) such as one-hot ones. Scores (N,1), as of one sigmoid, are of the second of two classes, and targets
@@ -257,6 +257,7 @@ function metrics.get(given, settings) end
 ---@field reset fun(self: fmnistnn.Metric) Begins anew.
 ---@field update fun(self: fmnistnn.Metric, prediction: fmnistnn.Tensor, target: fmnistnn.Tensor) Adds a batch.
 ---@field value fun(self: fmnistnn.Metric): number|number[] The measure of all batches since.
+---@field mode? "min"|"max" Which way is better: for callbacks that watch it.
 ---@field costly? boolean Whether a Trainer is to ask for it only when an epoch is over.
 ---@overload fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): number|number[]
 

@@ -3,7 +3,7 @@
  * An op is one constant descriptor in one file: what arguments it takes, its shape rule,
  * its forward and its backward. From that descriptor the binding makes its Lua function and method, autograd its
  * gradient, and the specs the list of what must be tested. To add one: write the file,
- * name it in list.h, add a case to spec/support/cases.lua and an entry to types/.
+ * name it in list.h, add a case to spec/support/cases/ and an entry to types/.
  *
  * What an op can rely on, and what it owes:
  *   - in[] are tensors of the dtypes that `types` promises, dense (last axis fastest) unless the op says FNN_STRIDED, or in

@@ -6,7 +6,7 @@
 --   local history = trainer:fit(train, {epochs = 10, batch_size = 128, validation = test})
 --   print(trainer:evaluate(test).accuracy)
 --
--- All that it uses is public: a loop of one's own is a dozen lines (README.md).
+-- Training needs nothing that is private: a loop of one's own is a dozen lines (README.md).
 local core = require "fmnistnn.core"
 local inference = require "fmnistnn.inference"
 local losses = require "fmnistnn.losses"

@@ -4,7 +4,7 @@
 --   print(fnn.metrics.f1{}(trainer:predict(test), test.labels))    -- of whole predictions
 --
 -- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset =
--- function(self)}; a Trainer takes such tables and the names below. It closes prediction and target after update,
+-- function(self)}; a Trainer takes such tables and the names below. It may close prediction and target after update,
 -- which clones what it keeps.
 local options = require "fmnistnn.nn.options"
 
