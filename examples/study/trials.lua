@@ -106,7 +106,9 @@ local experiments = {
   },
   -- how far it goes, given time
   long = {
-    changed("cured", "36 epochs, erasing", {epochs = 36, augment = erasing}),
+    changed("cured", "36 epochs, erasing, weight decay 0.1", {
+      epochs = 36, augment = erasing, options = {weight_decay = 0.1},
+    }),
   },
 }
 
