@@ -248,6 +248,28 @@ describe("save and load", function()
     assert.are.equal("relu", loaded[2]._options.activation)
   end)
 
+  it("keep branches that have been exchanged", function()
+    local function dense(activation) return nn.Dense {4, activation = activation} end
+    local concat = nn.Concat {dense(), dense(), dim = 1}
+    concat[2] = dense "tanh"
+    local residual = nn.Residual {dense(), activation = "relu"}
+    residual.body, residual.shortcut = dense "sigmoid", dense "tanh"
+    for _, model in ipairs {nn.Add {dense(), dense "tanh"}, nn.Ensemble {dense(), dense()}, concat, residual} do
+      model[1] = model[1] and dense "relu"
+      model(rows())
+      round_trip(model, {rows()})
+    end
+  end)
+
+  it("keep the options that a layer was made with, whatever becomes of their table", function()
+    local given = {4, activation = {"leaky_relu", negative_slope = 0.5}}
+    local model = nn.Dense(given)
+    given[1], given.activation[1], given.activation.negative_slope = 7, "tanh", nil
+    model(rows())
+    local loaded = round_trip(model, {rows()})
+    assert.are.equal(4, loaded.weight:size(1))
+  end)
+
   it("keep tensors under numbers", function()
     local List = nn.Module:extend("List")
     function List:forward(x) return x * self[1] + self[2] end
@@ -349,6 +371,13 @@ describe("a save that fails", function()
     assert(plain(out, "nil\t" .. path) and plain(out, "File too large"), out)
     assert(process.read(path) == before)
     assert.are.same({"model"}, process.list(place))
+  end)
+
+  it("that is interrupted leaves nothing", function()
+    local closed = fnn.ones(2)
+    closed:close()
+    assert.error_matches(function() fnn.write_file(place .. "/new", {"a", closed}) end, "tensor is closed")
+    assert.are.same({}, process.list(place))
   end)
 
   it("on a device says so, and leaves the device", function()

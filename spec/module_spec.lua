@@ -629,6 +629,11 @@ describe("a layer's options", function()
     end)
   end
 
+  it("stand by position or by name", function()
+    refuses("Dense: units: expected it by position or by name, got both", nn.Dense, {5, units = 7})
+    refuses("Flatten: unknown option 1 (there are none)", nn.Flatten, {3})
+  end)
+
   it("are required where there is no default", function()
     for _, case in ipairs {
       {"Conv2d", "filters", {kernel = 3}}, {"Conv2d", "kernel", {8}}, {"ConvTranspose2d", "kernel", {8}},

@@ -341,6 +341,9 @@ describe("a relu after a layer that can do it on the way", function()
         body = nn.Sequential {conv(3), nn.BatchNorm2d {}}, shortcut = conv(3), activation = activation,
       }
     end,
+    ["a layer, where a residual sum of its own comes next"] = function(_, activation)
+      return nn.Sequential {conv(3), nn.Residual {body = conv(3), activation = activation}}
+    end,
     ["a residual sum that ends in a convolution"] = function(_, activation)
       return nn.Residual {body = nn.Sequential {conv(3)}, activation = activation}
     end,

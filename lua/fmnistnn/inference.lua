@@ -83,17 +83,11 @@ end
 
 local known = {{"batch_size", "count", default = 256}, {"augment", "table", default = {}}}
 
-local function is_callable(value)
-  if type(value) == "function" then return true end
-  local metatable = getmetatable(value)
-  return type(metatable) == "table" and metatable.__call ~= nil
-end
-
 --- The options of predict and evaluate.
 function inference.options(who, given)
   local o = options.check(who, given, known)
   for key, change in pairs(o.augment) do
-    if math.type(key) ~= "integer" or not is_callable(change) then
+    if math.type(key) ~= "integer" or not options.is_callable(change) then
       options.refuse("%s: augment: expected a list of functions, got %s = %s", who, tostring(key), type(change))
     end
   end

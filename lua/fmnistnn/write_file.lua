@@ -35,7 +35,11 @@ return function(path, content)
   end
   local target, special = core.resolve(path)
   local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
-  local ok, message = write(written, pieces)
+  local returned, ok, message = pcall(write, written, pieces) -- Ctrl-C may come in between
+  if not returned then
+    if not special then os.remove(written) end
+    error(ok, 0)
+  end
   if ok and not special then
     core.sync(written)
     ok, message = os.rename(written, target)

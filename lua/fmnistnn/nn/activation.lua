@@ -11,6 +11,10 @@ Activation.fresh = true
 local keeps_nothing = setmetatable({}, {__mode = "k"})
 for _, activation in pairs(activations) do keeps_nothing[activation] = true end
 
+-- Those whose results are probabilities.
+local gives_probabilities = setmetatable({}, {__mode = "k"})
+gives_probabilities[activations.softmax], gives_probabilities[activations.sigmoid] = true, true
+
 -- A name, a function, or a table that begins with one of these: the name or function, and its parameters.
 local function take_apart(given)
   if type(given) ~= "table" then return given, {} end
@@ -37,11 +41,15 @@ function Activation.resolve(who, given)
   if not next(parameters) then return activation end
   local function with_parameters(x) return activation(x, parameters) end
   keeps_nothing[with_parameters] = keeps_nothing[activation]
+  gives_probabilities[with_parameters] = gives_probabilities[activation]
   return with_parameters
 end
 
 --- Whether what a layer hands to this activation, and what comes out of it, is nobody else's.
 function Activation.is_fresh(f) return f == nil or keeps_nothing[f] == true end
+
+--- Whether what comes out of this activation is probabilities.
+function Activation.is_probability(f) return gives_probabilities[f] == true end
 
 -- f(y), where y is nobody else's: it is let go at once, unless f may have kept it.
 function Activation.apply(f, y)
@@ -57,6 +65,8 @@ function Activation:init(given)
   self._is_relu = self._function == activations.relu
   self.fresh = self.fresh and Activation.is_fresh(self._function)
 end
+
+function Activation:_gives_probabilities() return Activation.is_probability(self._function) end
 
 function Activation:forward(x)
   if not self._function then return x end

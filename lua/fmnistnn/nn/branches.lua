@@ -25,6 +25,13 @@ local function results(self, ...)
   return list
 end
 
+-- The branches as they are now, with other options.
+local function made_of(self, named)
+  local given = {table.unpack(self)}
+  for name, value in pairs(named or {}) do given[name] = value end
+  return {n = 1, given}
+end
+
 -- Lets go of what a branch made of x, where nobody else can hold it.
 local function let_go(branch, y, x)
   if branch and not rawequal(y, x) and branch:keeps_nothing() then y:close() end
@@ -47,6 +54,8 @@ function Add:init(given)
   take_branches(self, "Add", given)
 end
 
+function Add:_made_of() return made_of(self) end
+
 function Add:forward(...)
   local list = results(self, ...)
   options.input("Add", list[1])
@@ -64,6 +73,10 @@ function Ensemble:init(given)
   take_branches(self, "Ensemble", given)
   if #self == 0 then options.refuse("Ensemble: expected at least one model, got none") end
 end
+
+function Ensemble:_gives_probabilities() return self[#self]:_gives_probabilities() end
+
+function Ensemble:_made_of() return made_of(self) end
 
 function Ensemble:forward(...)
   local total, shape
@@ -83,6 +96,8 @@ function Concat:init(given)
   take_branches(self, "Concat", given)
 end
 
+function Concat:_made_of() return made_of(self, {dim = self._dim}) end
+
 function Concat:forward(...) return core.ops.cat(results(self, ...), self._dim) end
 
 local Residual = Module:extend("Residual")
@@ -101,12 +116,18 @@ function Residual:init(given)
   self.body = o.body
   if o.shortcut then self.shortcut = o.shortcut end
   self._activation = Activation.resolve("Residual", o.activation)
-  self._is_relu = self._activation == activations.relu
+  self._ends_in_relu = self._activation == activations.relu
+end
+
+function Residual:_gives_probabilities() return Activation.is_probability(self._activation) end
+
+function Residual:_made_of()
+  return {n = 1, {body = self.body, shortcut = self.shortcut, activation = self._arguments[1].activation}}
 end
 
 function Residual:forward(x)
   local shortcut = self.shortcut and self.shortcut(x) or x
-  if self._is_relu and self.body:_fuses_relu() then
+  if self._ends_in_relu and self.body:_fuses_relu() then
     local z = self.body:_with_relu(x, shortcut)
     let_go(self.shortcut, shortcut, x)
     return z

@@ -35,6 +35,8 @@ function ConvTranspose2d:init(given)
   self.fresh = self.fresh and Activation.is_fresh(self._activation)
 end
 
+function ConvTranspose2d:_gives_probabilities() return Activation.is_probability(self._activation) end
+
 function ConvTranspose2d:build(x)
   local o = self._options
   options.input("ConvTranspose2d", x, "(images, channels, height, width)", 4, 4)

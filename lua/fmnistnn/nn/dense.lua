@@ -25,6 +25,8 @@ function Dense:init(given)
   self.fresh = self.fresh and Activation.is_fresh(self._activation)
 end
 
+function Dense:_gives_probabilities() return Activation.is_probability(self._activation) end
+
 function Dense:build(x)
   local o = self._options
   options.input("Dense", x, "(..., inputs)", 1)

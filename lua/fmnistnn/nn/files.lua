@@ -5,7 +5,6 @@
 -- written once and referred to after that; a tensor with several names too. The metadata names every tensor, so that
 -- none goes missing unnoticed.
 local Module = require "fmnistnn.nn.module"
-local Sequential = require "fmnistnn.nn.sequential"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
 local safetensors = require "fmnistnn.safetensors"
@@ -14,10 +13,10 @@ local FORMAT = "fmnistnn 1"
 
 -- ---- architecture to JSON and back ----
 
--- What a module would be made of again. A Sequential's layers may have been exchanged since it was made.
+-- What a module would be made of again: as its class says, or, where that has its own `init`, as it was called.
 local function arguments_of(module)
-  if getmetatable(module) == Sequential then return {n = 1, {table.unpack(module)}} end
-  return module._arguments
+  local made_of = rawget(getmetatable(module), "_made_of") or Module._made_of
+  return made_of(module)
 end
 
 -- Names in an order that is the same when a table is written and when it is read.

@@ -38,8 +38,19 @@ end
 
 local function describe(self) return self.class_name end
 
+-- Plain tables, and those in them, are copied: what a module was made of stays, whatever its maker does with them.
+local function copied(value, copies)
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  if copies[value] then return copies[value] end
+  local copy = {}
+  copies[value] = copy
+  for key, element in next, value do copy[key] = copied(element, copies) end
+  return copy
+end
+
 local function new(class, ...)
-  local instance = setmetatable({_order = {}, _known = {}, _arguments = table.pack(...), training = true}, class)
+  local arguments = copied(table.pack(...), {})
+  local instance = setmetatable({_order = {}, _known = {}, _arguments = arguments, training = true}, class)
   instance:init(...)
   return instance
 end
@@ -78,6 +89,13 @@ function Module:keeps_nothing() return self.fresh and rawget(self, "forward") ==
 --- Whether the layer has a method _with_relu(x, addend) that gives relu(self(x) + addend), or relu(self(x)) without an
 -- addend, in fewer passes over memory. A recorder is to see every layer called.
 function Module:_fuses_relu() return self._with_relu ~= nil and not recorder and self:keeps_nothing() end
+
+--- Whether what comes out is known to be probabilities: a softmax or sigmoid is last.
+function Module:_gives_probabilities() return false end
+
+--- The arguments that would make the module anew, for files; modules within it may have been exchanged since it was
+-- made. Of the class itself only, not of those derived from it.
+function Module:_made_of() return self._arguments end
 
 function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
 

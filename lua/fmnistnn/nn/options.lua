@@ -25,7 +25,8 @@ local function is_margin(value)
   return is_pair({value[1], value[2]}, 0) and is_pair({value[3], value[4]}, 0)
 end
 
-local function is_callable(value)
+--- Whether a value can be called.
+function options.is_callable(value)
   local metatable = type(value) == "table" and getmetatable(value)
   return type(value) == "function" or metatable and metatable.__call ~= nil
 end
@@ -37,7 +38,7 @@ local kinds = {
   number = {"a number", function(v) return type(v) == "number" and v == v end}, -- NaN is none
   positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
   nonnegative = {"a number of 0 or more", function(v) return type(v) == "number" and v >= 0 end},
-  lr = {"a number or a schedule", function(v) return type(v) == "number" and v == v or is_callable(v) end},
+  lr = {"a number or a schedule", function(v) return type(v) == "number" and v == v or options.is_callable(v) end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
   fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
   interval = {"a number of 0 or more, or {low, high}", function(v)
@@ -88,7 +89,7 @@ local function check_names(who, given, spec)
   local known = {}
   for _, entry in ipairs(spec) do known[entry[1]] = true end
   for name in pairs(given) do
-    local by_position = name == 1 or spec.list and is_integer(name) and name > 1
+    local by_position = name == 1 and spec[1] ~= nil or spec.list and is_integer(name) and name >= 1
     if not by_position and not known[name] then
       local names = {}
       for i, entry in ipairs(spec) do names[i] = entry[1] end
@@ -106,7 +107,10 @@ function options.check(who, given, spec)
   for i, entry in ipairs(spec) do
     local name, kind = entry[1], kinds[entry[2]]
     local value = given[name]
-    if i == 1 and value == nil and not spec.list then value = given[1] end
+    if i == 1 and not spec.list and given[1] ~= nil then
+      if value ~= nil then refuse("%s: %s: expected it by position or by name, got both", who, name) end
+      value = given[1]
+    end
     if value == nil then value = entry.default end
     if value == nil and not entry.optional then
       refuse("%s: %s: expected %s, got none", who, name, kind[1])

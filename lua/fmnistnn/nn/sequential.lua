@@ -41,6 +41,8 @@ end
 
 function Sequential:forward(x) return (run(self, x, #self)) end
 
+function Sequential:_made_of() return {n = 1, {table.unpack(self)}} end
+
 function Sequential:_fuses_relu()
   local last = self[#self]
   return last ~= nil and last:_fuses_relu() and Module._fuses_relu(self)
@@ -52,6 +54,8 @@ function Sequential:_with_relu(x, addend)
   if ours then y:close() end
   return z
 end
+
+function Sequential:_gives_probabilities() return #self > 0 and self[#self]:_gives_probabilities() end
 
 function Sequential:keeps_nothing()
   if not Module.keeps_nothing(self) then return false end
