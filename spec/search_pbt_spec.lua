@@ -1,4 +1,5 @@
 --- Population based training: who goes on from whom, and with what.
+local fnn = require "fmnistnn"
 local loop = require "spec.support.search_loop"
 local process = require "spec.support.process"
 local PBT = require "fmnistnn.search.samplers.pbt"
@@ -129,6 +130,31 @@ describe("population based training", function()
       return steps + trial_.number / 100
     end, {trials = 12, progress = false})
     assert.equal("4", process.read(last))
+    process.remove(folder)
+  end)
+
+  it("trains with the rate that it drew, as its example does", function()
+    local folder = process.folder()
+    local study = search.study {
+      name = "pbt", direction = "maximize", sampler = PBT {seed = 2, population = 2}, checkpoints = folder,
+    }
+    local examples, labels = fnn.randn(8, 3), fnn.randint(1, 2, {8})
+    study:optimize(function(trial_)
+      local rate = trial_:float("lr", 1e-4, 1e-1, {log = true})
+      local trainer = fnn.Trainer {
+        model = fnn.nn.Dense {2}, optimizer = fnn.optim.SGD {lr = rate}, loss = "cross_entropy",
+      }
+      trainer.model(examples)
+      local from = trial_:parent_checkpoint()
+      if from then assert(trainer:load(from)) end
+      trainer.optimizer.options.lr = rate
+      local before = trainer.model.weight:clone()
+      trainer:fit({examples, labels}, {batch_size = 8, progress = false, shuffle = false})
+      local step = (trainer.model.weight - before):detach() / trainer.model.weight.grad
+      assert(math.abs(-step:mean():item() / rate - 1) < 1e-2)
+      assert(trainer:save(trial_:checkpoint_path()))
+      return trial_.number
+    end, {trials = 6, catch = false, progress = false})
     process.remove(folder)
   end)
 

@@ -105,6 +105,32 @@ describe("the ASHA pruner", function()
     assert.is_nil(stopped_at(asha, history, {3, 3.5, 9})) -- 3 of 6 go on; at step 2 the second of 4: 2 go on
   end)
 
+  it("counts of several attempts the last one, in the bracket of the first", function()
+    local asha = pruner("asha", {reduction = 2})
+    local history = loop.history("maximize")
+    assert.is_nil(stopped_at(asha, history, {10}))
+    history.trials[1].state = "failed"
+    assert.equal(1, (stopped_at(asha, history, {5}))) -- behind 1 of 2
+    assert.equal(1, (stopped_at(asha, history, {4}))) -- behind 2 of 3
+    local again = loop.add(history, {system_attributes = {retry_history = {0}, failed_trial = 0}})
+    again.intermediate[1] = 10
+    assert.is_false(asha:prune(history, again))
+    -- the second of 4, of which 2 go on; it would not as the third of 5
+    assert.is_nil(stopped_at(asha, history, {9, 9}))
+
+    asha, history = pruner("asha", {reduction = 2, brackets = 2}), loop.history("maximize")
+    local first = 0
+    while asha:bracket(first) == 0 do first = first + 1 end -- its bracket has no rung at step 1
+    repeat
+      local record = loop.add(history)
+      record.intermediate[1] = 10
+      if record.number > first then record.system_attributes.retry_history = {first} end
+    until record.number > first and asha:bracket(record.number) == 0
+    local last = history.trials[#history.trials]
+    last.intermediate[1] = 0
+    assert.is_false(asha:prune(history, last))
+  end)
+
   it("has no rung at the last step or beyond", function()
     local asha = pruner("asha", {min_resource = 1, max_resource = 4})
     local history = loop.history("maximize")

@@ -1,6 +1,7 @@
 local data = require "spec.support.search_data"
 local functions = require "spec.support.search_functions"
 local loop = require "spec.support.search_loop"
+local search = require "fmnistnn.search"
 local space = require "fmnistnn.search.space"
 
 local function sampler(name, given) return require("fmnistnn.search.samplers." .. name)(given) end
@@ -315,6 +316,19 @@ describe("the grid sampler", function()
       assert.is_nil(seen[key])
       seen[key] = true
     end
+  end)
+
+  it("gives a further attempt at a trial the combination of the first, and leaves none out", function()
+    local grid, tries = sampler("grid", {space = {a = {1, 2, 3, 4}}}), {}
+    local study = search.study {name = "grid", sampler = grid, direction = "minimize"}
+    study:optimize(function(trial)
+      local x = trial:categorical("a", {1, 2, 3, 4})
+      tries[#tries + 1] = x
+      if x == 1 and #tries == 1 then error "once" end
+      return x
+    end, {retries = 1, progress = false})
+    table.sort(tries)
+    assert.same({1, 1, 2, 3, 4}, tries)
   end)
 
   it("says what is not in the grid", function()

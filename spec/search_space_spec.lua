@@ -175,8 +175,8 @@ describe("distributions", function()
       ["int: unknown option base"] = function() space.int(0, 2, {base = 2}) end,
       ["categorical: expected at least one choice"] = function() space.categorical {} end,
       ["categorical: choice 2: a is there already"] = function() space.categorical {"a", "a"} end,
-      ["categorical: choice 1: expected a string, .* got table"] = function() space.categorical {{}} end,
-      ["categorical: choice 1: expected a string, .* got inf"] = function() space.categorical {math.huge} end,
+      ["categorical: choice 1: expected a string of UTF%-8, .* got table"] = function() space.categorical {{}} end,
+      ["categorical: choice 1: expected a string of UTF%-8, .* got inf"] = function() space.categorical {math.huge} end,
       ["grid: space: expected a table of distributions, got 3"] = function() space.declare(3, "grid: space") end,
     } do
       assert.error_matches(f, message)

@@ -25,6 +25,8 @@ local function optimize(study, f, given)
   study:optimize(f, o)
 end
 
+local has_sqlite = pcall(require, "luasql.sqlite3")
+
 local function fails(words, f, ...)
   local ok, message = pcall(f, ...)
   assert(not ok, "there was no error")
@@ -101,6 +103,8 @@ describe("a study", function()
     assert.is_nil(trial.params.c)
     assert.are.equal("1.0", tostring(select(2, ask())))
     study:ask()
+    study:enqueue {n = 3.0}
+    assert.are.equal("integer", math.type(study:ask():int("n", 1, 8)))
     study:enqueue {x = 3}
     fails("x: the enqueued value 3.0 is not among those it can have", ask)
   end)
@@ -153,7 +157,9 @@ describe("a study", function()
     trial:tag("a", "b")
     trial:tag "c"
     assert.are.same({"a", "b", "c"}, {table.unpack(study:trial(0).user_attributes.tags)})
-    fails("cannot write a function", trial.set_user_attribute, trial, "f", print)
+    fails("set_user_attribute: json: cannot write a function", trial.set_user_attribute, trial, "f", print)
+    fails("set_user_attribute: expected texts of UTF-8", trial.set_user_attribute, trial, "f", "\xff")
+    fails("set_user_attribute: name: expected a string, got nil", study.set_user_attribute, study, nil, 1)
     study:tell(trial, 1)
     assert.is_false(trial:set_user_attribute("late", 1))
     local copy = study:trial(0)
@@ -224,7 +230,7 @@ describe("a trial", function()
     fails("suggest: name: expected a string", trial.float, trial, 5, 0, 1)
     fails("expected a distribution, got table", trial.suggest, trial, "x", {})
     fails("report: value: expected a number, got nil", trial.report, trial, nil, 1)
-    fails("report: step: expected an integer of 0 or more", trial.report, trial, 1, -1)
+    fails("report: step: expected an integer of 0 or more, got 1.5", trial.report, trial, 1, 1.5)
   end)
 
   it("keeps the first report of a step", function()
@@ -298,6 +304,18 @@ describe("optimize", function()
     assert.are.same({"complete", "failed", "failed", "failed", "complete"}, states(study))
     local reason = study:trial(1).system_attributes.fail_reason
     assert(reason:find("this went wrong", 1, true) and reason:find("search_study_spec.lua", 1, true), reason)
+  end)
+
+  it("keeps a message that is no UTF-8 as one that is, in a database too", function()
+    for _, storage in ipairs {false, has_sqlite and "sqlite:///" .. folder .. "/bytes.db"} do
+      local study = new {storage = storage or nil}
+      optimize(study, function(trial)
+        if trial.number == 0 then error("\xff bad", 0) end
+        return 1
+      end, {trials = 2})
+      assert.are.same({"failed", "complete"}, states(study))
+      assert.matches("^\u{FFFD} bad", study:trial(0).system_attributes.fail_reason)
+    end
   end)
 
   it("ends with the error when it is told not to catch", function()
@@ -466,7 +484,7 @@ describe("search", function()
   end)
 
   it("goes on with studies, lists and deletes them", function()
-    if not pcall(require, "luasql.sqlite3") then return pending "LuaSQL for SQLite is not installed" end
+    if not has_sqlite then return pending "LuaSQL for SQLite is not installed" end
     local url = "sqlite:///" .. folder .. "/studies.db"
     local first = new {name = "one", storage = url, direction = "maximize", metric_names = {"accuracy"}, seed = 5}
     first:tell(first:ask(), 1)

@@ -4,7 +4,7 @@
 local options = require "fmnistnn.nn.options"
 
 return function(name, spec, parent)
-  local Class = {name = name, __name = "fmnistnn.search." .. name}
+  local Class = {name = name, __name = "fmnistnn." .. name}
   Class.__index = Class
   return setmetatable(Class, {
     __index = parent,

@@ -9,7 +9,8 @@
 -- not fit the trainer or the fit is an error. When a backup cannot be written, a line on standard error says so and
 -- training goes on; before it and after its first batch, that is an error.
 local checkpoint = require "fmnistnn.checkpoint"
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
+local core = require "fmnistnn.core"
 local folder = require "fmnistnn.folder"
 local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
@@ -32,12 +33,6 @@ end
 
 -- ---- restoring ----
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- What is left of files that a process did not get to finish.
 local function remove_unfinished(self)
   os.execute("rm -f -- " .. folder.quote(self.folder) .. "/state.*.tmp")
@@ -59,7 +54,7 @@ end
 
 function BackupAndRestore:on_restore(trainer)
   for _, path in ipairs {self.current, self.previous} do
-    if exists(path) then
+    if core.file_size(path) then
       local read, message = checkpoint.read(path)
       if read then
         local ok, problem = pcall(checkpoint.apply, trainer, read)
@@ -77,7 +72,7 @@ end
 -- Writes the new backup, and only then lets go of the one before the last.
 local function back_up(self, trainer)
   local ok, message = trainer:save(self.new)
-  if ok and exists(self.current) then ok, message = os.rename(self.current, self.previous) end
+  if ok and core.file_size(self.current) then ok, message = os.rename(self.current, self.previous) end
   if ok then ok, message = os.rename(self.new, self.current) end
   if not ok then output.warn(self.name, message) end
 end

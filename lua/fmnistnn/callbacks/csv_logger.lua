@@ -5,7 +5,7 @@
 --   append false    whether to go on with the file that is there
 --
 -- A fit that goes on from a backup goes on with its file, from the line of that backup.
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local csv = require "fmnistnn.csv"
 local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
@@ -42,9 +42,33 @@ end
 
 local function line(self, cells) return csv.line(cells, #self.columns, self.separator) .. "\n" end
 
-function CSVLogger:on_train_begin()
+local function refuse(self, first)
+  error(("%s: %s: expected a file that begins with %s"):format(self.name, self.path, first), 0)
+end
+
+-- Raises unless the first line of the file that goes on has the trainer's names, as far as they are known before there
+-- are values: one that is a list has as many columns as numbers.
+local function check_head(self, trainer)
+  local first = self.log:head():match("[^\n]*")
+  if first == "" then return end
+  local cells, at = {}, 1
+  for cell in (first .. self.separator):gmatch("(.-)%" .. self.separator) do cells[#cells + 1] = cell end
+  local expected = {"epoch", table.unpack(trainer.value_names)}
+  for _, name in ipairs(expected) do
+    if cells[at] == name then
+      at = at + 1
+    elseif cells[at] == name .. "_1" then
+      while cells[at] and cells[at]:match("^(.*)_%d+$") == name do at = at + 1 end
+    else
+      refuse(self, table.concat(expected, self.separator))
+    end
+  end
+end
+
+function CSVLogger:on_train_begin(trainer)
   output.probe(self.name, self.path)
   self.columns, self.log = nil, output.log(self.name, self.path, self.append and "all" or 0)
+  check_head(self, trainer)
 end
 
 -- The first line, unless the file that goes on has it.
@@ -54,7 +78,7 @@ local function begin(self, trainer, values)
   if head == "" then
     self.log:add(first)
   elseif head:sub(1, #first) ~= first then
-    error(("%s: %s: expected a file that begins with %s"):format(self.name, self.path, first:sub(1, -2)), 0)
+    refuse(self, first:sub(1, -2))
   elseif head:sub(-1) ~= "\n" then
     self.log:add("\n")
   end

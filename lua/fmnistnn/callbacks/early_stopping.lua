@@ -8,7 +8,7 @@
 --   baseline             only what is better than this, too, begins the patience anew
 --   restore_best false   whether the model gets the weights of its best epoch at the end
 --   start_from_epoch 0   so many epochs at the begin do not count
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local core = require "fmnistnn.core"
 local monitor = require "fmnistnn.callbacks.monitor"
 

@@ -8,19 +8,26 @@ function rate.get(trainer)
   return type(lr) == "number" and lr or lr(math.max(optimizer.steps - 1, 0))
 end
 
---- Sets it, for the steps to come.
+--- Sets it, for the steps to come. Groups that have a rate of their own keep their proportion to it.
 function rate.set(self, trainer, lr)
   if type(lr) ~= "number" or lr ~= lr then
     error(("%s: expected a number as the learning rate, got %s"):format(self.name, tostring(lr)), 0)
   end
-  trainer.optimizer.options.lr = lr
+  local optimizer = trainer.optimizer
+  local factor = lr / optimizer.options.lr
+  optimizer.options.lr = lr
+  for _, group in ipairs(optimizer.groups) do
+    local own = rawget(group, "lr")
+    if own and factor - factor == 0 then group.lr = own * factor end
+  end
 end
 
---- Raises when the optimizer has a schedule, which sets the rate itself.
+--- Raises when the optimizer, or a group of it, has a schedule, which sets the rate itself.
 function rate.check(self, trainer)
-  if type(trainer.optimizer.options.lr) ~= "number" then
-    error(self.name .. ": the optimizer's lr: expected a number, got a schedule", 0)
-  end
+  local optimizer = trainer.optimizer
+  local is_number = type(optimizer.options.lr) == "number"
+  for _, group in ipairs(optimizer.groups) do is_number = is_number and type(group.lr) == "number" end
+  if not is_number then error(self.name .. ": the optimizer's lr: expected a number, got a schedule", 0) end
 end
 
 --- Adds the rate that an epoch was trained with to its values and to the history, once an epoch.

@@ -1,7 +1,7 @@
 --- LearningRateScheduler{schedule}: the learning rate of each epoch is schedule(epoch, lr), from its number and the
 -- rate before it. One of fnn.schedules will do too; as it counts from 0, it is asked for epoch - 1. The history gets
 -- learning_rate.
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local learning_rate = require "fmnistnn.callbacks.learning_rate"
 local options = require "fmnistnn.nn.options"
 

@@ -8,7 +8,7 @@
 --   mode "auto"        "min", "max": whether low or high values are better; "auto" goes by the name
 --
 -- When a file cannot be written, a line on standard error says so and training goes on; before it, that is an error.
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local monitor = require "fmnistnn.callbacks.monitor"
 local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
@@ -49,9 +49,14 @@ function ModelCheckpoint:on_train_begin(trainer)
   output.probe(self.name, fill(self.path, 1, self.values))
 end
 
--- Before the first step it is not known how large the file is.
-function ModelCheckpoint:on_batch_end(trainer)
+-- Before the first step it is not known how large the file is, nor which values are lists.
+function ModelCheckpoint:on_batch_end(trainer, _, values)
   if self.tried then return end
+  for name in self.path:gmatch("{([%w_]+):?[^}]*}") do
+    if type(values[name:gsub("^val_", "")]) == "table" then
+      error(("%s: path: %s is a list and cannot stand in a path"):format(self.name, name), 0)
+    end
+  end
   self.tried = true
   output.probe(self.name, fill(self.path, 1, self.values), function(path) return trainer.model:save(path) end)
 end

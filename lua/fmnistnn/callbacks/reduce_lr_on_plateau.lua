@@ -9,7 +9,7 @@
 --   min_delta 1e-4       what is better by no more than this is not better
 --   cooldown 0           so many epochs after a reduction do not count
 --   min_lr 0             the rate never gets lower
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local learning_rate = require "fmnistnn.callbacks.learning_rate"
 local monitor = require "fmnistnn.callbacks.monitor"
 

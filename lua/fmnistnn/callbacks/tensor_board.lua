@@ -5,7 +5,7 @@
 --   histogram_every 0    a histogram of each parameter and buffer after so many epochs; 0: none
 --
 -- A fit that goes on from a backup goes on with its files.
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local core = require "fmnistnn.core"
 local event_file = require "fmnistnn.callbacks.event_file"
 local learning_rate = require "fmnistnn.callbacks.learning_rate"

@@ -1,7 +1,7 @@
 --- TerminateOnNaN{}: ends training when a batch's loss, or an epoch's validation loss, is NaN or infinite, before the
 -- step that would follow from it. history.stopped says in which epoch and batch, and where the first number was that
 -- was not finite: not_finite.lua.
-local class = require "fmnistnn.callbacks.class"
+local class = require "fmnistnn.class"
 local core = require "fmnistnn.core"
 local not_finite = require "fmnistnn.callbacks.not_finite"
 

@@ -1,4 +1,5 @@
 --- Where the files of Fashion-MNIST are, and how they get there.
+local core = require "fmnistnn.core"
 local download = require "fmnistnn.data.download"
 
 local files = {}
@@ -22,19 +23,13 @@ local checksums = {
 local URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 local DEBIAN = "/usr/share/datasets/fashion-mnist"
 
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- The four paths in a folder, or nil and the name of the first that is not there.
 local function in_folder(folder)
   local paths = {}
   for _, key in ipairs(order) do
     local plain = folder .. "/" .. names[key]
     local zipped = plain .. ".gz"
-    paths[key] = exists(zipped) and zipped or exists(plain) and plain or nil
+    paths[key] = core.file_size(zipped) and zipped or core.file_size(plain) and plain or nil
     if not paths[key] then return nil, names[key] end
   end
   return paths
@@ -68,7 +63,7 @@ local function fetch(folder, options)
   for _, key in ipairs(order) do
     local name = names[key] .. ".gz"
     local path = folder .. "/" .. name
-    if not exists(path) then
+    if not core.file_size(path) then
       local ok, message = download(((options.url or URL):gsub("/*$", "/")) .. name, path, {
         sha256 = sums[key],
         progress = options.progress,

@@ -7,6 +7,7 @@
 -- Children are elements, texts, numbers, lists of these, or false for none. Numbers in attributes are coordinates,
 -- rounded to tenths; what must be exact is given as a text.
 local numbers = require "fmnistnn.page.numbers"
+local to_utf8 = require "fmnistnn.to_utf8"
 
 local markup = {}
 
@@ -23,22 +24,10 @@ function markup.raw(text) return setmetatable({text = text}, Raw) end
 local escapes = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;"}
 local REPLACEMENT = "\u{FFFD}"
 
--- The text with U+FFFD for each byte that is no UTF-8.
-local function repaired(text)
-  local parts, at = {}, 1
-  while at <= #text do
-    local _, bad = utf8.len(text, at)
-    parts[#parts + 1] = text:sub(at, (bad or #text + 1) - 1)
-    if bad then parts[#parts + 1] = REPLACEMENT end
-    at = (bad or #text) + 1
-  end
-  return table.concat(parts)
-end
-
 --- The text as XML can hold it (1.0, section 2.2), with its special characters escaped.
 function markup.escape(text)
-  if not utf8.len(text) then text = repaired(text) end
-  text = text:gsub("[\0-\8\11\12\14-\31]", REPLACEMENT):gsub("\u{FFFE}", REPLACEMENT):gsub("\u{FFFF}", REPLACEMENT)
+  text = to_utf8(text):gsub("[\0-\8\11\12\14-\31]", REPLACEMENT)
+  text = text:gsub("\u{FFFE}", REPLACEMENT):gsub("\u{FFFF}", REPLACEMENT)
   return (text:gsub("[&<>\"']", escapes))
 end
 

@@ -70,7 +70,8 @@ function space.int(low, high, given, who)
 end
 
 local function is_choice(value)
-  return type(value) == "string" or is_number(value) or type(value) == "boolean" or value == space.null
+  if type(value) == "string" then return utf8.len(value) ~= nil end
+  return is_number(value) or type(value) == "boolean" or value == space.null
 end
 
 -- How long a list is that may have holes: its n, or its largest index.
@@ -92,7 +93,7 @@ function space.categorical(choices, who)
     local choice = choices[i]
     if choice == nil then choice = space.null end
     if not is_choice(choice) then
-      local expected = "%s: choice %d: expected a string, finite number, boolean or nil, got %s"
+      local expected = "%s: choice %d: expected a string of UTF-8, finite number, boolean or nil, got %s"
       options.refuse(expected, who, i, describe(choice))
     end
     if seen[choice] then options.refuse("%s: choice %d: %s is there already", who, i, tostring(choice)) end

@@ -4,12 +4,15 @@
 --   study:optimize(function(trial) ... return accuracy end, {trials = 30, workers = 2})
 --   print(study.best.number, study.best.value, study.best.params.lr)
 local Trial = require "fmnistnn.search.trial"
+local attribute = require "fmnistnn.search.attribute"
 local best = require "fmnistnn.search.best"
 local core = require "fmnistnn.core"
 local export = require "fmnistnn.search.export"
 local json = require "fmnistnn.json"
 local options = require "fmnistnn.nn.options"
+local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
+local to_utf8 = require "fmnistnn.to_utf8"
 
 local Study = {}
 Study.__name = "fmnistnn.search.Study"
@@ -114,14 +117,6 @@ local function check_values(self, given)
   return list
 end
 
--- The value of a pruned trial: what it reported last.
-local function last_report(self, record)
-  local last
-  for step in pairs(record.intermediate) do last = math.max(last or step, step) end
-  local value = last and record.intermediate[last]
-  return #self.directions == 1 and value == value and value and {value} or nil
-end
-
 --- Ends a trial. outcome: {state =, values = or reason =, retries =}. Returns the state that it came to and the reason,
 -- or nil and why it could not be ended.
 function Study:_finish(record, outcome)
@@ -130,9 +125,11 @@ function Study:_finish(record, outcome)
     values, reason = check_values(self, outcome.values)
     if not values then state = "failed" end
   elseif state == "pruned" then
-    values = last_report(self, record)
+    local _, value = rules.last_report(record)
+    values = #self.directions == 1 and value == value and value and {value} or nil
   end
   local attributes = {}
+  reason = reason and to_utf8(reason) -- what an objective raises may be anything
   if reason then attributes[state == "pruned" and "prune_reason" or "fail_reason"] = reason end
   local done, before = self.storage:finish(record, {
     state = state, values = values, system_attributes = attributes,
@@ -203,7 +200,7 @@ function Study:stop() self.stopping = true end
 
 --- Keeps a value of JSON under a name, with the study.
 function Study:set_user_attribute(name, value)
-  if type(name) ~= "string" then error("set_user_attribute: name: expected a string, got " .. type(name), 2) end
+  attribute.check("set_user_attribute", name, value)
   self.storage:set_study_attribute(self.id, "user", name, value)
 end
 

@@ -4,6 +4,7 @@
 --   trial:report(accuracy, epoch)
 --   if trial:should_prune() then search.prune() end
 local Random = require "fmnistnn.search.random"
+local attribute = require "fmnistnn.search.attribute"
 local folder = require "fmnistnn.folder"
 local json = require "fmnistnn.json"
 local rules = require "fmnistnn.search.storage.rules"
@@ -73,6 +74,7 @@ local function fixed_value(self, name, distribution)
   local value = type(fixed) == "table" and fixed[name]
   if value == nil or fixed == nil then return false end
   if distribution.kind == "float" and type(value) == "number" then value = value + 0.0 end
+  if distribution.kind == "int" and type(value) == "number" then value = math.tointeger(value) or value end
   if not space.contains(distribution, value) then
     error(("%s: the enqueued value %s is not among those it can have"):format(name, tostring(value)), 4)
   end
@@ -141,8 +143,9 @@ end
 -- of one step the first counts. Returns false when the trial is over for the others, because it was taken for lost.
 function Trial:report(value, step)
   if type(value) ~= "number" then error("report: value: expected a number, got " .. type(value), 2) end
-  step = math.tointeger(step)
-  if not step or step < 0 then error("report: step: expected an integer of 0 or more, got " .. tostring(step), 2) end
+  local whole = math.tointeger(step)
+  if not whole or whole < 0 then error("report: step: expected an integer of 0 or more, got " .. tostring(step), 2) end
+  step = whole
   local record, storage = self.record, self.study.storage
   if self.inherits == nil then self.inherits = #rules.attempts(record) > 0 end
   if self.inherits then -- an attempt that begins again at an earlier step than the one before it had come to
@@ -171,8 +174,7 @@ end
 
 --- Keeps a value of JSON (a string, number, boolean, list or table) under a name.
 function Trial:set_user_attribute(name, value)
-  check_text("set_user_attribute: name", name)
-  json.encode(value)
+  attribute.check("set_user_attribute", name, value)
   return self.study.storage:set_trial_attribute(self.record, "user", name, value)
 end
 

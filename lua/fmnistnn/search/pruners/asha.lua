@@ -12,10 +12,12 @@
 --   metric, direction   with several objectives: common.lua
 --
 -- The first to come to a rung goes on as long as it is the best there. Which bracket a trial is in follows from its
--- number. Ask should_prune after each report: the first at or beyond a rung is what counts there.
-local class = require "fmnistnn.search.class"
+-- number, that of its first attempt; of several attempts the last one counts. Ask should_prune after each report: the
+-- first at or beyond a rung is what counts there.
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local options = require "fmnistnn.nn.options"
+local rules = require "fmnistnn.search.storage.rules"
 local Random = require "fmnistnn.search.random"
 
 local ASHA = class("ASHA", common.options {
@@ -40,7 +42,7 @@ local function budget(self, bracket)
   return math.ceil(self.brackets * self.reduction ^ later / (later + 1))
 end
 
---- The bracket of a trial, from 0.
+--- The bracket of a trial by the number of its first attempt, from 0.
 function ASHA:bracket(number)
   if self.brackets == 1 then return 0 end
   local total = 0
@@ -64,9 +66,11 @@ end
 
 -- How many trials came to the step `at`, and how many were better there.
 local function compare(self, history, record, at, loss, sign)
-  local bracket, count, better = self:bracket(record.number), 1, 0
+  local bracket, count, better = self:bracket(rules.origin(record)), 1, 0
+  local left_out = rules.tried_again(history.trials)
+  left_out[record.number] = true
   for _, other in ipairs(history.trials) do
-    if other.number ~= record.number and self:bracket(other.number) == bracket then
+    if not left_out[other.number] and self:bracket(rules.origin(other)) == bracket then
       local value = report_at(other, at)
       if value and value == value then
         count = count + 1
@@ -78,9 +82,9 @@ local function compare(self, history, record, at, loss, sign)
 end
 
 function ASHA:prune(history, record)
-  local step, value, before = common.last(record)
+  local step, value, before = rules.last_report(record)
   if not step then return false end
-  local rung, at = 0, self.min_resource * self.reduction ^ self:bracket(record.number) // 1 | 0
+  local rung, at = 0, self.min_resource * self.reduction ^ self:bracket(rules.origin(record)) // 1 | 0
   while at <= step and at < (self.max_resource or math.huge) do
     if not before or before < at then -- it came here just now
       if value ~= value then return true, ("%s: step %d: NaN was reported"):format(self.name, step) end

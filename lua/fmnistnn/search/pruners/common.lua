@@ -42,19 +42,6 @@ function common.sign(self, history)
   return direction == "maximize" and -1 or 1
 end
 
---- The last step that a trial reported, its value, and the step before it; nil when there is none.
-function common.last(record)
-  local last, before
-  for step in pairs(record.intermediate) do
-    if not last or step > last then
-      last, before = step, last
-    elseif not before or step > before then
-      before = step
-    end
-  end
-  return last, last and record.intermediate[last], before
-end
-
 --- Whether a trial is to be judged now: past the warm-up, and for the first time in an interval of steps that begins
 -- there.
 function common.is_due(self, step, before)

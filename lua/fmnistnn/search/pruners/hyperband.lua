@@ -11,7 +11,7 @@
 --
 -- There are floor(log(max_resource / min_resource) / log(reduction)) + 1 brackets, as in asha.lua.
 local ASHA = require "fmnistnn.search.pruners.asha"
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 
 local Hyperband = class("Hyperband", common.options {

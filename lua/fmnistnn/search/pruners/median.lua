@@ -4,7 +4,7 @@
 --   search.Median{warmup_steps = 2}
 --
 -- Options: those of Percentile but the percentile.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local Percentile = require "fmnistnn.search.pruners.percentile"
 

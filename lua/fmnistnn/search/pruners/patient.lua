@@ -7,7 +7,7 @@
 --   patience    so many further reports may pass without a better one
 --   min_delta   0: a report must be better by so much
 --   metric, direction   with several objectives: common.lua
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local options = require "fmnistnn.nn.options"
 

@@ -9,9 +9,10 @@
 --   interval_steps   1: trials are judged once in so many steps from there
 --   min_trials       1: so many complete trials must have reported at the step
 --   metric, direction   with several objectives: common.lua
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local options = require "fmnistnn.nn.options"
+local rules = require "fmnistnn.search.storage.rules"
 
 local shared = {
   {"startup_trials", "whole", default = 5},
@@ -63,7 +64,7 @@ local function best_loss(record, sign)
 end
 
 function Percentile:prune(history, record)
-  local step, _, before = common.last(record)
+  local step, _, before = rules.last_report(record)
   if not step or not common.is_due(self, step, before) then return false end
   local sign = common.sign(self, history)
   local complete, losses = losses_at(history, step, sign)

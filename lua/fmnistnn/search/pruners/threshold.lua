@@ -6,9 +6,10 @@
 --   lower, upper     bounds, of which there is at least one; they themselves are inside
 --   warmup_steps     0: no trial is judged before this step
 --   interval_steps   1: trials are judged once in so many steps from there
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local options = require "fmnistnn.nn.options"
+local rules = require "fmnistnn.search.storage.rules"
 
 local Threshold = class("Threshold", {
   {"lower", "number", optional = true},
@@ -25,7 +26,7 @@ function Threshold:init()
 end
 
 function Threshold:prune(_, record)
-  local step, value, before = common.last(record)
+  local step, value, before = rules.last_report(record)
   if not step or not common.is_due(self, step, before) then return false end
   local what
   if value ~= value then

@@ -10,7 +10,7 @@
 --   metric          with several objectives, the one whose mean the reports make: common.lua
 --
 -- A trial that reported inf or NaN is not judged, nor one whose mean is at least as good as the best trial's.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local normal = require "fmnistnn.search.samplers.normal"
 

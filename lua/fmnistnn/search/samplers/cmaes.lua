@@ -10,7 +10,7 @@
 --
 -- When a run has converged another begins from the middle with twice the population (IPOP, Auger and Hansen 2005). Only
 -- complete trials count.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local CMA = require "fmnistnn.search.samplers.cma"
 local common = require "fmnistnn.search.samplers.common"
 local Generations = require "fmnistnn.search.samplers.generations"

@@ -10,7 +10,7 @@
 -- It takes the parameters that all trials have; the others are drawn at random. Only complete trials count. Trials that
 -- violate constraints count as the worst. Those that run count with the value that is expected of them, so that workers
 -- keep away from each other. Of more than 200 trials it looks at the 100 best and the 100 newest of the others.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 local Gaussian = require "fmnistnn.search.samplers.gaussian"
 local lbfgs = require "fmnistnn.search.samplers.lbfgs"

@@ -6,9 +6,11 @@
 --   space   {name = list of values or distribution}; a float needs a step
 --
 -- Trials take the combinations in the order of the names, the last name's values changing fastest; enqueued trials
--- take none. The study ends when all are taken; trials beyond that begin again.
-local class = require "fmnistnn.search.class"
+-- take none, and a further attempt at a trial takes that trial's. The study ends when all are taken; trials beyond
+-- that begin again.
+local class = require "fmnistnn.class"
 local options = require "fmnistnn.nn.options"
+local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
 local Grid = class("Grid", {{"space", "table"}})
@@ -35,13 +37,14 @@ function Grid:space() return self.declared end
 local function taken(history, number)
   local count = 0
   for _, record in ipairs(history.trials) do
-    if record.number < number and not record.system_attributes.fixed_params then count = count + 1 end
+    local is_new = not record.system_attributes.fixed_params and #rules.attempts(record) == 0
+    if record.number < number and is_new then count = count + 1 end
   end
   return count
 end
 
 function Grid:begin(history, record)
-  local index, values = taken(history, record.number) % self.count, {}
+  local index, values = taken(history, rules.origin(record)) % self.count, {}
   for i = #self.names, 1, -1 do
     local list = self.values[i]
     values[self.names[i]] = list[index % #list + 1]

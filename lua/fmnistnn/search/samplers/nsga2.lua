@@ -13,7 +13,7 @@
 -- inner scale (space.lua), with low indices, 2 and 5, that reach far, for searches have few trials; choices are taken
 -- from either parent and redrawn. Trials that violate constraints come after all that do not. A parameter that one
 -- parent lacks comes from the other.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 local Generations = require "fmnistnn.search.samplers.generations"
 local Observations = require "fmnistnn.search.samplers.observations"

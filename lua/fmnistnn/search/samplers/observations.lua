@@ -7,6 +7,7 @@
 local common = require "fmnistnn.search.samplers.common"
 local Groups = require "fmnistnn.search.samplers.groups"
 local pareto = require "fmnistnn.search.samplers.pareto"
+local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
 local Observations = {}
@@ -35,15 +36,6 @@ local function inner(record)
   return values
 end
 
--- The last step that was reported and the value there.
-local function last_report(record)
-  local last
-  for step in pairs(record.intermediate or {}) do
-    if not last or step > last then last = step end
-  end
-  return last, last and record.intermediate[last]
-end
-
 local function set_key(observation, record, directions)
   observation.violation = common.violation(record)
   if record.state == "complete" then observation.losses = common.losses(directions, record.values) end
@@ -52,7 +44,7 @@ local function set_key(observation, record, directions)
   elseif observation.losses then
     observation.rank, observation.first, observation.second = 1, observation.losses[1], 0
   else
-    local step, value = last_report(record)
+    local step, value = rules.last_report(record)
     local loss = not step and 0 or value ~= value and math.huge or common.losses({directions[1]}, {value})[1]
     observation.rank, observation.first, observation.second = 2, step and -step or 1, loss
   end

@@ -10,7 +10,8 @@
 --     local trainer = ...
 --     local parent = trial:parent_checkpoint()          -- nil in the first generation
 --     if parent then assert(trainer:load(parent)) end
---     trainer:fit(...)                                  -- some epochs with this lr
+--     trainer.optimizer.options.lr = lr                 -- not the parent's, which load has put there
+--     trainer:fit(...)                                  -- some epochs
 --     assert(trainer:save(trial:checkpoint_path()))
 --     return trainer:evaluate(held_out).accuracy
 --   end, {trials = 8 * 10})                             -- ten generations
@@ -25,7 +26,7 @@
 -- A trial's place in the population is kept with it (system attributes): its generation is the whole part of place /
 -- population, its number in the population the rest. A network whose last trial is not over yet, or has failed, goes
 -- on from one of the best.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 local options = require "fmnistnn.nn.options"
 local rules = require "fmnistnn.search.storage.rules"

@@ -7,7 +7,7 @@
 --
 -- Trial number n takes the n-th point; its parameters take the coordinates in the order in which the objective asks.
 -- Those beyond the fortieth are random, and so is a trial that is drawn again.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 local sobol = require "fmnistnn.search.samplers.sobol"
 local space = require "fmnistnn.search.space"

@@ -4,7 +4,7 @@
 --
 -- Options of every sampler that draws at random:
 --   seed   an integer from which, with a trial's number, its draws follow; without one they differ at each start
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 
 local Random = class("Random", {{"seed", "integer", optional = true}})

@@ -15,7 +15,7 @@
 -- The best are the min(ceil(n / 10), 25) of least loss; with several objectives the ceil(n / 10) of the first fronts,
 -- the last front's by their hypervolume (Ozaki et al. 2022). Pruned trials come after the complete ones, those that
 -- came furthest first; those that violate constraints last. Of the others the newest 500 are looked at.
-local class = require "fmnistnn.search.class"
+local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 local Observations = require "fmnistnn.search.samplers.observations"
 local Parzen = require "fmnistnn.search.samplers.parzen"

@@ -38,6 +38,28 @@ end
 --- The number of the first attempt: what seeds and checkpoints go by.
 function rules.origin(record) return rules.attempts(record)[1] or record.number end
 
+--- The last step that a trial reported, its value, and the step before it; nil when there is none.
+function rules.last_report(record)
+  local last, before
+  for step in pairs(record.intermediate or {}) do
+    if not last or step > last then
+      last, before = step, last
+    elseif not before or step > before then
+      before = step
+    end
+  end
+  return last, last and record.intermediate[last], before
+end
+
+--- The trials that were tried again: number = true.
+function rules.tried_again(records)
+  local numbers = {}
+  for _, record in ipairs(records) do
+    for _, number in ipairs(rules.attempts(record)) do numbers[number] = true end
+  end
+  return numbers
+end
+
 --- A new trial that is a further attempt at one that failed, with the same parameters, or nil when `most` were made.
 function rules.retry(record, most)
   local history = {table.unpack(rules.attempts(record))}

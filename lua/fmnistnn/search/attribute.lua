@@ -1,0 +1,14 @@
+--- What users keep with a study or a trial: values of JSON under names.
+local json = require "fmnistnn.json"
+
+local attribute = {}
+
+--- Raises, at the line that called `who`, unless a name and a value can be kept in every storage.
+function attribute.check(who, name, value)
+  if type(name) ~= "string" then error(("%s: name: expected a string, got %s"):format(who, type(name)), 3) end
+  local ok, text = pcall(json.encode, value)
+  if not ok then error(("%s: %s"):format(who, text), 3) end
+  if not utf8.len(name .. text) then error(who .. ": expected texts of UTF-8", 3) end
+end
+
+return attribute
