@@ -28,6 +28,7 @@ local model = nn.Sequential{
   nn.Dense{256, activation = "relu"},
   nn.Dense{10, activation = "softmax"},
 }
+fnn.manual_seed(given.seed) -- summary makes the weights
 model:summary{1, 28, 28}
 
 local trainer = fnn.Trainer{

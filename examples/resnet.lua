@@ -49,6 +49,7 @@ local model = nn.Sequential{
   nn.Flatten{},
   nn.Dense{10, activation = "softmax"},
 }
+fnn.manual_seed(given.seed) -- summary makes the weights
 model:summary{1, 28, 28}
 
 local trainer = fnn.Trainer{

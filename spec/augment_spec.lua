@@ -577,8 +577,10 @@ describe("an augmented set", function()
     assert.are.equal(trainer:predict(plain):tobytes(), trainer:predict(set):tobytes())
     local mixing = plain:augmented {mixup = 1}
     assert.are.same(trainer:evaluate(plain), trainer:evaluate(mixing))
-    local history = trainer:fit(mixing, {validation_split = 0.3, validation = mixing, progress = false})
+    local history = trainer:fit(mixing, {validation_split = 0.3, progress = false})
     assert.are.equal(trainer:evaluate(plain:range(17, 23)).loss, history.val_loss[1])
+    history = trainer:fit(mixing, {validation = mixing, progress = false})
+    assert.are.equal(trainer:evaluate(plain).loss, history.val_loss[1])
   end)
 
   it("leaves nothing behind in memory", function()

@@ -369,6 +369,23 @@ describe("as a callback", function()
     swa:apply(function() assert(trainer:evaluate(data).accuracy > 0.9) end)
   end)
 
+  it("EMA is what other callbacks keep when they go by the validation", function()
+    local path, values = os.tmpname(), {}
+    local model = nn.Sequential {nn.Flatten {}, nn.Dense {8, activation = "relu"}, nn.BatchNorm1d {}, nn.Dense {2}}
+    local trainer = fnn.Trainer {model = model, optimizer = fnn.optim.Adam {lr = 0.01}, loss = "cross_entropy"}
+    local history = trainer:fit(data, {
+      epochs = 2, batch_size = 8, seed = 1, progress = false, validation = data,
+      callbacks = {averages.EMA {model}, fnn.callbacks.ModelCheckpoint {path}, {
+        on_epoch_end = function(_, t) values[#values + 1] = t:evaluate(data, {batch_size = 8}).loss end,
+      }},
+    })
+    assert.are.same(history.val_loss, values)
+    assert(trainer:evaluate(data, {batch_size = 8}).loss ~= values[2]) -- the model has its own weights again
+    local kept = fnn.Trainer {model = assert(nn.load(path)), loss = "cross_entropy"}
+    assert.are.equal(values[2], kept:evaluate(data, {batch_size = 8}).loss)
+    os.remove(path)
+  end)
+
   it("EMA is in the model between on_evaluate_begin and on_evaluate_end", function()
     local model = make_model()
     local ema = averages.EMA {model = model}

@@ -48,7 +48,7 @@ local function play(callback, values)
   model.weight = fnn.zeros(1)
   local trainer = {
     model = model, metrics = {}, value_names = {"loss", "val_loss"}, history = {}, stop = false,
-    optimizer = {options = {lr = 0.5}},
+    optimizer = {options = {lr = 0.5}, groups = {}},
   }
   local rates, stopped = {}, 0
   callback:on_train_begin(trainer)
@@ -174,13 +174,32 @@ describe("LearningRateScheduler", function()
       "LearningRateScheduler: schedule: expected a function %(epoch, lr%) or a schedule, got a number")
     assert.matches("^LearningRateScheduler: expected a number as the learning rate, got nil",
       error_of(fit, make(), {callbacks.LearningRateScheduler {function() end}}))
-    local scheduled = fnn.optim.SGD {lr = fnn.schedules.Exponential {lr = 0.5, factor = 0.1, every = 1}}
+    local schedule = fnn.schedules.Exponential {lr = 0.5, factor = 0.1, every = 1}
     for _, callback in ipairs {
       callbacks.LearningRateScheduler {function() return 1 end}, callbacks.ReduceLROnPlateau {},
     } do
       assert.matches("^%a+: the optimizer's lr: expected a number, got a schedule",
-        error_of(fit, make {optimizer = scheduled}, {callback}))
+        error_of(fit, make {optimizer = fnn.optim.SGD {lr = schedule}}, {callback}))
+      local group = {parameters = {fnn.zeros(1):requires_grad_()}, lr = schedule}
+      assert.matches("^%a+: the optimizer's lr: expected a number, got a schedule",
+        error_of(fit, make {optimizer = fnn.optim.SGD {parameters = {group}}}, {callback}))
     end
+  end)
+
+  it("and ReduceLROnPlateau change groups with a rate of their own in proportion", function()
+    local function rates_after(callback)
+      local w, v = fnn.zeros(1):requires_grad_(), fnn.zeros(1):requires_grad_()
+      local optimizer = fnn.optim.SGD {parameters = {{parameters = {w}, lr = 0.4}, {parameters = {v}}}, lr = 0.2}
+      fit(make {optimizer = optimizer}, {callback}, {epochs = 2})
+      return {optimizer.groups[1].lr, optimizer.groups[2].lr}
+    end
+    local function assert_near(expected, got)
+      for i, rate in ipairs(expected) do assert(math.abs(rate - got[i]) < 1e-12, got[i]) end
+    end
+    assert_near({0.1, 0.05}, rates_after(callbacks.LearningRateScheduler {function(_, lr) return lr / 2 end}))
+    assert_near({0.2, 0.1}, rates_after(callbacks.ReduceLROnPlateau {
+      monitor = "loss", factor = 0.5, patience = 1, min_delta = 1e9,
+    }))
   end)
 end)
 
@@ -228,6 +247,10 @@ describe("ModelCheckpoint", function()
     assert.matches("^ModelCheckpoint: .*/file/: the folder could not be made",
       error_of(fit, make(), {spy, callbacks.ModelCheckpoint {folder .. "/file/m"}}))
     assert.are.equal(0, trained)
+    local list = callbacks.ModelCheckpoint {folder .. "/{val_f1_none}"}
+    assert.matches("^ModelCheckpoint: path: val_f1_none is a list and cannot stand in a path",
+      error_of(fit, make {metrics = {fnn.metrics.f1 {average = "none"}}}, {spy, list}))
+    assert.are.equal(1, trained)
   end)
 end)
 
@@ -265,6 +288,7 @@ describe("CSVLogger", function()
     assert.matches("^epoch,loss,f1_none_1,f1_none_2,val_loss,val_f1_none_1,val_f1_none_2,images", lines())
     assert.matches(("\n1,[^,]+,%s,%s,"):format(fnn.json.encode(f1[1]), fnn.json.encode(f1[2])):gsub("%.", "%%."),
       lines())
+    fit(make {metrics = {metric}}, {callbacks.CSVLogger {path, append = true}}, {epochs = 1})
     assert.matches("^EarlyStopping: monitor: f1_none: expected a number, got a table", error_of(fit,
       make {metrics = {metric}}, {callbacks.EarlyStopping {monitor = "f1_none"}}))
   end)
@@ -277,8 +301,11 @@ describe("CSVLogger", function()
     local both = lines()
     assert.are.equal(first, both:sub(1, #first))
     assert.matches("^1;[^\n]+\n$", both:sub(#first + 1))
+    local trained = 0
+    local spy = {on_batch_end = function() trained = trained + 1 end}
     assert.matches("^CSVLogger: .*log.csv: expected a file that begins with epoch,loss",
-      error_of(fit, make(), {callbacks.CSVLogger {path, append = true}}, {epochs = 1, validation = false}))
+      error_of(fit, make(), {spy, callbacks.CSVLogger {path, append = true}}, {epochs = 1, validation = false}))
+    assert.are.equal(0, trained)
     assert.are.equal(both, lines())
     fit(make(), {callbacks.CSVLogger {path}}, {epochs = 1})
     assert.are.equal(2, select(2, lines():gsub("\n", "")))

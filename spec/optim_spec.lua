@@ -285,14 +285,17 @@ describe("an optimizer of a model", function()
     assert.is_true(model[1].weight:equal(before))
   end)
 
-  it("can be attached once", function()
+  it("can be attached to one model only, and not where it was given parameters", function()
     local first, second = nn.Dense {1, initializer = "ones"}, nn.Dense {1, initializer = "ones"}
-    local optimizer = optim.SGD {lr = 1}
+    local optimizer, given = optim.SGD {lr = 1}, optim.SGD {model = first, lr = 1}
     optimizer:attach(first)
-    optimizer:attach(second)
+    optimizer:attach(first)
+    assert.error_matches(function() optimizer:attach(second) end,
+      "SGD: it trains another model already; expected an optimizer for each")
+    given:attach(second)
     first(fnn.ones(1, 1)):backward(fnn.ones(1, 1))
     second(fnn.ones(1, 1)):backward(fnn.ones(1, 1))
-    optimizer:step()
+    given:step()
     assert.same({0, 1}, {first.weight:item(), second.weight:item()})
   end)
 end)

@@ -15,7 +15,8 @@
 local averages = {}
 
 --- The exponential moving average a = a + (1 - decay) (w - a). As a callback of `Trainer:fit` it is updated after each
---- step, and the validation is of the average; the model goes on with the weights that it trains with.
+--- step, and the validation is of the average, as is what callbacks keep at the end of an epoch (`ModelCheckpoint`,
+--- `EarlyStopping`); the model goes on with the weights that it trains with.
 ---@param options fmnistnn.averages.EMAOptions
 ---@return fmnistnn.Average
 function averages.EMA(options) end

@@ -124,8 +124,8 @@ function callbacks.TerminateOnNaN() end
 ---@field on_loss? function (default: none) (trainer, batch, loss, examples, target).
 ---@field on_batch_end? function (default: none) (trainer, batch, values).
 ---@field on_evaluate_begin? function (default: none) (trainer).
----@field on_evaluate_end? function (default: none) (trainer).
 ---@field on_epoch_end? function (default: none) (trainer, epoch, values).
+---@field on_evaluate_end? function (default: none) (trainer).
 ---@field on_save_point? function (default: none) (trainer, batch).
 ---@field on_train_end? function (default: none) (trainer).
 

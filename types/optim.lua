@@ -191,7 +191,8 @@ function Optimizer:zero_grad() end
 ---@return any # what closure returns
 function Optimizer:step(closure) end
 
---- Trains this model from now on, if it was made without a model and parameters.
+--- Trains this model from now on, if it was made without a model and parameters. Raises when it trains another one
+--- that it was attached to.
 ---@param model fmnistnn.nn.Module
 function Optimizer:attach(model) end
 

@@ -6,8 +6,9 @@
 --   ema:apply(function() trainer:evaluate(test) end) -- with the averaged weights
 --   ema:copy_to(model)                               -- for good
 --
--- As a callback of fnn.Trainer, fit{callbacks = {ema}}, an EMA follows each step, and the validation is of the average;
--- SWA follows each epoch. The model keeps the weights that it trains with.
+-- As a callback of fnn.Trainer, fit{callbacks = {ema}}, an EMA follows each step, and the validation is of the average,
+-- as is what other callbacks keep at the end of an epoch; SWA follows each epoch. The model keeps the weights that it
+-- trains with.
 --
 -- Averaged are the parameters and the buffers of type float32, so that running statistics of batch normalization go
 -- with the weights; other buffers are copied. The first update copies all. SWA:update_batch_norm makes the statistics

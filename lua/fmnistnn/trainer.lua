@@ -25,22 +25,6 @@ Trainer.__name = "fmnistnn.Trainer"
 
 -- ---- making one ----
 
--- The last layer of a chain (of an ensemble, that of its last member), or nil.
-local function last_layer(model)
-  local last = model[#model]
-  if last and (last.class_name == "Sequential" or last.class_name == "Ensemble") then return last_layer(last) end
-  return last
-end
-
--- Whether a model is known to end in probabilities: the loss must then not apply a softmax of its own.
-local function gives_probabilities(model)
-  local last = last_layer(model)
-  if not last then return false end
-  local name = last._options and last._options.activation or last._arguments[1]
-  if type(name) == "table" then name = name.activation or name[1] end
-  return name == "softmax" or name == "sigmoid"
-end
-
 -- The losses over probabilities, and what outputs are to them that are not probabilities yet.
 local over_probabilities = {
   categorical_crossentropy = "logits", cross_entropy = "logits", kullback_leibler_divergence = "logits",
@@ -51,7 +35,7 @@ local function make_loss(given, model)
   if type(given) == "function" then return given end
   local loss = losses[given]
   if not loss then error("Trainer: loss: expected a function or the name of a loss, got " .. tostring(given), 4) end
-  if over_probabilities[given] and gives_probabilities(model) then
+  if over_probabilities[given] and model:_gives_probabilities() then -- the loss must not apply a softmax again
     return function(prediction, target) return loss(prediction, target, {from_logits = false}) end
   end
   return loss
@@ -77,14 +61,17 @@ local function new(_, given)
   if o.mixed_precision ~= nil then o.model:mixed_precision(o.mixed_precision) end
   self.loss = make_loss(o.loss, o.model)
   self.own_loss = type(o.loss) == "function"
-  local from_logits = not gives_probabilities(o.model)
+  local from_logits = not o.model:_gives_probabilities()
   self.output_kind = from_logits and over_probabilities[o.loss] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
   self.names = {"loss"}
-  for i, metric in ipairs(o.metrics) do
-    self.metrics[i] = metrics.get(metric, {from_logits = from_logits})
-    self.own_metric = self.own_metric or not Metric.is_own(self.metrics[i])
-    self.names[i + 1] = self.metrics[i].name
+  local taken = {loss = true, seconds = true, images_per_second = true} -- in the history
+  for i, given_metric in ipairs(o.metrics) do
+    local metric = metrics.get(given_metric, {from_logits = from_logits})
+    if taken[metric.name] then options.refuse("Trainer: metrics: the name %s is taken already", metric.name) end
+    taken[metric.name] = true
+    self.metrics[i], self.names[i + 1] = metric, metric.name
+    self.own_metric = self.own_metric or not Metric.is_own(metric)
   end
   return self
 end
@@ -179,18 +166,12 @@ local function train_epoch(self, data, o, epoch, progress)
   return position.averages:values()
 end
 
--- The values of the validation. Who puts other weights in for it (averages) gets to put the model's back after an error
--- too.
-local function validate(self, o)
-  local ok, result = xpcall(function()
-    call_back(o, "on_evaluate_begin", self)
-    return self:evaluate(o.validation, {batch_size = o.batch_size})
-  end, traceback.add)
-  call_back(o, "on_evaluate_end", self)
-  if not ok then error(result, 0) end
-  local values = {}
-  for name, value in pairs(result) do values["val_" .. name] = value end
-  return values
+-- Adds what the validation comes to.
+local function validate(self, o, values)
+  if not o.validation then return end
+  call_back(o, "on_evaluate_begin", self)
+  local validation = self:evaluate(o.validation, {batch_size = o.batch_size})
+  for name, value in pairs(validation) do values["val_" .. name] = value end
 end
 
 local function add_to_history(history, values)
@@ -204,7 +185,9 @@ end
 -- Where a fit is before the first batch of an epoch.
 local function before_epoch(epoch) return {epoch = epoch, batch = 0, seconds = 0} end
 
--- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history.
+-- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history. Who puts
+-- other weights in for the validation (averages) leaves them there for on_epoch_end, so that what is saved is what was
+-- judged, and gets to put the model's back after an error too.
 local function run_epoch(self, data, o, progress)
   local position = self._position
   local epoch = position.epoch
@@ -215,17 +198,16 @@ local function run_epoch(self, data, o, progress)
   local values = train_epoch(self, data, o, epoch, progress)
   local seconds = core.now() - position.started
   local rate = #data / seconds
-  local ok, results = true, {}
-  if o.validation then ok, results = xpcall(validate, traceback.add, self, o) end
-  if ok then
-    for name, value in pairs(results) do values[name] = value end
-  end
+  local ok, message = xpcall(validate, traceback.add, self, o, values)
   if progress then progress:end_epoch(self.value_names, values, seconds, rate) end
   values.seconds, values.images_per_second = seconds, rate
   add_to_history(self.history, values) -- of a validation that failed too: the epoch itself was over
-  if not ok then error(results, 0) end
-  self._position = before_epoch(epoch + 1)
-  call_back(o, "on_epoch_end", self, epoch, values)
+  if ok then
+    self._position = before_epoch(epoch + 1)
+    ok, message = xpcall(call_back, traceback.add, o, "on_epoch_end", self, epoch, values)
+  end
+  if o.validation then call_back(o, "on_evaluate_end", self) end
+  if not ok then error(message, 0) end
   call_back(o, "on_save_point", self)
 end
 
@@ -318,7 +300,11 @@ function Trainer:fit(data, given)
   check_progress(o.progress)
   data = inference.as_data_set("fit", data)
   if #data == 0 then error("fit: the data set is empty", 2) end
-  if o.validation then o.validation = inference.as_data_set("fit: validation", o.validation) end
+  if o.validation and o.validation_split then error("fit: expected either validation or validation_split", 2) end
+  if o.validation then
+    o.validation = inference.as_data_set("fit: validation", o.validation)
+    if #o.validation == 0 then error("fit: validation: the data set is empty", 2) end
+  end
   if o.validation_split then data, o.validation = data:split(o.validation_split) end
   begin_fit(self, data, o)
   local progress = progress_of(o)
@@ -362,6 +348,7 @@ end
 function Trainer:evaluate(data, given)
   local o = inference.options("evaluate", given)
   data = inference.as_data_set("evaluate", data):plain()
+  if #data == 0 then error("evaluate: the data set is empty", 2) end
   local averages = Averages.new(self.metrics)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do

@@ -75,9 +75,15 @@ local function make_groups(self)
   end
 end
 
---- Trains this model from now on, if no parameters were given before (a Trainer calls this).
+--- Trains this model from now on, if no parameters were given before (a Trainer calls this). Raises when it was
+-- attached to another model.
 function Optimizer:attach(model)
-  if #self.groups == 0 then add_group(self, {model = model}, {}) end
+  if self.attached and self.attached ~= model then
+    options.refuse("%s: it trains another model already; expected an optimizer for each", self.name)
+  end
+  if #self.groups > 0 then return end
+  self.attached = model
+  add_group(self, {model = model}, {})
 end
 
 local function check_attached(self)
