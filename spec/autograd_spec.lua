@@ -328,6 +328,38 @@ describe("writing in place:", function()
     assert.same({1, 2}, w:totable())
   end)
 
+  it("is refused with an operand that is recorded, whose gradient would be lost", function()
+    local w, x, mask = leaf {1, 2}, fnn.tensor {3, 4}, fnn.tensor({1, 0}, {dtype = "uint8"})
+    local y, rows = w * 2, fnn.zeros(2, 2)
+    for _, case in ipairs {
+      {"add: other", function() x:add_(w) end}, {"mul: other", function() x:mul_(y) end},
+      {"copy_: other", function() x:copy_(w) end}, {"copy_: other", function() rows[1] = w end},
+      {"copy_: other", function() rows[{{}, 1}] = y end}, {"copy_: other", function() x[mask] = w end},
+      {"copy_: other", function() x[1] = w:sum() end},
+    } do
+      refuses(case[2], case[1], "in place", "detach", "no_grad")
+    end
+    assert.same({3, 4}, x:totable())
+    assert.same({{0, 0}, {0, 0}}, rows:totable())
+  end)
+
+  it("goes on with a recorded operand in no_grad, and with one that no gradient would reach", function()
+    local w, mask = leaf {1, 2}, fnn.tensor({1, 0}, {dtype = "uint8"})
+    local x, whole = fnn.zeros(2), fnn.zeros(2):long()
+    fnn.no_grad(function()
+      x:add_(w)
+      x[2] = w:sum()
+      assert.same({1, 3}, x:totable())
+      x[mask] = w * 5
+    end)
+    assert.same({5, 3}, x:totable())
+    assert.same({6, 5}, x:add_(w:detach()):totable())
+    assert.same({1, 2}, whole:copy_(w):totable())
+    whole[mask] = w * 7
+    assert.same({7, 2}, whole:totable())
+    assert.is_false(x.requires_grad)
+  end)
+
   it("is allowed in no_grad and through detach", function()
     local w = leaf {1, 2}
     fnn.no_grad(function()

@@ -706,7 +706,8 @@ function Tensor:hard_tanh() end
 
 -- ---- In place ----
 -- These write their result over the tensor, which keeps its type and shape, and return it. A tensor that autograd
--- knows, because it requires a gradient or was computed from one that does, is refused except within `fnn.no_grad`.
+-- knows, because it requires a gradient or was computed from one that does, is refused except within `fnn.no_grad`; so
+-- is such a tensor as an operand, whose gradient would be lost: `x = x + w` for `x:add_(w)`, or `x:add_(w:detach())`.
 
 --- Fills the tensor with a number.
 ---@param value number|boolean

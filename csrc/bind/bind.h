@@ -111,6 +111,10 @@ enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parse
 /* Raise if a write in place to this tensor would falsify gradients or has no place of its own for each element. Who writes
  * then counts that in the storage's version. */
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
+/* Raise if what is written in place to `tensor` comes from an operand (or NULL) whose gradient would then be lost: the tape
+ * does not see the write. */
+void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const struct fnn_tensor *operand, const char *who,
+                       const char *name);
 
 /* ---- the functions of the module, by noun; each adds to the table on top ---- */
 void fnn_open_ops(lua_State *L);      /* call.c */

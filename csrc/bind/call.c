@@ -88,6 +88,16 @@ void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
     luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
 }
 
+void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const struct fnn_tensor *operand, const char *who,
+                       const char *name) {
+  if (operand && tensor->dtype == FNN_FLOAT32 && fnn_is_recorded(operand) && fnn_recording(L))
+    luaL_error(
+        L,
+        "%s: %s: a write in place would lose the gradient that this tensor requires; use an op that returns a new "
+        "one (x = x + w), or w:detach(), or fnn.no_grad",
+        who, name);
+}
+
 static const struct fnn_op *op_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(FNN_UP_THIRD)); }
 
 /* Run it; when memory is short, let Lua's collector look for some and try once more. */
@@ -109,6 +119,8 @@ static int run(lua_State *L, int last, int in_place) {
     if (in_place) {
       if (!parsed.input[0].tensor) return luaL_error(L, "%s_: expected a tensor to write to", op->name);
       fnn_check_write(L, parsed.input[0].tensor, op->name);
+      for (size_t i = 1; i < parsed.inputs; i++)
+        fnn_check_operand(L, parsed.input[0].tensor, parsed.input[i].tensor, op->name, fnn_op_arg(op, i)->name);
       record = 0;
     }
     status = fnn_run_op(bind, &parsed, record, in_place ? parsed.input[0].tensor : NULL, boxes);

@@ -290,6 +290,7 @@ static int copy_(lua_State *L) {
     return luaL_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a),
                       fnn_shape_text(&t->shape, b));
   fnn_check_write(L, t, "copy_");
+  fnn_check_operand(L, t, from, "copy_", "other");
   if (from->storage == t->storage) { /* it may overlap */
     fnn_raise(L, fnn_tensor_new(context, from->dtype, &from->shape, &whole->tensor));
     fnn_tensor_copy(whole->tensor, from);

@@ -83,8 +83,7 @@ static enum fnn_dtype wider(enum fnn_dtype a, enum fnn_dtype b) {
   return a == FNN_INT64 || b == FNN_INT64 ? FNN_INT64 : FNN_UINT8;
 }
 
-/* The argument that describes input i. A list stands for all inputs. */
-static const struct fnn_arg *arg_of(const struct fnn_op *op, size_t i) {
+const struct fnn_arg *fnn_op_arg(const struct fnn_op *op, size_t i) {
   for (const struct fnn_arg *arg = op->args; arg->name; arg++) {
     if (arg->kind == FNN_TENSORS) return arg;
     if (arg->kind == FNN_TENSOR || arg->kind == FNN_INDICES)
@@ -96,12 +95,12 @@ static const struct fnn_arg *arg_of(const struct fnn_op *op, size_t i) {
 static enum fnn_dtype common_type(const struct fnn_call *call) {
   enum fnn_dtype type = FNN_UINT8;
   for (size_t i = 0; i < call->inputs; i++)
-    if (call->in[i] && arg_of(call->op, i)->kind != FNN_INDICES) type = wider(type, call->in[i]->dtype);
+    if (call->in[i] && fnn_op_arg(call->op, i)->kind != FNN_INDICES) type = wider(type, call->in[i]->dtype);
   return type;
 }
 
 static enum fnn_dtype type_for(const struct fnn_call *call, size_t i, enum fnn_dtype common) {
-  if (arg_of(call->op, i)->kind == FNN_INDICES) return FNN_INT64;
+  if (fnn_op_arg(call->op, i)->kind == FNN_INDICES) return FNN_INT64;
   switch (call->op->types) {
     case FNN_FLOATS: return FNN_FLOAT32;
     case FNN_NUMBERS: return common == FNN_FLOAT32 ? FNN_FLOAT32 : FNN_INT64;

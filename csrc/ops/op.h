@@ -195,6 +195,9 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) FNN_C
 /* All ops, ending with NULL: list.h in order. */
 extern const struct fnn_op *const fnn_ops[];
 
+/* The argument that describes input i. A list stands for all inputs. */
+const struct fnn_arg *fnn_op_arg(const struct fnn_op *op, size_t i);
+
 /* The op of that name; NULL when there is none. */
 const struct fnn_op *fnn_op_find(const char *name);
 

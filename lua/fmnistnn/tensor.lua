@@ -76,10 +76,7 @@ end
 function Tensor:assign(key, value)
   local place
   if is_tensor(key) then
-    if key.dtype == "uint8" then
-      local filled = core.no_grad(core.ops.where, key, value, self)
-      return self:copy_(filled)
-    end
+    if key.dtype == "uint8" then return self:copy_(core.ops.where(key, value, self)) end
     error("assign: expected an integer, a list or a mask, got a tensor of " .. key.dtype, 2)
   elseif type(key) == "table" then
     place = part(self, key)
