@@ -70,6 +70,13 @@ describe("backward:", function()
     assert.same({2, 4}, w.grad:totable())
   end)
 
+  it("of a remainder counts how often the divisor is in the number, as a whole", function()
+    local b = leaf {0.1, 3, 2, 2, -2, 1}
+    local y = fnn.tensor {1, 1e7, 7, -7, 7, -1e-10} % b
+    y:sum():backward()
+    assert.same({-9, -3333333, -3, 4, 4, 1}, b.grad:totable())
+  end)
+
   it("begins with 1, or with what is given", function()
     local w = leaf {1, 2};
     (w * 5):backward(fnn.tensor {10, 100})

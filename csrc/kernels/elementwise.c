@@ -36,6 +36,15 @@ static inline int64_t int_floor_divide(int64_t a, int64_t b) {
   return quotient - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+/* fmod, moved to the sign of b. In a double the floor of a quotient of at most 24 bits is right, and its product with b exact;
+ * fmodf, which goes bit by bit, is for larger quotients. */
+static inline float float_remainder(float a, float b) {
+  double quotient = (double)a / b;
+  if (fabs(quotient) < 0x1p24 && fabsf(b) < INFINITY) return (float)(a - floor(quotient) * b);
+  float m = fmodf(a, b);
+  return m != 0.0f && (m < 0.0f) != (b < 0.0f) ? m + b : m;
+}
+
 /* ---- one operand ---- */
 
 #define X const float x = saved[i]

@@ -62,6 +62,11 @@ static int64_t int_floor_divide(int64_t a, int64_t b) {
   return (int64_t)quotient;
 }
 
+static double float_remainder(double a, double b) {
+  double m = fmod(a, b);
+  return m != 0 && (m < 0) != (b < 0) ? m + b : m;
+}
+
 typedef double (*unary_reference)(double v, const float *p);
 typedef double (*binary_reference)(double a, double b);
 typedef int64_t (*int_reference)(int64_t a, int64_t b);
@@ -311,6 +316,39 @@ static void check_dense_slope(const struct fnn_kernels *k, int f, int operand, s
   free(a), free(b), free(g), free(over);
 }
 
+/* Remainders of quotients that float32 rounds to an integer, or that have more bits than it; m is what no rounding touched. */
+static void check_remainder(const struct fnn_kernels *k) {
+  static const struct {
+    float a, b;
+    double m;
+  } cases[] = {
+      {1.0f, 0.1f, 1.0 - 9 * (double)0.1f},
+      {-1.0f, 0.1f, 10 * (double)0.1f - 1.0},
+      {1.0f, -0.1f, 1.0 - 10 * (double)0.1f},
+      {-1.0f, -0.1f, 9 * (double)0.1f - 1.0},
+      {1e8f, 3.0f, 1.0},
+      {-1e8f, 3.0f, 2.0},
+      {16777215.0f, 0.5f, 0.0},
+      {16777217.0f * 4, 3.0f, 1.0},
+      {0x1p100f, 3.0f, 1.0},
+      {0x1p101f, -3.0f, -1.0},
+      {0x1p127f, 0x1p-149f, 0.0},
+      {0x1.8p-148f, 0x1p-148f, 0x1p-149},
+      {5.0f, INFINITY, 5.0},
+      {-5.0f, -INFINITY, -5.0},
+      {-5.0f, INFINITY, INFINITY},
+      {5.0f, 0.0f, NAN},
+      {INFINITY, 5.0f, NAN},
+      {NAN, 5.0f, NAN},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    float y;
+    k->elementwise->binary[FNN_BINARY_remainder](1, &cases[i].a, 1, &cases[i].b, 1, &y, 1);
+    expect(is_near(y, cases[i].m, 0, RELATIVE), "%s remainder of %.9g and %.9g is %.9g, expected %.9g", k->name,
+           (double)cases[i].a, (double)cases[i].b, (double)y, cases[i].m);
+  }
+}
+
 /* ---- the rest ---- */
 
 static void check_where(const struct fnn_kernels *k, size_t n, size_t sc, const size_t stride[3]) {
@@ -394,6 +432,7 @@ static void check_all(const struct fnn_kernels *k, size_t n) {
 
 int spec_elementwise(const struct fnn_kernels *kernels) {
   check_failures = 0;
+  check_remainder(kernels);
   for (int i = 0; i < SPEC_COUNTS; i++) check_all(kernels, spec_counts[i]);
   return check_failures;
 }

@@ -139,6 +139,13 @@ for _, name in ipairs {"floor_divide", "remainder"} do
   table.insert(cases[name].wrong, {"integers by zero", pack(small_integers{2, 2}, array.from({2}, {1, 0}, "int64")),
     "other", "division by zero"})
 end
+local tenth = 13421773 / 2^27 -- as float32; a little more than 0.1
+add_case("remainder", "quotients that float32 rounds to an integer",
+  pack(array.from({4}, {1, -1, 1, -1}), array.from({4}, {tenth, tenth, -tenth, -tenth})), {gradient = false})
+add_case("remainder", "quotients of more digits than float32 has",
+  pack(array.from({4}, {1e8, -1e8, 2^40, 2^100}), array.from({4}, {3, 3, -3, 0.75})), {gradient = false})
+add_case("remainder", "by infinity", pack(array.from({4}, {5, -5, 5, -5}), array.from({4}, {inf, -inf, -inf, inf})),
+  {gradient = false})
 add_case("floor_divide", "the smallest integer by -1", pack(array.from({1}, {math.mininteger}, "int64"), -1))
 for _, name in ipairs {"maximum", "minimum"} do
   add_case(name, "NaN wins", pack(array.from({4}, {nan, 1, nan, inf}), array.from({4}, {1, nan, nan, -inf})),
