@@ -77,6 +77,28 @@ describe("backward:", function()
     assert.same({-9, -3333333, -3, 4, 4, 1}, b.grad:totable())
   end)
 
+  it("of a product is that of the other factors, whatever these are", function()
+    local inf = math.huge
+    for _, row in ipairs {
+      {1e30, 1e30, 1e-30, 1e-30}, {1e-30, 1e-30, 1e30, 1e30}, {1e-30, 1e38, 1e-38, 1e30, 1e-45}, {3}, {0, 1e30, 1e-38},
+      {0, 2, 0}, {inf, 2, -3}, {inf, 2, 1e-30, inf}, {0, inf, 2}, {0 / 0, 2, 3},
+      {1e38, 1e38, 1e38, 1e-38, 1e-38, 1e-38},
+    } do
+      local x = leaf {row, row} -- each column is one product
+      x:t():prod(1):backward(fnn.tensor {1, -0.5})
+      for i, g in ipairs {1, -0.5} do
+        for k = 1, #row do
+          local want = g
+          for j = 1, #row do want = want * (j == k and 1 or x[{i, j}]) end
+          local got = x.grad[{i, k}]
+          local room = 2^-23 * math.abs(want) + 2^-149
+          assert.is_true(want ~= want and got ~= got or want == got or math.abs(want - got) <= room
+            or math.abs(want) > 3.5e38 and math.abs(got) == inf, ("%d of %s: %g, not %g"):format(k, x[i], got, want))
+        end
+      end
+    end
+  end)
+
   it("begins with 1, or with what is given", function()
     local w = leaf {1, 2};
     (w * 5):backward(fnn.tensor {10, 100})

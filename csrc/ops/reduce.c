@@ -127,11 +127,13 @@ static void var_slope(const struct line *l, const float *x, float y, float g, fl
   for (size_t k = 0; k < l->n; k++) d[k * l->step] = factor * (float)(x[k * l->step] - mean);
 }
 
-static void prod_line(const struct line *l, const void *x, void *y) {
-  double product = 1.0;
-  for (size_t k = 0; k < l->n; k++) product *= ((const float *)x)[k * l->step];
-  *(float *)y = (float)product;
+static double product(const struct line *l, const float *x, size_t n) {
+  double total = 1.0;
+  for (size_t k = 0; k < n; k++) total *= x[k * l->step];
+  return total;
 }
+
+static void prod_line(const struct line *l, const void *x, void *y) { *(float *)y = (float)product(l, x, l->n); }
 
 static void prod_ints(const struct line *l, const void *x, void *y) {
   uint64_t product = 1; /* wraps around */
@@ -139,18 +141,21 @@ static void prod_ints(const struct line *l, const void *x, void *y) {
   *(int64_t *)y = (int64_t)product;
 }
 
-/* The product of the others: what stands before, then times what stands after. Zeros need no special case. */
+/* The gradient of n of a line's values is the product of the others: `outside` is that of g and what is not among them, and
+ * for each half the other half comes to it. Nothing is divided, so zeros, infinities and NaN need no special case.
+ * Products are doubles, which hold those of eight float32 values whatever these are; of more, very large and very small ones
+ * together may be inf or 0 on the way, as in the product itself. */
+static void prod_slope_of(const struct line *l, size_t n, const float *x, double outside, float *d) {
+  size_t half = n / 2, middle = half * l->step;
+  if (n == 1) *d = (float)outside;
+  if (n <= 1) return;
+  prod_slope_of(l, half, x, outside * product(l, x + middle, n - half), d);
+  prod_slope_of(l, n - half, x + middle, outside * product(l, x, half), d + middle);
+}
+
 static void prod_slope(const struct line *l, const float *x, float y, float g, float *d) {
   (void)y;
-  double before = g, after = 1.0;
-  for (size_t k = 0; k < l->n; k++) {
-    d[k * l->step] = (float)before;
-    before *= x[k * l->step];
-  }
-  for (size_t k = l->n; k-- > 0;) {
-    d[k * l->step] = (float)(d[k * l->step] * after);
-    after *= x[k * l->step];
-  }
+  prod_slope_of(l, l->n, x, g, d);
 }
 
 static void any_line(const struct line *l, const void *x, void *y) {
