@@ -267,7 +267,7 @@ function Tensor:tile(...) end
 
 --- With a frame around the last axes.
 ---@param margins (integer|integer[])[] A pair {before, after}, or one number for both, for each of the last axes.
----@param value? number (default 0) What the frame is made of.
+---@param value? number (default 0) What the frame is made of; one that the tensor's type can hold.
 ---@return fmnistnn.Tensor
 function Tensor:pad(margins, value) end
 

@@ -197,6 +197,14 @@ static double check_number(lua_State *L, int at, const char *who, const char *na
   return lua_tonumber(L, at);
 }
 
+static struct fnn_number check_any_number(lua_State *L, int at, const char *who, const char *name) {
+  struct fnn_number value = {.number = check_number(L, at, who, name)};
+  lua_Integer integer;
+  value.whole = to_integer(L, at, &integer);
+  value.integer = integer;
+  return value;
+}
+
 static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct fnn_parsed *parsed) {
   const char *who = parsed->op->name;
   void *to = parsed->params.bytes + arg->offset;
@@ -205,6 +213,7 @@ static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct 
     case FNN_INT: *(int64_t *)to = fnn_check_integer(L, at, who, arg->name); break;
     case FNN_SIZE: *(size_t *)to = check_least(L, at, who, arg->name, arg->least); break;
     case FNN_FLOAT: *(double *)to = check_number(L, at, who, arg->name); break;
+    case FNN_NUMBER: *(struct fnn_number *)to = check_any_number(L, at, who, arg->name); break;
     case FNN_BOOL:
       if (!lua_isboolean(L, at))
         luaL_error(L, "%s: %s: expected true or false, got %s", who, arg->name, fnn_describe(L, at));

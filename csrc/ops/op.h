@@ -37,6 +37,7 @@ enum fnn_arg_kind {
   FNN_INT,       /* int64_t */
   FNN_SIZE,      /* size_t, at least `least` */
   FNN_FLOAT,     /* double */
+  FNN_NUMBER,    /* struct fnn_number */
   FNN_BOOL,      /* int */
   FNN_CHOICE,    /* int: the place of a string in `choices` */
   FNN_AXIS,      /* int: 1-based or negative in Lua, 0-based here */
@@ -57,6 +58,13 @@ enum fnn_arg_flags {
 
 /* A size that a list of sizes leaves open (-1 in Lua). */
 #define FNN_INFERRED ((size_t)-1)
+
+/* A number for tensors of any type: `integer` is the same where `whole`. */
+struct fnn_number {
+  double number;
+  int whole;
+  int64_t integer;
+};
 
 /* Padding of a window's two axes: "valid" is none, "same" as much as makes the output ceil(input / stride), with the odd zero at
  * the end as in Keras, or explicit. */
