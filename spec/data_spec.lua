@@ -379,6 +379,11 @@ describe("a Dataset", function()
     assert.are.same({3, 1, 1, 3}, labels:totable())
     assert.error_matches(function() set:pick(fnn.tensor({0}, {dtype = "int64"})) end, "expected 1..23, got 0")
     assert.error_matches(function() set:pick(fnn.tensor({24}, {dtype = "int64"})) end, "expected 1..23, got 24")
+    for _, far in ipairs {math.mininteger, math.maxinteger} do -- one more, or less, would leave the integers
+      local positions, text = fnn.tensor({1, far}, {dtype = "int64"}), ("number 2: expected 1..23, got %d"):format(far)
+      assert.error_matches(function() core.data.gather(set.examples, positions) end, text, 1, true)
+      assert.error_matches(function() set:pick(positions) end, text, 1, true)
+    end
     assert.error_matches(function() set:pick(fnn.tensor {1}) end, "expected int64, got float32")
     assert.error_matches(function() set:pick {1, 2} end, "expected a tensor")
   end)

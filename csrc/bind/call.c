@@ -1,25 +1,17 @@
 /* Ops as Lua functions: one C function serves them all. */
 #include <string.h>
 
+#include "../tensor/indices.h"
 #include "bind.h"
 
 /* ---- the core's half ---- */
-
-/* indices + delta: between Lua's counting and ours. */
-static enum fnn_status shifted(struct fnn_tensor *indices, int64_t delta, struct fnn_tensor **out) {
-  FNN_TRY(fnn_tensor_new(fnn_tensor_context(indices), FNN_INT64, &indices->shape, out));
-  fnn_tensor_copy(*out, indices);
-  int64_t *at = fnn_ints(*out);
-  for (size_t i = 0, n = fnn_tensor_numel(*out); i < n; i++) at[i] = (int64_t)((uint64_t)at[i] + (uint64_t)delta);
-  return FNN_OK;
-}
 
 static enum fnn_status take_input(struct fnn_context *context, const struct fnn_input *input, struct fnn_tensor **out) {
   switch (input->kind) {
     case FNN_GIVEN: *out = fnn_tensor_retain(input->tensor); return FNN_OK;
     case FNN_IS_FLOAT: return fnn_tensor_number(context, input->number, out);
     case FNN_IS_INTEGER: return fnn_tensor_integer(context, input->integer, out);
-    case FNN_IS_INDICES: return shifted(input->tensor, -1, out);
+    case FNN_IS_INDICES: return fnn_indices_shifted(input->tensor, -1, out);
     default: *out = NULL; return FNN_OK;
   }
 }
@@ -30,7 +22,7 @@ static enum fnn_status give_outputs(struct fnn_bind *bind, struct fnn_call *call
   for (int i = 0; i < visible; i++) {
     struct fnn_tensor *counted;
     if (!(call->op->indices & 1u << i)) continue;
-    FNN_TRY(shifted(call->out[i], 1, &counted));
+    FNN_TRY(fnn_indices_shifted(call->out[i], 1, &counted));
     fnn_tensor_release(call->out[i]);
     call->out[i] = counted;
   }

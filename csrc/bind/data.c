@@ -3,6 +3,7 @@
 #include "../data/batch.h"
 #include "../data/checksum.h"
 #include "../data/idx.h"
+#include "../tensor/indices.h"
 #include "bind.h"
 
 /* idx(path, axes): the uint8 tensor in an IDX file, or nil and what is wrong with it */
@@ -20,9 +21,7 @@ static int idx(lua_State *L) {
 static void zero_based(lua_State *L, int at, const char *who, struct fnn_box *box) {
   struct fnn_tensor *index = fnn_check_elements(L, at, who);
   if (index->dtype != FNN_INT64) luaL_error(L, "%s: index: expected int64, got %s", who, fnn_dtype_name(index->dtype));
-  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(index), FNN_INT64, &index->shape, &box->tensor));
-  fnn_tensor_copy(box->tensor, index);
-  for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++) fnn_ints(box->tensor)[i] -= 1;
+  fnn_raise(L, fnn_indices_shifted(index, -1, &box->tensor));
 }
 
 static void empty_box(struct fnn_box *box) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
+#include "../tensor/indices.h"
 
 struct job {
   const struct fnn_elementwise_kernels *kernels;
@@ -34,11 +35,7 @@ enum fnn_status fnn_batch_check(const struct fnn_tensor *source, const struct fn
   if (source->shape.rank == 0 || index->dtype != FNN_INT64 || !fnn_tensor_is_contiguous(source) ||
       !fnn_tensor_is_contiguous(index))
     return fnn_fail(context, FNN_INVALID, "batch: expected a dense source and a dense int64 index");
-  for (size_t i = 0, n = fnn_tensor_numel(index); i < n; i++)
-    if (fnn_ints(index)[i] < 0 || (uint64_t)fnn_ints(index)[i] >= source->shape.size[0])
-      return fnn_fail(context, FNN_INVALID, "batch: index: number %zu: expected 1..%zu, got %lld", i + 1,
-                      source->shape.size[0], (long long)fnn_ints(index)[i] + 1);
-  return FNN_OK;
+  return fnn_indices_check(context, "batch", "index", index, source->shape.size[0]);
 }
 
 enum fnn_status fnn_batch_gather(struct fnn_tensor *source, const struct fnn_tensor *index, double scale,

@@ -9,7 +9,8 @@
 #include <math.h>
 
 #include "../kernels/kernels.h"
-#include "indexing.h"
+#include "../tensor/indices.h"
+#include "op.h"
 
 struct cross_entropy {
   double label_smoothing;
@@ -53,7 +54,7 @@ static enum fnn_status classes_infer(struct fnn_call *call) {
   if (target->rank != 1 || target->size[0] != x->size[0])
     return fnn_refuse(call, "target", "expected (%zu), a class number for each example, got %s", x->size[0],
                       fnn_shape_text(target, a));
-  return fnn_check_indices(call, "target", call->in[1], x->size[1]);
+  return fnn_indices_check(call->context, call->op->name, "target", call->in[1], x->size[1]);
 }
 
 static enum fnn_status soft_infer(struct fnn_call *call) {

@@ -1,6 +1,7 @@
 /* gather(x, dim, index): y[i][j][k] = x[i][index[i][j][k]][k] for the second of three axes. The index has
  * as many axes as x, and along the others is at most as long. */
-#include "indexing.h"
+#include "../tensor/indices.h"
+#include "op.h"
 
 struct gather {
   int dim;
@@ -20,7 +21,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (!fits)
     return fnn_refuse(call, "index", "expected a shape within %s but for axis %d, got %s", fnn_shape_text(x, a),
                       axis + 1, fnn_shape_text(index, b));
-  FNN_TRY(fnn_check_indices(call, "index", call->in[1], x->size[axis]));
+  FNN_TRY(fnn_indices_check(call->context, call->op->name, "index", call->in[1], x->size[axis]));
   fnn_out(call, 0, call->in_spec[0].dtype, index);
   return FNN_OK;
 }

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
-#include "indexing.h"
+#include "../tensor/indices.h"
+#include "op.h"
 
 struct index_select {
   int dim;
@@ -22,7 +23,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (fnn_in_shape(call, 1)->rank != 1)
     return fnn_refuse(call, "index", "expected a list of positions, got shape %s",
                       fnn_shape_text(fnn_in_shape(call, 1), text));
-  FNN_TRY(fnn_check_indices(call, "index", call->in[1], shape.size[axis_of(call)]));
+  FNN_TRY(fnn_indices_check(call->context, call->op->name, "index", call->in[1], shape.size[axis_of(call)]));
   shape.size[axis_of(call)] = fnn_in_shape(call, 1)->size[0];
   fnn_out(call, 0, call->in_spec[0].dtype, &shape);
   return FNN_OK;

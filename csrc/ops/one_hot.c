@@ -1,7 +1,8 @@
 /* one_hot(index, classes): a float32 row of zeros with a single 1 for each class number. */
 #include <string.h>
 
-#include "indexing.h"
+#include "../tensor/indices.h"
+#include "op.h"
 
 struct one_hot {
   size_t classes;
@@ -14,7 +15,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   struct fnn_shape shape = *fnn_in_shape(call, 0);
   size_t classes = ((const struct one_hot *)call->params)->classes;
   if (shape.rank == FNN_MAX_RANK) return fnn_refuse(call, "index", "a tensor has at most %d axes", FNN_MAX_RANK);
-  FNN_TRY(fnn_check_indices(call, "index", call->in[0], classes));
+  FNN_TRY(fnn_indices_check(call->context, call->op->name, "index", call->in[0], classes));
   shape.size[shape.rank++] = classes;
   fnn_out(call, 0, FNN_FLOAT32, &shape);
   return FNN_OK;
