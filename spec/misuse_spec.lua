@@ -237,8 +237,24 @@ describe("sizes:", function()
     end
   end)
 
+  it("that are too large for BLAS", function()
+    local one, large, most = fnn.ones(1, 1), 1 << 31, "at most 2147483647"
+    local tall, wide, vector = one:expand(large, 1), one:expand(1, large), fnn.ones(1):expand(large)
+    refuses({"matmul: ", "(2147483648,1) and (1,1)", most}, one.matmul, tall, one)
+    refuses({"matmul: ", "(1,1) and (1,2147483648)", most}, one.matmul, one, wide)
+    refuses({"matmul: ", "(1,2147483648) and (2147483648,1)", most}, one.matmul, wide, tall)
+    refuses({"matmul: ", "(1,2147483648) and (2147483648,1)", most}, one.matmul, vector, vector)
+    refuses({"matmul: ", "(2147483648,1) and (1,1)", most}, one.matmul, fnn.ones(1, 1, 1):expand(2, large, 1), one)
+    local image = fnn.ones(1, 1, 1, 1) -- 65537 x 65537 with its padding
+    for _, name in ipairs {"conv2d", "conv2d_relu"} do
+      refuses({name .. ": ", "(1,1) and (1,4295098369)", most}, ops[name], image, image, {padding = 1 << 15})
+    end
+  end)
+
   it("that fit although they are large", function()
     local x = fnn.ones(1, 1, 3, 3)
+    assert.same({0, 2}, fnn.zeros(0, 1 << 40):matmul(fnn.ones(1, 1):expand(1 << 40, 2)).shape)
+    assert.same({1 << 40, 0}, fnn.ones(1, 1):expand(1 << 40, 1):matmul(fnn.zeros(1, 0)).shape)
     assert.same({1, 1, 1, 1}, ops.conv2d(x, x:narrow(3, 1, 2):narrow(4, 1, 2), {stride = math.maxinteger}).shape)
     assert.same({1, 1, 1, 1}, ops.max_pool2d(x, 2, {stride = math.maxinteger}).shape)
     assert.same({0, 1 << 40}, fnn.zeros(0, 1 << 40).shape)

@@ -2,6 +2,7 @@
 #ifndef FNN_KERNELS_GEMM_H
 #define FNN_KERNELS_GEMM_H
 
+#include <limits.h>
 #include <stddef.h>
 
 struct fnn_context;
@@ -11,6 +12,14 @@ struct fnn_matrix {
   const float *data;
   size_t row, column;
 };
+
+/* m, n, k and the strides of all three matrices fit an int, for BLAS counts in ints; but where m, n or k is 0, the others may be
+ * of any size. Whoever calls sees to it. */
+enum { FNN_GEMM_MOST = INT_MAX };
+
+static inline int fnn_gemm_fits(size_t m, size_t n, size_t k) {
+  return m == 0 || n == 0 || k == 0 || (m <= FNN_GEMM_MOST && n <= FNN_GEMM_MOST && k <= FNN_GEMM_MOST);
+}
 
 /* c = beta * c + a b for a of m x k, b of k x n and c of m x n with rows `ldc` apart; beta is 0 or 1.
  * Works on the calling thread alone, and may be called from inside a parallel task. */

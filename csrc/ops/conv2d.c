@@ -66,6 +66,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != w->size[0]))
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));
   FNN_TRY(geometry(call, &conv));
+  FNN_TRY(fnn_check_convolution(call, &conv));
   struct fnn_shape out = {4, {conv.n, conv.k, conv.window.p, conv.window.q}};
   if (addend_of(call) && !fnn_shape_equal(fnn_in_shape(call, ADDEND), &out)) {
     char want[FNN_SHAPE_TEXT];

@@ -77,6 +77,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (x->size[1] % groups != 0)
     return fnn_refuse(call, "groups", "expected a divisor of the %zu input channels, got %zu", x->size[1], groups);
   FNN_TRY(geometry(call, &conv));
+  FNN_TRY(fnn_check_convolution(call, &conv));
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != conv.c))
     return fnn_refuse(call, "bias", "expected (%zu), got %s", conv.c, fnn_shape_text(fnn_in_shape(call, 2), text));
   fnn_out(call, 0, FNN_FLOAT32, &(struct fnn_shape){4, {conv.n, conv.c, conv.window.h, conv.window.w}});

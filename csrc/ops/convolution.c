@@ -27,6 +27,12 @@ static struct extent extent_of(const struct fnn_convolution *conv) {
   return e;
 }
 
+enum fnn_status fnn_check_convolution(const struct fnn_call *call, const struct fnn_convolution *conv) {
+  struct extent e = extent_of(conv);
+  if (!fnn_multiply(conv->window.p, conv->window.q, &e.pixels)) e.pixels = SIZE_MAX;
+  return fnn_check_product(call, e.filters, e.pixels, e.taps);
+}
+
 struct job {
   const struct fnn_convolution *conv;
   const struct fnn_window_kernels *kernels;

@@ -6,6 +6,7 @@
 
 #include "../base/context.h"
 #include "../kernels/kernels.h"
+#include "op.h"
 
 enum { FNN_MOST_TAPS = 64 }; /* rows and columns of a kernel that goes another way, at most */
 
@@ -23,6 +24,9 @@ struct fnn_epilogue {
   int relu;
   const float *addend; /* added before relu; in the result's layout; NULL without relu */
 };
+
+/* infer: refuse column matrices that are too large for BLAS, whichever way the convolution will go. */
+enum fnn_status fnn_check_convolution(const struct fnn_call *call, const struct fnn_convolution *conv) FNN_CHECK;
 
 /* y = x * weight + bias; bias (K) may be NULL. */
 enum fnn_status fnn_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,

@@ -27,6 +27,8 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (w->rank != 2 || w->size[1] != shape.size[shape.rank - 1])
     return fnn_refuse(call, "weight", "expected (outputs,%zu), got %s", shape.size[shape.rank - 1],
                       fnn_shape_text(w, text));
+  struct extent e = extent_of(call);
+  FNN_TRY(fnn_check_product(call, e.rows, e.outputs, e.inputs));
   shape.size[shape.rank - 1] = w->size[0];
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != w->size[0]))
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));

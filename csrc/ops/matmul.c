@@ -42,6 +42,7 @@ static enum fnn_status infer(struct fnn_call *call) {
     return fnn_fail(call->context, FNN_INVALID, "matmul: shapes %s and %s do not fit: %zu columns and %zu rows",
                     fnn_shape_text(a, ta), fnn_shape_text(b, tb), k, k_b);
   FNN_TRY(product_shape(call, &shape));
+  FNN_TRY(fnn_check_product(call, shape.size[shape.rank - 2], shape.size[shape.rank - 1], k));
   if (b->rank == 1) shape.rank--;
   if (a->rank == 1) {
     if (b->rank > 1) shape.size[shape.rank - 2] = shape.size[shape.rank - 1];
@@ -58,11 +59,12 @@ static size_t multiply_adds(const struct fnn_call *call) {
 
 /* ---- the product of two stacks of matrices ---- */
 
-/* Either the rows or the columns of each matrix lie densely, so that BLAS can take it. */
+/* Either the rows or the columns of each matrix lie densely, and not too far apart, so that BLAS can take it. */
 static int suits_blas(const struct fnn_tensor *x) {
   int rank = x->shape.rank;
   size_t rows = x->shape.size[rank - 2], columns = x->shape.size[rank - 1];
   size_t row = x->stride[rank - 2], column = x->stride[rank - 1];
+  if (row > FNN_GEMM_MOST || column > FNN_GEMM_MOST) return 0;
   return (column == 1 && row >= columns) || (row == 1 && column >= rows);
 }
 
@@ -101,6 +103,7 @@ static void piece(void *user, size_t first, size_t last, int worker) {
 
 /* A stack of dense matrices times one matrix is one tall matrix times it. */
 static int is_tall(const struct job *j) {
+  if (!fnn_gemm_fits(fnn_shape_numel(&j->batch) * j->m, j->n, j->k)) return 0;
   return fnn_shape_numel(&j->b->shape) == j->k * j->n && fnn_tensor_is_contiguous(j->a) &&
          fnn_shape_numel(&j->a->shape) == fnn_shape_numel(&j->batch) * j->m * j->k;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../kernels/gemm.h"
 #include "../kernels/kernels.h"
 
 #define FNN_OP(name) extern const struct fnn_op fnn_op_##name;
@@ -237,6 +238,13 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
 }
 
 /* ---- shared by several ops ---- */
+
+enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t n, size_t k) {
+  if (fnn_gemm_fits(m, n, k)) return FNN_OK;
+  return fnn_fail(call->context, FNN_INVALID,
+                  "%s: matrices of (%zu,%zu) and (%zu,%zu) are too large to multiply: expected sizes of at most %d",
+                  call->op->name, m, k, k, n, FNN_GEMM_MOST);
+}
 
 /* wide has shape (rows..., inner): each step sums one axis away. */
 static enum fnn_status sum_axis(struct fnn_tensor *x, int axis, struct fnn_tensor **out) {

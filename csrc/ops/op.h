@@ -192,6 +192,9 @@ void fnn_profile_call(const struct fnn_call *call, const char *phase, double sta
 /* An error about argument `name`: "conv2d: weight: expected ..., got ...". */
 enum fnn_status fnn_refuse(const struct fnn_call *call, const char *name, const char *format, ...) FNN_PRINTF(3, 4);
 
+/* infer: refuse a product of matrices (m, k) and (k, n) that is too large for kernels/gemm.h. */
+enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t n, size_t k) FNN_CHECK;
+
 /* The tensor `wide`, summed over what broadcasting added, as a dense float32 tensor of shape `shape`. `wide` is dense. */
 enum fnn_status fnn_sum_to(struct fnn_tensor *wide, const struct fnn_shape *shape, struct fnn_tensor **out) FNN_CHECK;
 
