@@ -129,10 +129,10 @@ static int call_in_place(lua_State *L) { return run(L, lua_gettop(L), 1); }
 /* Lua gives the operand of a unary operator twice. */
 static int call_unary(lua_State *L) { return run(L, 1, 0); }
 
-static void push_op(lua_State *L, lua_CFunction function, const char *name) {
+static void push_op(lua_State *L, lua_CFunction function, const struct fnn_op *op) {
   lua_pushvalue(L, lua_upvalueindex(FNN_UP_BIND));
   lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
-  lua_pushlightuserdata(L, (void *)fnn_op_find(name));
+  lua_pushlightuserdata(L, (void *)op);
   lua_pushcclosure(L, function, 3);
 }
 
@@ -145,12 +145,12 @@ static void set_operators(lua_State *L) {
                    {"__bxor", "logical_xor"}};
   lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
   for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
-    push_op(L, call_op, operators[i].op);
+    push_op(L, call_op, fnn_op_find(operators[i].op));
     lua_setfield(L, -2, operators[i].event);
   }
-  push_op(L, call_unary, "neg");
+  push_op(L, call_unary, fnn_op_find("neg"));
   lua_setfield(L, -2, "__unm");
-  push_op(L, call_unary, "logical_not");
+  push_op(L, call_unary, fnn_op_find("logical_not"));
   lua_setfield(L, -2, "__bnot");
   lua_pop(L, 1);
 }
@@ -176,7 +176,7 @@ void fnn_open_ops(lua_State *L) {
   lua_newtable(L); /* methods */
   lua_newtable(L); /* functional */
   for (const struct fnn_op *const *op = fnn_ops; *op; op++) {
-    push_op(L, call_op, (*op)->name);
+    push_op(L, call_op, *op);
     if ((*op)->flags & FNN_METHOD) {
       lua_pushvalue(L, -1);
       lua_setfield(L, -4, (*op)->name);
@@ -188,7 +188,7 @@ void fnn_open_ops(lua_State *L) {
     lua_setfield(L, -4, (*op)->name);
     if ((*op)->flags & FNN_IN_PLACE) {
       lua_pushfstring(L, "%s_", (*op)->name);
-      push_op(L, call_in_place, (*op)->name);
+      push_op(L, call_in_place, *op);
       lua_rawset(L, -4);
     }
   }
