@@ -89,6 +89,23 @@ static size_t multiply_adds(const struct fnn_call *call) {
   return fnn_shape_numel(&call->in_spec[0].shape) * w->size[1] * w->size[2] * w->size[3];
 }
 
+struct bias_job {
+  const struct fnn_elementwise_kernels *kernels;
+  size_t channels, pixels;
+  const float *bias;
+  float *y;
+};
+
+/* Planes number first .. last-1 of the images' channels. */
+static void add_bias(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct bias_job *job = user;
+  for (size_t i = first; i < last; i++) {
+    float *y = job->y + i * job->pixels;
+    job->kernels->binary[FNN_BINARY_add](job->pixels, y, 1, job->bias + i % job->channels, 0, y, 1);
+  }
+}
+
 static enum fnn_status forward(struct fnn_call *call) {
   struct fnn_convolution conv;
   float *y = fnn_floats(call->out[0]);
@@ -96,8 +113,8 @@ static enum fnn_status forward(struct fnn_call *call) {
   FNN_TRY(fnn_convolve_back_input(call->context, &conv, fnn_floats(call->in[0]), fnn_floats(call->in[1]), y));
   if (!call->in[2]) return FNN_OK;
   size_t pixels = conv.window.h * conv.window.w;
-  for (size_t i = 0; i < conv.n * conv.c; i++)
-    for (size_t p = 0; p < pixels; p++) y[i * pixels + p] += fnn_floats(call->in[2])[i % conv.c];
+  struct bias_job job = {call->context->kernels->elementwise, conv.c, pixels, fnn_floats(call->in[2]), y};
+  fnn_parallel(call->context, conv.n * conv.c, 1 + 16384 / (pixels + 1), add_bias, &job);
   return FNN_OK;
 }
 
