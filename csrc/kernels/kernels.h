@@ -79,6 +79,8 @@ struct fnn_reduce_kernels {
   double (*sum_squares)(size_t n, const float *x, float center); /* sum of (x - center)^2 */
   double (*dot)(size_t n, const float *x, const float *y);
   double (*dot_centered)(size_t n, const float *x, float center, const float *y);
+  double (*dot_weighted)(size_t n, const float *x, float center, const float *y,
+                         const float *weight); /* of all three */
   /* index of the first largest (smallest) value; the first NaN wins over all */
   size_t (*argmax)(size_t n, const float *x, size_t stride);
   size_t (*argmin)(size_t n, const float *x, size_t stride);
@@ -123,6 +125,15 @@ struct fnn_norm_kernels {
   void (*affine_relu)(size_t n, const float *x, float scale, float shift, const float *addend, float *y);
   /* d[i] = g[i] * a + x[i] * b + c */
   void (*affine_back)(size_t n, const float *g, const float *x, float a, float b, float c, float *d);
+  /* Where each value has its own weight and bias: y[i] = (x[i] - mean) * rstd * weight[i] + bias[i]; without weight it
+   * is 1, without bias 0 */
+  void (*normalize)(size_t n, const float *x, float mean, float rstd, const float *weight, const float *bias, float *y);
+  /* d[i] = g[i] * weight[i] * a + x[i] * b + c */
+  void (*normalize_back)(size_t n, const float *g, const float *x, const float *weight, float a, float b, float c,
+                         float *d);
+  /* sum_gh[i] += g[i] * (x[i] - mean) * rstd and sum_g[i] += g[i] */
+  void (*normalize_sums)(size_t n, const float *g, const float *x, float mean, float rstd, double *sum_gh,
+                         double *sum_g);
 };
 
 /* random.c. Number i is made from counter first + i / 4. */

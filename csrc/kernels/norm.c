@@ -21,8 +21,39 @@ static void affine_back(size_t n, const float *restrict g, const float *restrict
   for (size_t i = 0; i < n; i++) d[i] = g[i] * a + x[i] * b + c;
 }
 
+#define NORMALIZE(weight_, bias_) \
+  for (size_t i = 0; i < n; i++) y[i] = (x[i] - mean) * rstd * (weight_) + (bias_);
+
+static void normalize(size_t n, const float *restrict x, float mean, float rstd, const float *restrict weight,
+                      const float *restrict bias, float *restrict y) {
+  if (weight && bias)
+    NORMALIZE(weight[i], bias[i])
+  else if (weight)
+    NORMALIZE(weight[i], 0.0f)
+  else if (bias)
+    NORMALIZE(1.0f, bias[i])
+  else
+    NORMALIZE(1.0f, 0.0f)
+}
+
+static void normalize_back(size_t n, const float *restrict g, const float *restrict x, const float *restrict weight,
+                           float a, float b, float c, float *restrict d) {
+  for (size_t i = 0; i < n; i++) d[i] = g[i] * weight[i] * a + x[i] * b + c;
+}
+
+static void normalize_sums(size_t n, const float *restrict g, const float *restrict x, float mean, float rstd,
+                           double *restrict sum_gh, double *restrict sum_g) {
+  for (size_t i = 0; i < n; i++) {
+    sum_gh[i] += g[i] * ((x[i] - mean) * rstd);
+    sum_g[i] += g[i];
+  }
+}
+
 const struct fnn_norm_kernels FNN_VARIANT(fnn_norm) = {
     .affine = affine,
     .affine_relu = affine_relu,
     .affine_back = affine_back,
+    .normalize = normalize,
+    .normalize_back = normalize_back,
+    .normalize_sums = normalize_sums,
 };

@@ -31,6 +31,8 @@ LANED_SUM(sum, (size_t n, const float *x), x[k])
 LANED_SUM(sum_squares, (size_t n, const float *x, float center), (x[k] - center) * (x[k] - center))
 LANED_SUM(dot, (size_t n, const float *x, const float *y), x[k] * y[k])
 LANED_SUM(dot_centered, (size_t n, const float *x, float center, const float *y), (x[k] - center) * y[k])
+LANED_SUM(dot_weighted, (size_t n, const float *x, float center, const float *y, const float *weight),
+          (x[k] - center) * y[k] * weight[k])
 
 static size_t argmax(size_t n, const float *x, size_t stride) {
   size_t best = 0;
@@ -87,6 +89,7 @@ const struct fnn_reduce_kernels FNN_VARIANT(fnn_reduce) = {
     .sum_squares = sum_squares,
     .dot = dot,
     .dot_centered = dot_centered,
+    .dot_weighted = dot_weighted,
     .argmax = argmax,
     .argmin = argmin,
     .sum_rows = sum_rows,

@@ -90,7 +90,9 @@ struct job {
   struct extent e;
   double epsilon;
   const float *x, *g, *weight, *bias;
-  float *y;
+  float *y, *d, *d_weight, *d_bias; /* those of backward where they are wanted, else NULL */
+  size_t part, parts;               /* rows in a part; parts of the rows */
+  double *sums;                     /* for each part: the gradients of weight, then of bias */
 };
 
 struct moments {
@@ -104,48 +106,118 @@ static struct moments moments_of(const struct job *job, const float *x) {
   return (struct moments){mean, (float)(1.0 / sqrt(variance + job->epsilon))};
 }
 
-static size_t first_weight(const struct extent *e, size_t row) { return row % e->groups * (e->length / e->repeat); }
+static size_t weights_of_row(const struct extent *e) { return e->length / e->repeat; }
+static size_t first_weight(const struct extent *e, size_t row) { return row % e->groups * weights_of_row(e); }
+
+/* Where `weight` and `bias` of a row begin, or NULL. */
+static const float *from(const float *vector, size_t first) { return vector ? vector + first : NULL; }
+
+static void forward_row(const struct job *job, const float *x, const float *weight, const float *bias, float *y) {
+  const struct extent *e = &job->e;
+  const struct fnn_norm_kernels *kernels = job->kernels->norm;
+  struct moments m = moments_of(job, x);
+  if (e->repeat == 1) {
+    kernels->normalize(e->length, x, m.mean, m.rstd, weight, bias, y);
+    return;
+  }
+  for (size_t i = 0; i < weights_of_row(e); i++, x += e->repeat, y += e->repeat) {
+    float scale = m.rstd * (weight ? weight[i] : 1.0f);
+    kernels->affine(e->repeat, x, scale, (bias ? bias[i] : 0.0f) - m.mean * scale, y);
+  }
+}
 
 static void forward_rows(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *job = user;
-  const struct extent *e = &job->e;
   for (size_t row = first; row < last; row++) {
-    const float *x = job->x + row * e->length;
-    float *y = job->y + row * e->length;
-    struct moments m = moments_of(job, x);
-    size_t w = first_weight(e, row);
-    for (size_t i = 0, left = e->length; left > 0; i++, left -= e->repeat) {
-      float scale = m.rstd * (job->weight ? job->weight[w + i] : 1.0f);
-      float shift = (job->bias ? job->bias[w + i] : 0.0f) - m.mean * scale;
-      job->kernels->norm->affine(e->repeat, x + i * e->repeat, scale, shift, y + i * e->repeat);
+    size_t w = first_weight(&job->e, row), at = row * job->e.length;
+    forward_row(job, job->x + at, from(job->weight, w), from(job->bias, w), job->y + at);
+  }
+}
+
+/* ---- backward ----
+ *
+ * With h = (x - mean) rstd and v = g weight: dx = rstd (v - mean(v) - h mean(v h)), and over the rows dweight = sum g h and
+ * dbias = sum g. A piece of work is a part of the rows, which adds up these sums in order; then the parts are added up. */
+
+enum { MAX_PARTS = 16 };
+
+/* The sums of v and v (x - mean) over a row. */
+struct row_sums {
+  double v, vx;
+};
+
+static struct row_sums sums_of(const struct job *job, const float *g, const float *x, float mean, const float *weight) {
+  const struct extent *e = &job->e;
+  const struct fnn_reduce_kernels *kernels = job->kernels->reduce;
+  struct row_sums sums = {0};
+  if (!weight) return (struct row_sums){kernels->sum(e->length, g), kernels->dot_centered(e->length, x, mean, g)};
+  if (e->repeat == 1)
+    return (struct row_sums){kernels->dot(e->length, g, weight), kernels->dot_weighted(e->length, x, mean, g, weight)};
+  for (size_t i = 0; i < weights_of_row(e); i++, x += e->repeat, g += e->repeat) {
+    sums.v += weight[i] * kernels->sum(e->repeat, g);
+    sums.vx += weight[i] * kernels->dot_centered(e->repeat, x, mean, g);
+  }
+  return sums;
+}
+
+static void back_row(const struct job *job, struct moments m, const float *g, const float *x, const float *weight,
+                     float *d) {
+  const struct extent *e = &job->e;
+  const struct fnn_norm_kernels *kernels = job->kernels->norm;
+  struct row_sums sums = sums_of(job, g, x, m.mean, weight);
+  double rstd = m.rstd, count = (double)e->length, b = -rstd * rstd * rstd * sums.vx / count;
+  float factor = (float)b, constant = (float)(-rstd * sums.v / count - b * m.mean);
+  if (!weight) {
+    kernels->affine_back(e->length, g, x, m.rstd, factor, constant, d);
+  } else if (e->repeat == 1) {
+    kernels->normalize_back(e->length, g, x, weight, m.rstd, factor, constant, d);
+  } else {
+    for (size_t i = 0; i < weights_of_row(e); i++, g += e->repeat, x += e->repeat, d += e->repeat)
+      kernels->affine_back(e->repeat, g, x, m.rstd * weight[i], factor, constant, d);
+  }
+}
+
+static void add_row(const struct job *job, struct moments m, const float *g, const float *x, double *d_weight,
+                    double *d_bias) {
+  const struct extent *e = &job->e;
+  if (e->repeat == 1) {
+    job->kernels->norm->normalize_sums(e->length, g, x, m.mean, m.rstd, d_weight, d_bias);
+    return;
+  }
+  for (size_t i = 0; i < weights_of_row(e); i++, x += e->repeat, g += e->repeat) {
+    d_weight[i] += m.rstd * job->kernels->reduce->dot_centered(e->repeat, x, m.mean, g);
+    d_bias[i] += job->kernels->reduce->sum(e->repeat, g);
+  }
+}
+
+static void back_parts(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *job = user;
+  const struct extent *e = &job->e;
+  for (size_t part = first; part < last; part++) {
+    double *sums = job->sums ? job->sums + part * 2 * e->weights : NULL;
+    for (size_t row = part * job->part; row < e->rows && row < (part + 1) * job->part; row++) {
+      const float *x = job->x + row * e->length, *g = job->g + row * e->length;
+      struct moments m = moments_of(job, x);
+      size_t w = first_weight(e, row);
+      if (job->d) back_row(job, m, g, x, from(job->weight, w), job->d + row * e->length);
+      if (sums) add_row(job, m, g, x, sums + w, sums + e->weights + w);
     }
   }
 }
 
-/* With h = (x - mean) rstd and v = g weight: dx = rstd (v - mean(v) - h mean(v h)). */
-static void back_rows(void *user, size_t first, size_t last, int worker) {
+static void add_parts(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *job = user;
-  const struct extent *e = &job->e;
-  for (size_t row = first; row < last; row++) {
-    const float *x = job->x + row * e->length, *g = job->g + row * e->length;
-    float *d = job->y + row * e->length;
-    struct moments m = moments_of(job, x);
-    size_t w = first_weight(e, row);
-    double sum_v = 0.0, sum_vh = 0.0;
-    for (size_t i = 0; i < e->length / e->repeat; i++) {
-      double weight = job->weight ? job->weight[w + i] : 1.0;
-      sum_v += weight * job->kernels->reduce->sum(e->repeat, g + i * e->repeat);
-      sum_vh +=
-          weight * m.rstd * job->kernels->reduce->dot_centered(e->repeat, x + i * e->repeat, m.mean, g + i * e->repeat);
+  for (size_t i = first; i < last; i++) {
+    double weight = 0.0, bias = 0.0;
+    for (size_t part = 0; part < job->parts; part++) {
+      weight += job->sums[part * 2 * job->e.weights + i];
+      bias += job->sums[(part * 2 + 1) * job->e.weights + i];
     }
-    double mean_v = sum_v / (double)e->length, b = -m.rstd * m.rstd * sum_vh / (double)e->length;
-    for (size_t i = 0; i < e->length / e->repeat; i++) {
-      float weight = job->weight ? job->weight[w + i] : 1.0f;
-      job->kernels->norm->affine_back(e->repeat, g + i * e->repeat, x + i * e->repeat, m.rstd * weight, (float)b,
-                                      (float)(-m.rstd * mean_v - b * m.mean), d + i * e->repeat);
-    }
+    if (job->d_weight) job->d_weight[i] = (float)weight;
+    if (job->d_bias) job->d_bias[i] = (float)bias;
   }
 }
 
@@ -167,40 +239,32 @@ static enum fnn_status forward(struct fnn_call *call, struct extent e) {
   return FNN_OK;
 }
 
-/* dweight = sum g h and dbias = sum g, over the rows in order. */
-static enum fnn_status affine_gradients(struct fnn_call *call, const struct job *job) {
-  const struct extent *e = &job->e;
-  double *total = fnn_alloc(call->context, (2 * e->weights + 1) * sizeof *total);
-  if (!total) return FNN_NO_MEMORY;
-  memset(total, 0, 2 * e->weights * sizeof *total);
-  for (size_t row = 0; row < e->rows && e->length > 0; row++) {
-    const float *x = job->x + row * e->length, *g = job->g + row * e->length;
-    struct moments m = moments_of(job, x);
-    size_t w = first_weight(e, row);
-    for (size_t i = 0; i < e->length / e->repeat; i++) {
-      total[w + i] +=
-          m.rstd * job->kernels->reduce->dot_centered(e->repeat, x + i * e->repeat, m.mean, g + i * e->repeat);
-      total[e->weights + w + i] += job->kernels->reduce->sum(e->repeat, g + i * e->repeat);
-    }
-  }
-  for (size_t i = 0; i < e->weights; i++) {
-    if (fnn_wants(call, 1)) fnn_floats(call->grad_in[1])[i] = (float)total[i];
-    if (fnn_wants(call, 2)) fnn_floats(call->grad_in[2])[i] = (float)total[e->weights + i];
-  }
-  fnn_free(call->context, total);
+static enum fnn_status want(struct fnn_call *call, size_t i, float **gradient) {
+  if (!fnn_wants(call, i)) return FNN_OK;
+  FNN_TRY(fnn_new_grad(call, i));
+  *gradient = fnn_floats(call->grad_in[i]);
   return FNN_OK;
 }
 
 static enum fnn_status backward(struct fnn_call *call, struct extent e) {
   struct job job = job_for(call, e);
+  size_t least = grain(&e), even = (e.rows + MAX_PARTS - 1) / MAX_PARTS;
+  job.part = least > even ? least : even;
+  job.parts = (e.rows + job.part - 1) / job.part;
   job.g = fnn_floats(call->grad);
-  for (size_t i = 0; i < 3; i++)
-    if (fnn_wants(call, i)) FNN_TRY(fnn_new_grad(call, i));
-  if (fnn_wants(call, 0) && e.length > 0) {
-    job.y = fnn_floats(call->grad_in[0]);
-    fnn_parallel(call->context, e.rows, grain(&e), back_rows, &job);
+  FNN_TRY(want(call, 0, &job.d));
+  FNN_TRY(want(call, 1, &job.d_weight));
+  FNN_TRY(want(call, 2, &job.d_bias));
+  if (job.d_weight || job.d_bias) {
+    size_t bytes = job.parts * 2 * e.weights * sizeof *job.sums;
+    job.sums = fnn_alloc(call->context, bytes);
+    if (!job.sums) return FNN_NO_MEMORY;
+    memset(job.sums, 0, bytes);
   }
-  return fnn_wants(call, 1) || fnn_wants(call, 2) ? affine_gradients(call, &job) : FNN_OK;
+  if (e.length > 0) fnn_parallel(call->context, job.parts, 1, back_parts, &job);
+  if (job.sums) fnn_parallel(call->context, e.weights, 4096, add_parts, &job);
+  fnn_free(call->context, job.sums);
+  return FNN_OK;
 }
 
 static enum fnn_status layer_forward(struct fnn_call *call) { return forward(call, layer_extent(call)); }

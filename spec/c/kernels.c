@@ -12,6 +12,7 @@ int main(void) {
     expect(strcmp(kernels->name, names[isa]) == 0, "the kernels for %s are those for %s", names[isa], kernels->name);
     check_failures += spec_elementwise(kernels);
     check_failures += spec_reduce(kernels);
+    check_failures += spec_norm(kernels);
     check_failures += spec_window(kernels);
     check_failures += spec_random(kernels);
     check_failures += spec_update(kernels);

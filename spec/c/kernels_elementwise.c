@@ -393,19 +393,6 @@ static void check_scaling(const struct fnn_kernels *k, size_t n) {
   free(x), free(y), free(sum), free(over), free(bytes);
 }
 
-static void check_norm(const struct fnn_kernels *k, size_t n) {
-  float *x = floats(n), *g = floats(n), *y = floats(n);
-  k->norm->affine(n, x, 0.7f, -0.2f, y);
-  for (size_t i = 0; i < n; i++)
-    expect(NEAR(y[i], (double)x[i] * 0.7f + -0.2f), "%s affine, n %zu: element %zu", k->name, n, i);
-  k->norm->affine_back(n, g, x, 0.7f, -0.2f, 0.1f, y);
-  for (size_t i = 0; i < n; i++)
-    expect(is_near(y[i], (double)g[i] * 0.7f + (double)x[i] * -0.2f + 0.1f, 1e-5, RELATIVE),
-           "%s affine_back, n %zu: element %zu of (%g, %g) is %.9g", k->name, n, i, (double)g[i], (double)x[i],
-           (double)y[i]);
-  free(x), free(g), free(y);
-}
-
 static void check_all(const struct fnn_kernels *k, size_t n) {
   const float p[2] = {-0.5f, 1.25f};
   const struct fnn_elementwise_kernels *e = k->elementwise;
@@ -427,7 +414,6 @@ static void check_all(const struct fnn_kernels *k, size_t n) {
     for (size_t sc = 0; sc < 3; sc++) check_where(k, n, sc, stride);
   }
   check_scaling(k, n);
-  check_norm(k, n);
 }
 
 int spec_elementwise(const struct fnn_kernels *kernels) {

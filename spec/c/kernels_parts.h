@@ -11,6 +11,7 @@ enum { SPEC_COUNTS = sizeof spec_counts / sizeof spec_counts[0] };
 
 int spec_elementwise(const struct fnn_kernels *kernels);
 int spec_reduce(const struct fnn_kernels *kernels);
+int spec_norm(const struct fnn_kernels *kernels);
 int spec_window(const struct fnn_kernels *kernels);
 int spec_random(const struct fnn_kernels *kernels);
 int spec_update(const struct fnn_kernels *kernels);

@@ -23,17 +23,19 @@ static void expect_sum(const struct fnn_kernels *k, const char *name, size_t n, 
 
 static void check_sums(const struct fnn_kernels *k, size_t n) {
   const float center = 0.3f;
-  float *x = floats(n), *y = floats(n);
-  double sum[4] = {0}, magnitude[4] = {0};
+  float *x = floats(n), *y = floats(n), *weight = floats(n);
+  double sum[5] = {0}, magnitude[5] = {0};
   for (size_t i = 0; i < n; i++) {
-    const double a = x[i], b = y[i], terms[4] = {a, (a - center) * (a - center), a * b, (a - center) * b};
-    for (int t = 0; t < 4; t++) sum[t] += terms[t], magnitude[t] += fabs(terms[t]) + 1e-7;
+    const double a = x[i], b = y[i];
+    const double terms[5] = {a, (a - center) * (a - center), a * b, (a - center) * b, (a - center) * b * weight[i]};
+    for (int t = 0; t < 5; t++) sum[t] += terms[t], magnitude[t] += fabs(terms[t]) + 1e-7;
   }
   expect_sum(k, "sum", n, k->reduce->sum(n, x), sum[0], magnitude[0]);
   expect_sum(k, "sum_squares", n, k->reduce->sum_squares(n, x, center), sum[1], magnitude[1]);
   expect_sum(k, "dot", n, k->reduce->dot(n, x, y), sum[2], magnitude[2]);
   expect_sum(k, "dot_centered", n, k->reduce->dot_centered(n, x, center, y), sum[3], magnitude[3]);
-  free(x), free(y);
+  expect_sum(k, "dot_weighted", n, k->reduce->dot_weighted(n, x, center, y, weight), sum[4], magnitude[4]);
+  free(x), free(y), free(weight);
 }
 
 static void check_sum_rows(const struct fnn_kernels *k, size_t rows, size_t n) {

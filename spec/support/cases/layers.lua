@@ -334,6 +334,7 @@ cases.layer_norm = {
   {"an epsilon", pack(random{2, 4}, random{4}, random{4}, {epsilon = 0.5})},
   {"one row", pack(random{1, 37}, random{37}, random{37})},
   {"no rows", pack(random{0, 3}, random{3}, random{3})},
+  {"no values", pack(random{3, 0}, random{0}, random{0})},
   {"many rows", function() return pack(random{900, 21}, random{21}, random{21}) end, large = true},
   wrong = {
     {"a weight of another size", pack(random{3, 5}, random{4}), "weight", "(5)", "(4)"},
@@ -350,7 +351,9 @@ cases.group_norm = {
   {"without weight and bias", pack(random{2, 4, 3}, 2)},
   {"without bias", pack(random{2, 4, 3}, 2, random{4})},
   {"rows", pack(random{3, 6}, 2, random{6}, random{6}, {epsilon = 0.5})},
+  {"rows, without weight", pack(random{3, 6}, 2, nil, random{6})},
   {"no images", pack(random{0, 4, 2}, 2, random{4}, random{4})},
+  {"no pixels", pack(random{2, 4, 0}, 2, random{4}, random{4})},
   {"many images", function() return pack(random{30, 4, 12, 13}, 2, random{4}, random{4}) end, large = true},
   wrong = {
     {"groups that do not divide", pack(random{2, 4, 3}, 3), "groups", "4 channels", "got 3"},
