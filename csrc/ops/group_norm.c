@@ -109,7 +109,7 @@ static struct moments moments_of(const struct job *job, const float *x) {
 static size_t weights_of_row(const struct extent *e) { return e->length / e->repeat; }
 static size_t first_weight(const struct extent *e, size_t row) { return row % e->groups * weights_of_row(e); }
 
-/* Where `weight` and `bias` of a row begin, or NULL. */
+/* Where a row's part of the vector begins, or NULL. */
 static const float *from(const float *vector, size_t first) { return vector ? vector + first : NULL; }
 
 static void forward_row(const struct job *job, const float *x, const float *weight, const float *bias, float *y) {
