@@ -17,6 +17,9 @@ int main(void) {
     check_failures += spec_random(kernels);
     check_failures += spec_update(kernels);
     check_failures += spec_image(kernels);
+    check_failures += spec_lanes(kernels);
+    check_failures += spec_lane_conv(kernels, fnn_pair_kernels_for((enum fnn_isa)isa, kernels->lanes->width));
+    check_failures += spec_winograd(kernels);
     printf("%s: checked\n", kernels->name);
   }
   check_failures += spec_gemm();

@@ -1,6 +1,7 @@
 /* im2col, col2im and pooling, against loops over every tap with a test whether it lies inside the image. */
 #include "check.h"
 #include "kernels_parts.h"
+#include "windows.h"
 
 static uint64_t state = 3;
 
@@ -9,21 +10,6 @@ static float *floats(size_t count) {
   for (size_t i = 0; i < count; i++) x[i] = random_float(&state);
   return x;
 }
-
-/* The pixel of tap (r, s) of the window at (p, q), or -1 outside the image. */
-static long pixel(const struct fnn_window *w, size_t p, size_t q, size_t r, size_t s) {
-  long row = (long)(p * w->stride[0] + r * w->dilation[0]) - (long)w->top;
-  long column = (long)(q * w->stride[1] + s * w->dilation[1]) - (long)w->left;
-  int inside = row >= 0 && row < (long)w->h && column >= 0 && column < (long)w->w;
-  return inside ? row * (long)w->w + column : -1;
-}
-
-#define EACH_OUTPUT(p, q)           \
-  for (size_t p = 0; p < w->p; p++) \
-    for (size_t q = 0; q < w->q; q++)
-#define EACH_TAP(r, s)              \
-  for (size_t r = 0; r < w->r; r++) \
-    for (size_t s = 0; s < w->s; s++)
 
 static void say(const struct fnn_kernels *k, const struct fnn_window *w, const char *name, int same) {
   expect(same, "%s %s: image %zux%zu, kernel %zux%zu, output %zux%zu, stride %zu %zu, dilation %zu %zu, zeros %zu %zu",
@@ -133,44 +119,15 @@ static void check_window(const struct fnn_kernels *k, const struct fnn_window *w
   }
 }
 
-/* How many outputs fit, when the zeros after the image are `after`. */
-static size_t outputs(size_t size, size_t kernel, size_t stride, size_t dilation, size_t before, size_t after) {
-  size_t reach = dilation * (kernel - 1) + 1, padded = size + before + after;
-  return padded < reach ? 0 : (padded - reach) / stride + 1;
-}
-
-static size_t between(size_t least, size_t most) { return least + random_below(&state, most - least + 1); }
-
-static struct fnn_window random_window(void) {
-  struct fnn_window w = {.h = between(0, 12),
-                         .w = between(0, 40),
-                         .r = between(1, 4),
-                         .s = between(1, 4),
-                         .stride = {between(1, 3), between(1, 3)},
-                         .dilation = {between(1, 2), between(1, 3)},
-                         .top = between(0, 3),
-                         .left = between(0, 5)};
-  w.p = outputs(w.h, w.r, w.stride[0], w.dilation[0], w.top, between(0, 3));
-  w.q = outputs(w.w, w.s, w.stride[1], w.dilation[1], w.left, between(0, 5));
-  return w;
-}
-
 int spec_window(const struct fnn_kernels *kernels) {
   check_failures = 0;
   state = 3;
   for (int i = 0; i < 400; i++) {
-    struct fnn_window w = random_window();
+    struct fnn_window w = random_window(&state);
     check_window(kernels, &w);
   }
-  for (size_t size = 0; size <= 70; size++) { /* the pool that nearly all have: 2 x 2, stride 2, no zeros */
-    struct fnn_window w = {.h = size / 4 + 1,
-                           .w = size,
-                           .r = 2,
-                           .s = 2,
-                           .p = (size / 4 + 1) / 2,
-                           .q = size / 2,
-                           .stride = {2, 2},
-                           .dilation = {1, 1}};
+  for (size_t size = 0; size <= 70; size++) {
+    struct fnn_window w = two_by_two(size / 4 + 1, size);
     check_window(kernels, &w);
   }
   return check_failures;

@@ -1,0 +1,226 @@
+/* Convolution of images in lanes, in float32 and with pairs of bfloat16, against loops over every product. */
+#include <string.h>
+
+#include "kernels_lanes.h"
+#include "kernels_parts.h"
+
+static uint64_t state = 10;
+
+/* The kernels under test, and what makes them two sets: with pairs, numbers are rounded to bfloat16. */
+struct set {
+  const char *name;
+  const struct fnn_lane_kernels *kernels;
+  size_t together; /* numbers in a "float" */
+};
+
+/* Rounded to the nearest bfloat16, to the even one of two; not for infinities and NaN. */
+static float bfloat16(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  const uint32_t down = bits & 0xFFFF0000u, rest = bits & 0xFFFFu, odd = bits >> 16 & 1u;
+  bits = rest > 0x8000u || (rest == 0x8000u && odd) ? down + 0x10000u : down;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+static double seen(const struct set *set, float v) { return (double)(set->together == 2 ? bfloat16(v) : v); }
+
+/* `count` arrays of n pixels as the kernels want them: themselves, or pairs of neighbours. */
+static float *brought_in(const struct set *set, size_t count, size_t n, const float *x) {
+  const size_t size = n * set->kernels->width, pairs = (count + 1) / 2;
+  float *y = untouched((set->together == 2 ? pairs : count) * size);
+  if (set->together == 1 && count * size > 0) memcpy(y, x, count * size * sizeof *y);
+  for (size_t i = 0; set->together == 2 && i < pairs; i++)
+    set->kernels->pack_pairs(n, x + 2 * i * size, 2 * i + 1 < count ? x + (2 * i + 1) * size : NULL, y + i * size);
+  return y;
+}
+
+/* ---- pairs ---- */
+
+static uint32_t pair_of(float low, float high) {
+  uint32_t bits[2];
+  const float rounded[2] = {bfloat16(low), bfloat16(high)};
+  memcpy(bits, rounded, sizeof bits);
+  return bits[0] >> 16 | (bits[1] & 0xFFFF0000u);
+}
+
+static void check_pairs(const struct set *set, size_t n, int alone) {
+  static const float odd[] = {0.0f, -0.0f, 0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, -0x1.fffffep3f, 0x1p-120f};
+  enum { ODD = sizeof odd / sizeof odd[0] }; /* zeros, halfway to an even and an odd number, nearly the next power */
+  const size_t count = n * set->kernels->width;
+  float *a = floats(&state, count), *b = floats(&state, count), *y = untouched(count);
+  for (size_t i = 0; i < count; i++) {
+    if (i % 3 == 0) a[i] = odd[i / 3 % ODD];
+    if (i % 3 == 1) b[i] = odd[i / 3 % ODD];
+  }
+  set->kernels->pack_pairs(n, a, alone ? NULL : b, y);
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t want = pair_of(a[i], alone ? 0.0f : b[i]);
+    expect(memcmp(&want, &y[i], sizeof want) == 0, "%s pack_pairs of %zu pixels: the pair of %a and %a", set->name, n,
+           (double)a[i], alone ? 0.0 : (double)b[i]);
+  }
+  free(a), free(b), free(y);
+}
+
+/* ---- correlation ---- */
+
+/* Kernel rows `first` .. first + r - 1 of `rows`; steps between pixels and taps, in pixels. */
+struct shape {
+  size_t channels, r, s, first, rows, stride, dilation;
+  int relu, bias, reversed;
+};
+
+static const struct shape shapes[] = {
+    {.channels = 1, .r = 1, .s = 1, .rows = 1, .stride = 1, .dilation = 1},
+    {.channels = 4, .r = 1, .s = 1, .rows = 1, .stride = 2, .dilation = 1, .bias = 1},
+    {.channels = 3, .r = 3, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .bias = 1, .relu = 1},
+    {.channels = 2, .r = 2, .s = 3, .first = 1, .rows = 3, .stride = 1, .dilation = 2, .reversed = 1},
+    {.channels = 5, .r = 1, .s = 2, .first = 0, .rows = 4, .stride = 3, .dilation = 1, .relu = 1},
+    {.channels = 2, .r = 0, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .bias = 1}, /* no row inside the image */
+    {.channels = 0, .r = 2, .s = 2, .rows = 2, .stride = 1, .dilation = 1, .bias = 1},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0], MOST_ROWS = 4 };
+
+/* Weight (filter, channel, row, column) as they lie in memory, or from the end of each kernel. */
+static size_t weight_place(const struct shape *shape, size_t k, size_t c, size_t i, size_t j) {
+  const size_t taps = shape->rows * shape->s, tap = i * shape->s + j;
+  return (k * shape->channels + c) * taps + (shape->reversed ? taps - 1 - tap : tap);
+}
+
+static struct fnn_lane_weights weights_of(const struct shape *shape, size_t filters, const float *weight) {
+  const ptrdiff_t taps = (ptrdiff_t)(shape->rows * shape->s), sign = shape->reversed ? -1 : 1;
+  return (struct fnn_lane_weights){.filters = filters,
+                                   .channels = shape->channels,
+                                   .r = shape->rows,
+                                   .s = shape->s,
+                                   .from = shape->reversed && shape->channels && filters ? weight + taps - 1 : weight,
+                                   .filter = (ptrdiff_t)shape->channels * taps,
+                                   .channel = taps,
+                                   .row = sign * (ptrdiff_t)shape->s,
+                                   .column = sign};
+}
+
+static void check_correlate(const struct set *set, const struct shape *shape, size_t filters, size_t q) {
+  const size_t width = set->kernels->width, channels = shape->channels;
+  const size_t pixels = q ? (q - 1) * shape->stride + (shape->s - 1) * shape->dilation + 1 : 0, row = pixels * width;
+  const size_t y_pixel = 2 * width, y_filter = q * y_pixel + width;
+  const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
+  const size_t depth = (channels + set->together - 1) / set->together;
+  float *weight = floats(&state, filters * channels * shape->rows * shape->s), *bias = floats(&state, filters);
+  float *packed = untouched(filters * depth * shape->rows * shape->s), *y = untouched(outputs);
+  float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0};
+  struct sum *want = expected(outputs);
+  const struct fnn_lane_weights weights = weights_of(shape, filters, weight);
+  for (size_t i = 0; i < shape->r; i++) {
+    x[i] = floats(&state, channels * row);
+    rows[i] = brought_in(set, channels, pixels, x[i]);
+  }
+  for (size_t at = 0; at < filters * q * width; at++) {
+    const size_t k = at / width / q, p = at / width % q, l = at % width;
+    struct sum sum = {0};
+    if (shape->bias) add(&sum, (double)bias[k]);
+    for (size_t c = 0; c < channels; c++)
+      for (size_t i = 0; i < shape->r; i++)
+        for (size_t j = 0; j < shape->s; j++)
+          add(&sum, seen(set, weight[weight_place(shape, k, c, shape->first + i, j)]) *
+                        seen(set, x[i][c * row + (p * shape->stride + j * shape->dilation) * width + l]));
+    want[k * y_filter + p * y_pixel + l] = shape->relu ? relu(sum) : sum;
+  }
+  set->kernels->pack_weights(&weights, packed);
+  set->kernels->correlate(&(struct fnn_lane_row){.filters = filters,
+                                                 .channels = depth,
+                                                 .q = q,
+                                                 .r = shape->r,
+                                                 .s = shape->s,
+                                                 .x = (const float *const *)rows,
+                                                 .x_channel = row,
+                                                 .x_pixel = shape->stride * width,
+                                                 .x_tap = shape->dilation * width,
+                                                 .weight = packed,
+                                                 .w_rows = shape->rows,
+                                                 .w_first = shape->first,
+                                                 .bias = shape->bias ? bias : NULL,
+                                                 .relu = shape->relu,
+                                                 .y = y,
+                                                 .y_filter = y_filter,
+                                                 .y_pixel = y_pixel});
+  expect_sums(outputs, y, want, "%s correlate: %zu filters, %zu pixels, shape %zu", set->name, filters, q,
+              (size_t)(shape - shapes));
+  for (size_t i = 0; i < shape->r; i++) free(x[i]), free(rows[i]);
+  free(weight), free(bias), free(packed), free(y), free(want);
+}
+
+/* ---- weight gradient ---- */
+
+/* Blocks of images, rows and columns of output pixels; the step between columns of x, in pixels. */
+static const struct planes {
+  size_t blocks, p, q, stride;
+} planes[] = {{1, 1, 1, 1}, {2, 1, 3, 2}, {3, 2, 5, 1}, {1, 3, 2, 3}, {0, 2, 2, 1}, {2, 0, 2, 1}, {2, 2, 0, 1}};
+enum { PLANES = sizeof planes / sizeof planes[0], MOST_TAPS = 16, REACH = 6 };
+
+static void check_gradient(const struct set *set, const struct planes *j, size_t filters, size_t taps) {
+  const size_t width = set->kernels->width, blocks = j->blocks, pixels = j->p * j->q;
+  const size_t g_filter = pixels * width, g_pixels = filters * pixels, x_pixel = j->stride * width;
+  const size_t x_row = j->q * x_pixel + width;
+  const size_t x_pixels = pixels ? ((j->p - 1) * x_row + (j->q - 1) * x_pixel) / width + REACH + 1 : 0;
+  const size_t dw_filter = taps + 2, weights = filters && taps ? (filters - 1) * dw_filter + taps : 0;
+  float *g = floats(&state, blocks * g_pixels * width), *x = floats(&state, blocks * x_pixels * width);
+  float *g_in = brought_in(set, blocks, g_pixels, g), *x_in = brought_in(set, blocks, x_pixels, x);
+  float *dw = untouched(weights);
+  struct sum *want = expected(weights);
+  size_t tap[MOST_TAPS];
+  for (size_t t = 0; t < taps; t++) tap[t] = (t == 0 ? REACH : random_below(&state, REACH + 1)) * width;
+  for (size_t k = 0; k < filters; k++)
+    for (size_t t = 0; t < taps; t++) {
+      struct sum *sum = &want[k * dw_filter + t];
+      sum->size = fabs(sum->value);
+      for (size_t at = 0; at < blocks * pixels * width; at++) {
+        const size_t b = at / width / pixels, p = at / width % pixels / j->q, q = at / width % j->q, l = at % width;
+        add(sum, seen(set, g[b * g_pixels * width + k * g_filter + (p * j->q + q) * width + l]) *
+                     seen(set, x[b * x_pixels * width + p * x_row + q * x_pixel + tap[t] + l]));
+      }
+    }
+  set->kernels->weight_gradient(&(struct fnn_lane_gradient){.filters = filters,
+                                                            .taps = taps,
+                                                            .blocks = (blocks + set->together - 1) / set->together,
+                                                            .p = j->p,
+                                                            .q = j->q,
+                                                            .g = g_in,
+                                                            .x = x_in,
+                                                            .g_block = g_pixels * width,
+                                                            .g_filter = g_filter,
+                                                            .g_row = j->q * width,
+                                                            .x_block = x_pixels * width,
+                                                            .x_row = x_row,
+                                                            .x_pixel = x_pixel,
+                                                            .tap = tap,
+                                                            .dw = dw,
+                                                            .dw_filter = dw_filter});
+  expect_sums(weights, dw, want, "%s weight_gradient: %zu filters, %zu taps, %zu blocks of %zux%zu, stride %zu",
+              set->name, filters, taps, blocks, j->p, j->q, j->stride);
+  free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
+}
+
+/* ---- all ---- */
+
+/* Tiles have at most 5 filters x 5 pixels, and 4 filters x 6 taps: around one and two of them. */
+static void check_set(const struct set *set) {
+  for (size_t filters = 0; filters <= 11; filters++) {
+    for (size_t q = 0; q <= 11; q++)
+      for (int i = 0; i < SHAPES; i++) check_correlate(set, &shapes[i], filters, q);
+    for (size_t taps = 0; taps <= 13; taps++)
+      for (int i = 0; i < PLANES; i++) check_gradient(set, &planes[i], filters, taps);
+  }
+}
+
+int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs) {
+  const struct set plain = {kernels->name, kernels->lanes, 1}, paired = {"bfloat16", pairs, 2};
+  check_failures = 0;
+  state = 10;
+  check_set(&plain);
+  if (!pairs) return check_failures;
+  check_set(&paired);
+  for (int i = 0; i < SPEC_COUNTS; i++)
+    for (int alone = 0; alone < 2; alone++) check_pairs(&paired, spec_counts[i], alone);
+  return check_failures;
+}

@@ -1,0 +1,333 @@
+/* Winograd's transforms and products, against products of matrices that are made from their points, in double precision.
+ *
+ * By Toom and Cook's method with points p[i], the last of which is infinity, sums of products of n - r + 1 results,
+ * y[k] = the sum over j < r of w[j] d[k + j], come from n products: y = A ((G w) * (B d)), where A has the points' powers,
+ * and so has G, each row divided by p[i]'s distances from the other points, whose product of (x - p[j]) is row i of B.
+ * The divisors may as well be A's, and a sign too goes to any of the three. */
+#include "kernels_lanes.h"
+#include "kernels_parts.h"
+
+static uint64_t state = 11;
+
+/* ---- the matrices ---- */
+
+enum { MOST = 6 };
+typedef double matrix[MOST][MOST];
+
+struct method {
+  size_t size, taps, results; /* places, weights and sums: size = taps + results - 1 */
+  matrix a, b, g;             /* results x size, size x size, size x taps */
+};
+
+/* p^k */
+static double power(double p, size_t k) {
+  double value = 1.0;
+  while (k-- > 0) value *= p;
+  return value;
+}
+
+/* The coefficients of the product of (x - point) over all points but number `without`. */
+static void product_of(size_t points, const double *point, size_t without, double *coefficient) {
+  for (size_t k = 0; k < MOST; k++) coefficient[k] = k == 0;
+  for (size_t i = 0; i < points; i++)
+    for (size_t k = MOST; i != without && k-- > 0;)
+      coefficient[k] = (k > 0 ? coefficient[k - 1] : 0.0) - point[i] * coefficient[k];
+}
+
+static double divisor(size_t points, const double *point, size_t i) {
+  double distances = 1.0;
+  for (size_t j = 0; j < points; j++)
+    if (j != i) distances *= point[i] - point[j];
+  return distances;
+}
+
+/* The powers of the points, and of infinity, in rows of `count`. */
+static void powers_of(size_t size, const double *point, size_t count, matrix m) {
+  for (size_t i = 0; i < size; i++)
+    for (size_t k = 0; k < count; k++) m[i][k] = i + 1 < size ? power(point[i], k) : k + 1 == count;
+}
+
+/* With `late`, the divisors are A's, for gradients of weights. */
+static struct method method_of(size_t size, size_t taps, int late) {
+  const double a = sqrt(0.5), b = sqrt(2.0), four[] = {0, 1, -1}, six[] = {0, a, -a, b, -b};
+  const double *point = size == 4 ? four : six;
+  struct method method = {.size = size, .taps = taps, .results = size - taps + 1};
+  matrix powers;
+  powers_of(size, point, taps, method.g);
+  powers_of(size, point, method.results, powers);
+  for (size_t i = 0; i < size; i++) {
+    product_of(size - 1, point, i + 1 < size ? i : size, method.b[i]);
+    for (size_t k = 0; k < method.results; k++) method.a[k][i] = powers[i][k];
+    if (i + 1 == size) continue;
+    for (size_t k = 0; k < taps && !late; k++) method.g[i][k] /= divisor(size - 1, point, i);
+    for (size_t k = 0; k < method.results && late; k++) method.a[k][i] /= divisor(size - 1, point, i);
+  }
+  for (size_t k = 0; k < MOST && size == 4; k++) { /* as Lavin and Gray have the signs */
+    method.b[0][k] = -method.b[0][k], method.g[0][k] = -method.g[0][k];
+    method.b[3][k] = -method.b[3][k], method.a[k][3] = -method.a[k][3];
+  }
+  return method;
+}
+
+/* The matrices themselves: that A ((G w) * (B d)) is what it should be, for each single w[j] and d[i]. */
+static void check_method(const struct method *m) {
+  for (size_t k = 0; k < m->results; k++)
+    for (size_t j = 0; j < m->taps; j++)
+      for (size_t i = 0; i < m->size; i++) {
+        double y = 0.0;
+        for (size_t place = 0; place < m->size; place++) y += m->a[k][place] * m->g[place][j] * m->b[place][i];
+        expect(fabs(y - (i == k + j)) < 1e-12, "matrices of %zu places, %zu taps: y[%zu] of w[%zu] d[%zu] is %g",
+               m->size, m->taps, k, j, i, y);
+      }
+}
+
+/* One element of m x m', from two rows of m: x has `count` rows of as many numbers. */
+static struct sum transformed(const double *row, const double *column, size_t count, const double *x) {
+  struct sum sum = {0};
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < count; k++) add(&sum, row[i] * column[k] * x[i * count + k]);
+  return sum;
+}
+
+/* ---- tiles ---- */
+
+enum { ROWS = 7, COLUMNS = 9, PIXELS = ROWS * COLUMNS, TILES = 5 };
+
+/* Pixels that are `step` apart, begun anywhere in or beside a plane. Outside of it a tile has pixel 0, which is NaN. */
+static void any_tile(size_t width, size_t size, size_t first, struct fnn_winograd_tile *tile) {
+  const long row = (long)random_below(&state, ROWS + 4) - 4, column = (long)random_below(&state, COLUMNS + 4) - 4;
+  const long step = 1 + (long)random_below(&state, 2);
+  for (size_t i = 0; i < size * size; i++) {
+    const long r = row + step * (long)(i / size), c = column + step * (long)(i % size);
+    const int inside = r >= 0 && r < ROWS && c >= 0 && c < COLUMNS && r + c > 0;
+    tile->inside[i] = inside ? -1 : 0;
+    tile->offset[i] = first + (inside ? (size_t)(r * COLUMNS + c) * width : 0);
+  }
+}
+
+/* The pixels of one lane of a tile. */
+static void pixels_of(const struct fnn_winograd_tile *tile, size_t size, const float *x, double *pixels) {
+  for (size_t i = 0; i < size * size; i++) pixels[i] = tile->inside[i] ? (double)x[tile->offset[i]] : 0.0;
+}
+
+/* Tiles of `channels` channels of two images: a job of winograd_input and winograd_row, with exactly its memory. */
+struct tiles {
+  struct fnn_winograd_tile tile[TILES];
+  struct fnn_winograd_input job;
+  float *x, *v;
+  size_t count; /* of v */
+  struct sum *want;
+};
+
+static void make_tiles(struct tiles *j, size_t width, size_t size, size_t places, size_t channels, size_t tiles) {
+  const size_t x_channel = PIXELS * width, image = (channels ? channels : 1) * x_channel;
+  const size_t v_channel = (tiles + 1) * width, v_place = channels * v_channel + width;
+  j->x = floats(&state, 2 * image);
+  for (size_t i = 0; i < 2 * image; i++)
+    if (i % x_channel < width) j->x[i] = NAN;
+  for (size_t t = 0; t < tiles; t++) any_tile(width, size, t % 2 * image, &j->tile[t]);
+  j->count = channels && tiles ? (places - 1) * v_place + (channels - 1) * v_channel + tiles * width : 0;
+  j->v = untouched(j->count);
+  j->want = expected(j->count);
+  j->job = (struct fnn_winograd_input){.size = size,
+                                       .channels = channels,
+                                       .tiles = tiles,
+                                       .tile = j->tile,
+                                       .x = j->x,
+                                       .x_channel = x_channel,
+                                       .v = j->v,
+                                       .v_place = v_place,
+                                       .v_channel = v_channel};
+}
+
+static void free_tiles(struct tiles *j) { free(j->x), free(j->v), free(j->want); }
+
+/* Places (r, 0), (r, 1), ... of the tiles, which are number `first` and following of v, by m x m'. */
+static void expect_row(struct tiles *j, size_t width, const double (*m)[MOST], size_t places, size_t r, size_t first) {
+  const struct fnn_winograd_input *job = &j->job;
+  for (size_t at = 0; at < job->channels * job->tiles * width; at++) {
+    const size_t c = at / width / job->tiles, t = at / width % job->tiles, l = at % width;
+    double pixels[MOST * MOST];
+    pixels_of(&j->tile[t], job->size, j->x + c * job->x_channel + l, pixels);
+    for (size_t i = 0; i < places; i++)
+      j->want[(first + i) * job->v_place + c * job->v_channel + t * width + l] =
+          transformed(m[r], m[i], job->size, pixels);
+  }
+}
+
+static void check_input(const struct fnn_kernels *k, const struct method *m, size_t channels, size_t tiles) {
+  struct tiles j;
+  make_tiles(&j, k->lanes->width, m->size, m->size * m->size, channels, tiles);
+  for (size_t r = 0; r < m->size; r++) expect_row(&j, k->lanes->width, m->b, m->size, r, r * m->size);
+  k->lanes->winograd_input(&j.job);
+  expect_sums(j.count, j.v, j.want, "%s winograd_input of %zu channels, %zu tiles of %zu", k->name, channels, tiles,
+              m->size);
+  free_tiles(&j);
+}
+
+/* Of the input's tiles (`pixels` is 6) or the gradient's, which is the kernel of that method. */
+static void check_row(const struct fnn_kernels *k, const struct method *m, size_t pixels, size_t channels,
+                      size_t tiles) {
+  for (size_t r = 0; r < 6; r++) {
+    struct tiles j;
+    make_tiles(&j, k->lanes->width, pixels, 6, channels, tiles);
+    expect_row(&j, k->lanes->width, pixels == 6 ? m->b : m->g, 6, r, 0);
+    k->lanes->winograd_row(&j.job, r);
+    expect_sums(j.count, j.v, j.want, "%s winograd_row %zu of %zu channels, %zu tiles of %zu", k->name, r, channels,
+                tiles, pixels);
+    free_tiles(&j);
+  }
+}
+
+/* Tiles lie beside each other, and have fewer pixels than they could, or none. */
+static void check_output(const struct fnn_kernels *k, const struct method *m, size_t filters, size_t tiles,
+                         int options) {
+  const size_t width = k->lanes->width, pixels = m->results, places = m->size * m->size;
+  const size_t y_row = tiles * pixels * width, y_filter = pixels * y_row + width;
+  const size_t m_filter = (tiles + 1) * width, m_place = filters * m_filter + width;
+  const size_t count = filters && tiles ? (filters - 1) * y_filter + pixels * y_row : 0;
+  const size_t products = filters && tiles ? (places - 1) * m_place + (filters - 1) * m_filter + tiles * width : 0;
+  const int relu_after = options & 1, with_bias = options & 2, with_addend = options & 4;
+  float *x = floats(&state, products), *bias = floats(&state, filters), *addend = floats(&state, count);
+  float *y = untouched(count);
+  struct sum *want = expected(count);
+  struct fnn_winograd_tile tile[TILES];
+  for (size_t t = 0; t < tiles; t++) {
+    tile[t].to = t * pixels * width;
+    tile[t].p = pixels - random_below(&state, t ? pixels + 1 : 1);
+    tile[t].q = pixels - random_below(&state, t ? pixels + 1 : 1);
+  }
+  for (size_t at = 0; at < filters * tiles * width; at++) {
+    const size_t f = at / width / tiles, t = at / width % tiles, l = at % width;
+    double from[MOST * MOST];
+    for (size_t i = 0; i < places; i++) from[i] = (double)x[i * m_place + f * m_filter + t * width + l];
+    for (size_t i = 0; i < tile[t].p * tile[t].q; i++) {
+      const size_t p = i / tile[t].q, q = i % tile[t].q, to = f * y_filter + tile[t].to + p * y_row + q * width + l;
+      struct sum sum = transformed(m->a[p], m->a[q], m->size, from);
+      if (with_bias) add(&sum, (double)bias[f]);
+      if (with_addend) add(&sum, (double)addend[to]);
+      want[to] = relu_after ? relu(sum) : sum;
+    }
+  }
+  k->lanes->winograd_output(&(struct fnn_winograd_output){.size = m->size,
+                                                          .pixels = pixels,
+                                                          .filters = filters,
+                                                          .tiles = tiles,
+                                                          .tile = tile,
+                                                          .m = x,
+                                                          .m_place = m_place,
+                                                          .m_filter = m_filter,
+                                                          .bias = with_bias ? bias : NULL,
+                                                          .addend = with_addend ? addend : NULL,
+                                                          .relu = relu_after,
+                                                          .y = y,
+                                                          .y_filter = y_filter,
+                                                          .y_row = y_row,
+                                                          .y_pixel = width});
+  expect_sums(count, y, want, "%s winograd_output of %zu filters, %zu tiles of %zu, %zu pixels, options %d", k->name,
+              filters, tiles, m->size, pixels, options);
+  free(x), free(bias), free(addend), free(y), free(want);
+}
+
+/* ---- products ---- */
+
+static void check_product(const struct fnn_kernels *k, size_t tiles, size_t channels, size_t u_channel) {
+  const size_t width = k->lanes->width, blocks = (channels + width - 1) / width, v_block = (tiles + 1) * width;
+  float *v = floats(&state, blocks ? (blocks - 1) * v_block + tiles * width : 0);
+  float *u = floats(&state, channels ? (channels - 1) * u_channel + width : 0), *m = untouched(tiles * width);
+  struct sum *want = expected(tiles * width);
+  for (size_t i = 0; i < tiles * width; i++) {
+    want[i] = (struct sum){0.0, 0.0};
+    for (size_t c = 0; c < channels; c++)
+      add(&want[i],
+          (double)u[c * u_channel + i % width] * (double)v[c / width * v_block + i / width * width + c % width]);
+  }
+  k->lanes->winograd_product(&(struct fnn_winograd_product){
+      .tiles = tiles, .channels = channels, .v = v, .u = u, .v_block = v_block, .u_channel = u_channel, .m = m});
+  expect_sums(tiles * width, m, want, "%s winograd_product of %zu tiles, %zu channels, %zu apart", k->name, tiles,
+              channels, u_channel);
+  free(v), free(u), free(m), free(want);
+}
+
+/* ---- weights ---- */
+
+/* Of four filters, those in the middle; `reversed` reads each kernel from its end. */
+static void check_weights(const struct fnn_kernels *k, const struct method *m, size_t channels, int reversed) {
+  enum { FILTERS = 4, FIRST = 1, LAST = 3 };
+  const size_t taps = m->taps * m->taps, places = m->size * m->size, count = places * FILTERS * channels;
+  const ptrdiff_t sign = reversed ? -1 : 1;
+  float *weight = floats(&state, FILTERS * channels * taps), *u = untouched(count);
+  struct sum *want = expected(count);
+  const struct fnn_lane_weights weights = {.filters = FILTERS,
+                                           .channels = channels,
+                                           .r = m->taps,
+                                           .s = m->taps,
+                                           .from = reversed && channels ? weight + taps - 1 : weight,
+                                           .filter = (ptrdiff_t)(channels * taps),
+                                           .channel = (ptrdiff_t)taps,
+                                           .row = sign * (ptrdiff_t)m->taps,
+                                           .column = sign};
+  for (size_t f = FIRST; f < LAST; f++)
+    for (size_t c = 0; c < channels; c++) {
+      double kernel[MOST * MOST];
+      for (size_t i = 0; i < taps; i++)
+        kernel[i] = (double)weight[(f * channels + c) * taps + (reversed ? taps - 1 - i : i)];
+      for (size_t i = 0; i < places; i++)
+        want[(i * FILTERS + f) * channels + c] = transformed(m->g[i / m->size], m->g[i % m->size], m->taps, kernel);
+    }
+  k->lanes->winograd_weights(&weights, m->size, FIRST, LAST, u);
+  expect_sums(count, u, want, "%s winograd_weights of %zu channels, %zux%zu taps, tiles of %zu, reversed %d", k->name,
+              channels, m->taps, m->taps, m->size, reversed);
+  free(weight), free(u), free(want);
+}
+
+static void check_taps(const struct fnn_kernels *k, const struct method *m, size_t count) {
+  const size_t r = m->results, step = count + 1, places = m->size * m->size;
+  float *x = floats(&state, (places - 1) * step + count), *dw = untouched(count * r * r);
+  struct sum *want = expected(count * r * r);
+  for (size_t i = 0; i < count; i++) {
+    double sums[MOST * MOST];
+    for (size_t place = 0; place < places; place++) sums[place] = (double)x[place * step + i];
+    for (size_t tap = 0; tap < r * r; tap++)
+      want[i * r * r + tap] = transformed(m->a[tap / r], m->a[tap % r], m->size, sums);
+  }
+  k->lanes->winograd_taps(r, count, step, x, dw);
+  expect_sums(count * r * r, dw, want, "%s winograd_taps of %zu, %zux%zu taps", k->name, count, r, r);
+  free(x), free(dw), free(want);
+}
+
+/* ---- all ---- */
+
+int spec_winograd(const struct fnn_kernels *kernels) {
+  struct method forward[] = {method_of(4, 3, 0), method_of(6, 3, 0), method_of(6, 5, 0)};
+  struct method gradient[] = {method_of(6, 4, 1), method_of(6, 2, 1)}; /* for 3 x 3 and 5 x 5 taps */
+  const size_t width = kernels->lanes->width, around[] = {0, 1, width - 1, width, width + 1, 2 * width + 3};
+  enum { AROUND = sizeof around / sizeof around[0] };
+  check_failures = 0;
+  state = 11;
+  for (int i = 0; i < 3; i++) {
+    check_method(&forward[i]);
+    for (size_t channels = 0; channels <= 3; channels++)
+      for (size_t tiles = 0; tiles <= TILES; tiles++) {
+        check_input(kernels, &forward[i], channels, tiles);
+        for (int options = 0; options < 8; options++) check_output(kernels, &forward[i], channels, tiles, options);
+      }
+    for (int n = 0; n < AROUND; n++)
+      for (int reversed = 0; reversed < 2; reversed++) check_weights(kernels, &forward[i], around[n], reversed);
+  }
+  for (int i = 0; i < 2; i++) {
+    check_method(&gradient[i]);
+    for (size_t channels = 0; channels <= 3; channels++)
+      for (size_t tiles = 0; tiles <= TILES; tiles++) {
+        check_row(kernels, &gradient[i], 6, channels, tiles);
+        check_row(kernels, &gradient[i], gradient[i].taps, channels, tiles);
+      }
+    for (int n = 0; n < AROUND; n++) check_taps(kernels, &gradient[i], around[n]);
+  }
+  for (size_t tiles = 0; tiles <= 17; tiles++)
+    for (int n = 0; n < AROUND; n++) {
+      check_product(kernels, tiles, around[n], width);
+      check_product(kernels, tiles, around[n], 3);
+    }
+  return check_failures;
+}
