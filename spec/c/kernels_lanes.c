@@ -54,17 +54,23 @@ static struct sum *zeros(size_t count) {
   return want;
 }
 
-/* Few different values, so that the largest stands there twice; sometimes a NaN, which wins. */
-static float *pool_planes(size_t count, int with_nan) {
+/* Few different values, so that the largest stands there twice; some NaNs, which win; or next to nothing but what a search
+ * for the largest begins with. */
+enum planes { EVERYDAY, WITH_NAN, NEARLY_ALL_INFINITE, KINDS_OF_PLANES };
+
+static float *pool_planes(size_t count, enum planes kind) {
   float *x = exactly(count, sizeof *x);
-  for (size_t i = 0; i < count; i++) x[i] = (float)random_below(&state, 5) - 3.0f;
-  for (size_t i = 0; with_nan && i < count; i += 1 + random_below(&state, 40)) x[i] = NAN;
+  for (size_t i = 0; i < count; i++) {
+    x[i] = (float)random_below(&state, 5) - 3.0f;
+    if (kind == WITH_NAN && random_below(&state, 20) == 0) x[i] = NAN;
+    if (kind == NEARLY_ALL_INFINITE && random_below(&state, 8) > 0) x[i] = -INFINITY;
+  }
   return x;
 }
 
-static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window *w, int with_nan) {
+static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window *w, enum planes kind) {
   size_t width = k->lanes->width, plane = w->h * w->w, outputs = w->p * w->q;
-  float *x = pool_planes(plane * width, with_nan), *y = untouched(outputs * width);
+  float *x = pool_planes(plane * width, kind), *y = untouched(outputs * width);
   float *g = floats(&state, outputs * width), *d = untouched(plane * width);
   struct sum *want = expected(outputs * width), *back = zeros(plane * width);
   for (size_t l = 0; l < width; l++) EACH_OUTPUT(p, q) {
@@ -116,10 +122,8 @@ static void check_avg_pool(const struct fnn_kernels *k, const struct fnn_window 
 }
 
 static void check_window(const struct fnn_kernels *k, const struct fnn_window *w) {
-  for (int choice = 0; choice < 2; choice++) {
-    check_max_pool(k, w, choice);
-    check_avg_pool(k, w, choice);
-  }
+  for (int kind = 0; kind < KINDS_OF_PLANES; kind++) check_max_pool(k, w, (enum planes)kind);
+  for (int whole = 0; whole < 2; whole++) check_avg_pool(k, w, whole);
 }
 
 /* ---- sums ---- */
