@@ -215,11 +215,9 @@ describe("fashion_mnist", function()
   local function located(environment, hidden, options)
     local script = ([[
       if %s then
-        local open = io.open
-        io.open = function(path, ...)
-          if path:find("^/usr/share/datasets") then return nil, "hidden" end
-          return open(path, ...)
-        end
+        local core = require "fmnistnn.core"
+        local file_size = core.file_size
+        function core.file_size(path) return not path:find("^/usr/share/datasets") and file_size(path) or nil end
       end
       local paths, message = require "fmnistnn.data.files".locate(%s)
       io.write(paths and paths.train_images:match("^(.*)/") or message)
