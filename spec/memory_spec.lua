@@ -4,6 +4,7 @@
 local fnn = require "fmnistnn"
 local core = require "fmnistnn.core"
 local check = require "spec.support.check"
+local idx = require "spec.support.idx"
 
 local MIB = 1 << 20
 
@@ -149,6 +150,111 @@ describe("the limit:", function()
     with_memory({limit = 12345}, function() assert.equal(12345, core.memory().limit) end)
     assert.equal(before, core.memory().limit)
   end)
+end)
+
+-- Whatever makes tensors besides ops: each makes one of about `bytes` bytes, and others that are smaller.
+local function makers(path, bytes)
+  local rows = bytes // 4
+  local source, first = fnn.zeros(1, rows), fnn.ones({1}, {dtype = "int64"})
+  local images, w = fnn.zeros(1, 1, 1, rows), fnn.ones(rows, {requires_grad = true})
+  local turned = fnn.zeros(rows, 1, 2):narrow(3, 1, 1) -- not dense
+  local plain = {
+    flip = "none", padding_mode = "zeros", shift = 0, rotation = 0, shear = 0, zoom = 1, brightness = 1, contrast = 1,
+    cutout = 0, mixup = 1, cutmix = 0, ["erase: probability"] = 0, ["erase: area"] = 0.1, ["erase: aspect"] = 1,
+    ["erase: value"] = 0, ["erase: random"] = false,
+  }
+  local file = assert(io.open(path, "wb"))
+  file:write(idx.head {bytes}, ("x"):rep(bytes))
+  file:close()
+  return {
+    idx = function() return assert(core.data.idx(path, 1)) end,
+    gather = function() return core.data.gather(source, first, 1) end,
+    augment = function() return core.data.augment(images, first, 1, plain, 1, 2, 3) end,
+    shuffled = function() return core.data.shuffled(bytes // 8, 1) end,
+    full = function() return core.full({rows}, 1) end,
+    tobytes = function() return #turned:tobytes() end,
+    equal = function() return turned:equal(turned) end,
+    detach = function() return w:detach() end,
+    record = function() return core.record("same", w, {w}, print) end,
+  }
+end
+
+describe("what the collector looks for:", function()
+  local path
+
+  before_each(function()
+    path = os.tmpname()
+    settle()
+  end)
+  after_each(function() os.remove(path) end)
+
+  it("the bytes of every tensor that Lua holds", function()
+    local make = makers(path, 8000)
+    local seen = fnn.custom {
+      name = "seen", forward = function(_, x) return x * 1 end,
+      backward = function(_, gradient)
+        local before = core.memory().boxed
+        gradient:close()
+        assert.equal(before - 8000, core.memory().boxed)
+      end,
+    }
+    local function grows(name, bytes, f)
+      local before = core.memory().boxed
+      local results = table.pack(f())
+      assert.equal(before + bytes, core.memory().boxed, name)
+      for _, result in ipairs(results) do
+        if core.is_tensor(result) then result:close() end
+      end
+      assert.equal(before, core.memory().boxed, name)
+    end
+    collectgarbage("stop")
+    for _, name in ipairs {"idx", "gather", "shuffled", "full", "detach", "record"} do grows(name, 8000, make[name]) end
+    grows("augment", 8000 + 8 + 4, make.augment)
+    grows("tobytes", 0, make.tobytes)
+    grows("equal", 0, make.equal)
+    local w = fnn.ones(2000, {requires_grad = true})
+    w:sum():backward()
+    grows("grad", 8000, function() return w.grad end)
+    seen(w):sum():backward()
+    collectgarbage("restart")
+    w:close()
+    settle()
+  end)
+
+  for _, name in ipairs {"idx", "gather", "augment", "shuffled", "full", "tobytes", "equal"} do
+    it("more, whenever as much as the slack and half of what is in use has come: " .. name, function()
+      local make = makers(path, MIB)[name]
+      local base = used()
+      core.empty_cache()
+      collectgarbage("stop")
+      for _ = 1, 460 do make() end
+      collectgarbage("restart")
+      assert.is_true(core.memory().peak < base + 300 * MIB)
+      assert.is_true(used() <= base)
+    end)
+  end
+
+  -- Those of the second list hold little but a handle.
+  for i, names in ipairs {{"idx", "gather", "augment", "shuffled", "full", "tobytes", "equal"}, {"detach", "record"}} do
+    for _, name in ipairs(names) do
+      it("room, before there is said to be none: " .. name, function()
+        local make = makers(path, MIB)[name]
+        settle()
+        with_memory({slack = 1 << 50, limit = core.memory().used + (i == 1 and 24 * MIB or MIB // 8)}, function()
+          collectgarbage("stop")
+          local ok, message = true, nil
+          for _ = 1, i == 1 and 60 or 2000 do
+            ok, message = pcall(make)
+            if not ok then break end
+          end
+          collectgarbage("restart")
+          assert(ok, message)
+          core.set_memory {limit = core.memory().used // 2}
+          check.refused(make, {"out of memory"})
+        end)
+      end)
+    end
+  end
 end)
 
 -- One training step of a small network; `let_go` gets each tensor in between.

@@ -35,6 +35,39 @@ struct foreign_inputs {
   struct fnn_tensor *in[];
 };
 
+/* The core's half of record: the output under a new handle with a node of the custom op. */
+static enum fnn_status record_custom(struct fnn_bind *bind, const char *name, struct fnn_tensor *output,
+                                     const struct foreign_inputs *inputs, int function, struct fnn_tensor **out) {
+  struct fnn_tensor *handle = NULL;
+  struct fnn_custom *custom = fnn_alloc(bind->context, sizeof *custom);
+  if (!custom) return FNN_NO_MEMORY;
+  *custom = (struct fnn_custom){.foreign.release = release_custom, .bind = bind, .function = function};
+  enum fnn_status status = fnn_tensor_alias(output, &handle);
+  if (status == FNN_OK) status = fnn_record_foreign(handle, inputs->count, inputs->in, name, &custom->foreign);
+  if (status == FNN_OK) {
+    *out = handle;
+    return FNN_OK;
+  }
+  fnn_tensor_release(handle);
+  fnn_free(bind->context, custom);
+  return status;
+}
+
+/* Note the inputs of the list at a stack place. Whether one needs a gradient; *bad: not all are open tensors. */
+static int note_inputs(lua_State *L, int at, struct foreign_inputs *inputs, int *bad) {
+  int wanted = 0;
+  *bad = 0;
+  for (size_t i = 0; i < inputs->count; i++) {
+    lua_rawgeti(L, at, (lua_Integer)i + 1);
+    struct fnn_box *input = fnn_test_box(L, -1);
+    inputs->in[i] = input ? input->tensor : NULL;
+    *bad |= !inputs->in[i];
+    wanted |= inputs->in[i] && inputs->in[i]->requires_grad;
+    lua_pop(L, 1);
+  }
+  return wanted;
+}
+
 /* record(name, output, inputs, backward): the output under a new handle that, in backward, asks
  * backward(gradient) for the inputs' gradients. The output itself where nothing is recorded. */
 static int record(lua_State *L) {
@@ -43,33 +76,26 @@ static int record(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   luaL_checktype(L, 3, LUA_TTABLE);
   luaL_checktype(L, 4, LUA_TFUNCTION);
-  fnn_bury_custom(L, bind);
-  struct fnn_box *box = fnn_push_box(L);
+  fnn_relieve_memory(L);
+  struct fnn_box *box = fnn_push_box(L), *output = fnn_test_box(L, 2);
   size_t count = (size_t)lua_rawlen(L, 3);
   struct foreign_inputs *inputs = lua_newuserdatauv(L, sizeof *inputs + count * sizeof inputs->in[0], 0);
+  inputs->count = count;
   lua_pushvalue(L, 4);
-  int function = luaL_ref(L, LUA_REGISTRYINDEX);
-  struct fnn_box *output = fnn_test_box(L, 2);
-  int wanted = 0, bad = 0;
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, 3, (lua_Integer)i + 1);
-    struct fnn_box *input = fnn_test_box(L, -1);
-    inputs->in[i] = input ? input->tensor : NULL;
-    bad |= !inputs->in[i];
-    wanted |= inputs->in[i] && inputs->in[i]->requires_grad;
-    lua_pop(L, 1);
-  }
-  enum fnn_status status = FNN_OK;
-  int recorded = 0;
-  if (!bad && output && output->tensor && output->tensor->dtype == FNN_FLOAT32 && wanted && fnn_recording(L)) {
-    struct fnn_custom *custom = fnn_alloc(bind->context, sizeof *custom);
-    status = custom ? fnn_tensor_alias(output->tensor, &box->tensor) : FNN_NO_MEMORY;
-    if (custom) *custom = (struct fnn_custom){.foreign.release = release_custom, .bind = bind, .function = function};
-    if (status == FNN_OK) status = fnn_record_foreign(box->tensor, count, inputs->in, name, &custom->foreign);
-    recorded = status == FNN_OK;
-    if (!recorded) fnn_free(bind->context, custom);
-  }
-  if (!recorded) luaL_unref(L, LUA_REGISTRYINDEX, function);
+  int function = luaL_ref(L, LUA_REGISTRYINDEX), bad, tried = 0;
+  struct fnn_tensor *recorded = NULL;
+  enum fnn_status status;
+  do {
+    status = FNN_OK;
+    fnn_bury_custom(L, bind);
+    int wanted = note_inputs(L, 3, inputs, &bad);
+    if (!bad && output && output->tensor && output->tensor->dtype == FNN_FLOAT32 && wanted && fnn_recording(L))
+      status = record_custom(bind, name, output->tensor, inputs, function, &recorded);
+  } while (fnn_try_again(L, status, &tried));
+  if (recorded)
+    fnn_fill_box(bind, box, recorded);
+  else
+    luaL_unref(L, LUA_REGISTRYINDEX, function);
   fnn_raise(L, status);
   if (bad) return luaL_error(L, "%s: expected open tensors as inputs", name);
   if (!output || !output->tensor)
@@ -154,7 +180,7 @@ static int go_on(lua_State *L) {
       fnn_raise(L, status);
       return 0;
     }
-    grad->tensor = fnn_tensor_retain(gradient);
+    fnn_fill_box(fnn_bind_of(L), grad, fnn_tensor_retain(gradient));
     lua_rawgeti(L, LUA_REGISTRYINDEX, ((struct fnn_custom *)foreign)->function);
     lua_insert(L, ANSWERS);
     take_answers(L, lua_pcallk(L, 1, LUA_MULTRET, 0, (lua_KContext)inputs, after_yield), inputs);
@@ -191,9 +217,19 @@ static int backward(lua_State *L) {
 
 /* t:detach(): the same elements under a handle that autograd does not know. */
 static int detach(lua_State *L) {
+  struct fnn_tensor *handle = NULL;
+  enum fnn_status status;
+  int tried = 0;
   lua_settop(L, 1);
+  fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
-  fnn_raise(L, fnn_tensor_alias(fnn_check_elements(L, 1, "detach"), &box->tensor));
+  do {
+    struct fnn_tensor *t = fnn_check_tensor(L, 1, "detach");
+    status = fnn_tensor_settle(t);
+    if (status == FNN_OK) status = fnn_tensor_alias(t, &handle);
+  } while (fnn_try_again(L, status, &tried));
+  fnn_raise(L, status);
+  fnn_fill_box(fnn_bind_of(L), box, handle);
   return 1;
 }
 

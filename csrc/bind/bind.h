@@ -27,7 +27,7 @@ struct fnn_bind {
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
 };
 
-/* A tensor in Lua: a full userdata with one pointer, NULL before it is filled and after close. */
+/* A tensor in Lua: a full userdata with one pointer, NULL before it is filled (by fnn_fill_box alone) and after close. */
 struct fnn_box {
   struct fnn_tensor *tensor;
   size_t counted; /* its share of fnn_bind.boxed */
@@ -55,10 +55,15 @@ struct fnn_box *fnn_test_box(lua_State *L, int at);
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
 /* The same for who wants to see its elements: they lie where strides say (tensor/lanes.h). */
 struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who);
-/* Count what a box has been filled with. */
-void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box);
-/* Run Lua's collector if boxes hold much more than after its last run: Lua does not see these bytes by itself. */
+/* The box takes the tensor over, in place of what it held, and its bytes are counted; NULL empties the box. */
+void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor *tensor);
+/* Run Lua's collector if boxes hold much more than after its last run: Lua does not see these bytes by itself. To be called
+ * first, before boxes are created, by what asks for memory. */
 void fnn_relieve_memory(lua_State *L);
+/* The end of a loop around phases two and three of what asks for memory: whether to go through them once more, because memory was
+ * short and Lua's collector has looked for some now. Tensors are checked again then: a finalizer may have closed them.
+ * *tried is 0 at first. */
+int fnn_try_again(lua_State *L, enum fnn_status status, int *tried);
 /* Raise the context's error text when status is not FNN_OK. */
 void fnn_raise(lua_State *L, enum fnn_status status);
 /* For files: return nil and the text when status is not FNN_OK (the number of results), else 0. */

@@ -35,9 +35,12 @@ struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who) {
   return tensor;
 }
 
-void fnn_count_box(struct fnn_bind *bind, struct fnn_box *box) {
-  box->counted = fnn_tensor_numel(box->tensor) * fnn_dtype_size(box->tensor->dtype);
+void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor *tensor) {
+  struct fnn_tensor *before = box->tensor;
+  bind->boxed -= box->counted;
+  *box = (struct fnn_box){tensor, tensor ? fnn_tensor_numel(tensor) * fnn_dtype_size(tensor->dtype) : 0};
   bind->boxed += box->counted;
+  fnn_tensor_release(before);
 }
 
 /* A full collection of a large Lua heap takes long. While little is in use, it gets at most a twentieth of the time; beyond
@@ -59,6 +62,12 @@ void fnn_relieve_memory(lua_State *L) {
   bind->collect_seconds = bind->collected_at - start;
 }
 
+int fnn_try_again(lua_State *L, enum fnn_status status, int *tried) {
+  if (status != FNN_NO_MEMORY || (*tried)++) return 0;
+  lua_gc(L, LUA_GCCOLLECT);
+  return 1;
+}
+
 void fnn_raise(lua_State *L, enum fnn_status status) {
   if (status != FNN_OK) luaL_error(L, "%s", fnn_bind_of(L)->context->error);
 }
@@ -75,10 +84,7 @@ int fnn_failure(lua_State *L, enum fnn_status status) {
 static int close_box(lua_State *L) {
   struct fnn_box *box = fnn_test_box(L, 1);
   if (!box) return luaL_error(L, "close: expected a tensor, got %s", fnn_describe(L, 1));
-  struct fnn_tensor *tensor = box->tensor;
-  fnn_bind_of(L)->boxed -= box->counted;
-  *box = (struct fnn_box){0};
-  fnn_tensor_release(tensor);
+  fnn_fill_box(fnn_bind_of(L), box, NULL);
   return 0;
 }
 

@@ -27,9 +27,8 @@ static enum fnn_status give_outputs(struct fnn_bind *bind, struct fnn_call *call
     call->out[i] = counted;
   }
   for (int i = 0; i < visible; i++) {
-    boxes[i]->tensor = call->out[i]; /* NOLINT(clang-analyzer-core.NullDereference): run made a box for each */
+    fnn_fill_box(bind, boxes[i], call->out[i]);
     call->out[i] = NULL;
-    fnn_count_box(bind, boxes[i]);
   }
   return FNN_OK;
 }
@@ -92,20 +91,18 @@ void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const stru
 
 static const struct fnn_op *op_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(FNN_UP_THIRD)); }
 
-/* Run it; when memory is short, let Lua's collector look for some and try once more. */
 static int run(lua_State *L, int last, int in_place) {
   struct fnn_bind *bind = fnn_bind_of(L);
   const struct fnn_op *op = op_of(L);
   struct fnn_box *boxes[FNN_MAX_OUTPUTS] = {0};
   struct fnn_parsed parsed;
-  int results = op->outputs - op->hidden, top, record = fnn_recording(L);
+  int results = op->outputs - op->hidden, top, record = fnn_recording(L), tried = 0;
   enum fnn_status status = FNN_OK;
   fnn_relieve_memory(L);
   if (!in_place)
     for (int i = 0; i < results; i++) boxes[i] = fnn_push_box(L);
   top = lua_gettop(L);
-  for (int attempt = 0; attempt < 2; attempt++) {
-    if (attempt > 0) lua_gc(L, LUA_GCCOLLECT);
+  do {
     lua_settop(L, top);
     fnn_parse(L, op, last, &parsed);
     if (in_place) {
@@ -116,8 +113,7 @@ static int run(lua_State *L, int last, int in_place) {
       record = 0;
     }
     status = fnn_run_op(bind, &parsed, record, in_place ? parsed.input[0].tensor : NULL, boxes);
-    if (status != FNN_NO_MEMORY) break;
-  }
+  } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
   lua_settop(L, in_place ? 1 : top);
   return in_place ? 1 : results;

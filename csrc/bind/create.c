@@ -18,23 +18,18 @@ static enum fnn_dtype dtype_at(lua_State *L, int at, const char *who) {
                                 : (enum fnn_dtype)fnn_check_choice(L, at, who, "dtype", fnn_dtype_choices);
 }
 
-/* Fill an empty box; when memory is short, let Lua's collector look for some and try once more. */
-static void fill_box(lua_State *L, struct fnn_box *box, enum fnn_dtype dtype, const struct fnn_shape *shape) {
-  struct fnn_context *context = fnn_bind_of(L)->context;
-  enum fnn_status status = fnn_tensor_new(context, dtype, shape, &box->tensor);
-  if (status == FNN_NO_MEMORY) {
-    lua_gc(L, LUA_GCCOLLECT);
-    status = fnn_tensor_new(context, dtype, shape, &box->tensor);
-  }
-  fnn_raise(L, status);
-  fnn_count_box(fnn_bind_of(L), box);
-}
-
 static struct fnn_tensor *push_new(lua_State *L, enum fnn_dtype dtype, const struct fnn_shape *shape) {
+  struct fnn_bind *bind = fnn_bind_of(L);
+  struct fnn_tensor *tensor = NULL;
+  enum fnn_status status;
+  int tried = 0;
   fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
-  fill_box(L, box, dtype, shape);
-  return box->tensor;
+  do status = fnn_tensor_new(bind->context, dtype, shape, &tensor);
+  while (fnn_try_again(L, status, &tried));
+  fnn_raise(L, status);
+  fnn_fill_box(bind, box, tensor);
+  return tensor;
 }
 
 /* ---- from a nested table ---- */

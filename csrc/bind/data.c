@@ -12,36 +12,44 @@ static int idx(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   lua_Integer rank = fnn_check_integer(L, 2, "idx", "axes");
   if (rank < 1 || rank > 4) return luaL_error(L, "idx: axes: expected 1..4, got %I", (LUAI_UACINT)rank);
+  struct fnn_bind *bind = fnn_bind_of(L);
+  struct fnn_tensor *made = NULL;
+  enum fnn_status status;
+  int tried = 0;
+  fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
-  int failed = fnn_failure(L, fnn_idx_read(fnn_bind_of(L)->context, path, (int)rank, &box->tensor));
-  return failed ? failed : 1;
+  do status = fnn_idx_read(bind->context, path, (int)rank, &made);
+  while (fnn_try_again(L, status, &tried));
+  int failed = fnn_failure(L, status);
+  if (failed) return failed;
+  fnn_fill_box(bind, box, made);
+  return 1;
 }
 
-/* The 1-based positions at a stack place, 0-based, in an empty box. */
-static void zero_based(lua_State *L, int at, const char *who, struct fnn_box *box) {
+/* The 1-based positions at a stack place. */
+static struct fnn_tensor *check_index(lua_State *L, int at, const char *who) {
   struct fnn_tensor *index = fnn_check_elements(L, at, who);
   if (index->dtype != FNN_INT64) luaL_error(L, "%s: index: expected int64, got %s", who, fnn_dtype_name(index->dtype));
-  fnn_raise(L, fnn_indices_shifted(index, -1, &box->tensor));
-}
-
-static void empty_box(struct fnn_box *box) {
-  fnn_tensor_release(box->tensor);
-  box->tensor = NULL;
+  return index;
 }
 
 /* gather(source, index, scale): the rows of a data set that the 1-based index names, as floats times `scale` */
 static int gather(lua_State *L) {
+  struct fnn_tensor *made = NULL;
+  enum fnn_status status;
+  int tried = 0;
   lua_settop(L, 3);
   fnn_relieve_memory(L);
-  struct fnn_box *out = fnn_push_box(L), *index = fnn_push_box(L);
+  struct fnn_box *box = fnn_push_box(L);
   double scale = luaL_optnumber(L, 3, 1.0);
-  struct fnn_tensor *source = fnn_check_elements(L, 1, "gather");
-  zero_based(L, 2, "gather", index);
-  enum fnn_status status = fnn_batch_gather(source, index->tensor, scale, &out->tensor);
-  empty_box(index);
+  do {
+    struct fnn_tensor *source = fnn_check_elements(L, 1, "gather"), *given = check_index(L, 2, "gather"), *index = NULL;
+    status = fnn_indices_shifted(given, -1, &index);
+    if (status == FNN_OK) status = fnn_batch_gather(source, index, scale, &made);
+    fnn_tensor_release(index);
+  } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
-  fnn_count_box(fnn_bind_of(L), out);
-  lua_settop(L, 4);
+  fnn_fill_box(fnn_bind_of(L), box, made);
   return 1;
 }
 
@@ -93,24 +101,29 @@ static struct fnn_augment read_how(lua_State *L) {
  * fnn_augment_numbers by name, flip, padding_mode and "erase: random". Where images are mixed, also with which of the batch
  * each was, counted from 1, and how much of it there is. */
 static int augment(lua_State *L) {
-  struct fnn_augmented made;
+  struct fnn_augmented made = {0};
   struct fnn_box *box[3];
+  enum fnn_status status;
+  int tried = 0;
   lua_settop(L, 7);
   fnn_relieve_memory(L);
-  struct fnn_box *index = fnn_push_box(L);
   for (int i = 0; i < 3; i++) box[i] = fnn_push_box(L);
   double scale = luaL_checknumber(L, 3);
   struct fnn_augment how = read_how(L);
-  struct fnn_tensor *source = fnn_check_elements(L, 1, "augmented");
-  zero_based(L, 2, "augmented", index);
-  enum fnn_status status = fnn_augment_gather(source, index->tensor, scale, &how, &made);
-  empty_box(index);
-  box[0]->tensor = made.images, box[1]->tensor = made.partner, box[2]->tensor = made.share;
+  do {
+    struct fnn_tensor *source = fnn_check_elements(L, 1, "augmented"), *given = check_index(L, 2, "augmented"),
+                      *index = NULL;
+    status = fnn_indices_shifted(given, -1, &index);
+    if (status == FNN_OK) status = fnn_augment_gather(source, index, scale, &how, &made);
+    fnn_tensor_release(index);
+  } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
-  int count = made.partner ? 3 : 1;
-  for (int i = 0; i < count; i++) fnn_count_box(fnn_bind_of(L), box[i]);
+  fnn_fill_box(fnn_bind_of(L), box[0], made.images);
+  fnn_fill_box(fnn_bind_of(L), box[1], made.partner);
+  fnn_fill_box(fnn_bind_of(L), box[2], made.share);
   for (size_t i = 0, n = made.partner ? fnn_tensor_numel(made.partner) : 0; i < n; i++) fnn_ints(made.partner)[i] += 1;
-  lua_settop(L, 8 + count);
+  int count = made.partner ? 3 : 1;
+  lua_settop(L, 7 + count);
   return count;
 }
 
@@ -130,13 +143,20 @@ static int seed(lua_State *L) {
 /* shuffled(n, seed, who): 1 .. n in an order that depends on both alone; without a seed, on the generator */
 static int shuffled(lua_State *L) {
   struct fnn_context *context = fnn_bind_of(L)->context;
+  struct fnn_tensor *made = NULL;
+  enum fnn_status status;
+  int tried = 0;
   lua_settop(L, 3);
   const char *who = luaL_optstring(L, 3, "shuffled");
+  fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
   size_t n = fnn_check_size(L, 1, who, "n");
   uint64_t by = lua_isnil(L, 2) ? take_seed(context) : (uint64_t)fnn_check_integer(L, 2, who, "seed");
-  fnn_raise(L, fnn_batch_shuffle(context, n, by, &box->tensor));
-  for (size_t i = 0; i < n; i++) fnn_ints(box->tensor)[i] += 1;
+  do status = fnn_batch_shuffle(context, n, by, &made);
+  while (fnn_try_again(L, status, &tried));
+  fnn_raise(L, status);
+  for (size_t i = 0; i < n; i++) fnn_ints(made)[i] += 1;
+  fnn_fill_box(fnn_bind_of(L), box, made);
   return 1;
 }
 

@@ -50,7 +50,7 @@ static int push_grad(lua_State *L) {
   struct fnn_box *grad = fnn_push_box(L);
   struct fnn_tensor *t = fnn_check_tensor(L, 1, "grad");
   if (t->grad)
-    grad->tensor = fnn_tensor_retain(t->grad);
+    fnn_fill_box(fnn_bind_of(L), grad, fnn_tensor_retain(t->grad));
   else
     lua_pushnil(L);
   return 1;
@@ -222,18 +222,29 @@ static void push_table(lua_State *L, const struct fnn_tensor *t, int axis, size_
 static int totable(lua_State *L) {
   lua_settop(L, 1);
   struct fnn_box *own = fnn_push_box(L); /* so that no finalizer closes it on the way */
-  own->tensor = fnn_tensor_retain(fnn_check_elements(L, 1, "totable"));
+  fnn_fill_box(fnn_bind_of(L), own, fnn_tensor_retain(fnn_check_elements(L, 1, "totable")));
   luaL_checkstack(L, FNN_MAX_RANK + 4, "totable");
   push_table(L, own->tensor, 0, 0);
+  fnn_fill_box(fnn_bind_of(L), own, NULL);
   return 1;
 }
 
 static int tobytes(lua_State *L) {
+  struct fnn_bind *bind = fnn_bind_of(L);
+  struct fnn_tensor *dense = NULL;
+  enum fnn_status status;
+  int tried = 0;
   lua_settop(L, 1);
-  struct fnn_box *dense = fnn_push_box(L);
-  struct fnn_tensor *t = fnn_check_tensor(L, 1, "tobytes");
-  fnn_raise(L, fnn_tensor_dense(t, t->dtype, &dense->tensor));
-  lua_pushlstring(L, fnn_tensor_data(dense->tensor), fnn_tensor_numel(t) * fnn_dtype_size(t->dtype));
+  fnn_relieve_memory(L);
+  struct fnn_box *box = fnn_push_box(L);
+  do {
+    struct fnn_tensor *t = fnn_check_tensor(L, 1, "tobytes");
+    status = fnn_tensor_dense(t, t->dtype, &dense);
+  } while (fnn_try_again(L, status, &tried));
+  fnn_raise(L, status);
+  fnn_fill_box(bind, box, dense);
+  lua_pushlstring(L, fnn_tensor_data(dense), fnn_tensor_numel(dense) * fnn_dtype_size(dense->dtype));
+  fnn_fill_box(bind, box, NULL);
   return 1;
 }
 
@@ -244,21 +255,36 @@ static int shares_storage(lua_State *L) {
   return 1;
 }
 
+/* Both are dense, of one type and shape. */
+static int same_elements(const struct fnn_tensor *a, const struct fnn_tensor *b) {
+  size_t n = fnn_tensor_numel(a), i = 0;
+  if (a->dtype != FNN_FLOAT32) return memcmp(fnn_tensor_data(a), fnn_tensor_data(b), n * fnn_dtype_size(a->dtype)) == 0;
+  while (i < n && fnn_floats(a)[i] == fnn_floats(b)[i]) i++;
+  return i == n;
+}
+
+static enum fnn_status compare(struct fnn_tensor *a, struct fnn_tensor *b, int *same) {
+  struct fnn_tensor *dense_a = NULL, *dense_b = NULL;
+  *same = a->dtype == b->dtype && fnn_shape_equal(&a->shape, &b->shape);
+  if (!*same) return FNN_OK;
+  enum fnn_status status = fnn_tensor_dense(a, a->dtype, &dense_a);
+  if (status == FNN_OK) status = fnn_tensor_dense(b, b->dtype, &dense_b);
+  if (status == FNN_OK) *same = same_elements(dense_a, dense_b);
+  fnn_tensor_release(dense_a);
+  fnn_tensor_release(dense_b);
+  return status;
+}
+
 static int equal(lua_State *L) {
+  enum fnn_status status;
+  int same, tried = 0;
   lua_settop(L, 2);
-  struct fnn_box *dense_a = fnn_push_box(L), *dense_b = fnn_push_box(L);
-  struct fnn_tensor *a = fnn_check_tensor(L, 1, "equal"), *b = fnn_check_tensor(L, 2, "equal");
-  int same = a->dtype == b->dtype && fnn_shape_equal(&a->shape, &b->shape);
-  if (same) {
-    fnn_raise(L, fnn_tensor_dense(a, a->dtype, &dense_a->tensor));
-    fnn_raise(L, fnn_tensor_dense(b, b->dtype, &dense_b->tensor));
-    if (a->dtype == FNN_FLOAT32)
-      for (size_t i = 0, n = fnn_tensor_numel(a); i < n && same; i++)
-        same = fnn_floats(dense_a->tensor)[i] == fnn_floats(dense_b->tensor)[i];
-    else
-      same = memcmp(fnn_tensor_data(dense_a->tensor), fnn_tensor_data(dense_b->tensor),
-                    fnn_tensor_numel(a) * fnn_dtype_size(a->dtype)) == 0;
-  }
+  fnn_relieve_memory(L);
+  do {
+    struct fnn_tensor *a = fnn_check_tensor(L, 1, "equal"), *b = fnn_check_tensor(L, 2, "equal");
+    status = compare(a, b, &same);
+  } while (fnn_try_again(L, status, &tried));
+  fnn_raise(L, status);
   lua_pushboolean(L, same);
   return 1;
 }
@@ -280,7 +306,7 @@ static int role(lua_State *L) {
 /* t:copy_(source): the elements of another tensor, converted and broadcast. */
 static int copy_(lua_State *L) {
   lua_settop(L, 2);
-  struct fnn_box *whole = fnn_push_box(L);
+  struct fnn_tensor *whole = NULL;
   struct fnn_tensor *t = fnn_check_elements(L, 1, "copy_"), *from = fnn_check_elements(L, 2, "copy_");
   struct fnn_context *context = fnn_tensor_context(t);
   struct fnn_shape shape;
@@ -292,11 +318,12 @@ static int copy_(lua_State *L) {
   fnn_check_write(L, t, "copy_");
   fnn_check_operand(L, t, from, "copy_", "other");
   if (from->storage == t->storage) { /* it may overlap */
-    fnn_raise(L, fnn_tensor_new(context, from->dtype, &from->shape, &whole->tensor));
-    fnn_tensor_copy(whole->tensor, from);
-    from = whole->tensor;
+    fnn_raise(L, fnn_tensor_new(context, from->dtype, &from->shape, &whole));
+    fnn_tensor_copy(whole, from);
+    from = whole;
   }
   fnn_tensor_copy(t, from);
+  fnn_tensor_release(whole);
   t->storage->version++;
   lua_settop(L, 1);
   return 1;
@@ -305,13 +332,15 @@ static int copy_(lua_State *L) {
 /* t:fill_(number) */
 static int fill_(lua_State *L) {
   lua_settop(L, 2);
-  struct fnn_box *value = fnn_push_box(L);
-  struct fnn_tensor *t = fnn_check_elements(L, 1, "fill_");
+  struct fnn_box *box = fnn_push_box(L);
+  struct fnn_tensor *t = fnn_check_elements(L, 1, "fill_"), *value = NULL;
   if (!is_value(L, 2)) return luaL_error(L, "fill_: expected a number, got %s", fnn_describe(L, 2));
-  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value->tensor));
-  write_element(L, value->tensor, 0, 2, "fill_");
+  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value));
+  fnn_fill_box(fnn_bind_of(L), box, value);
+  write_element(L, value, 0, 2, "fill_");
   fnn_check_write(L, t, "fill_");
-  fnn_tensor_copy(t, value->tensor);
+  fnn_tensor_copy(t, value);
+  fnn_fill_box(fnn_bind_of(L), box, NULL);
   t->storage->version++;
   lua_settop(L, 1);
   return 1;

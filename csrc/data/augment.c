@@ -361,9 +361,15 @@ static enum fnn_status change(struct fnn_context *context, struct job *job, cons
 static enum fnn_status mix(struct fnn_context *context, struct job *job, const struct fnn_tensor *plain,
                            struct fnn_augmented *out) {
   const struct fnn_shape row = {1, {job->n}};
-  FNN_TRY(fnn_tensor_new(context, FNN_FLOAT32, &plain->shape, &out->images));
-  FNN_TRY(fnn_tensor_new(context, FNN_INT64, &row, &out->partner));
-  FNN_TRY(fnn_tensor_new(context, FNN_FLOAT32, &row, &out->share));
+  enum fnn_status status = fnn_tensor_new(context, FNN_FLOAT32, &plain->shape, &out->images);
+  if (status == FNN_OK) status = fnn_tensor_new(context, FNN_INT64, &row, &out->partner);
+  if (status == FNN_OK) status = fnn_tensor_new(context, FNN_FLOAT32, &row, &out->share);
+  if (status != FNN_OK) {
+    fnn_tensor_release(out->images);
+    fnn_tensor_release(out->partner);
+    *out = (struct fnn_augmented){0};
+    return status;
+  }
   job->mixed = fnn_floats(out->images), job->partner = fnn_ints(out->partner), job->share = fnn_floats(out->share);
   fnn_parallel(context, job->n, 1 + 16384 / (job->image ? job->image : 1), mix_images, job);
   return FNN_OK;

@@ -52,14 +52,14 @@ struct fnn_augment_number {
 
 extern const struct fnn_augment_number fnn_augment_numbers[]; /* the last has no name */
 
-/* What fnn_augment_gather makes; the caller releases it, also after an error. */
+/* What fnn_augment_gather makes. */
 struct fnn_augmented {
   struct fnn_tensor *images;  /* float32 (n,C,H,W) */
   struct fnn_tensor *partner; /* where images are mixed, int64 (n): with which of the batch each was; else NULL */
   struct fnn_tensor *share;   /* and float32 (n): how much of the partner there is in it */
 };
 
-/* fnn_batch_gather's rows of an (N,C,H,W) `source`, bytes or floats, augmented. */
+/* fnn_batch_gather's rows of an (N,C,H,W) `source`, bytes or floats, augmented. *out is empty after an error. */
 enum fnn_status fnn_augment_gather(struct fnn_tensor *source, const struct fnn_tensor *index, double scale,
                                    const struct fnn_augment *how, struct fnn_augmented *out) FNN_CHECK;
 
