@@ -47,8 +47,8 @@ describe("creation:", function()
     local large = math.maxinteger
     assert.same({large, -large - 1}, fnn.tensor({large, -large - 1}, {dtype = "int64"}):totable())
     assert.equal("integer", math.type(fnn.tensor({3.0}, {dtype = "int64"})[1]))
-    refuses(function() return fnn.tensor({1.5}, {dtype = "int64"}) end, "tensor: int64", "number 1.5")
-    refuses(function() return fnn.tensor({256}, {dtype = "uint8"}) end, "uint8: expected 0..255", "256")
+    refuses(function() return fnn.tensor({1.5}, {dtype = "int64"}) end, "tensor: element 1: int64", "number 1.5")
+    refuses(function() return fnn.tensor({{0, 1}, {256, 2}}, {dtype = "uint8"}) end, "tensor: element 3: uint8", "256")
     refuses(function() return fnn.tensor({-1}, {dtype = "uint8"}) end, "uint8: expected 0..255", "-1")
   end)
 

@@ -39,6 +39,13 @@ static inline void fnn_philox(uint64_t seed, uint64_t counter, uint32_t out[4]) 
   out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
+/* A seed for another stream, from the generator's next counter. */
+static inline uint64_t fnn_generator_draw_seed(struct fnn_generator *generator) {
+  uint32_t bits[4];
+  fnn_philox(generator->seed, fnn_generator_take(generator, 4), bits);
+  return (uint64_t)bits[0] << 32 | bits[1];
+}
+
 /* Uniform in [0, 1): the upper 24 bits, so that every value is a float. */
 static inline float fnn_uniform(uint32_t bits) { return (float)(bits >> 8) * 0x1p-24f; }
 

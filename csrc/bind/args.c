@@ -63,6 +63,34 @@ int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, co
   return luaL_error(L, "%s: %s: expected one of %s, got %s", who, name, lua_tostring(L, -1), got);
 }
 
+/* ---- elements ---- */
+
+int fnn_is_element(lua_State *L, int at) { return lua_type(L, at) == LUA_TNUMBER || lua_isboolean(L, at); }
+
+int fnn_write_element(lua_State *L, int at, struct fnn_tensor *tensor, size_t position) {
+  int is_boolean = lua_isboolean(L, at);
+  lua_Integer integer = lua_toboolean(L, at);
+  if (!fnn_is_element(L, at)) return 0;
+  if (tensor->dtype == FNN_FLOAT32) {
+    fnn_floats(tensor)[position] = is_boolean ? (float)integer : (float)lua_tonumber(L, at);
+    return 1;
+  }
+  if (!is_boolean && !to_integer(L, at, &integer)) return 0;
+  if (tensor->dtype == FNN_INT64)
+    fnn_ints(tensor)[position] = integer;
+  else if (integer >= 0 && integer <= 255)
+    fnn_bytes(tensor)[position] = (uint8_t)integer;
+  else
+    return 0;
+  return 1;
+}
+
+int fnn_refuse_element(lua_State *L, int at, const struct fnn_tensor *tensor, const char *who) {
+  const char *type = fnn_dtype_name(tensor->dtype);
+  if (!fnn_is_element(L, at)) return luaL_error(L, "%s: expected a number, got %s", who, fnn_describe(L, at));
+  return luaL_error(L, "%s: %s: expected 0..255, got %I", who, type, (LUAI_UACINT)fnn_check_integer(L, at, who, type));
+}
+
 /* ---- lists ---- */
 
 /* The length of the list at a stack place; raises when it is no list or too long. */

@@ -84,6 +84,13 @@ void fnn_check_sizes(lua_State *L, int at, const char *who, const char *name, st
 /* One of the names, which end with NULL. */
 int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, const char *const *choices);
 extern const char *const fnn_dtype_choices[];
+/* Whether the value at a stack place is one that an element can be: a number or a boolean (1, 0). */
+int fnn_is_element(lua_State *L, int at);
+/* Write it to the place `position` (in elements from the first) of a tensor; 0 when the tensor's type does not hold it, or
+ * when it is another thing. */
+int fnn_write_element(lua_State *L, int at, struct fnn_tensor *tensor, size_t position);
+/* Say so: raises "who: uint8: expected 0..255, got ...". */
+int fnn_refuse_element(lua_State *L, int at, const struct fnn_tensor *tensor, const char *who);
 
 /* The arguments of one op call, checked. */
 struct fnn_parsed {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../kernels/kernels.h"
+#include "../tensor/random.h"
 #include "bind.h"
 
 /* Arguments shared by most: a list of sizes at `at`, and a type at `at + 1`. The last argument of what serves several Lua
@@ -48,28 +48,14 @@ static void table_shape(lua_State *L, struct fnn_shape *shape) {
   lua_pop(L, pushed);
 }
 
-/* One number (or boolean) at the top of the stack, written to place `to` of the tensor. */
-static void read_value(lua_State *L, struct fnn_tensor *t, size_t to) {
-  lua_Integer integer;
-  if (lua_type(L, -1) != LUA_TNUMBER && !lua_isboolean(L, -1))
-    luaL_error(L, "tensor: element %I: expected a number, got %s", (LUAI_UACINT)to + 1, fnn_describe(L, -1));
-  if (t->dtype == FNN_FLOAT32) {
-    fnn_floats(t)[to] = lua_isboolean(L, -1) ? (float)lua_toboolean(L, -1) : (float)lua_tonumber(L, -1);
-    return;
-  }
-  integer = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : fnn_check_integer(L, -1, "tensor", fnn_dtype_name(t->dtype));
-  if (t->dtype == FNN_INT64)
-    fnn_ints(t)[to] = integer;
-  else if (integer >= 0 && integer <= 255)
-    fnn_bytes(t)[to] = (uint8_t)integer;
-  else
-    luaL_error(L, "tensor: element %I: uint8: expected 0..255, got %I", (LUAI_UACINT)to + 1, (LUAI_UACINT)integer);
-}
-
 /* The value at the top of the stack is axis `axis` .. of the tensor, from place *to on. */
 static void read_table(lua_State *L, struct fnn_tensor *t, int axis, size_t *to) {
   if (axis == t->shape.rank) {
-    read_value(L, t, (*to)++);
+    if (!fnn_write_element(L, -1, t, *to)) {
+      lua_pushfstring(L, "tensor: element %I", (LUAI_UACINT)*to + 1);
+      fnn_refuse_element(L, -2, t, lua_tostring(L, -1));
+    }
+    ++*to;
     return;
   }
   if (lua_type(L, -1) != LUA_TTABLE)
@@ -214,51 +200,21 @@ static int eye(lua_State *L) {
 
 /* ---- random ---- */
 
-struct random_job {
-  const struct fnn_random_kernels *kernels;
-  uint64_t seed, first;
-  float a, b;
-  float *y;
-};
-
-enum { GRAIN = 16384 }; /* a multiple of 4, so that pieces begin at a counter */
-
-static void uniform_piece(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct random_job *j = user;
-  j->kernels->uniform(last - first, j->seed, j->first + first / 4, j->a, j->b, j->y + first);
-}
-
-static void normal_piece(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct random_job *j = user;
-  j->kernels->normal(last - first, j->seed, j->first + first / 2, j->a, j->b, j->y + first);
-}
-
-static int random_floats(lua_State *L, const char *name, fnn_task piece, uint64_t numbers_each) {
-  struct fnn_context *context = fnn_bind_of(L)->context;
+static int random_floats(lua_State *L, const char *name, void (*fill)(struct fnn_tensor *, float, float)) {
   const char *who = luaL_optstring(L, 4, name);
   struct fnn_shape shape = shape_at(L, 1, who);
   if (lua_type(L, 2) != LUA_TNUMBER || lua_type(L, 3) != LUA_TNUMBER)
     return luaL_error(L, "%s: expected two numbers, got %s and %s", who, fnn_describe(L, 2), fnn_describe(L, 3));
   float a = (float)lua_tonumber(L, 2), b = (float)lua_tonumber(L, 3);
-  struct fnn_tensor *t = push_new(L, FNN_FLOAT32, &shape);
-  size_t n = fnn_tensor_numel(t);
-  struct random_job job = {context->kernels->random,
-                           context->generator.seed,
-                           fnn_generator_take(&context->generator, n * numbers_each),
-                           a,
-                           b,
-                           fnn_floats(t)};
-  fnn_parallel(context, n, GRAIN, piece, &job);
+  fill(push_new(L, FNN_FLOAT32, &shape), a, b);
   return 1;
 }
 
 /* uniform(shape, low, high, who): in [low, high) */
-static int uniform(lua_State *L) { return random_floats(L, "uniform", uniform_piece, 1); }
+static int uniform(lua_State *L) { return random_floats(L, "uniform", fnn_tensor_uniform); }
 
 /* normal(shape, mean, deviation, who) */
-static int normal(lua_State *L) { return random_floats(L, "normal", normal_piece, 2); }
+static int normal(lua_State *L) { return random_floats(L, "normal", fnn_tensor_normal); }
 
 void fnn_open_create(lua_State *L) {
   static const luaL_Reg functions[] = {

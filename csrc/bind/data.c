@@ -127,16 +127,9 @@ static int augment(lua_State *L) {
   return count;
 }
 
-/* A seed from the generator. */
-static uint64_t take_seed(struct fnn_context *context) {
-  uint32_t bits[4];
-  fnn_philox(context->generator.seed, fnn_generator_take(&context->generator, 4), bits);
-  return (uint64_t)bits[0] << 32 | bits[1];
-}
-
 /* seed(): an integer that depends on the generator */
 static int seed(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)take_seed(fnn_bind_of(L)->context));
+  lua_pushinteger(L, (lua_Integer)fnn_generator_draw_seed(&fnn_bind_of(L)->context->generator));
   return 1;
 }
 
@@ -151,7 +144,8 @@ static int shuffled(lua_State *L) {
   fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
   size_t n = fnn_check_size(L, 1, who, "n");
-  uint64_t by = lua_isnil(L, 2) ? take_seed(context) : (uint64_t)fnn_check_integer(L, 2, who, "seed");
+  uint64_t by =
+      lua_isnil(L, 2) ? fnn_generator_draw_seed(&context->generator) : (uint64_t)fnn_check_integer(L, 2, who, "seed");
   do status = fnn_batch_shuffle(context, n, by, &made);
   while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);

@@ -13,28 +13,6 @@ static void push_element(lua_State *L, const struct fnn_tensor *t, size_t positi
   }
 }
 
-/* Write the number (or boolean) at a stack place; the caller has checked that it is one. */
-static void write_element(lua_State *L, struct fnn_tensor *t, size_t position, int at, const char *who) {
-  lua_Number value = lua_isboolean(L, at) ? (lua_Number)lua_toboolean(L, at) : lua_tonumber(L, at);
-  lua_Integer integer = 0;
-  if (t->dtype == FNN_FLOAT32) {
-    fnn_floats(t)[position] = (float)value;
-    return;
-  }
-  if (lua_isboolean(L, at))
-    integer = lua_toboolean(L, at);
-  else
-    integer = fnn_check_integer(L, at, who, fnn_dtype_name(t->dtype));
-  if (t->dtype == FNN_INT64)
-    fnn_ints(t)[position] = integer;
-  else if (integer >= 0 && integer <= 255)
-    fnn_bytes(t)[position] = (uint8_t)integer;
-  else
-    luaL_error(L, "%s: uint8: expected 0..255, got %I", who, (LUAI_UACINT)integer);
-}
-
-static int is_value(lua_State *L, int at) { return lua_type(L, at) == LUA_TNUMBER || lua_isboolean(L, at); }
-
 /* ---- t[key], t.field, t:method() ---- */
 
 /* By value: making the table may run Lua's collector, and a finalizer might close the tensor. */
@@ -151,10 +129,10 @@ static int set_field(lua_State *L, const char *name) {
 static int set_tensor(lua_State *L) {
   if (lua_type(L, 2) == LUA_TSTRING) return set_field(L, lua_tostring(L, 2));
   struct fnn_tensor *t = fnn_check_elements(L, 1, "assign");
-  if (lua_type(L, 2) == LUA_TNUMBER && t->shape.rank == 1 && is_value(L, 3)) {
+  if (lua_type(L, 2) == LUA_TNUMBER && t->shape.rank == 1 && fnn_is_element(L, 3)) {
     size_t at = first_axis(L, t, fnn_check_integer(L, 2, "assign", "position"));
     fnn_check_write(L, t, "assign");
-    write_element(L, t, at * t->stride[0], 3, "assign");
+    if (!fnn_write_element(L, 3, t, at * t->stride[0])) return fnn_refuse_element(L, 3, t, "assign");
     t->storage->version++;
     return 0;
   }
@@ -332,15 +310,13 @@ static int copy_(lua_State *L) {
 /* t:fill_(number) */
 static int fill_(lua_State *L) {
   lua_settop(L, 2);
-  struct fnn_box *box = fnn_push_box(L);
   struct fnn_tensor *t = fnn_check_elements(L, 1, "fill_"), *value = NULL;
-  if (!is_value(L, 2)) return luaL_error(L, "fill_: expected a number, got %s", fnn_describe(L, 2));
-  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value));
-  fnn_fill_box(fnn_bind_of(L), box, value);
-  write_element(L, value, 0, 2, "fill_");
   fnn_check_write(L, t, "fill_");
-  fnn_tensor_copy(t, value);
-  fnn_fill_box(fnn_bind_of(L), box, NULL);
+  fnn_raise(L, fnn_tensor_new(fnn_tensor_context(t), t->dtype, &(struct fnn_shape){.rank = 0}, &value));
+  int held = fnn_write_element(L, 2, value, 0);
+  if (held) fnn_tensor_copy(t, value);
+  fnn_tensor_release(value);
+  if (!held) return fnn_refuse_element(L, 2, t, "fill_");
   t->storage->version++;
   lua_settop(L, 1);
   return 1;

@@ -218,6 +218,9 @@ static void test_generator(void) {
   EXPECT(fnn_generator_take(&generator, 0) == 0 && fnn_generator_take(&generator, 1) == 0);
   EXPECT(fnn_generator_take(&generator, 4) == 1 && fnn_generator_take(&generator, 5) == 2);
   EXPECT(fnn_generator_take(&generator, 1) == 4 && generator.seed == 9);
+  fnn_generator_seed(&generator, 0);
+  EXPECT(fnn_generator_draw_seed(&generator) == 0x6627e8d5e169c58du &&
+         generator.offset == 1); /* the known answer above */
   EXPECT(fnn_uniform(0) == 0.0f && fnn_uniform(0x80000000u) == 0.5f && fnn_uniform(UINT32_MAX) == 1.0f - 0x1p-24f);
 }
 
