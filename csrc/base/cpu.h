@@ -1,5 +1,5 @@
-/* Which instruction sets this machine has. Decided once per context; the
- * environment variable FMNISTNN_ISA caps it, so that every kernel variant can
+/* What this process may use of the machine: instruction sets, CPUs, memory. Decided once per context; the
+ * environment variable FMNISTNN_ISA caps the instruction set, so that every kernel variant can
  * be tested on a machine that has a better one. */
 #ifndef FNN_BASE_CPU_H
 #define FNN_BASE_CPU_H
@@ -14,8 +14,13 @@ enum fnn_isa fnn_cpu_isa(void);
 /* How many CPUs this process may run on; at least 1. */
 int fnn_cpu_count(void);
 
-/* Bytes of memory this process may hope for: the machine's, or its control group's
- * limit where that is lower. */
+/* Bytes of memory this process may hope for: the machine's, or the limit of its control groups
+ * where that is lower. */
 unsigned long long fnn_cpu_memory(void);
+
+/* The least limit, in bytes, of the control groups that the file `list` names (/proc/self/cgroup) and of those around them;
+ * ULLONG_MAX where there is none. They are folders below `root` (/sys/fs/cgroup), of either version; in a container, which may
+ * see no more than its own group there, that one stands for it. */
+unsigned long long fnn_cpu_group_limit(const char *list, const char *root);
 
 #endif

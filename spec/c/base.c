@@ -1,8 +1,10 @@
-#define _POSIX_C_SOURCE 200809L /* setenv, nanosleep */
+#define _POSIX_C_SOURCE 200809L /* setenv, nanosleep, mkdtemp */
 /* The room csrc/base, and the shapes and sizes of csrc/tensor that stand on it. */
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../../csrc/base/context.h"
 #include "../../csrc/tensor/tensor.h"
@@ -247,6 +249,80 @@ static void test_isa(void) {
     unsetenv("FMNISTNN_ISA");
   free(kept);
   EXPECT(fnn_cpu_count() >= 1 && fnn_cpu_memory() > MIB);
+}
+
+/* ---- control groups ---- */
+
+/* Write a text to root/path, whose folders are made. */
+static void write_text(const char *root, const char *path, const char *text) {
+  char whole[512];
+  int length = snprintf(whole, sizeof whole, "%s/%s", root, path);
+  for (char *at = whole + strlen(root) + 1; (at = strchr(at, '/')); *at++ = '/') {
+    *at = '\0';
+    mkdir(whole, 0777);
+  }
+  FILE *file = length < (int)sizeof whole ? fopen(whole, "w") : NULL;
+  EXPECT(file);
+  if (!file) return;
+  fputs(text, file);
+  fclose(file);
+}
+
+/* The limit that a list of groups gives, with the folder root/below as the place of all groups. */
+static unsigned long long group_limit(const char *root, const char *below, const char *list) {
+  char path[512], folder[512];
+  write_text(root, "list", list);
+  snprintf(path, sizeof path, "%s/list", root);
+  snprintf(folder, sizeof folder, "%s/%s", root, below);
+  return fnn_cpu_group_limit(path, folder);
+}
+
+static void test_control_groups(void) {
+  char root[] = "/tmp/fmnistnn-groups-XXXXXX", command[64], far[9000];
+  if (!mkdtemp(root)) {
+    EXPECT(!"a temporary folder");
+    return;
+  }
+  /* version 2: the group's own limit, or that of one around it */
+  write_text(root, "two/a/memory.max", "max\n");
+  write_text(root, "two/a/b/memory.max", "3000000000\n");
+  write_text(root, "two/a/b/c/memory.max", "max\n");
+  write_text(root, "two/a/b/d/memory.max", "2000000000\n");
+  EXPECT(group_limit(root, "two", "0::/a/b\n") == 3000000000);
+  EXPECT(group_limit(root, "two", "0::/a/b/c\n") == 3000000000);
+  EXPECT(group_limit(root, "two", "0::/a/b/d\n") == 2000000000);
+  EXPECT(group_limit(root, "two", "0::/a/b/d") == 2000000000);
+  EXPECT(group_limit(root, "two", "0::/a/b/e (deleted)\n") == 3000000000);
+  EXPECT(group_limit(root, "two", "0::/a\n") == ULLONG_MAX && group_limit(root, "two", "0::/\n") == ULLONG_MAX);
+  /* version 1: a tree for each controller */
+  write_text(root, "one/memory.max", "1\n"); /* is of no tree here */
+  write_text(root, "one/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  write_text(root, "one/memory/x/memory.limit_in_bytes", "2000000000\n");
+  write_text(root, "one/memory/x/y:z/memory.limit_in_bytes", "1000000000\n");
+  EXPECT(group_limit(root, "one", "9:cpu,cpuacct:/x\n4:memory:/x\n1:name=systemd:/\n") == 2000000000);
+  EXPECT(group_limit(root, "one", "4:memory:/x/y:z\n") == 1000000000);
+  EXPECT(group_limit(root, "one", "4:hugetlb,memory:/x\n") == 2000000000);
+  EXPECT(group_limit(root, "one", "4:memory:/\n") == 9223372036854771712u);
+  EXPECT(group_limit(root, "one", "4:memory2,me,mory:/x\n4:cpu:/memory\n") == ULLONG_MAX);
+  /* a container that sees no more than its own group, as the root */
+  write_text(root, "own/memory.max", "1500000000\n");
+  write_text(root, "own/memory/memory.limit_in_bytes", "1200000000\n");
+  EXPECT(group_limit(root, "own", "0::/\n") == 1500000000);
+  EXPECT(group_limit(root, "own", "0::/docker/1234\n") == 1500000000);
+  EXPECT(group_limit(root, "own", "4:memory:/docker/1234\n") == 1200000000);
+  EXPECT(group_limit(root, "own", "4:memory:/docker/1234\n0::/docker\n") == 1200000000);
+  EXPECT(group_limit(root, "two/a/b", "0::/../b\n") == 3000000000);
+  EXPECT(group_limit(root, "two/a/b/c", "0::/../d\n") == ULLONG_MAX &&
+         group_limit(root, "two", "0::/..\n") == ULLONG_MAX);
+  /* nothing to be read */
+  EXPECT(group_limit(root, "two", "") == ULLONG_MAX && group_limit(root, "two", "0\n:\n::\n0::a/b\n\n") == ULLONG_MAX);
+  memset(far, 'a', sizeof far - 1);
+  memcpy(far, "0::/", 4);
+  far[sizeof far - 1] = '\0';
+  EXPECT(group_limit(root, "two", far) == ULLONG_MAX);
+  EXPECT(fnn_cpu_group_limit("/no such list", root) == ULLONG_MAX);
+  snprintf(command, sizeof command, "rm -r '%s'", root);
+  EXPECT(system(command) == 0);
 }
 
 /* ---- threads ---- */
@@ -500,6 +576,7 @@ int main(void) {
   test_philox();
   test_generator();
   test_isa();
+  test_control_groups();
   test_parallel();
   test_many_jobs();
   test_sleepers();
