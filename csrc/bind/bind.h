@@ -137,6 +137,7 @@ void fnn_open_optim(lua_State *L);    /* optim.c */
 void fnn_open_data(lua_State *L);     /* data.c */
 void fnn_open_system(lua_State *L);   /* system.c */
 void fnn_open_process(lua_State *L);  /* process.c */
+void fnn_open_files(lua_State *L);    /* files.c */
 
 /* Let go of the Lua functions of custom ops that are gone. */
 void fnn_bury_custom(lua_State *L, struct fnn_bind *bind);

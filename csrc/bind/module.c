@@ -40,6 +40,7 @@ static int open_module(lua_State *L) {
   fnn_open_data(L);
   fnn_open_system(L);
   fnn_open_process(L);
+  fnn_open_files(L);
   return 1;
 }
 

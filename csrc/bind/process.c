@@ -1,6 +1,8 @@
-/* Processes and signals: what a search needs to keep several workers on this machine (lua/fmnistnn/search/workers.lua).
+/* Processes and signals: what a search needs to keep several workers on this machine (lua/fmnistnn/search/workers.lua), and
+ * Ctrl-C.
  *
- * Signals are held (blocked) and asked for, rather than handled: no handler runs Lua and nothing is kept in statics. */
+ * Signals are held (blocked) and asked for, rather than handled. The one handler, for a first Ctrl-C, writes a line: none runs
+ * Lua, and nothing is kept in statics. */
 #define _XOPEN_SOURCE 700
 #include <errno.h>
 #include <signal.h>
@@ -78,6 +80,12 @@ static int process_leave(lua_State *L) {
   _exit(code);
 }
 
+/* process_id(): of this process, also for the names of temporary files */
+static int process_id(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)getpid());
+  return 1;
+}
+
 static int parent_id(lua_State *L) {
   lua_pushinteger(L, getppid());
   return 1;
@@ -131,7 +139,20 @@ static int next_signal(lua_State *L) {
   return 0;
 }
 
-/* ---- Ctrl-C, once ---- */
+/* ---- Ctrl-C ---- */
+
+/* interrupted(forget): whether the standalone lua has been told to stop (Ctrl-C) and could not yet, because a coroutine
+ * is running: its handler sets this very hook on the main thread. `forget`: lua then goes on there as if it had not. */
+static int interrupted(lua_State *L) {
+  enum { ALL = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT };
+  lua_settop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  int told = lua_gethook(main) && lua_gethookmask(main) == ALL && lua_gethookcount(main) == 1;
+  if (told && lua_toboolean(L, 1)) lua_sethook(main, NULL, 0, 0);
+  lua_pushboolean(L, told);
+  return 1;
+}
 
 /* What SIGINT did before; a userdata that puts it back when it is closed. */
 struct deferred {
@@ -140,7 +161,7 @@ struct deferred {
 };
 
 static void on_interrupt(int signal) {
-  static const char text[] = "\nstopping after the running trial; Ctrl-C again stops now\n";
+  static const char text[] = "\nstopping when the work at hand is done; Ctrl-C again stops now\n";
   (void)signal;
   ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
   (void)written;
@@ -188,11 +209,13 @@ void fnn_open_process(lua_State *L) {
                                        {"wait", process_wait},
                                        {"kill", process_kill},
                                        {"leave", process_leave},
+                                       {"process_id", process_id},
                                        {"parent_id", parent_id},
                                        {"sleep", process_sleep},
                                        {"hold_signals", hold_signals},
                                        {"release_signals", release_signals},
                                        {"next_signal", next_signal},
+                                       {"interrupted", interrupted},
                                        {"defer_interrupt", defer_interrupt},
                                        {NULL, NULL}};
   fnn_register(L, functions);

@@ -1,12 +1,7 @@
-/* Memory, threads, the generator, the terminal: what is around the tensors. */
-#define _XOPEN_SOURCE 700 /* realpath, fsync */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
+/* What is around the tensors: memory, threads, the generator, the clock and the profile, the terminal, what this build is. */
+#define _XOPEN_SOURCE 700
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../kernels/gemm.h"
@@ -160,69 +155,6 @@ static int terminal(lua_State *L) {
   return 1;
 }
 
-/* interrupted(forget): whether the standalone lua has been told to stop (Ctrl-C) and could not yet, because a coroutine
- * is running: its handler sets this very hook on the main thread. `forget`: lua then goes on there as if it had not. */
-static int interrupted(lua_State *L) {
-  enum { ALL = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT };
-  lua_settop(L, 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  lua_State *main = lua_tothread(L, -1);
-  int told = lua_gethook(main) && lua_gethookmask(main) == ALL && lua_gethookcount(main) == 1;
-  if (told && lua_toboolean(L, 1)) lua_sethook(main, NULL, 0, 0);
-  lua_pushboolean(L, told);
-  return 1;
-}
-
-/* process_id(): for the names of temporary files */
-static int process_id(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)getpid());
-  return 1;
-}
-
-/* resolve(path): the path with links followed where there is a file, and whether there is something else, a device, a pipe or a
- * folder, which cannot be replaced by a file */
-static int resolve(lua_State *L) {
-  char real[PATH_MAX];
-  struct stat status;
-  const char *path = luaL_checkstring(L, 1);
-  int special = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-  lua_pushstring(L, !special && realpath(path, real) ? real : path);
-  lua_pushboolean(L, special);
-  return 2;
-}
-
-/* make_folder(path): true, also when it is there already, or nil and a message */
-static int make_folder(lua_State *L) {
-  struct stat status;
-  const char *path = luaL_checkstring(L, 1);
-  int code = mkdir(path, 0777) == 0 ? 0 : errno;
-  if (code == 0 || (code == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode))) {
-    lua_pushboolean(L, 1);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushstring(L, strerror(code));
-  return 2;
-}
-
-/* file_size(path): in bytes, without opening it, which would end this process's locks on it when it is closed; nil when there is
- * no such file */
-static int file_size(lua_State *L) {
-  struct stat status;
-  if (stat(luaL_checkstring(L, 1), &status) != 0) return 0;
-  lua_pushinteger(L, (lua_Integer)status.st_size);
-  return 1;
-}
-
-/* sync(path): waits until the file is on the disk, so that a power cut cannot take it; what cannot be waited for is not */
-static int sync_file(lua_State *L) {
-  int file = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
-  (void)fsync(file);
-  (void)close(file);
-  return 0;
-}
-
 static int info(lua_State *L) {
   lua_createtable(L, 0, 4);
   lua_pushliteral(L, FNN_VERSION);
@@ -251,12 +183,6 @@ void fnn_open_system(lua_State *L) {
                                        {"profile_begin", profile_begin},
                                        {"profile_end", profile_end},
                                        {"terminal", terminal},
-                                       {"interrupted", interrupted},
-                                       {"process_id", process_id},
-                                       {"resolve", resolve},
-                                       {"make_folder", make_folder},
-                                       {"file_size", file_size},
-                                       {"sync", sync_file},
                                        {"info", info},
                                        {NULL, NULL}};
   fnn_register(L, functions);
