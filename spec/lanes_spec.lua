@@ -130,6 +130,9 @@ describe("images in lanes:", function()
     ["max_pool2d 2"] = {after(function(y) return F.max_pool2d(y, 2) end)},
     ["max_pool2d 3, stride 2"] = {after(function(y) return F.max_pool2d(y, 3, {stride = 2, padding = "same"}) end)},
     ["max_pool2d with dilation"] = {after(function(y) return F.max_pool2d(y, 2, {dilation = 2, stride = 1}) end)},
+    ["max_pool2d with one tap and any dilation"] = {
+      after(function(y) return F.max_pool2d(y, 1, {dilation = math.maxinteger, stride = 2}) end),
+    },
     ["avg_pool2d"] = {after(function(y) return F.avg_pool2d(y, 3, {stride = 2, padding = 1}) end)},
     ["avg_pool2d with padding"] = {
       after(function(y) return F.avg_pool2d(y, {2, 3}, {padding = 1, count_padding = true}) end),

@@ -102,19 +102,25 @@ struct fnn_window {
   size_t top, left; /* zeros before the first row and column */
 };
 
+/* Pooling of one plane of pixels: of an image, or of images in lanes. */
+struct fnn_pool_kernels {
+  /* y[p][q] = the largest of the window's pixels inside the image */
+  void (*max)(const struct fnn_window *w, const float *x, float *y);
+  /* d[h][w] = the sum of g[p][q] over the windows whose first largest pixel it is; written in full */
+  void (*max_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
+  /* y[p][q] = the mean over the window; `whole` divides by R * S, else by the pixels inside the image */
+  void (*avg)(const struct fnn_window *w, int whole, const float *x, float *y);
+  /* d[h][w] = the sum of its shares of g[p][q]; written in full */
+  void (*avg_back)(const struct fnn_window *w, int whole, const float *g, float *d);
+};
+
 /* window.c: convolution's two rearrangements, and pooling, on one image or one plane of it. */
 struct fnn_window_kernels {
   /* col[c][r][s][p][q] = x[c][h][w], zero outside the image */
   void (*im2col)(const struct fnn_window *w, size_t channels, const float *x, float *col);
   /* x[c][h][w] += col[c][r][s][p][q] */
   void (*col2im)(const struct fnn_window *w, size_t channels, const float *col, float *x);
-  /* y[p][q] = the largest of the window's pixels inside the image */
-  void (*max_pool)(const struct fnn_window *w, const float *x, float *y);
-  /* d[h][w] += g[p][q] at the first largest pixel of each window */
-  void (*max_pool_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
-  /* mean over the window; `whole` divides by R * S, else by the pixels inside the image */
-  void (*avg_pool)(const struct fnn_window *w, int whole, const float *x, float *y);
-  void (*avg_pool_back)(const struct fnn_window *w, int whole, const float *g, float *d);
+  struct fnn_pool_kernels pool;
 };
 
 /* norm.c */
@@ -306,11 +312,7 @@ struct fnn_lane_kernels {
   /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * step + i], for i < count */
   void (*winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 
-  /* on one plane of the window's pixels */
-  void (*max_pool)(const struct fnn_window *w, const float *x, float *y);
-  void (*max_pool_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
-  void (*avg_pool)(const struct fnn_window *w, int whole, const float *x, float *y);
-  void (*avg_pool_back)(const struct fnn_window *w, int whole, const float *g, float *d);
+  struct fnn_pool_kernels pool;
 
   /* sums over n pixels, added to the `width` totals, one of each lane */
   void (*sum)(size_t n, const float *x, double *total);

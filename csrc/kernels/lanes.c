@@ -5,6 +5,10 @@
 #include "../base/rng.h"
 #include "simd.h"
 #include "variant.h"
+#include "window.h"
+
+FNN_INLINE fnn_v pixel(const float *x, size_t i) { return fnn_load(x + i * FNN_WIDTH); }
+FNN_INLINE void set_pixel(float *y, size_t i, fnn_v v) { fnn_store(y + i * FNN_WIDTH, v); }
 
 /* ---- in and out ---- */
 
@@ -55,60 +59,15 @@ static void unpack(size_t images, size_t n, const float *x, float *y, size_t ste
 
 /* ---- pooling ---- */
 
-/* The pixels of an axis that window i covers inside the image: first, first + dilation, ... below last. */
-struct span {
-  ptrdiff_t first, last;
-};
-
-static struct span span_of(size_t i, size_t stride, size_t taps, size_t dilation, size_t before, size_t size) {
-  ptrdiff_t step = (ptrdiff_t)dilation, first = (ptrdiff_t)(i * stride) - (ptrdiff_t)before;
-  ptrdiff_t last = first + (ptrdiff_t)taps * step;
-  if (first < 0) first += (step - 1 - first) / step * step;
-  return (struct span){first, last < (ptrdiff_t)size ? last : (ptrdiff_t)size};
-}
-
-static struct span rows_of(const struct fnn_window *w, size_t p) {
-  return span_of(p, w->stride[0], w->r, w->dilation[0], w->top, w->h);
-}
-
-static struct span columns_of(const struct fnn_window *w, size_t q) {
-  return span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);
-}
-
-static size_t count(struct span span, size_t dilation) {
-  return span.last > span.first ? (size_t)(span.last - span.first + (ptrdiff_t)dilation - 1) / dilation : 0;
-}
-
-/* body for each pixel `in` of the window of each output pixel `out`; `before` and `after` it once per output pixel */
-#define FOR_EACH_WINDOW(before, body, after)                                                  \
-  for (size_t p = 0; p < w->p; p++)                                                           \
-    for (size_t q = 0; q < w->q; q++) {                                                       \
-      const struct span rows = rows_of(w, p), columns = columns_of(w, q);                     \
-      const size_t out = (p * w->q + q) * FNN_WIDTH;                                          \
-      before;                                                                                 \
-      for (ptrdiff_t h = rows.first; h < rows.last; h += (ptrdiff_t)w->dilation[0])           \
-        for (ptrdiff_t c = columns.first; c < columns.last; c += (ptrdiff_t)w->dilation[1]) { \
-          const size_t in = ((size_t)h * w->w + (size_t)c) * FNN_WIDTH;                       \
-          body;                                                                               \
-        }                                                                                     \
-      after;                                                                                  \
-    }
-
 /* b is larger than the largest so far, or the first NaN */
 FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) {
   return (b > top) | ((b != b) & (top == top)); /* NOLINT(misc-redundant-expression): NaN is not itself */
 }
 
-/* Windows of 2 x 2 side by side: each pixel is in one of them at most. */
-static int is_two_by_two(const struct fnn_window *w) {
-  return w->r == 2 && w->s == 2 && w->stride[0] == 2 && w->stride[1] == 2 && w->dilation[0] == 1 &&
-         w->dilation[1] == 1 && w->top == 0 && w->left == 0 && 2 * w->p <= w->h && 2 * w->q <= w->w;
-}
-
 FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(wins(v, top), v, top); }
 
 static void max_pool(const struct fnn_window *w, const float *x, float *y) {
-  if (is_two_by_two(w)) {
+  if (fnn_is_two_by_two(w)) {
     for (size_t p = 0; p < w->p; p++)
       for (size_t q = 0; q < w->q; q++) {
         const float *a = x + (2 * p * w->w + 2 * q) * FNN_WIDTH, *b = a + w->w * FNN_WIDTH;
@@ -117,13 +76,7 @@ static void max_pool(const struct fnn_window *w, const float *x, float *y) {
       }
     return;
   }
-  FOR_EACH_WINDOW(
-      fnn_v top = fnn_splat(-INFINITY),
-      {
-        const fnn_v v = fnn_load(x + in);
-        top = fnn_pick(wins(v, top), v, top);
-      },
-      fnn_store(y + out, top))
+  FNN_EACH_WINDOW(fnn_v top = fnn_splat(-INFINITY), top = larger(top, pixel(x, in)), set_pixel(y, out, top))
 }
 
 static void max_pool_back_two_by_two(const struct fnn_window *w, const float *x, const float *g, float *d) {
@@ -159,8 +112,7 @@ FNN_INLINE struct winner nobody(void) { return (struct winner){fnn_splat(-INFINI
 
 FNN_INLINE struct winner challenge(struct winner best, fnn_v v, size_t at) {
   const fnn_vi better = wins(v, best.top) | (best.pixel < 0);
-  const int32_t pixel = (int32_t)(at / FNN_WIDTH);
-  return (struct winner){fnn_pick(better, v, best.top), (better & pixel) | (~better & best.pixel)};
+  return (struct winner){fnn_pick(better, v, best.top), (better & (int32_t)at) | (~better & best.pixel)};
 }
 
 FNN_INLINE void give(struct winner best, const float *g, float *d) {
@@ -169,29 +121,24 @@ FNN_INLINE void give(struct winner best, const float *g, float *d) {
 }
 
 static void max_pool_back(const struct fnn_window *w, const float *x, const float *g, float *d) {
-  if (is_two_by_two(w)) {
+  if (fnn_is_two_by_two(w)) {
     max_pool_back_two_by_two(w, x, g, d);
     return;
   }
   memset(d, 0, w->h * w->w * FNN_WIDTH * sizeof *d);
-  FOR_EACH_WINDOW(struct winner best = nobody(), best = challenge(best, fnn_load(x + in), in), give(best, g + out, d))
-}
-
-static float share(const struct fnn_window *w, int whole, struct span rows, struct span columns) {
-  const size_t inside = count(rows, w->dilation[0]) * count(columns, w->dilation[1]);
-  const size_t taps = whole ? w->r * w->s : inside;
-  return taps ? 1.0f / (float)taps : 0.0f;
+  FNN_EACH_WINDOW(struct winner best = nobody(), best = challenge(best, pixel(x, in), in),
+                  give(best, g + out * FNN_WIDTH, d))
 }
 
 static void avg_pool(const struct fnn_window *w, int whole, const float *x, float *y) {
-  FOR_EACH_WINDOW(fnn_v total = {0}, total += fnn_load(x + in),
-                  fnn_store(y + out, total * fnn_splat(share(w, whole, rows, columns))))
+  FNN_EACH_WINDOW(fnn_v total = {0}, total += pixel(x, in),
+                  set_pixel(y, out, total * fnn_splat(fnn_share(w, whole, rows, columns))))
 }
 
 static void avg_pool_back(const struct fnn_window *w, int whole, const float *g, float *d) {
   memset(d, 0, w->h * w->w * FNN_WIDTH * sizeof *d);
-  FOR_EACH_WINDOW(const fnn_v part = fnn_load(g + out) * fnn_splat(share(w, whole, rows, columns)),
-                  fnn_store(d + in, fnn_load(d + in) + part), )
+  FNN_EACH_WINDOW(const fnn_v part = pixel(g, out) * fnn_splat(fnn_share(w, whole, rows, columns)),
+                  set_pixel(d, in, pixel(d, in) + part), )
 }
 
 /* ---- sums, in float over a run of pixels and in double over the runs ---- */
@@ -200,8 +147,6 @@ static size_t end_of_run(size_t i, size_t n) {
   const size_t run = 64;
   return n - i < 2 * run ? n : i + run;
 }
-
-FNN_INLINE fnn_v pixel(const float *x, size_t i) { return fnn_load(x + i * FNN_WIDTH); }
 
 FNN_INLINE void add_to(double *total, fnn_v sum) {
   for (int l = 0; l < FNN_WIDTH; l++) total[l] += (double)sum[l];
@@ -322,10 +267,7 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .winograd_product = FNN_VARIANT(fnn_winograd_product),
     .winograd_row = FNN_VARIANT(fnn_winograd_row),
     .winograd_taps = FNN_VARIANT(fnn_winograd_taps),
-    .max_pool = max_pool,
-    .max_pool_back = max_pool_back,
-    .avg_pool = avg_pool,
-    .avg_pool_back = avg_pool_back,
+    .pool = {.max = max_pool, .max_back = max_pool_back, .avg = avg_pool, .avg_back = avg_pool_back},
     .sum = sum,
     .sum_squares = sum_squares,
     .dot_centered = dot_centered,

@@ -1,4 +1,6 @@
 /* What slides over an image: im2col and col2im for convolution, and pooling. */
+#include "window.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -54,47 +56,15 @@ static void col2im(const struct fnn_window *w, size_t channels, const float *res
       }
 }
 
-/* The part of one window that lies inside the image: taps [first, last) of `taps`, and the pixel
- * of tap 0 (which may lie outside). */
-struct span {
-  size_t first, last;
-  ptrdiff_t origin;
-};
-
-static struct span span_of(size_t position, size_t stride, size_t taps, size_t dilation, size_t before, size_t size) {
-  struct span span = {0, taps, (ptrdiff_t)(position * stride) - (ptrdiff_t)before};
-  if (span.origin < 0) span.first = min_size(((size_t)-span.origin + dilation - 1) / dilation, taps);
-  ptrdiff_t room = (ptrdiff_t)size - span.origin; /* pixels from the origin to the image's end */
-  size_t inside = room <= 0 ? 0 : ((size_t)room - 1) / dilation + 1;
-  if (span.last > inside) span.last = inside;
-  if (span.last < span.first) span.last = span.first;
-  return span;
-}
-
-/* The pixel (an offset into x) of the first largest value in the window at (p, q). */
-static size_t window_argmax(const struct fnn_window *w, const float *x, size_t p, size_t q) {
-  struct span rows = span_of(p, w->stride[0], w->r, w->dilation[0], w->top, w->h);
-  struct span columns = span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);
-  size_t best = SIZE_MAX;
-  for (size_t r = rows.first; r < rows.last; r++)
-    for (size_t s = columns.first; s < columns.last; s++) {
-      size_t row = (size_t)(rows.origin + (ptrdiff_t)(r * w->dilation[0]));
-      size_t at = row * w->w + (size_t)(columns.origin + (ptrdiff_t)(s * w->dilation[1]));
-      if (best == SIZE_MAX || x[at] > x[best] || (x[at] != x[at] && x[best] == x[best])) best = at;
-    }
-  return best;
-}
-
-/* Windows of 2 x 2, stride 2, that all lie inside the image: the shape that nearly every pool has. */
-static int is_two_by_two(const struct fnn_window *w) {
-  return w->r == 2 && w->s == 2 && w->stride[0] == 2 && w->stride[1] == 2 && w->dilation[0] == 1 &&
-         w->dilation[1] == 1 && w->top == 0 && w->left == 0 && 2 * w->p <= w->h && 2 * w->q <= w->w;
-}
-
 static inline float larger(float a, float b) { return b > a || b != b ? b : a; }
 
+/* x[at] is larger than the largest so far, or the first NaN, or the first of all (best is SIZE_MAX before). */
+static inline int wins(const float *x, size_t at, size_t best) {
+  return best == SIZE_MAX || x[at] > x[best] || (x[at] != x[at] && x[best] == x[best]);
+}
+
 static void max_pool(const struct fnn_window *w, const float *restrict x, float *restrict y) {
-  if (is_two_by_two(w)) {
+  if (fnn_is_two_by_two(w)) {
     for (size_t p = 0; p < w->p; p++) {
       const float *a = x + 2 * p * w->w, *b = a + w->w;
       for (size_t q = 0; q < w->q; q++)
@@ -102,16 +72,15 @@ static void max_pool(const struct fnn_window *w, const float *restrict x, float 
     }
     return;
   }
-  for (size_t p = 0; p < w->p; p++)
-    for (size_t q = 0; q < w->q; q++) {
-      size_t at = window_argmax(w, x, p, q);
-      y[p * w->q + q] = at == SIZE_MAX ? -INFINITY : x[at]; /* a window of padding alone */
-    }
+  /* a window of padding alone has no largest pixel */
+  FNN_EACH_WINDOW(size_t best = SIZE_MAX, if (wins(x, in, best)) best = in,
+                  y[out] = best == SIZE_MAX ? -INFINITY : x[best])
 }
 
 static void max_pool_back(const struct fnn_window *w, const float *restrict x, const float *restrict g,
                           float *restrict d) {
-  if (is_two_by_two(w)) {
+  memset(d, 0, w->h * w->w * sizeof *d);
+  if (fnn_is_two_by_two(w)) {
     for (size_t p = 0; p < w->p; p++)
       for (size_t q = 0; q < w->q; q++) {
         size_t best = 2 * p * w->w + 2 * q, corner = best;
@@ -124,44 +93,21 @@ static void max_pool_back(const struct fnn_window *w, const float *restrict x, c
       }
     return;
   }
-  for (size_t p = 0; p < w->p; p++)
-    for (size_t q = 0; q < w->q; q++) {
-      size_t at = window_argmax(w, x, p, q);
-      if (at != SIZE_MAX) d[at] += g[p * w->q + q];
-    }
+  FNN_EACH_WINDOW(size_t best = SIZE_MAX, if (wins(x, in, best)) best = in, if (best != SIZE_MAX) d[best] += g[out])
 }
-
-/* Calls back for each pixel of each window, with 1 / (number of pixels that count). */
-#define FOR_EACH_TAP(body)                                                                                 \
-  for (size_t p = 0; p < w->p; p++)                                                                        \
-    for (size_t q = 0; q < w->q; q++) {                                                                    \
-      struct span rows = span_of(p, w->stride[0], w->r, w->dilation[0], w->top, w->h);                     \
-      struct span columns = span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);                 \
-      const size_t taps = whole ? w->r * w->s : (rows.last - rows.first) * (columns.last - columns.first); \
-      const float factor = taps ? 1.0f / (float)taps : 0.0f;                                               \
-      const size_t out = p * w->q + q;                                                                     \
-      for (size_t r = rows.first; r < rows.last; r++)                                                      \
-        for (size_t s = columns.first; s < columns.last; s++) {                                            \
-          size_t row = (size_t)(rows.origin + (ptrdiff_t)(r * w->dilation[0]));                            \
-          const size_t in = row * w->w + (size_t)(columns.origin + (ptrdiff_t)(s * w->dilation[1]));       \
-          body;                                                                                            \
-        }                                                                                                  \
-    }
 
 static void avg_pool(const struct fnn_window *w, int whole, const float *restrict x, float *restrict y) {
   memset(y, 0, w->p * w->q * sizeof *y);
-  FOR_EACH_TAP(y[out] += x[in] * factor)
+  FNN_EACH_WINDOW(const float factor = fnn_share(w, whole, rows, columns), y[out] += x[in] * factor, )
 }
 
 static void avg_pool_back(const struct fnn_window *w, int whole, const float *restrict g, float *restrict d) {
-  FOR_EACH_TAP(d[in] += g[out] * factor)
+  memset(d, 0, w->h * w->w * sizeof *d);
+  FNN_EACH_WINDOW(const float factor = fnn_share(w, whole, rows, columns), d[in] += g[out] * factor, )
 }
 
 const struct fnn_window_kernels FNN_VARIANT(fnn_window) = {
     .im2col = im2col,
     .col2im = col2im,
-    .max_pool = max_pool,
-    .max_pool_back = max_pool_back,
-    .avg_pool = avg_pool,
-    .avg_pool_back = avg_pool_back,
+    .pool = {.max = max_pool, .max_back = max_pool_back, .avg = avg_pool, .avg_back = avg_pool_back},
 };

@@ -1,8 +1,6 @@
 /* max_pool2d(x, kernel, {stride, padding, dilation}) and avg_pool2d(x, kernel, {stride, padding, count_padding}) over
  * x (N,C,H,W). The stride is the kernel unless given. Padding never wins a maximum; it counts in an
  * average only when count_padding says so. */
-#include <string.h>
-
 #include "sliding.h"
 
 struct pool2d {
@@ -37,9 +35,8 @@ static enum fnn_status infer(struct fnn_call *call) {
 }
 
 struct job {
-  const struct fnn_window_kernels *kernels;
-  const struct fnn_lane_kernels *lane_kernels; /* for images in lanes, or NULL */
-  size_t width;                                /* floats of a pixel */
+  const struct fnn_pool_kernels *kernels;
+  size_t width; /* floats of a pixel */
   struct fnn_window window;
   int whole;
   const float *x, *g;
@@ -47,8 +44,7 @@ struct job {
 };
 
 static struct job job_for(const struct fnn_call *call, struct fnn_window window) {
-  return (struct job){.kernels = call->context->kernels->window,
-                      .lane_kernels = call->lanes ? fnn_call_kernels(call) : NULL,
+  return (struct job){.kernels = call->lanes ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
                       .width = call->lanes ? call->lanes : 1,
                       .window = window,
                       .whole = ((const struct pool2d *)call->params)->count_padding,
@@ -66,35 +62,19 @@ static struct job job_for(const struct fnn_call *call, struct fnn_window window)
   }
 
 static void max_planes(void *user, size_t first, size_t last, int worker) {
-  FOR_EACH_PLANE((job->lane_kernels ? job->lane_kernels->max_pool : job->kernels->max_pool)(w, job->x + i * inputs,
-                                                                                            job->out + i * outputs))
+  FOR_EACH_PLANE(job->kernels->max(w, job->x + i * inputs, job->out + i * outputs))
 }
 
 static void max_planes_back(void *user, size_t first, size_t last, int worker) {
-  FOR_EACH_PLANE({
-    if (job->lane_kernels) {
-      job->lane_kernels->max_pool_back(w, job->x + i * inputs, job->g + i * outputs, job->out + i * inputs);
-    } else {
-      memset(job->out + i * inputs, 0, inputs * sizeof *job->out);
-      job->kernels->max_pool_back(w, job->x + i * inputs, job->g + i * outputs, job->out + i * inputs);
-    }
-  })
+  FOR_EACH_PLANE(job->kernels->max_back(w, job->x + i * inputs, job->g + i * outputs, job->out + i * inputs))
 }
 
 static void avg_planes(void *user, size_t first, size_t last, int worker) {
-  FOR_EACH_PLANE((job->lane_kernels ? job->lane_kernels->avg_pool : job->kernels->avg_pool)(
-      w, job->whole, job->x + i * inputs, job->out + i * outputs))
+  FOR_EACH_PLANE(job->kernels->avg(w, job->whole, job->x + i * inputs, job->out + i * outputs))
 }
 
 static void avg_planes_back(void *user, size_t first, size_t last, int worker) {
-  FOR_EACH_PLANE({
-    if (job->lane_kernels) {
-      job->lane_kernels->avg_pool_back(w, job->whole, job->g + i * outputs, job->out + i * inputs);
-    } else {
-      memset(job->out + i * inputs, 0, inputs * sizeof *job->out);
-      job->kernels->avg_pool_back(w, job->whole, job->g + i * outputs, job->out + i * inputs);
-    }
-  })
+  FOR_EACH_PLANE(job->kernels->avg_back(w, job->whole, job->g + i * outputs, job->out + i * inputs))
 }
 
 static enum fnn_status over_planes(struct fnn_call *call, struct job *job, fnn_task piece) {

@@ -67,7 +67,7 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
   size_t plane = w->h * w->w, outputs = w->p * w->q;
   float *x = pool_image(w, with_nan), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
   float *g = floats(outputs), *d = exactly(plane, sizeof *d), *back = exactly(plane, sizeof *back);
-  for (size_t i = 0; i < plane; i++) d[i] = back[i] = 0.5f;
+  for (size_t i = 0; i < plane; i++) d[i] = NAN, back[i] = 0.0f;
   EACH_OUTPUT(p, q) {
     long best = -1;
     EACH_TAP(r, s) {
@@ -78,8 +78,8 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
     want[p * w->q + q] = best < 0 ? -INFINITY : x[best];
     if (best >= 0) back[best] += g[p * w->q + q];
   }
-  k->window->max_pool(w, x, y);
-  k->window->max_pool_back(w, x, g, d);
+  k->window->pool.max(w, x, y);
+  k->window->pool.max_back(w, x, g, d);
   say(k, w, "max_pool", same(y, want, outputs, 0));
   say(k, w, "max_pool_back", same(d, back, plane, 1e-6));
   free(x), free(y), free(want), free(g), free(d), free(back);
@@ -89,7 +89,7 @@ static void check_avg_pool(const struct fnn_kernels *k, const struct fnn_window 
   size_t plane = w->h * w->w, outputs = w->p * w->q;
   float *x = floats(plane), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
   float *g = floats(outputs), *d = exactly(plane, sizeof *d), *back = exactly(plane, sizeof *back);
-  for (size_t i = 0; i < plane; i++) d[i] = back[i] = 0.5f;
+  for (size_t i = 0; i < plane; i++) d[i] = NAN, back[i] = 0.0f;
   EACH_OUTPUT(p, q) {
     double sum = 0;
     size_t inside = 0;
@@ -104,8 +104,8 @@ static void check_avg_pool(const struct fnn_kernels *k, const struct fnn_window 
       if (at >= 0) back[at] += g[p * w->q + q] / (float)counted;
     }
   }
-  k->window->avg_pool(w, whole, x, y);
-  k->window->avg_pool_back(w, whole, g, d);
+  k->window->pool.avg(w, whole, x, y);
+  k->window->pool.avg_back(w, whole, g, d);
   say(k, w, whole ? "avg_pool, whole" : "avg_pool", same(y, want, outputs, 2e-6));
   say(k, w, "avg_pool_back", same(d, back, plane, 4e-6));
   free(x), free(y), free(want), free(g), free(d), free(back);
