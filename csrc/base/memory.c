@@ -84,8 +84,7 @@ static struct fnn_block *ask_system(struct fnn_memory *memory, size_t bytes) {
 }
 
 static struct fnn_block *from_system(struct fnn_memory *memory, unsigned k) {
-  size_t bytes = class_bytes(k), most = memory->used > memory->peak ? memory->used : memory->peak;
-  size_t bound = most + most / 4 + ((size_t)64 << 20);
+  size_t bytes = class_bytes(k), bound = memory->peak + memory->peak / 4 + ((size_t)64 << 20);
   if (memory->used + memory->cached + bytes > bound) {
     size_t room = bound > memory->used + bytes ? bound - memory->used - bytes : 0;
     fnn_memory_trim(memory, room);

@@ -2,7 +2,6 @@
 #include "profile.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "context.h"

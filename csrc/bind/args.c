@@ -238,7 +238,6 @@ static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct 
   void *to = parsed->params.bytes + arg->offset;
   lua_Integer value;
   switch (arg->kind) {
-    case FNN_INT: *(int64_t *)to = fnn_check_integer(L, at, who, arg->name); break;
     case FNN_SIZE: *(size_t *)to = check_least(L, at, who, arg->name, arg->least); break;
     case FNN_FLOAT: *(double *)to = check_number(L, at, who, arg->name); break;
     case FNN_NUMBER: *(struct fnn_number *)to = check_any_number(L, at, who, arg->name); break;

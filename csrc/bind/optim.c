@@ -2,7 +2,6 @@
 #include "../optim/optim.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "bind.h"
 

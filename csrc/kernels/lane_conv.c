@@ -3,8 +3,6 @@
  * of channels or pixels leaves a part of a vector unused.
  *
  * With FNN_PAIRS, once more for mixed precision: the floats of the input and the weights are pairs of bfloat16. */
-#include <string.h>
-
 #include "simd.h"
 #include "variant.h"
 

@@ -234,8 +234,7 @@ static enum fnn_status back(struct fnn_call *call, struct job *job, size_t adden
     FNN_TRY(fnn_own_grad(call, &below));
     job->below = fnn_floats(below);
     job->y = fnn_floats(call->out[0]);
-    if (call->in_spec[addend].shape.rank > 0 && fnn_wants(call, addend))
-      call->grad_in[addend] = fnn_tensor_retain(below);
+    if (fnn_wants(call, addend)) call->grad_in[addend] = fnn_tensor_retain(below);
   }
   fnn_parallel(call->context, job->e.c, 1, back_channels, job);
   fnn_tensor_release(below);

@@ -5,8 +5,6 @@
  *
  * precision "bf16": batches in lanes are multiplied as bfloat16, forward and backward, and added up as float32, where the
  * CPU has instructions for it; elsewhere it changes nothing. */
-#include <string.h>
-
 #include "channel_winograd.h"
 #include "convolution.h"
 #include "flat_convolution.h"
@@ -175,7 +173,7 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
     *below = fnn_tensor_retain(call->grad);
   }
   if (job.d_bias || job.below) fnn_parallel(call->context, conv->k, 1, back_channels, &job);
-  if (has_relu(call) && call->in_spec[ADDEND].shape.rank > 0 && fnn_wants(call, ADDEND))
+  if (has_relu(call) && fnn_wants(call, ADDEND))
     call->grad_in[ADDEND] = fnn_tensor_retain(*below);
   return FNN_OK;
 }

@@ -6,7 +6,6 @@
  * Row i of the target becomes t = (1 - s) * (one-hot of the class, or the given row) + s / C (Szegedy et al. 2016) times the
  * classes' weights; its loss is -sum_c t_c log softmax(logits)_c. `reduction` "mean" divides the sum by N or, with class
  * numbers and weights, by the sum of the weights of the rows' classes, as PyTorch does. The gradient flows to the logits. */
-#include <math.h>
 
 #include "../kernels/kernels.h"
 #include "../tensor/indices.h"

@@ -11,7 +11,7 @@ enum {
 
 int fnn_flat_convolves(const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
-  if (w->stride[0] == 1 && w->stride[1] == 1) return w->r <= FNN_MOST_TAPS;
+  if (w->stride[0] == 1 && w->stride[1] == 1) return 1;
   return w->stride[0] <= MOST_STRIDE && w->stride[1] <= MOST_STRIDE && w->r * w->s <= FNN_MOST_TAPS;
 }
 

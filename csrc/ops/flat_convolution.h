@@ -8,7 +8,8 @@
 #include "../tensor/tensor.h"
 #include "convolution.h"
 
-/* Whether it can be done: kernels and strides are not too large. */
+/* Whether it can be done, with a kernel of at most FNN_MOST_TAPS rows and columns: where there are strides, they and all its
+ * taps are not too many. */
 int fnn_flat_convolves(const struct fnn_convolution *conv);
 
 /* y = x * weight, and what the epilogue says. The weight keeps what its kernels want of it for the next call. */

@@ -34,7 +34,6 @@ enum fnn_arg_kind {
   FNN_INDICES, /* a tensor of 1-based positions or classes in Lua, 0-based int64 in in[] */
   FNN_TENSORS, /* a list of tensors; the op's only tensor argument */
   /* parameters, written to `offset` of the op's parameter struct */
-  FNN_INT,       /* int64_t */
   FNN_SIZE,      /* size_t, at least `least` */
   FNN_FLOAT,     /* double */
   FNN_NUMBER,    /* struct fnn_number */

@@ -1,7 +1,6 @@
 /* The other reductions over any axes: var, prod, any, all, logsumexp, max, min, argmax, argmin. Each is a function
  * of one line of n values, `inner` apart; a second one, where there is a gradient, writes the line's. */
 #include <math.h>
-#include <string.h>
 
 #include "../kernels/kernels.h"
 #include "reduction.h"

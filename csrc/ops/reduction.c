@@ -1,7 +1,5 @@
 #include "reduction.h"
 
-#include <string.h>
-
 static unsigned reduced_mask(const struct fnn_shape *x, const struct fnn_reduce_params *params) {
   unsigned mask = 0;
   if (params->axes.count == 0) return (1u << x->rank) - 1;

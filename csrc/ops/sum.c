@@ -1,5 +1,4 @@
 /* sum and mean over any axes. The sum of integers is int64; a mean is float32. */
-#include <math.h>
 #include <string.h>
 
 #include "../kernels/kernels.h"

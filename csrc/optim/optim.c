@@ -56,7 +56,6 @@ static enum fnn_status check(const struct fnn_tensor *w, const struct fnn_tensor
 struct square_job {
   const struct fnn_reduce_kernels *kernels;
   const float *x;
-  size_t n;
   double *partial;
 };
 
@@ -71,7 +70,7 @@ enum fnn_status fnn_sum_squares(struct fnn_tensor *tensor, double *out) {
   struct fnn_tensor *x;
   FNN_TRY(fnn_tensor_dense(tensor, FNN_FLOAT32, &x));
   size_t n = fnn_tensor_numel(x), pieces = (n + GRAIN - 1) / GRAIN;
-  struct square_job job = {context->kernels->reduce, fnn_floats(x), n, fnn_alloc(context, pieces * sizeof(double))};
+  struct square_job job = {context->kernels->reduce, fnn_floats(x), fnn_alloc(context, pieces * sizeof(double))};
   if (job.partial) {
     fnn_parallel(context, n, GRAIN, square_piece, &job);
     *out = 0.0;

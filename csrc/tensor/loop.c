@@ -1,6 +1,5 @@
 #include "loop.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "lanes.h"
