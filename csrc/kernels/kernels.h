@@ -209,6 +209,8 @@ struct fnn_update_kernels {
  * bytes. A "pixel" is then `width` floats, one of each image; steps below are in floats all the same. Where images do not
  * fill the last block, its other lanes hold zeros. */
 
+enum { FNN_LANES_MAX = 16 }; /* no instruction set has more lanes */
+
 /* The weights of a correlation; steps may be negative, to read a kernel from its end. */
 struct fnn_lane_weights {
   size_t filters, channels, r, s;

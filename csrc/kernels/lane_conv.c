@@ -60,7 +60,7 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
 /* The lines that it will write are fetched first. */
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
                          size_t q0) {
-  fnn_v sum[5][5];
+  fnn_v sum[FNN_ROW_K][FNN_ROW_Q];
   float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
   FNN_UNROLL for (int k = 0; k < K; k++) {
     const fnn_v start = fnn_splat(j->bias ? j->bias[k0 + (size_t)k] : 0.0f);
@@ -75,7 +75,7 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
       const float *x = j->x[r] + c * j->x_channel + q0 * x_pixel;
       const float *w = weight + (c * j->w_rows + j->w_first + r) * j->s * (size_t)K;
       for (size_t s = 0; s < j->s; s++, x += x_tap, w += K) {
-        fnn_v v[5];
+        fnn_v v[FNN_ROW_Q];
         FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
         FNN_UNROLL for (int k = 0; k < K; k++) {
           const fnn_v one = fnn_splat(w[k]);
@@ -144,16 +144,16 @@ FNN_INLINE void add_lanes_of_four(float *y, const fnn_v *v) {
 }
 
 FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, const int T, size_t k0, size_t t0) {
-  fnn_v sum[4][6];
+  fnn_v sum[FNN_GRADIENT_K][FNN_GRADIENT_T];
   FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int t = 0; t < T; t++) sum[k][t] = (fnn_v){0};
   const size_t *tap = j->tap + t0;
   for (size_t b = 0; b < j->blocks; b++)
     for (size_t p = 0; p < j->p; p++) {
       const float *g = j->g + b * j->g_block + k0 * j->g_filter + p * j->g_row;
-      const float *x = j->x + b * j->x_block + p * j->x_row, *at[6];
+      const float *x = j->x + b * j->x_block + p * j->x_row, *at[FNN_GRADIENT_T];
       FNN_UNROLL for (int t = 0; t < T; t++) at[t] = x + tap[t];
       for (size_t q = 0, i = 0; q < j->q; q++, g += FNN_WIDTH, i += j->x_pixel) {
-        fnn_v v[4];
+        fnn_v v[FNN_GRADIENT_K];
         FNN_UNROLL for (int k = 0; k < K; k++) v[k] = fnn_load(g + (size_t)k * j->g_filter);
         FNN_UNROLL for (int t = 0; t < T; t++) {
           const fnn_v one = fnn_load(at[t] + i);

@@ -7,6 +7,8 @@
 #include "variant.h"
 #include "window.h"
 
+_Static_assert((int)FNN_WIDTH <= (int)FNN_LANES_MAX, "callers keep a sum of each lane");
+
 FNN_INLINE fnn_v pixel(const float *x, size_t i) { return fnn_load(x + i * FNN_WIDTH); }
 FNN_INLINE void set_pixel(float *y, size_t i, fnn_v v) { fnn_store(y + i * FNN_WIDTH, v); }
 

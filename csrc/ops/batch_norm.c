@@ -60,8 +60,6 @@ static struct extent extent_of(const struct fnn_call *call) {
                          .count = (double)(x->size[0] * pixels)};
 }
 
-enum { MAX_LANES = 16 };
-
 static enum fnn_status check(struct fnn_call *call, size_t addend) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   char text[FNN_SHAPE_TEXT], want[FNN_SHAPE_TEXT];
@@ -104,14 +102,14 @@ static double valid(const struct job *job, size_t block, const double *lane) {
 }
 
 static double sum_of(const struct job *job, size_t i, const float *x) {
-  double lane[MAX_LANES] = {0};
+  double lane[FNN_LANES_MAX] = {0};
   if (!job->lanes) return job->kernels->reduce->sum(job->e.run, x);
   job->lanes->sum(job->e.pixels, x, lane);
   return valid(job, i, lane);
 }
 
 static double squares_of(const struct job *job, size_t i, const float *x, float mean) {
-  double lane[MAX_LANES] = {0};
+  double lane[FNN_LANES_MAX] = {0};
   if (!job->lanes) return job->kernels->reduce->sum_squares(job->e.run, x, mean);
   job->lanes->sum_squares(job->e.pixels, x, mean, lane);
   return valid(job, i, lane);
@@ -120,7 +118,7 @@ static double squares_of(const struct job *job, size_t i, const float *x, float 
 /* sum of g, and of g (x - mean) */
 static void dot_of(const struct job *job, size_t i, const float *x, float mean, const float *g, double *sum_g,
                    double *sum_gx) {
-  double lane_g[MAX_LANES] = {0}, lane_gx[MAX_LANES] = {0};
+  double lane_g[FNN_LANES_MAX] = {0}, lane_gx[FNN_LANES_MAX] = {0};
   if (!job->lanes) {
     *sum_g += job->kernels->reduce->sum(job->e.run, g);
     *sum_gx += job->kernels->reduce->dot_centered(job->e.run, x, mean, g);
