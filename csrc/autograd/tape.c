@@ -10,6 +10,8 @@ struct edge {
   struct fnn_tensor *leaf;
 };
 
+static int leads_somewhere(const struct edge *edge) { return edge->node || edge->leaf; }
+
 /* A tensor that backward reads, as it was when it was saved. */
 struct saved {
   struct fnn_tensor *tensor; /* an alias without history, or NULL */
@@ -378,7 +380,6 @@ struct workspace {
 
 static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node, struct fnn_call *call) {
   for (size_t i = 0; i < node->inputs; i++) {
-    ((uint8_t *)call->want)[i] = node->edge[i].node || node->edge[i].leaf;
     call->in[i] = node->in[i].tensor;
     call->grad_in[i] = NULL;
   }
@@ -410,6 +411,8 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
 
 static enum fnn_status backward_of(struct fnn_pass *pass, struct fnn_node *node) {
   struct workspace small;
+  uint8_t *want = small.want;
+  char *block = NULL;
   struct fnn_call call = {.context = pass->context,
                           .op = node->op,
                           .params = node->params,
@@ -417,15 +420,17 @@ static enum fnn_status backward_of(struct fnn_pass *pass, struct fnn_node *node)
                           .in_spec = node->spec,
                           .lanes = node->lanes,
                           .in = small.in,
-                          .grad_in = small.grad_in,
-                          .want = small.want};
+                          .grad_in = small.grad_in};
   FNN_TRY(check_versions(node));
-  if (node->inputs <= FNN_INLINE_INPUTS) return run_backward(pass, node, &call);
-  char *block = fnn_alloc(pass->context, node->inputs * (2 * sizeof(struct fnn_tensor *) + 1));
-  if (!block) return FNN_NO_MEMORY;
-  call.in = (struct fnn_tensor **)block;
-  call.grad_in = call.in + node->inputs;
-  call.want = (uint8_t *)(call.grad_in + node->inputs);
+  if (node->inputs > FNN_INLINE_INPUTS) {
+    block = fnn_alloc(pass->context, node->inputs * (2 * sizeof(struct fnn_tensor *) + 1));
+    if (!block) return FNN_NO_MEMORY;
+    call.in = (struct fnn_tensor **)block;
+    call.grad_in = call.in + node->inputs;
+    want = (uint8_t *)(call.grad_in + node->inputs);
+  }
+  for (size_t i = 0; i < node->inputs; i++) want[i] = leads_somewhere(&node->edge[i]);
+  call.want = want;
   enum fnn_status status = run_backward(pass, node, &call);
   fnn_free(pass->context, block);
   return status;
@@ -473,9 +478,7 @@ enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign
   return FNN_OK;
 }
 
-int fnn_pass_wants(const struct fnn_pass *pass, size_t i) {
-  return pass->current->edge[i].node || pass->current->edge[i].leaf;
-}
+int fnn_pass_wants(const struct fnn_pass *pass, size_t i) { return leads_somewhere(&pass->current->edge[i]); }
 
 enum fnn_status fnn_pass_answer(struct fnn_pass *pass, size_t i, struct fnn_tensor *grad) {
   struct fnn_node *node = pass->current;
