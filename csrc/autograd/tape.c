@@ -152,13 +152,6 @@ static int needs_grad(size_t inputs, struct fnn_tensor *const *in) {
   return 0;
 }
 
-static void release_list(struct fnn_tensor **list, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    fnn_tensor_release(list[i]);
-    list[i] = NULL;
-  }
-}
-
 static enum fnn_status apply_and_record(struct fnn_call *call, struct fnn_tensor *over) {
   struct fnn_tensor *inline_given[FNN_INLINE_INPUTS] = {0}, **given = inline_given;
   if (call->inputs > FNN_INLINE_INPUTS) {
@@ -169,9 +162,9 @@ static enum fnn_status apply_and_record(struct fnn_call *call, struct fnn_tensor
   enum fnn_status status = fnn_op_run(call, over);
   if (status == FNN_OK && call->out[0]->dtype == FNN_FLOAT32) {
     status = record_call(call, given);
-    if (status != FNN_OK) release_list(call->out, FNN_MAX_OUTPUTS);
+    if (status != FNN_OK) fnn_tensors_release(call->out, FNN_MAX_OUTPUTS);
   }
-  release_list(given, call->inputs);
+  fnn_tensors_release(given, call->inputs);
   if (given != inline_given) fnn_free(call->context, given);
   return status;
 }
@@ -182,8 +175,8 @@ enum fnn_status fnn_apply(struct fnn_call *call, struct fnn_tensor *over, int re
 }
 
 void fnn_call_release(struct fnn_call *call) {
-  release_list(call->in, call->inputs);
-  release_list(call->out, FNN_MAX_OUTPUTS);
+  fnn_tensors_release(call->in, call->inputs);
+  fnn_tensors_release(call->out, FNN_MAX_OUTPUTS);
 }
 
 int fnn_is_recorded(const struct fnn_tensor *tensor) { return tensor->requires_grad; }
@@ -405,7 +398,7 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
       status = deliver(pass, &node->edge[i], grad);
       fnn_tensor_release(grad);
     }
-  release_list(call->grad_in, node->inputs);
+  fnn_tensors_release(call->grad_in, node->inputs);
   return status;
 }
 

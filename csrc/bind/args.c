@@ -6,8 +6,6 @@
 
 #include "bind.h"
 
-const char *const fnn_dtype_choices[] = {"float32", "uint8", "int64", NULL};
-
 const char *fnn_describe(lua_State *L, int at) {
   if (fnn_test_box(L, at)) return lua_pushliteral(L, "a tensor");
   switch (lua_type(L, at)) {

@@ -83,7 +83,6 @@ size_t fnn_check_size(lua_State *L, int at, const char *who, const char *name);
 void fnn_check_sizes(lua_State *L, int at, const char *who, const char *name, struct fnn_shape *shape);
 /* One of the names, which end with NULL. */
 int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, const char *const *choices);
-extern const char *const fnn_dtype_choices[];
 /* Whether the value at a stack place is one that an element can be: a number or a boolean (1, 0). */
 int fnn_is_element(lua_State *L, int at);
 /* Write it to the place `position` (in elements from the first) of a tensor; 0 when the tensor's type does not hold it, or

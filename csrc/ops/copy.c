@@ -8,9 +8,8 @@ struct to {
   int dtype;
 };
 static const struct to to_defaults;
-static const char *const dtypes[] = {"float32", "uint8", "int64", NULL}; /* as enum fnn_dtype */
 static const struct fnn_arg clone_args[] = {INPUT, {0}};
-static const struct fnn_arg to_args[] = {INPUT, FNN_PARAM(to, dtype, FNN_CHOICE, .choices = dtypes), {0}};
+static const struct fnn_arg to_args[] = {INPUT, FNN_PARAM(to, dtype, FNN_CHOICE, .choices = fnn_dtype_choices), {0}};
 
 static enum fnn_status clone_infer(struct fnn_call *call) {
   fnn_out(call, 0, call->in[0]->dtype, fnn_in_shape(call, 0));

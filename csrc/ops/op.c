@@ -147,13 +147,6 @@ static int can_write_over(const struct fnn_call *call, const struct fnn_tensor *
   return 1;
 }
 
-static void drop_outputs(struct fnn_call *call) {
-  for (int i = 0; i < FNN_MAX_OUTPUTS; i++) {
-    fnn_tensor_release(call->out[i]);
-    call->out[i] = NULL;
-  }
-}
-
 static enum fnn_status check_over(struct fnn_call *call, const struct fnn_tensor *over) {
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   if (!fnn_shape_equal(&over->shape, &call->out_spec[0].shape))
@@ -230,7 +223,7 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
   if (status == FNN_OK) status = call->op->infer(call);
   if (status == FNN_OK && over) status = check_over(call, over);
   if (status == FNN_OK) status = compute(call, over);
-  if (status != FNN_OK) drop_outputs(call);
+  if (status != FNN_OK) fnn_tensors_release(call->out, FNN_MAX_OUTPUTS);
   if (status == FNN_OK && call->context->profile) fnn_profile_call(call, "forward", start);
   call->in_spec = NULL;
   if (specs != inline_specs) fnn_free(call->context, specs);

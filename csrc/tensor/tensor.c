@@ -3,11 +3,11 @@
 #include <string.h>
 
 static const size_t sizes[FNN_DTYPE_COUNT] = {[FNN_FLOAT32] = 4, [FNN_UINT8] = 1, [FNN_INT64] = 8};
-static const char *const names[FNN_DTYPE_COUNT] = {
-    [FNN_FLOAT32] = "float32", [FNN_UINT8] = "uint8", [FNN_INT64] = "int64"};
+const char *const fnn_dtype_choices[FNN_DTYPE_COUNT + 1] = {
+    [FNN_FLOAT32] = "float32", [FNN_UINT8] = "uint8", [FNN_INT64] = "int64", [FNN_DTYPE_COUNT] = NULL};
 
 size_t fnn_dtype_size(enum fnn_dtype dtype) { return sizes[dtype]; }
-const char *fnn_dtype_name(enum fnn_dtype dtype) { return names[dtype]; }
+const char *fnn_dtype_name(enum fnn_dtype dtype) { return fnn_dtype_choices[dtype]; }
 
 /* Small tensors are made often: their data stands in the same block, a cache line further on. */
 enum { HEAD = 64, SMALL = 1024 };
@@ -144,6 +144,13 @@ void fnn_tensor_release(struct fnn_tensor *tensor) {
   storage_release(storage);
   if (history && --history->references == 0) history->drop(history);
   fnn_context_release(context);
+}
+
+void fnn_tensors_release(struct fnn_tensor **list, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    fnn_tensor_release(list[i]);
+    list[i] = NULL;
+  }
 }
 
 void *fnn_tensor_data(const struct fnn_tensor *tensor) {

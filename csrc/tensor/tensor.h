@@ -20,6 +20,8 @@ enum fnn_dtype { FNN_FLOAT32, FNN_UINT8, FNN_INT64, FNN_DTYPE_COUNT };
 size_t fnn_dtype_size(enum fnn_dtype dtype);
 /* "float32", "uint8", "int64" */
 const char *fnn_dtype_name(enum fnn_dtype dtype);
+/* These names in the order of enum fnn_dtype, ending with NULL. */
+extern const char *const fnn_dtype_choices[];
 
 struct fnn_storage {
   size_t references;
@@ -79,6 +81,8 @@ enum fnn_status fnn_tensor_keep(const struct fnn_tensor *tensor, size_t bytes, c
 struct fnn_tensor *fnn_tensor_retain(struct fnn_tensor *tensor);
 /* NULL is ignored. */
 void fnn_tensor_release(struct fnn_tensor *tensor);
+/* Release all of a list, which then holds NULL. */
+void fnn_tensors_release(struct fnn_tensor **list, size_t count);
 
 /* The address of the first element. */
 void *fnn_tensor_data(const struct fnn_tensor *tensor);
