@@ -7,8 +7,6 @@
 
 #include "winograd.h"
 
-enum { PIECES = 8 }; /* at least so many pieces of work where there are few images, so that all threads have some */
-
 struct job {
   const struct fnn_correlation *correlation;
   const struct fnn_lane_kernels *kernels; /* that correlate: of `together` neighbouring pixels at a time */
@@ -175,7 +173,7 @@ static enum fnn_status correlate_directly(struct fnn_context *context, const str
   struct job job = {.correlation = j,
                     .elementwise = context->kernels->elementwise,
                     .together = pixels_together(j),
-                    .chunks = fnn_ceil_div(PIECES, j->blocks * j->groups)};
+                    .chunks = fnn_ceil_div(FNN_LANE_PIECES, j->blocks * j->groups)};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
   if (job.chunks > j->p) job.chunks = j->p;
   enum fnn_status status = take_memory(context, &job);
@@ -190,7 +188,7 @@ static enum fnn_status correlate_directly(struct fnn_context *context, const str
 static void join_rows(struct fnn_correlation *j) {
   int single = j->r == 1 && j->s == 1 && j->stride[0] == 1 && j->stride[1] == 1 && j->top == 0 && j->left == 0;
   if (!single || j->pairs || j->p != j->h || j->q != j->w || j->y_row != j->q * j->y_pixel) return;
-  if (j->blocks * j->groups < PIECES) return;
+  if (j->blocks * j->groups < FNN_LANE_PIECES) return;
   j->q = j->w = j->p * j->q;
   j->p = j->h = 1;
 }

@@ -5,6 +5,9 @@
 
 #include "convolution.h"
 
+/* At least so many pieces of work where there are few images, so that all threads have some. */
+enum { FNN_LANE_PIECES = 8 };
+
 struct fnn_correlation {
   const struct fnn_lane_kernels *kernels;
   const struct fnn_lane_kernels *wide;  /* for vectors of several neighbouring pixels, or the same */

@@ -5,8 +5,6 @@
 #include "correlation.h"
 #include "winograd.h"
 
-enum { PIECES = 8 }; /* at least so many pieces of work where there are few images, so that all threads have some */
-
 int fnn_lanes_convolve(const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
   return (w->stride[0] == 1 || w->dilation[0] == 1) && (w->stride[1] == 1 || w->dilation[1] == 1);
@@ -229,7 +227,7 @@ static void cut(struct gradient *j) {
   for (j->parts = 1; j->parts < most && j->parts < PARTS && j->parts < j->blocks;) j->parts *= 2;
   j->part = at_least_one(fnn_ceil_div(j->blocks, j->parts));
   j->parts = fnn_ceil_div(j->blocks, j->part);
-  j->splits = fnn_ceil_div(PIECES, at_least_one(j->parts * j->conv->groups));
+  j->splits = fnn_ceil_div(FNN_LANE_PIECES, at_least_one(j->parts * j->conv->groups));
   if (j->splits > fnn_ceil_div(j->filters, 4)) j->splits = at_least_one(fnn_ceil_div(j->filters, 4));
 }
 
