@@ -123,58 +123,62 @@ static enum fnn_status forward(struct fnn_call *call) {
   return FNN_OK;
 }
 
-struct plane_job {
+struct relu_job {
   const struct fnn_kernels *kernels;
-  const struct fnn_lane_kernels *lane_kernels;
+  const struct fnn_lane_kernels *lane_kernels; /* for images in lanes, or NULL */
   size_t blocks, filters, pixels;
   const float *y, *g;
   float *below, *d_bias;
 };
 
-/* For each channel, the gradient below relu (if there is one) and its sum. */
-static void back_channels(void *user, size_t first, size_t last, int worker) {
+/* For each channel, the gradient below relu and its sum. */
+static void back_relu(void *user, size_t first, size_t last, int worker) {
   (void)worker;
-  const struct plane_job *j = user;
+  const struct relu_job *j = user;
   size_t size = j->pixels * (j->lane_kernels ? j->lane_kernels->width : 1);
   for (size_t k = first; k < last; k++) {
     double total = 0.0;
     for (size_t b = 0; b < j->blocks; b++) {
       size_t at = (b * j->filters + k) * size;
-      if (j->below && j->lane_kernels) {
+      if (j->lane_kernels) {
         total += j->lane_kernels->relu_back(j->pixels, j->y + at, j->g + at, j->below + at);
         continue;
       }
-      if (j->below)
-        j->kernels->elementwise->unary_slope[FNN_UNARY_relu](size, j->y + at, j->g + at, j->below + at, NULL);
-      if (j->d_bias) total += j->kernels->reduce->sum(size, (j->below ? j->below : j->g) + at);
+      j->kernels->elementwise->unary_slope[FNN_UNARY_relu](size, j->y + at, j->g + at, j->below + at, NULL);
+      if (j->d_bias) total += j->kernels->reduce->sum(size, j->below + at);
     }
     if (j->d_bias) j->d_bias[k] = (float)total;
   }
 }
 
-/* *below: the gradient of the sums under the activation; and that of the bias. */
+/* *below: the gradient of the sums under the activation, which is the addend's too; and that of the bias. */
 static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_convolution *conv,
                                         struct fnn_tensor **below) {
-  struct plane_job job = {.kernels = call->context->kernels,
-                          .lane_kernels = call->lanes ? fnn_call_kernels(call) : NULL,
-                          .blocks = call->lanes ? fnn_lane_blocks(&call->grad->shape, call->lanes) : conv->n,
-                          .filters = conv->k,
-                          .pixels = conv->window.p * conv->window.q,
-                          .g = fnn_floats(call->grad)};
+  size_t lanes = call->lanes, blocks = lanes ? fnn_lane_blocks(&call->grad->shape, lanes) : conv->n;
+  size_t pixels = conv->window.p * conv->window.q;
+  const float *g = fnn_floats(call->grad);
+  float *d_bias = NULL;
   if (fnn_wants(call, 2)) {
     FNN_TRY(fnn_new_grad(call, 2));
-    job.d_bias = fnn_floats(call->grad_in[2]);
+    d_bias = fnn_floats(call->grad_in[2]);
   }
-  if (has_relu(call)) {
-    FNN_TRY(fnn_own_grad(call, below));
-    job.y = fnn_floats(call->out[0]);
-    job.below = fnn_floats(*below);
-  } else {
+  if (!has_relu(call)) {
+    if (d_bias) fnn_sum_channels(call->context, blocks, conv->k, lanes ? pixels * lanes : pixels, g, d_bias);
     *below = fnn_tensor_retain(call->grad);
+    return FNN_OK;
   }
-  if (job.d_bias || job.below) fnn_parallel(call->context, conv->k, 1, back_channels, &job);
-  if (has_relu(call) && fnn_wants(call, ADDEND))
-    call->grad_in[ADDEND] = fnn_tensor_retain(*below);
+  FNN_TRY(fnn_own_grad(call, below));
+  struct relu_job job = {.kernels = call->context->kernels,
+                         .lane_kernels = lanes ? fnn_call_kernels(call) : NULL,
+                         .blocks = blocks,
+                         .filters = conv->k,
+                         .pixels = pixels,
+                         .y = fnn_floats(call->out[0]),
+                         .g = g,
+                         .below = fnn_floats(*below),
+                         .d_bias = d_bias};
+  fnn_parallel(call->context, conv->k, 1, back_relu, &job);
+  if (fnn_wants(call, ADDEND)) call->grad_in[ADDEND] = fnn_tensor_retain(*below);
   return FNN_OK;
 }
 

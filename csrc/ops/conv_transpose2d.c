@@ -131,9 +131,8 @@ static enum fnn_status backward(struct fnn_call *call) {
     FNN_TRY(fnn_convolve_back_weight(call->context, &conv, fnn_floats(call->in[0]), g, fnn_floats(call->grad_in[1])));
   }
   if (fnn_wants(call, 2)) {
-    struct fnn_convolution image = {.n = conv.n, .k = conv.c, .window = {.p = conv.window.h, .q = conv.window.w}};
     FNN_TRY(fnn_new_grad(call, 2));
-    fnn_convolve_back_bias(call->context, &image, g, fnn_floats(call->grad_in[2]));
+    fnn_sum_channels(call->context, conv.n, conv.c, conv.window.h * conv.window.w, g, fnn_floats(call->grad_in[2]));
   }
   return FNN_OK;
 }

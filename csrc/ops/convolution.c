@@ -173,27 +173,26 @@ void fnn_add_up(struct fnn_context *context, size_t parts, size_t count, const f
   fnn_parallel(context, count, 4096, add_up, &job);
 }
 
-struct bias_job {
-  const struct fnn_convolution *conv;
+struct channels_job {
   const struct fnn_reduce_kernels *kernels;
-  const float *g;
-  float *db;
+  size_t images, channels, pixels;
+  const float *x;
+  float *sum;
 };
 
-static void back_bias_channels(void *user, size_t first, size_t last, int worker) {
+static void sum_channels(void *user, size_t first, size_t last, int worker) {
   (void)worker;
-  const struct bias_job *job = user;
-  size_t pixels = job->conv->window.p * job->conv->window.q;
-  for (size_t k = first; k < last; k++) {
+  const struct channels_job *j = user;
+  for (size_t c = first; c < last; c++) {
     double total = 0.0;
-    for (size_t i = 0; i < job->conv->n; i++)
-      total += job->kernels->sum(pixels, job->g + (i * job->conv->k + k) * pixels);
-    job->db[k] = (float)total;
+    for (size_t i = 0; i < j->images; i++)
+      total += j->kernels->sum(j->pixels, j->x + (i * j->channels + c) * j->pixels);
+    j->sum[c] = (float)total;
   }
 }
 
-void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
-                            float *db) {
-  struct bias_job job = {conv, context->kernels->reduce, g, db};
-  fnn_parallel(context, conv->k, 4, back_bias_channels, &job);
+void fnn_sum_channels(struct fnn_context *context, size_t images, size_t channels, size_t pixels, const float *x,
+                      float *sum) {
+  struct channels_job job = {context->kernels->reduce, images, channels, pixels, x, sum};
+  fnn_parallel(context, channels, 1, sum_channels, &job);
 }

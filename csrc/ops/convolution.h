@@ -43,7 +43,8 @@ enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const stru
 /* to[i] = the sum of from[part * count + i] over the parts, in their order; `to` may be `from`. */
 void fnn_add_up(struct fnn_context *context, size_t parts, size_t count, const float *from, float *to);
 
-/* db = the sum of g over images and pixels, for each of the K channels. */
-void fnn_convolve_back_bias(struct fnn_context *context, const struct fnn_convolution *conv, const float *g, float *db);
+/* sum[c] = the sum of x (images, channels, pixels) over images and pixels: the gradient of a bias, when x is that of y. */
+void fnn_sum_channels(struct fnn_context *context, size_t images, size_t channels, size_t pixels, const float *x,
+                      float *sum);
 
 #endif
