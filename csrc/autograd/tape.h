@@ -13,7 +13,8 @@
 #include "../ops/op.h"
 
 /* Run an op (see fnn_op_run; call->in[] is owned by the call and holds retained tensors) and, if
- * `record` and an input needs a gradient, record it. */
+ * `record` and an input needs a gradient, record it. Errors are the op's, or FNN_NO_MEMORY. The caller ends with
+ * fnn_call_release either way. */
 enum fnn_status fnn_apply(struct fnn_call *call, struct fnn_tensor *over, int record) FNN_CHECK;
 
 /* Release what a call owns: its inputs and outputs that are still there. */
@@ -38,19 +39,22 @@ enum fnn_status fnn_record_foreign(struct fnn_tensor *output, size_t inputs, str
 struct fnn_pass;
 
 /* Begin at `root` with the given gradient (NULL: 1, for a tensor of one element). With `keep`, what nodes saved stays for
- * another pass. */
+ * another pass. FNN_INVALID when nothing was recorded, the gradient does not fit or another pass goes through the graph. On
+ * success the caller ends *out with fnn_pass_end; on error there is none. */
 enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *given, int keep,
                                struct fnn_pass **out) FNN_CHECK;
 
 /* Go on until the end (*foreign is NULL) or until a custom op must be asked: *foreign, its gradient *grad (borrowed)
- * and the number of its inputs. */
+ * and the number of its inputs. On error (a graph that is used up, a tensor that was changed in place, no memory) the pass can
+ * only be ended. */
 enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign, struct fnn_tensor **grad,
                              size_t *inputs) FNN_CHECK;
 
 /* Whether the custom op's input i needs a gradient. */
 int fnn_pass_wants(const struct fnn_pass *pass, size_t i);
 
-/* The answer of the custom op for one input (NULL: none); the tensor is borrowed. */
+/* The answer of the custom op for one input (NULL: none); the tensor is borrowed. FNN_INVALID when it is not a float32 tensor
+ * of the input's shape. */
 enum fnn_status fnn_pass_answer(struct fnn_pass *pass, size_t i, struct fnn_tensor *grad) FNN_CHECK;
 
 /* End a pass, finished or not; NULL is ignored. */

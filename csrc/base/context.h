@@ -35,7 +35,9 @@ struct fnn_context {
 
 /* A new context with one reference, or NULL when there is no memory. */
 struct fnn_context *fnn_context_new(void);
+/* Count one reference more. */
 void fnn_context_retain(struct fnn_context *context);
+/* Give a reference up; with the last one the context goes. */
 void fnn_context_release(struct fnn_context *context);
 
 /* Write the error text (cut to its 511 bytes) and return `status`. */

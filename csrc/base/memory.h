@@ -2,8 +2,8 @@
  * blocks from a pool, so that a steady training step calls malloc zero times.
  *
  * A block has one of four sizes per doubling. A freed block goes to the list of its
- * size and serves the next request of that size, or of one that is at most half as
- * large. What the pool holds in all (in use and free) stays below 5/4 of the most that was ever
+ * size and serves the next request of that size, or of a smaller one down to about half
+ * as large. What the pool holds in all (in use and free) stays below 5/4 of the most that was ever
  * in use, plus 64 MiB; beyond that, free blocks are given back, the largest first. */
 #ifndef FNN_BASE_MEMORY_H
 #define FNN_BASE_MEMORY_H
@@ -29,6 +29,7 @@ struct fnn_memory {
   struct fnn_block *free[FNN_MEMORY_CLASSES];
 };
 
+/* An empty pool. */
 void fnn_memory_init(struct fnn_memory *memory, size_t limit);
 
 /* Give free blocks back to the system until at most `keep` bytes are cached. */

@@ -25,6 +25,7 @@ double fnn_clock(void);
 
 /* Begin a profile, or an empty one where there is one already. */
 enum fnn_status fnn_profile_begin(struct fnn_context *context) FNN_CHECK;
+/* Drop the profile, if there is one. */
 void fnn_profile_end(struct fnn_context *context);
 
 /* Add one call that began at `start` of fnn_clock; without a profile, nothing. */

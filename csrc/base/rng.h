@@ -11,6 +11,7 @@ struct fnn_generator {
   uint64_t offset; /* the first counter that is not used yet */
 };
 
+/* Begin the stream of this seed. */
 static inline void fnn_generator_seed(struct fnn_generator *generator, uint64_t seed) {
   generator->seed = seed;
   generator->offset = 0;

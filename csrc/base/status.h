@@ -13,7 +13,8 @@ enum fnn_status {
 #define FNN_CHECK __attribute__((warn_unused_result))
 #define FNN_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
-/* Return at once when `expression` fails. Only for functions that hold nothing yet. */
+/* Return at once when `expression` fails. For functions that hold nothing then, or nothing but what their caller
+ * releases on failure too: what hangs on an op's call. */
 #define FNN_TRY(expression)                 \
   do {                                      \
     enum fnn_status status_ = (expression); \

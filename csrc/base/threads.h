@@ -15,6 +15,7 @@ struct fnn_threads {
 
 enum { FNN_THREADS_MAX = 64 };
 
+/* No threads yet; `count` (1 .. FNN_THREADS_MAX, as fnn_threads_set cuts it) when needed. */
 void fnn_threads_init(struct fnn_threads *threads, int count);
 
 /* End the worker threads; they start again when needed. */

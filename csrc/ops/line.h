@@ -18,6 +18,7 @@ struct fnn_lines {
   size_t outer, n, inner;
 };
 
+/* The lines of in[0] along the call's axis; a number is one line of one. */
 static inline struct fnn_lines fnn_lines_of(const struct fnn_call *call) {
   const struct fnn_shape *x = &call->in_spec[0].shape;
   int axis = ((const struct fnn_line_params *)call->params)->axis;

@@ -9,10 +9,10 @@
  *   - in[] are tensors of the dtypes that `types` promises, dense (last axis fastest) unless the op says FNN_STRIDED, or in
  *     lanes where it asked for that (`lanes`); an absent optional one is NULL. Inputs are never written, unless they are
  *     the output of an in-place form.
- *   - infer checks everything (shapes, ranges, the values of indices), fills shape[] and dtype[] of the outputs and
+ *   - infer checks everything (shapes, ranges, the values of indices), gives the outputs their types and shapes (fnn_out) and
  *     allocates nothing. After it, forward and backward fail for want of memory alone.
  *   - forward writes every element of out[].
- *   - Only out[0] carries a gradient. backward makes, for each input i that is wanted(call, i), a tensor
+ *   - Only out[0] carries a gradient. backward makes, for each input i that is fnn_wants(call, i), a tensor
  *     grad_in[i] of the input's shape: a fresh one written in full, or grad itself (retained), or a view of it. Autograd adds
  *     them up. It may look at in[i] and out[i] only where `saves` names them, and at shapes always. */
 #ifndef FNN_OPS_OP_H
@@ -177,8 +177,9 @@ size_t fnn_lanes_as_given(const struct fnn_call *call);
 /* The lane kernels of a call that has lanes. */
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
 
-/* backward: a fresh, uninitialized (or zero) gradient of input i, in the call's layout. */
+/* backward: a fresh, uninitialized gradient of input i, in the call's layout. */
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) FNN_CHECK;
+/* backward: one of zeros, dense. */
 enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 /* backward: memory for a gradient below relu, of grad's shape and layout: grad itself where nobody else holds it. */
 enum fnn_status fnn_own_grad(struct fnn_call *call, struct fnn_tensor **out) FNN_CHECK;

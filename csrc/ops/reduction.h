@@ -24,6 +24,7 @@ struct fnn_reduction {
   struct fnn_shape shape;  /* of x in that order */
 };
 
+/* What `params` reduces of a tensor of shape x. */
 struct fnn_reduction fnn_reduction_of(const struct fnn_shape *x, const struct fnn_reduce_params *params);
 
 /* The shape of the result. */

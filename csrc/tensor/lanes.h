@@ -21,11 +21,12 @@ struct fnn_tensor fnn_tensor_flat(const struct fnn_tensor *tensor);
 /* The images of block `block` that are there: `lanes`, or fewer in the last. */
 size_t fnn_lane_images(const struct fnn_shape *shape, size_t lanes, size_t block);
 
-/* A new laned tensor, uninitialized. */
+/* A new laned tensor, uninitialized; errors and *out as of fnn_tensor_new. */
 enum fnn_status fnn_tensor_new_laned(struct fnn_context *context, const struct fnn_shape *shape, size_t lanes,
                                      struct fnn_tensor **out) FNN_CHECK;
 
-/* The elements of any tensor as a float32 one in so many lanes: itself (retained) where it is one. */
+/* The elements of any tensor as a float32 one in so many lanes: itself (retained) where it is one. The caller releases
+ * *out. */
 enum fnn_status fnn_tensor_laned(struct fnn_tensor *tensor, size_t lanes, struct fnn_tensor **out) FNN_CHECK;
 
 /* Give a laned tensor rows for good: it gets a storage of its own, dense. Others are left as they are. */

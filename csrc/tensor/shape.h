@@ -25,6 +25,7 @@ struct fnn_axes {
 /* The number of elements; the product is known not to overflow for a tensor's shape. */
 size_t fnn_shape_numel(const struct fnn_shape *shape);
 
+/* The same axes of the same sizes. */
 int fnn_shape_equal(const struct fnn_shape *a, const struct fnn_shape *b);
 
 /* "(2,3)"; "()" for a single number. Returns `text`. */

@@ -55,7 +55,8 @@ struct fnn_tensor {
   struct fnn_history *history; /* NULL for a leaf */
 };
 
-/* A new dense tensor, uninitialized. *out is untouched on error. */
+/* A new dense tensor, uninitialized, as one reference that the caller releases. FNN_NO_MEMORY when there is none or the shape
+ * is too large to address; *out is untouched on error. */
 enum fnn_status fnn_tensor_new(struct fnn_context *context, enum fnn_dtype dtype, const struct fnn_shape *shape,
                                struct fnn_tensor **out) FNN_CHECK;
 /* The same, filled with zeros. */
@@ -66,7 +67,7 @@ enum fnn_status fnn_tensor_number(struct fnn_context *context, double value, str
 /* A number: int64 of rank 0. */
 enum fnn_status fnn_tensor_integer(struct fnn_context *context, int64_t value, struct fnn_tensor **out) FNN_CHECK;
 
-/* A new tensor over the storage of `base`, without history. The caller vouches that it stays inside. */
+/* A new tensor over the storage of `base`, without history; *out as above. The caller vouches that it stays inside. */
 enum fnn_status fnn_tensor_view(const struct fnn_tensor *base, const struct fnn_shape *shape,
                                 const size_t stride[FNN_MAX_RANK], size_t offset, struct fnn_tensor **out) FNN_CHECK;
 /* The same elements under a new handle without history: what autograd saves and detach returns. */
@@ -78,8 +79,9 @@ enum fnn_status fnn_tensor_alias(const struct fnn_tensor *tensor, struct fnn_ten
 enum fnn_status fnn_tensor_keep(const struct fnn_tensor *tensor, size_t bytes, const struct fnn_recipe *recipe,
                                 void **memory, int *known) FNN_CHECK;
 
+/* Count one reference more, and return the tensor. */
 struct fnn_tensor *fnn_tensor_retain(struct fnn_tensor *tensor);
-/* NULL is ignored. */
+/* Give a reference up; with the last one the tensor goes, and with its last tensor the storage. NULL is ignored. */
 void fnn_tensor_release(struct fnn_tensor *tensor);
 /* Release all of a list, which then holds NULL. */
 void fnn_tensors_release(struct fnn_tensor **list, size_t count);
@@ -91,9 +93,11 @@ float *fnn_floats(const struct fnn_tensor *tensor);
 int64_t *fnn_ints(const struct fnn_tensor *tensor);
 uint8_t *fnn_bytes(const struct fnn_tensor *tensor);
 
+/* The number of elements. */
 size_t fnn_tensor_numel(const struct fnn_tensor *tensor);
 /* Where element number i (last axis fastest) lies, in elements from the first. */
 size_t fnn_tensor_position(const struct fnn_tensor *tensor, size_t i);
+/* The context of its storage, borrowed. */
 struct fnn_context *fnn_tensor_context(const struct fnn_tensor *tensor);
 /* Dense, last axis fastest. */
 int fnn_tensor_is_contiguous(const struct fnn_tensor *tensor);
