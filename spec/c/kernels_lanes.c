@@ -85,9 +85,9 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
       want[out].value = best ? (double)*best : -(double)INFINITY;
       if (best) add(&back[best - x], (double)g[out]);
     }
-  k->lanes->max_pool(w, x, y);
+  k->lanes->pool.max(w, x, y);
   expect_plane(k, "max_pool", w, outputs, y, want);
-  k->lanes->max_pool_back(w, x, g, d);
+  k->lanes->pool.max_back(w, x, g, d);
   expect_plane(k, "max_pool_back", w, plane, d, back);
   free(x), free(y), free(g), free(d), free(want), free(back);
 }
@@ -114,9 +114,9 @@ static void check_avg_pool(const struct fnn_kernels *k, const struct fnn_window 
         add(&back[(size_t)in * width + l], (double)g[out] / taps);
       }
     }
-  k->lanes->avg_pool(w, whole, x, y);
+  k->lanes->pool.avg(w, whole, x, y);
   expect_plane(k, whole ? "avg_pool, whole" : "avg_pool", w, outputs, y, want);
-  k->lanes->avg_pool_back(w, whole, g, d);
+  k->lanes->pool.avg_back(w, whole, g, d);
   expect_plane(k, whole ? "avg_pool_back, whole" : "avg_pool_back", w, plane, d, back);
   free(x), free(y), free(g), free(d), free(want), free(back);
 }
