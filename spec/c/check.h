@@ -58,9 +58,9 @@ __attribute__((unused)) static float random_float(uint64_t *state) {
   return (float)((int)random_below(state, 129) - 64) / 16.0f;
 }
 
-/* malloc that cannot fail, of `count` elements and not a byte more (a byte for none of them). */
+/* calloc that cannot fail, of `count` elements and not a byte more (a byte for none of them). */
 __attribute__((unused)) static void *exactly(size_t count, size_t size) {
-  void *memory = malloc(count ? count * size : 1);
+  void *memory = count ? calloc(count, size) : calloc(1, 1);
   if (!memory) {
     fputs("out of memory in a test\n", stderr);
     exit(EXIT_FAILURE);

@@ -56,8 +56,10 @@ static void check_pairs(const struct set *set, size_t n, int alone) {
   set->kernels->pack_pairs(n, a, alone ? NULL : b, y);
   for (size_t i = 0; i < count; i++) {
     const uint32_t want = pair_of(a[i], alone ? 0.0f : b[i]);
-    expect(memcmp(&want, &y[i], sizeof want) == 0, "%s pack_pairs of %zu pixels: the pair of %a and %a", set->name, n,
-           (double)a[i], alone ? 0.0 : (double)b[i]);
+    uint32_t got;
+    memcpy(&got, &y[i], sizeof got);
+    expect(got == want, "%s pack_pairs of %zu pixels: the pair of %a and %a", set->name, n, (double)a[i],
+           alone ? 0.0 : (double)b[i]);
   }
   free(a), free(b), free(y);
 }

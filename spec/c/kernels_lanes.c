@@ -68,6 +68,18 @@ static float *pool_planes(size_t count, enum planes kind) {
   return x;
 }
 
+/* The largest pixel of the window at (p, q), in one lane; NULL where there is none. */
+static const float *largest(const struct fnn_window *w, size_t width, const float *x, size_t p, size_t q) {
+  const float *best = NULL;
+  EACH_TAP(r, s) {
+    const long in = pixel(w, p, q, r, s);
+    if (in < 0 || (best && isnan(*best))) continue;
+    const float *v = x + (size_t)in * width;
+    if (!best || *v > *best || isnan(*v)) best = v;
+  }
+  return best;
+}
+
 static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window *w, enum planes kind) {
   size_t width = k->lanes->width, plane = w->h * w->w, outputs = w->p * w->q;
   float *x = pool_planes(plane * width, kind), *y = untouched(outputs * width);
@@ -75,13 +87,7 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
   struct sum *want = expected(outputs * width), *back = zeros(plane * width);
   for (size_t l = 0; l < width; l++) EACH_OUTPUT(p, q) {
       const size_t out = (p * w->q + q) * width + l;
-      const float *best = NULL;
-      EACH_TAP(r, s) {
-        const long in = pixel(w, p, q, r, s);
-        if (in < 0 || (best && isnan(*best))) continue;
-        const float *v = x + (size_t)in * width + l;
-        if (!best || *v > *best || isnan(*v)) best = v;
-      }
+      const float *best = largest(w, width, x + l, p, q);
       want[out].value = best ? (double)*best : -(double)INFINITY;
       if (best) add(&back[best - x], (double)g[out]);
     }

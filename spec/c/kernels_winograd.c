@@ -147,7 +147,7 @@ static void expect_row(struct tiles *j, size_t width, const double (*m)[MOST], s
   const struct fnn_winograd_input *job = &j->job;
   for (size_t at = 0; at < job->channels * job->tiles * width; at++) {
     const size_t c = at / width / job->tiles, t = at / width % job->tiles, l = at % width;
-    double pixels[MOST * MOST];
+    double pixels[MOST * MOST] = {0};
     pixels_of(&j->tile[t], job->size, j->x + c * job->x_channel + l, pixels);
     for (size_t i = 0; i < places; i++)
       j->want[(first + i) * job->v_place + c * job->v_channel + t * width + l] =
@@ -199,7 +199,7 @@ static void check_output(const struct fnn_kernels *k, const struct method *m, si
   }
   for (size_t at = 0; at < filters * tiles * width; at++) {
     const size_t f = at / width / tiles, t = at / width % tiles, l = at % width;
-    double from[MOST * MOST];
+    double from[MOST * MOST] = {0};
     for (size_t i = 0; i < places; i++) from[i] = (double)x[i * m_place + f * m_filter + t * width + l];
     for (size_t i = 0; i < tile[t].p * tile[t].q; i++) {
       const size_t p = i / tile[t].q, q = i % tile[t].q, to = f * y_filter + tile[t].to + p * y_row + q * width + l;
@@ -269,7 +269,7 @@ static void check_weights(const struct fnn_kernels *k, const struct method *m, s
                                            .column = sign};
   for (size_t f = FIRST; f < LAST; f++)
     for (size_t c = 0; c < channels; c++) {
-      double kernel[MOST * MOST];
+      double kernel[MOST * MOST] = {0};
       for (size_t i = 0; i < taps; i++)
         kernel[i] = (double)weight[(f * channels + c) * taps + (reversed ? taps - 1 - i : i)];
       for (size_t i = 0; i < places; i++)
@@ -286,7 +286,7 @@ static void check_taps(const struct fnn_kernels *k, const struct method *m, size
   float *x = floats(&state, (places - 1) * step + count), *dw = untouched(count * r * r);
   struct sum *want = expected(count * r * r);
   for (size_t i = 0; i < count; i++) {
-    double sums[MOST * MOST];
+    double sums[MOST * MOST] = {0};
     for (size_t place = 0; place < places; place++) sums[place] = (double)x[place * step + i];
     for (size_t tap = 0; tap < r * r; tap++)
       want[i * r * r + tap] = transformed(m->a[tap / r], m->a[tap % r], m->size, sums);
