@@ -139,6 +139,12 @@ describe("the history of a training", function()
       for i, value in ipairs(wanted) do assert.equal(value, tonumber(rows[epoch][i])) end
     end
     assert.matches("<p>2 epochs in [%d.e-]+ s of training%.</p>", html)
+    local heads = {}
+    for _, html_ in ipairs {html, page {}:history(trainer.history, {validation = "test"}):html()} do
+      local head = xml.all(xml.all(xml.parse(html_), "table")[1], "th")
+      heads[#heads + 1] = xml.text(head[3])
+    end
+    assert.same({"validation", "test"}, heads)
   end)
 
   it("of several seeds has means and what they spread over", function()

@@ -93,8 +93,13 @@ function Page:chart(...) end
 
 --- Adds what a Trainer's fit saw: the epochs and their time, and a chart for each measure.
 ---@param history fmnistnn.History|fmnistnn.History[] Of several of one network, lines are means and bands ranges.
+---@param options? fmnistnn.page.HistoryOptions
 ---@return fmnistnn.page.Page
-function Page:history(history) end
+function Page:history(history, options) end
+
+--- Options of history.
+---@class fmnistnn.page.HistoryOptions
+---@field validation? string (default "validation") What the validation is called, such as "test".
 
 --- Adds a confusion matrix as a heat map.
 ---@param confusion fmnistnn.Tensor (C,C), from `metrics.confusion_matrix`.

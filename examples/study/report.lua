@@ -149,13 +149,13 @@ local function wrong_images(result, data, name)
   return page.images{title = "Most confidently wrong, trial " .. name, images = images, labels = labels}
 end
 
--- The first run of a row that is done, in full.
-local function add_run(shown, entry, data, charts)
+-- The first run of a row that is done, in full. what: the images that it was validated with.
+local function add_run(shown, entry, data, charts, what)
   local result
   for _, each in ipairs(entry.runs) do result = result or each.confusion and each end
   shown:heading("Trial " .. entry.row.name)
   local histories = histories_of(entry.runs)
-  if #histories > 0 then shown:history(histories) end
+  if #histories > 0 then shown:history(histories, {validation = what}) end
   if not result then return end
   local name, class_names = entry.row.name, data.test.class_names
   shown:text(("What follows is of the run with seed %d."):format(result.seed))
@@ -231,7 +231,7 @@ function report.write(folder, results, data, o)
     if pair[2] then shown:chart(pair[2]) end
   end
   for _, entry in ipairs(entries) do
-    if #entry.runs > 0 then add_run(shown, entry, data, charts) end
+    if #entry.runs > 0 then add_run(shown, entry, data, charts, what) end
   end
   local runs = fnn.json.array()
   for _, entry in ipairs(entries) do table.move(entry.runs, 1, #entry.runs, #runs + 1, runs) end

@@ -58,10 +58,10 @@ local function series_of(histories, key, name)
   return series
 end
 
-local function chart_of(histories, name)
+local function chart_of(histories, name, validation)
   local series = {}
   series[1] = series_of(histories, name, "training")
-  series[#series + 1] = series_of(histories, "val_" .. name, "validation")
+  series[#series + 1] = series_of(histories, "val_" .. name, validation)
   local title = name:sub(1, 1):upper() .. name:sub(2):gsub("_", " ")
   return lines {title = title, x = "epoch", y = (name:gsub("_", " ")), series = series}
 end
@@ -85,8 +85,8 @@ local function sentence(histories, measures)
 end
 
 --- For a history, or a list of them: a sentence, and a list of charts. Of several, the lines are means and the bands
--- go from the least to the greatest.
-function history.charts(given)
+-- go from the least to the greatest. `validation` is what the lines of the validation are called.
+function history.charts(given, validation)
   if type(given) ~= "table" then options.refuse("history: expected a history of a Trainer, got %s", type(given)) end
   local histories = given[1] and values.items("history", given) or {given}
   for i, one in ipairs(histories) do
@@ -94,7 +94,7 @@ function history.charts(given)
   end
   local measures, charts = measures_of(histories), {}
   if #measures == 0 then options.refuse("history: expected a history of a Trainer, got one without measures") end
-  for i, name in ipairs(measures) do charts[i] = chart_of(histories, name) end
+  for i, name in ipairs(measures) do charts[i] = chart_of(histories, name, validation) end
   return sentence(histories, measures), charts
 end
 

@@ -140,9 +140,11 @@ end
 
 -- ---- what is often shown ----
 
---- What a Trainer's fit saw, or several of the same network did: a sentence, and a chart for each measure.
-function Page:history(given)
-  local sentence, shown = history.charts(given)
+--- What a Trainer's fit saw, or several of the same network did: a sentence, and a chart for each measure. Options:
+-- validation "validation", what the validation is called, such as "test".
+function Page:history(given, how)
+  local o = options.check("history", how, {{"validation", "string", default = "validation"}})
+  local sentence, shown = history.charts(given, o.validation)
   return self:text(sentence):chart(table.unpack(shown))
 end
 
