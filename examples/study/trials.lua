@@ -102,6 +102,7 @@ local experiments = {
     changed("cured", "without flips of test images", {flip = false}),
     changed("cured", "with averaged weights", {average = 0.99}),
     changed("cured", "with erasing", {augment = erasing}),
+    changed("cured", "with erasing and less weight decay", {augment = erasing, options = {weight_decay = 0.1}}),
     changed("cured", "in single precision", {mixed = false}),
   },
   -- how far it goes, given time
