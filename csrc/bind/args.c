@@ -225,7 +225,7 @@ static double check_number(lua_State *L, int at, const char *who, const char *na
 
 static struct fnn_number check_any_number(lua_State *L, int at, const char *who, const char *name) {
   struct fnn_number value = {.number = check_number(L, at, who, name)};
-  lua_Integer integer;
+  lua_Integer integer = 0;
   value.whole = to_integer(L, at, &integer);
   value.integer = integer;
   return value;
