@@ -299,6 +299,10 @@ describe("CSVLogger", function()
     assert.matches("^epoch;loss;accuracy;images_per_second;seconds\n1;[^\n]+\n$", first)
     fit(make(), {callbacks.CSVLogger {path, separator = ";", append = true}}, {epochs = 1, validation = false})
     local both = lines()
+    for _ = 1, 2 do -- a letter is no pattern
+      local logger = callbacks.CSVLogger {path .. ".a", separator = "A", append = true}
+      fit(make(), {logger}, {epochs = 1, validation = false})
+    end
     assert.are.equal(first, both:sub(1, #first))
     assert.matches("^1;[^\n]+\n$", both:sub(#first + 1))
     local trained = 0

@@ -51,8 +51,8 @@ end
 local function check_head(self, trainer)
   local first = self.log:head():match("[^\n]*")
   if first == "" then return end
-  local cells, at = {}, 1
-  for cell in (first .. self.separator):gmatch("(.-)%" .. self.separator) do cells[#cells + 1] = cell end
+  local cells, at, separator = {}, 1, self.separator:gsub("%W", "%%%0")
+  for cell in (first .. self.separator):gmatch("(.-)" .. separator) do cells[#cells + 1] = cell end
   local expected = {"epoch", table.unpack(trainer.value_names)}
   for _, name in ipairs(expected) do
     if cells[at] == name then
