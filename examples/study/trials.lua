@@ -88,6 +88,7 @@ local experiments = {
   lr = vary("9", "lr", {0.0001, 0.0005, 0.001, 0.005, 0.02}),
   batch = vary("9", "batch", {8, 32, 128, 512}),
   epochs = vary("9", "epochs", {5, 10, 12, 15, 20}),
+  precision = {changed("8", "in single precision", {}), changed("8", "in bfloat16", {mixed = true})},
   -- what each part of the recipe is worth
   recipe = {
     changed("cured", "all of it", {}),
