@@ -13,7 +13,8 @@ local options = dofile((arg[0]:match("^(.*/)") or "") .. "options.lua")
 local parser = options.parser("Train the study's networks on Fashion-MNIST, and make a page that compares them.")
 parser:option("--trials", "NAMES", "Which of 1 to 9, resnet, cured (all unless given).")
 parser:option("--experiments", "NAMES",
-  "Instead: variations of a trial. Of optimizers, losses, pooling, dropout,\nlr, batch, epochs, precision, recipe, long.")
+  "Instead: variations of a trial. Of optimizers, losses, pooling, dropout,\n" ..
+  "lr, batch, epochs, precision, recipe, long.")
 parser:option("--seeds", "N", "So many runs of each, with seeds from 1 on.", "integer", 1, "1")
 parser:option("--epochs", "N", "Epochs of each run (else those of the study).", "integer", 1)
 parser:option("--limit", "N", "Use the first N training images only.", "integer", 1)

@@ -65,7 +65,7 @@ describe("the study #long", function() -- each case trains in processes of its o
       end
       assert.is_true(math.abs(sum / 2 - row.accuracy) < 1e-9)
       assert.is_true(math.abs(math.abs(first.accuracy - second.accuracy) / math.sqrt(2) - row.deviation) < 1e-9)
-      assert.matches(("\n%s +%.4f ±%.4f"):format(name, row.accuracy, row.deviation), "\n" .. out)
+      assert.matches(("\n%s +%.4f  %.4f"):format(name, row.accuracy, row.deviation), "\n" .. out)
       assert.truthy(html:find(("%.4f"):format(row.accuracy), 1, true))
       assert.equal(row.accuracy, tonumber(csv:match(("\n%s,2,2,([%%d.]+),"):format(name))))
       assert.truthy(html:find(first.summary:match("parameters  [^\n]*"), 1, true))
@@ -129,6 +129,12 @@ describe("the study #long", function() -- each case trains in processes of its o
     assert.matches("8, pooling AvgPool2d", out)
     local found = results("pooling")
     assert.equal(30, found.runs[1].images)
+    for i, result in ipairs(found.runs) do -- ten images judge
+      assert.equal(result.history.val_accuracy[1], result.validation_accuracy)
+      assert.matches(("pooling %%S+  +%.4f  +%.4f"):format(result.validation_accuracy, result.accuracy), out)
+      assert.equal(result.validation_accuracy, found.rows[i].validation_accuracy)
+    end
+    assert.truthy(file("pooling", "study.html"):find(">validation<", 1, true))
     assert.matches("Accuracy on validation images", file("pooling", "study.html"), 1, true)
   end)
 

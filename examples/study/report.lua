@@ -47,6 +47,7 @@ local function table_rows(entries)
     rows[i] = {
       name = row.name, epochs = row.epochs, runs = done or 0, accuracy = accuracy, deviation = deviation,
       train_accuracy = statistics(entry.runs, "train_accuracy"), minutes = minutes(statistics(entry.runs, "seconds")),
+      validation_accuracy = statistics(entry.runs, "validation_accuracy"),
       parameters = statistics(entry.runs, "parameters"), study_accuracy = study[1], study_minutes = study[2],
       stopped = entry.stopped,
     }
@@ -55,25 +56,35 @@ local function table_rows(entries)
 end
 
 local columns = {
-  {"trial", "name"}, {"accuracy", "accuracy", "%.4f"}, {"±", "deviation", "%.4f"},
-  {"study", "study_accuracy", "%.4f"}, {"training", "train_accuracy", "%.4f"},
+  {"trial", "name", "%s"}, {"validation", "validation_accuracy", "%.4f"}, {"test", "accuracy", "%.4f"},
+  {"±", "deviation", "%.4f"}, {"study", "study_accuracy", "%.4f"}, {"training", "train_accuracy", "%.4f"},
   {"min", "minutes", "%.2f"}, {"study min", "study_minutes", "%.1f"}, {"parameters", "parameters", "%.0f"},
 }
+
+-- Those columns that have something to show.
+local function columns_of(rows)
+  local some = {}
+  for _, column in ipairs(columns) do
+    local filled = false
+    for _, row in ipairs(rows) do filled = filled or row[column[2]] ~= nil end
+    if filled then some[#some + 1] = column end
+  end
+  return some
+end
 
 -- ---- the page ----
 
 local function add_overview(shown, rows)
-  local cells = {}
-  for i, row in ipairs(rows) do
-    cells[i] = {}
-    for k, column in ipairs(columns) do cells[i][k] = row[column[2]] end
+  local titles, cells = {}, {}
+  for i = 1, #rows do cells[i] = {} end
+  for k, column in ipairs(columns_of(rows)) do
+    titles[k] = {title = column[1], format = column[3]}
+    for i, row in ipairs(rows) do cells[i][k] = row[column[2]] end
   end
-  local titles = {}
-  for k, column in ipairs(columns) do titles[k] = {title = column[1], format = column[3]} end
   shown:heading("Results")
   shown:table{
     columns = titles, rows = cells,
-    caption = "Test accuracy at the last epoch, beside the study's and that on the training images",
+    caption = "Accuracy at the last epoch on test images, beside the study's, and on training images",
   }
   shown:text("Means over the runs, ± their standard deviation. Minutes are those of training, without evaluation.")
   for _, row in ipairs(rows) do
@@ -193,7 +204,7 @@ end
 local function csv_of(rows)
   local names = {
     "name", "runs", "epochs", "accuracy", "deviation", "train_accuracy", "minutes", "parameters", "study_accuracy",
-    "study_minutes",
+    "study_minutes", "validation_accuracy",
   }
   local lines = {csv.line(names, #names)}
   for i, row in ipairs(rows) do
@@ -247,18 +258,26 @@ end
 --- The table as text.
 function report.text(results, seeds)
   local rows = table_rows(entries_of(results, seeds))
-  local width = #"trial"
-  for _, row in ipairs(rows) do width = math.max(width, #row.name) end
-  local lines = {("%%-%ds  test accuracy      study  training  minutes  parameters"):format(width):format("trial")}
-  local function number(format, value) return value and format:format(value) or "-" end
-  for _, row in ipairs(rows) do
-    lines[#lines + 1] = ("%%-%ds  %%6s %%-8s  %%6s  %%8s  %%7s  %%10s"):format(width):format(row.name,
-      number("%.4f", row.accuracy), row.deviation and ("±%.4f"):format(row.deviation) or "",
-      number("%.4f", row.study_accuracy), number("%.4f", row.train_accuracy), number("%.2f", row.minutes),
-      number("%.0f", row.parameters))
-    if row.stopped then lines[#lines + 1] = "  " .. row.stopped end
+  local lines = {}
+  for i = 0, #rows do lines[i] = {} end
+  for k, column in ipairs(columns_of(rows)) do
+    local width = utf8.len(column[1])
+    lines[0][k] = column[1]
+    for i, row in ipairs(rows) do
+      local value = row[column[2]]
+      lines[i][k] = value and column[3]:format(value) or "-"
+      width = math.max(width, #lines[i][k])
+    end
+    for i = 0, #rows do
+      local space = (" "):rep(width - utf8.len(lines[i][k]))
+      lines[i][k] = k == 1 and lines[i][k] .. space or space .. lines[i][k]
+    end
   end
-  return table.concat(lines, "\n")
+  for i = 0, #rows do
+    lines[i] = table.concat(lines[i], "  ")
+    if i > 0 and rows[i].stopped then lines[i] = lines[i] .. "\n  " .. rows[i].stopped end
+  end
+  return table.concat(lines, "\n", 0)
 end
 
 return report

@@ -56,14 +56,16 @@ local function first_convolution(model)
 end
 
 local function judge(trainer, row, data)
-  local augment = row.flip and {fnn.nn.functional.hflip} or nil
-  local test = trainer:predict(data.test, {augment = augment})
-  local train = trainer:predict(data.train, {augment = augment})
-  local predicted, labels = test:argmax(2), data.test.labels
+  local function predict(images)
+    return trainer:predict(images, {augment = row.flip and {fnn.nn.functional.hflip} or nil})
+  end
+  local function accuracy_on(images) return fnn.metrics.accuracy()(predict(images), images.labels) end
+  local test, labels = predict(data.test), data.test.labels
   return {
     accuracy = fnn.metrics.accuracy()(test, labels),
-    train_accuracy = fnn.metrics.accuracy()(train, data.train.labels),
-    confusion = fnn.metrics.confusion_matrix(predicted, labels, #data.test.class_names):totable(),
+    train_accuracy = accuracy_on(data.train),
+    validation_accuracy = data.validation ~= data.test and accuracy_on(data.validation) or nil,
+    confusion = fnn.metrics.confusion_matrix(test:argmax(2), labels, #data.test.class_names):totable(),
     wrong = most_wrong(test, labels, 12),
     filters = first_convolution(trainer.model).weight:totable(),
   }
