@@ -115,6 +115,82 @@ describe("a folded model", function()
     assert.is_true(model[1].weight.requires_grad)
   end)
 
+  describe("of a large batch", function()
+    local forward = nn.Dense.forward
+    local seen -- by its dense layer: the images of each call
+
+    before_each(function()
+      seen = {}
+      nn.Dense.forward = function(self, x)
+        seen[#seen + 1] = x:size(1)
+        return forward(self, x)
+      end
+    end)
+    after_each(function() nn.Dense.forward = forward end)
+
+    local function small(...)
+      return trained(nn.Sequential {conv(2), nn.BatchNorm2d {}, nn.GlobalAvgPool2d {}, nn.Dense {2}, ...}, {1, 4, 4})
+    end
+
+    -- The sizes of the parts; the results must be those of the model as it was.
+    local function parts_of(model, images)
+      local folded, x = model:folded(), fnn.randn(images, 1, 4, 4)
+      local want = model:eval()(x)
+      seen = {}
+      local got = folded(x)
+      assert.are.same(want.shape, got.shape)
+      assert.is_true((want - got):abs():max():item() < 1e-5)
+      return seen
+    end
+
+    it("takes parts, none of them small", function()
+      for images, expected in pairs {
+        [255] = {255}, [256] = {128, 128}, [319] = {128, 191}, [320] = {128, 128, 64}, [520] = {128, 128, 128, 136},
+      } do
+        assert.are.same(expected, parts_of(small(), images))
+      end
+    end)
+
+    it("has the gradient of all of it", function()
+      local folded, x = small():folded(), fnn.randn(300, 1, 4, 4)
+      local same = x:clone()
+      x.requires_grad, same.requires_grad = true, true
+      folded(x):square():sum():backward()
+      for first = 1, 201, 100 do folded(same:narrow(1, first, 100)):square():sum():backward() end
+      assert.is_true((x.grad - same.grad):abs():max():item() < 1e-5)
+    end)
+
+    it("takes it whole where images may know of each other", function()
+      local function centred(x) return x - x:mean(1, true) end
+      local Centred = nn.Module:extend("Centred")
+      Centred.fresh = true
+      function Centred:forward(x) return centred(x) end
+      for _, layer in ipairs {
+        nn.Activation {centred}, nn.Dense {2, activation = centred}, Centred(), nn.Sequential {Centred()},
+        nn.Concat {nn.Identity {}, nn.Identity {}, dim = 1},
+      } do
+        assert.are.equal(300, parts_of(small(layer), 300)[1])
+      end
+    end)
+
+    it("takes it whole where there are many weights", function()
+      local folded = small(nn.Dense {1024}, nn.Dense {1024}):folded()
+      seen = {}
+      folded(fnn.randn(300, 1, 4, 4))
+      assert.are.same({300, 300, 300}, seen)
+    end)
+
+    it("takes it whole where a batch normalization has been told to train", function()
+      local folded = trained(nn.Sequential {
+        nn.Activation {"tanh"}, nn.BatchNorm2d {}, nn.Activation {"tanh"}, nn.GlobalAvgPool2d {}, nn.Dense {2},
+      }, {1, 4, 4}):folded()
+      seen = {}
+      folded[2]:train()
+      folded(fnn.randn(300, 1, 4, 4))
+      assert.are.same({300}, seen)
+    end)
+  end)
+
   it("is refused before the model was called", function()
     local model = nn.Sequential {nn.BatchNorm2d {}, conv(2)}
     assert.has_error(function() model:folded() end, "BatchNorm2d: it has not been called yet")

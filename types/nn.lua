@@ -459,9 +459,10 @@ function Module:summary(shape, options) end
 ---@class fmnistnn.nn.SummaryOptions
 ---@field print? boolean (default true) Whether to print it.
 
---- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential:
---- the same results but for rounding, in less time. It is in evaluation, shares all other parameters, is not to be
---- trained and cannot be saved. Raises where a batch normalization has not been called yet.
+--- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential,
+--- and a large batch of images is done in parts: the same results but for rounding, in less time. It is in evaluation,
+--- shares all other parameters, is not to be trained and cannot be saved. Raises where a batch normalization has not
+--- been called yet.
 ---@return fmnistnn.nn.Module
 function Module:folded() end
 

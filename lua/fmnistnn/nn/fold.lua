@@ -5,10 +5,14 @@
 --   BatchNorm2d, ..., Conv2d become a Conv2d of x where no zeros are padded, past poolings, dropout and Flatten
 --
 -- and likewise for Dense and BatchNorm1d. Only neighbours in an nn.Sequential can be told to be some.
+--
+-- A large batch of images then goes through the model in parts, so that a layer finds in the CPU's caches what the one
+-- before it wrote; but not where there are so many weights that reading them for each part would take longer.
 local Conv2d = require "fmnistnn.nn.conv2d"
 local Dense = require "fmnistnn.nn.dense"
 local Module = require "fmnistnn.nn.module"
 local Sequential = require "fmnistnn.nn.sequential"
+local core = require "fmnistnn.core"
 local normalizations = require "fmnistnn.nn.batch_norm"
 local nn = require "fmnistnn.nn"
 
@@ -185,8 +189,51 @@ local function fold(module, seen)
   return seen[module]
 end
 
+-- ---- batches in parts ----
+
+local PART = 128     -- images whose activations the caches hold; a part has half as many at least
+local WEIGHTS = 2^20 -- that are worth reading again for each part, at most
+
+-- Whether what a layer makes of an image is known not to depend on the others of the batch.
+local function takes_each_alone(layer)
+  local kind = kind_of(layer)
+  if kind == "Concat" and layer._dim == 1 or is_batch_norm(layer) and layer.training then return false end
+  return kind ~= "" and layer:keeps_nothing()
+end
+
+local function can_part(model)
+  for _, layer in model:named_modules() do
+    if layer ~= model and not takes_each_alone(layer) then return false end
+  end
+  return not model.training and model:count_parameters() <= WEIGHTS
+end
+
+-- What `forward` makes of the images of x, a part of them at a time.
+local function in_parts(model, forward, x)
+  local results, first, images = {}, 1, x:size(1)
+  while first <= images do
+    local last = first + PART - 1
+    if images - last < PART // 2 then last = images end
+    results[#results + 1] = forward(model, x:narrow(1, first, last - first + 1))
+    first = last + 1
+  end
+  local all = core.ops.cat(results, 1)
+  for _, result in ipairs(results) do result:close() end
+  return all
+end
+
+local function take_parts(model)
+  local forward = model.forward
+  rawset(model, "forward", function(self, x, ...)
+    local images = core.is_tensor(x) and select("#", ...) == 0 and x:dim() == 4 and x:size(1) or 0
+    if images < 2 * PART or not can_part(self) then return forward(self, x, ...) end
+    return in_parts(self, forward, x)
+  end)
+end
+
 return function(model)
   local folded = fold(model, {}):eval()
+  if takes_each_alone(folded) then take_parts(folded) end
   rawset(folded, "save", function()
     error("save: a folded model is not saved: save the model that it was made of, and fold it after loading", 2)
   end)
