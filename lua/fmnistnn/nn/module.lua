@@ -302,9 +302,9 @@ end
 function Module:summary(shape, given) return require "fmnistnn.nn.summary"(self, shape, given) end
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential
--- (nn/fold.lua), and a large batch of images is done in parts: the same results but for rounding, in less time. It is in
--- evaluation, shares all other parameters, is not to be trained and cannot be saved. Raises where a batch normalization
--- has not been called yet.
+-- (nn/fold.lua), and a large batch of images is done in parts: the same results but for rounding, in less time. It is
+-- in evaluation, shares all other parameters, is not to be trained and cannot be saved. Raises where a batch
+-- normalization has not been called yet.
 function Module:folded() return require "fmnistnn.nn.fold"(self) end
 
 --- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor: in evaluation, a
