@@ -181,8 +181,8 @@ local function describe(o)
     count = count + each.n
     if each.name ~= "" then names[#names + 1] = each.name end
   end
-  return ("%d points of %s over %s%s."):format(count, series.named(o.y, "y"), series.named(o.x, "x"),
-    names[1] and ": " .. series.enumerate(names) or "")
+  return ("%d %s of %s over %s%s."):format(count, count == 1 and "point" or "points", series.named(o.y, "y"),
+    series.named(o.x, "x"), names[1] and ": " .. series.enumerate(names) or "")
 end
 
 return function(given)
