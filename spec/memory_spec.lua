@@ -5,6 +5,7 @@ local fnn = require "fmnistnn"
 local core = require "fmnistnn.core"
 local check = require "spec.support.check"
 local idx = require "spec.support.idx"
+local process = require "spec.support.process"
 
 local MIB = 1 << 20
 
@@ -255,6 +256,46 @@ describe("what the collector looks for:", function()
       end)
     end
   end
+end)
+
+-- In a process of its own: busted's heap is too large for this.
+describe("many small tensors", function()
+  -- Makes them beside a heap of about `live` KiB, the collector `running` or not; returns that and the largest heap.
+  local function heaps(live, running)
+    local code, out, err = process.run_lua(([[
+      local live, running = %d, %s
+      local fnn = require "fmnistnn"
+      local kept, most = {}, 0
+      for i = 1, live * 16 do kept[i] = {} end
+      local a, b = fnn.ones(16), fnn.ones(16)
+      collectgarbage()
+      if not running then collectgarbage "stop" end
+      local before = collectgarbage "count"
+      for _ = 1, 200000 do
+        local _ = a + b
+        most = math.max(most, collectgarbage "count")
+      end
+      print(before, most, #kept)
+    ]]):format(live, running))
+    assert(code == 0, err)
+    local before, most = out:match "(%S+)%s+(%S+)"
+    return tonumber(before), tonumber(most)
+  end
+
+  it("leave Lua's heap small", function()
+    local live, most = heaps(800, true)
+    assert.is_true(live > 800 and most < 2 * live, ("%.0f KiB of %.0f"):format(most, live))
+  end)
+
+  it("are not collected when the script has stopped the collector", function()
+    local live, most = heaps(10, false)
+    assert.is_true(most > live + 200000 * 40 / 1024, ("%.0f KiB of %.0f"):format(most, live))
+  end)
+
+  it("are left to Lua beside a large heap, where a full collection would be felt", function()
+    local live, most = heaps(10000, true)
+    assert.is_true(live > 10000 and most > live + 4096, ("%.0f KiB of %.0f"):format(most, live))
+  end)
 end)
 
 -- One training step of a small network; `let_go` gets each tensor in between.

@@ -23,6 +23,8 @@ struct fnn_bind {
   size_t slack;        /* how many bytes may come on top before it runs again */
   double collected_at; /* when that was, and how long it took: seconds */
   double collect_seconds;
+  unsigned calls;          /* since then, of what makes boxes */
+  unsigned many;           /* after how many it runs again in any case */
   int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
 };
@@ -57,8 +59,8 @@ struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
 struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who);
 /* The box takes the tensor over, in place of what it held, and its bytes are counted; NULL empties the box. */
 void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor *tensor);
-/* Run Lua's collector if boxes hold much more than after its last run: Lua does not see these bytes by itself. To be called
- * first, before boxes are created, by what asks for memory. */
+/* Run Lua's collector if boxes hold much more than after its last run, for Lua does not see these bytes by itself, or if there are
+ * many new ones. To be called first, before boxes are created, by what asks for memory. */
 void fnn_relieve_memory(lua_State *L);
 /* The end of a loop around phases two and three of what asks for memory: whether to go through them once more, because memory was
  * short and Lua's collector has looked for some now. Tensors are checked again then: a finalizer may have closed them.

@@ -52,11 +52,24 @@ static int is_worth_collecting(const struct fnn_bind *bind) {
   return bind->boxed >= bind->boxed_before + bind->boxed_before / 2 + bind->slack;
 }
 
+/* Lua counts an object as alive for a cycle more, after its finalizer, and so lets ever more of them wait: of small tensors tens
+ * of thousands, out of the caches when their turn comes, in a heap many times what is alive. So its collector is started here
+ * when many have come, unless the heap is so large that a stop would be felt. */
+static int have_many_come(lua_State *L, struct fnn_bind *bind) {
+  enum { FEW = 4096, LARGE = 8 << 10 /* KiB */ };
+  if (++bind->calls < FEW || bind->calls < bind->many) return 0;
+  bind->calls = 0;
+  return lua_gc(L, LUA_GCISRUNNING) && lua_gc(L, LUA_GCCOUNT) <= LARGE;
+}
+
 void fnn_relieve_memory(lua_State *L) {
+  enum { CALLS_PER_KIB = 2 };
   struct fnn_bind *bind = fnn_bind_of(L);
-  if (!is_worth_collecting(bind)) return;
+  if (!have_many_come(L, bind) && !is_worth_collecting(bind)) return;
   double start = fnn_clock();
   lua_gc(L, LUA_GCCOLLECT);
+  bind->calls = 0;
+  bind->many = CALLS_PER_KIB * (unsigned)lua_gc(L, LUA_GCCOUNT);
   bind->boxed_before = bind->boxed;
   bind->collected_at = fnn_clock();
   bind->collect_seconds = bind->collected_at - start;
