@@ -1,7 +1,7 @@
-/* A piece of an image is some rows of tiles. In the first step its pixels are brought into lanes, vectors of channels, and
- * transformed; in the second, vector of filters by vector of filters, the places of the tiles are multiplied by the
- * transformed weights and transformed back, and their pixels go to the rows of the result. The pieces go in bands, as many
- * as a cache holds transformed. */
+/* A piece of work is some rows of an image's tiles and some of the filters. Its pixels are brought into lanes, vectors of
+ * channels, and transformed; then, vector of filters by vector of filters, the places of the tiles are multiplied by the
+ * transformed weights and transformed back, and their pixels go to the rows of the result. Where rows are too few for all
+ * threads, several transform the same ones, each for filters of its own: that is shorter than to wait for each other. */
 #include "channel_winograd.h"
 
 #include <string.h>
@@ -9,9 +9,7 @@
 #include "winograd.h"
 
 enum {
-  CACHE = 1 << 18, /* floats of a band's transformed tiles, about */
-  PIECES = 2,      /* of work in a step for each thread, at least, if pieces are larger than they must be */
-  FEW_TILES = 4,   /* which they are while they have no more than these */
+  FEW_TILES = 4, /* a piece with no more takes more rows, if there are enough pieces for all threads */
   LEAST_CHANNELS = 8,
 };
 
@@ -22,15 +20,14 @@ struct job {
   size_t channel_blocks, filter_blocks; /* vectors of them */
   size_t size, places;                  /* of a tile: pixels a side, and their square */
   struct fnn_winograd_grid grid;        /* of an image's tiles */
-  size_t some, parts, tiles;            /* rows of tiles in a piece; pieces of an image; tiles in a piece */
-  size_t band, first;                   /* pieces in a band, and its first piece */
+  size_t some, parts, tiles;            /* rows of tiles in a piece; such parts of an image; tiles in a piece */
+  size_t groups, group;                 /* of filters, each with pieces of its own; vectors of filters in one */
   size_t padded;                        /* pixels of a row with zeros around it, as far as tiles reach */
   struct fnn_winograd_tile tile;        /* the first of a piece; the others lie alike */
   const float *x, *u;                   /* u: the transformed weights, [vector of filters][place][channel][filter] */
   const struct fnn_epilogue *epilogue;
-  float *v; /* transformed tiles: [piece of the band][place][vector of channels][tile] */
-  size_t v_place, v_piece, m_place;
-  float *scratch; /* for each worker */
+  size_t v_place, m_place;
+  float *scratch; /* for each worker: the transformed tiles [place][vector of channels][tile], and room */
   size_t scratch_size;
   float *y;
 };
@@ -46,7 +43,7 @@ static size_t tiles_of(const struct job *j, size_t part) {
   return fnn_fewer(j->some, j->grid.rows - part * j->some) * j->grid.columns;
 }
 
-/* ---- the first step ---- */
+/* ---- the tiles ---- */
 
 /* The rows of pixels that a piece's tiles read, for one vector of channels: into lanes, and with zeros around the image. */
 static void bring_in(const struct job *j, size_t image, size_t part, size_t block, float *to) {
@@ -69,16 +66,11 @@ static void bring_in(const struct job *j, size_t image, size_t part, size_t bloc
   memset(to, 0, (height - above - count) * row * sizeof *to);
 }
 
-/* Vectors of channels of the band's pieces. */
-static void transform(void *user, size_t first, size_t last, int worker) {
-  const struct job *j = user;
-  size_t lanes = j->kernels->width;
-  float *pixels = j->scratch + (size_t)worker * j->scratch_size;
-  for (size_t i = first; i < last; i++) {
-    size_t piece = i / j->channel_blocks, block = i % j->channel_blocks, number = j->first + piece;
-    float *v = j->v + piece * j->v_piece + block * j->tiles * lanes;
-    size_t part = number % j->parts, tiles = tiles_of(j, part);
-    bring_in(j, number / j->parts, part, block, pixels);
+/* The tiles of a part, all channels of them. */
+static void transform(const struct job *j, size_t image, size_t part, float *v, float *pixels) {
+  size_t lanes = j->kernels->width, tiles = tiles_of(j, part);
+  for (size_t block = 0; block < j->channel_blocks; block++) {
+    bring_in(j, image, part, block, pixels);
     for (size_t t = 0; t < tiles; t++)
       j->kernels->winograd_input(&(struct fnn_winograd_input){
           .size = j->size,
@@ -86,13 +78,13 @@ static void transform(void *user, size_t first, size_t last, int worker) {
           .tiles = 1,
           .tile = &j->tile,
           .x = pixels + (t / j->grid.columns * j->padded + t % j->grid.columns) * j->grid.pixels * lanes,
-          .v = v + t * lanes,
+          .v = v + (block * j->tiles + t) * lanes,
           .v_place = j->v_place,
       });
   }
 }
 
-/* ---- the second step ---- */
+/* ---- the filters ---- */
 
 /* How many a vector has, the last perhaps fewer. */
 static size_t filters_of(const struct job *j, size_t block) {
@@ -119,39 +111,45 @@ static void bring_out(const struct job *j, size_t image, size_t part, size_t blo
   }
 }
 
-/* Vectors of filters of the band's pieces. */
-static void multiply(void *user, size_t first, size_t last, int worker) {
-  const struct job *j = user;
+/* A vector of filters, in all places of them. */
+static void multiply(const struct job *j, size_t image, size_t part, size_t block, const float *v, float *m) {
   size_t lanes = j->kernels->width, width = j->grid.columns * j->grid.pixels;
-  float *m = j->scratch + (size_t)worker * j->scratch_size, *pixels = m + j->places * j->m_place;
-  float *rows = pixels + j->some * j->grid.pixels * width * lanes;
+  size_t tiles = tiles_of(j, part), filters = filters_of(j, block);
+  float *pixels = m + j->places * j->m_place, *rows = pixels + j->some * j->grid.pixels * width * lanes;
+  for (size_t place = 0; place < j->places; place++)
+    j->kernels->winograd_product(&(struct fnn_winograd_product){
+        .tiles = tiles,
+        .channels = j->conv->c,
+        .v = v + place * j->v_place,
+        .v_block = j->tiles * lanes,
+        .u = j->u + (block * lanes * j->places + place * filters) * j->conv->c,
+        .u_channel = filters,
+        .m = m + place * j->m_place,
+    });
+  for (size_t t = 0; t < tiles; t++)
+    j->kernels->winograd_output(&(struct fnn_winograd_output){
+        .size = j->size,
+        .pixels = j->grid.pixels,
+        .filters = 1,
+        .tiles = 1,
+        .tile = &j->tile,
+        .m = m + t * lanes,
+        .m_place = j->m_place,
+        .y = pixels + (t / j->grid.columns * width + t % j->grid.columns) * j->grid.pixels * lanes,
+        .y_row = width * lanes,
+        .y_pixel = lanes,
+    });
+  bring_out(j, image, part, block, pixels, rows);
+}
+
+static void convolve_pieces(void *user, size_t first, size_t last, int worker) {
+  const struct job *j = user;
+  float *v = j->scratch + (size_t)worker * j->scratch_size, *room = v + j->places * j->v_place;
   for (size_t i = first; i < last; i++) {
-    size_t piece = i / j->filter_blocks, block = i % j->filter_blocks, number = j->first + piece;
-    size_t part = number % j->parts, tiles = tiles_of(j, part), filters = filters_of(j, block);
-    for (size_t place = 0; place < j->places; place++)
-      j->kernels->winograd_product(&(struct fnn_winograd_product){
-          .tiles = tiles,
-          .channels = j->conv->c,
-          .v = j->v + piece * j->v_piece + place * j->v_place,
-          .v_block = j->tiles * lanes,
-          .u = j->u + (block * lanes * j->places + place * filters) * j->conv->c,
-          .u_channel = filters,
-          .m = m + place * j->m_place,
-      });
-    for (size_t t = 0; t < tiles; t++)
-      j->kernels->winograd_output(&(struct fnn_winograd_output){
-          .size = j->size,
-          .pixels = j->grid.pixels,
-          .filters = 1,
-          .tiles = 1,
-          .tile = &j->tile,
-          .m = m + t * lanes,
-          .m_place = j->m_place,
-          .y = pixels + (t / j->grid.columns * width + t % j->grid.columns) * j->grid.pixels * lanes,
-          .y_row = width * lanes,
-          .y_pixel = lanes,
-      });
-    bring_out(j, number / j->parts, part, block, pixels, rows);
+    size_t group = i % j->groups, part = i / j->groups % j->parts, image = i / j->groups / j->parts;
+    transform(j, image, part, v, room);
+    for (size_t block = group * j->group; block < (group + 1) * j->group && block < j->filter_blocks; block++)
+      multiply(j, image, part, block, v, room);
   }
 }
 
@@ -216,22 +214,20 @@ static void cut(struct job *j, size_t threads) {
   j->places = j->size * j->size;
   j->some = 1;
   while (j->some * j->grid.columns <= FEW_TILES && j->some < j->grid.rows &&
-         conv->n * fnn_ceil_div(j->grid.rows, 2 * j->some) * j->filter_blocks >= PIECES * threads)
+         conv->n * fnn_ceil_div(j->grid.rows, 2 * j->some) * j->filter_blocks >= threads)
     j->some *= 2;
   j->parts = fnn_ceil_div(j->grid.rows, j->some);
   j->tiles = j->some * j->grid.columns;
+  j->group = fnn_ceil_div(j->filter_blocks, fnn_ceil_div(threads, conv->n * j->parts));
+  j->groups = fnn_ceil_div(j->filter_blocks, j->group);
   j->padded = j->grid.columns * j->grid.pixels + w->r - 1;
   fnn_winograd_place(lanes, j->size, w->dilation, 0, 0, j->size, j->padded, 0, &j->tile);
   j->tile.to = 0, j->tile.p = j->tile.q = j->grid.pixels;
   j->v_place = fnn_winograd_step(j->channel_blocks * j->tiles * lanes);
-  j->v_piece = j->places * j->v_place;
   j->m_place = fnn_winograd_step(j->tiles * lanes);
-  size_t least = fnn_ceil_div(PIECES * threads, fnn_fewer(j->channel_blocks, j->filter_blocks));
-  size_t fit = CACHE / (1 + j->v_piece);
-  j->band = fnn_fewer(fit > least ? fit : least, conv->n * j->parts);
   size_t height = j->some * j->grid.pixels, in = (height + w->r - 1) * (j->padded + w->w) * lanes;
   size_t out = j->places * j->m_place + height * j->grid.columns * j->grid.pixels * lanes + height * w->q * lanes;
-  j->scratch_size = in > out ? in : out;
+  j->scratch_size = j->places * j->v_place + (in > out ? in : out);
 }
 
 enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
@@ -245,15 +241,9 @@ enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct f
   if (conv->n == 0) return FNN_OK;
   cut(&j, (size_t)context->threads.count);
   FNN_TRY(take_weights(context, &j, weight));
-  j.v = fnn_alloc(context, j.band * j.v_piece * sizeof *j.v);
-  if (j.v) j.scratch = fnn_alloc(context, (size_t)context->threads.count * j.scratch_size * sizeof *j.scratch);
-  enum fnn_status status = j.scratch ? FNN_OK : FNN_NO_MEMORY;
-  for (size_t pieces = conv->n * j.parts; j.first < pieces && status == FNN_OK; j.first += j.band) {
-    size_t count = fnn_fewer(j.band, pieces - j.first);
-    fnn_parallel(context, count * j.channel_blocks, 1, transform, &j);
-    fnn_parallel(context, count * j.filter_blocks, 1, multiply, &j);
-  }
+  j.scratch = fnn_alloc(context, (size_t)context->threads.count * j.scratch_size * sizeof *j.scratch);
+  if (!j.scratch) return FNN_NO_MEMORY;
+  fnn_parallel(context, conv->n * j.parts * j.groups, 1, convolve_pieces, &j);
   fnn_free(context, j.scratch);
-  fnn_free(context, j.v);
-  return status;
+  return FNN_OK;
 }
