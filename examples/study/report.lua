@@ -61,13 +61,19 @@ local columns = {
   {"min", "minutes", "%.2f"}, {"study min", "study_minutes", "%.1f"}, {"parameters", "parameters", "%.0f"},
 }
 
+-- Whether one of them has that field.
+local function has(rows, field)
+  for _, row in ipairs(rows) do
+    if row[field] ~= nil then return true end
+  end
+  return false
+end
+
 -- Those columns that have something to show.
 local function columns_of(rows)
   local some = {}
   for _, column in ipairs(columns) do
-    local filled = false
-    for _, row in ipairs(rows) do filled = filled or row[column[2]] ~= nil end
-    if filled then some[#some + 1] = column end
+    if has(rows, column[2]) then some[#some + 1] = column end
   end
   return some
 end
@@ -84,9 +90,10 @@ local function add_overview(shown, rows)
   shown:heading("Results")
   shown:table{
     columns = titles, rows = cells,
-    caption = "Accuracy at the last epoch on test images, beside the study's, and on training images",
+    caption = "Accuracy at the last epoch on test images and on training images",
   }
-  shown:text("Means over the runs, ± their standard deviation. Minutes are those of training, without evaluation.")
+  shown:text((has(rows, "deviation") and "Means over the runs, ± their standard deviation. " or "")
+    .. "Minutes are those of training, without evaluation.")
   for _, row in ipairs(rows) do
     if row.stopped then shown:text(("%s: %s"):format(row.name, row.stopped)) end
   end
@@ -113,7 +120,7 @@ local function time_chart(rows)
   if #series == 0 then return nil end
   return page.scatter{
     title = "Accuracy against time of training", x = {title = "time (min)", log = true},
-    y = {title = "test accuracy", format = "%.3f"}, series = series,
+    y = "test accuracy", series = series,
   }
 end
 
@@ -123,7 +130,7 @@ local measures = {
 }
 
 local function curve_chart(entries, measure, what)
-  local series = {}
+  local series, several = {}, false
   for _, entry in ipairs(entries) do
     local lists = {}
     for _, history in ipairs(histories_of(entry.runs)) do
@@ -131,14 +138,14 @@ local function curve_chart(entries, measure, what)
     end
     if #lists > 0 then
       local line = page.spread(lists)
-      line.name = entry.row.name
+      line.name, several = entry.row.name, several or #lists > 1
       series[#series + 1] = line
     end
   end
   if #series == 0 then return nil end
   return page.lines{
-    title = measure[3]:format(what) .. ": mean and range over the seeds", x = "epoch",
-    y = {title = measure[2], format = "%.3f"}, series = series,
+    title = measure[3]:format(what) .. (several and ": mean and range over the seeds" or ""), x = "epoch",
+    y = measure[2], series = series,
   }
 end
 
@@ -231,9 +238,10 @@ end
 function report.write(folder, results, data, o)
   local entries = entries_of(results, o.seeds)
   local rows, what = table_rows(entries), o.validation and "validation" or "test"
+  local beside = has(rows, "study_accuracy") and "; the study's own figures beside ours" or ""
   local shown = page{
     title = "Fashion-MNIST: the study",
-    description = ("%d networks, %d training images; the study's own figures beside ours."):format(#rows, #data.train),
+    description = ("%d training images for each network%s."):format(#data.train, beside),
     refresh = o.refresh,
   }
   local charts = overview_charts(entries, rows, what)
