@@ -260,40 +260,50 @@ end)
 
 -- In a process of its own: busted's heap is too large for this.
 describe("many small tensors", function()
-  -- Makes them beside a heap of about `live` KiB, the collector `running` or not; returns that and the largest heap.
-  local function heaps(live, running)
+  -- Makes them beside a heap of about `live` KiB, after some Lua code; returns that and the largest heap.
+  local function heaps(live, before)
     local code, out, err = process.run_lua(([[
-      local live, running = %d, %s
+      local live = %d
       local fnn = require "fmnistnn"
       local kept, most = {}, 0
       for i = 1, live * 16 do kept[i] = {} end
       local a, b = fnn.ones(16), fnn.ones(16)
       collectgarbage()
-      if not running then collectgarbage "stop" end
-      local before = collectgarbage "count"
+      local count = collectgarbage "count"
+      %s
       for _ = 1, 200000 do
         local _ = a + b
         most = math.max(most, collectgarbage "count")
       end
-      print(before, most, #kept)
-    ]]):format(live, running))
+      print(count, most, #kept)
+    ]]):format(live, before))
     assert(code == 0, err)
-    local before, most = out:match "(%S+)%s+(%S+)"
-    return tonumber(before), tonumber(most)
+    local count, most = out:match "(%S+)%s+(%S+)"
+    return tonumber(count), tonumber(most)
   end
 
-  it("leave Lua's heap small", function()
-    local live, most = heaps(800, true)
-    assert.is_true(live > 800 and most < 2 * live, ("%.0f KiB of %.0f"):format(most, live))
-  end)
+  for name, before in pairs {
+    [""] = "",
+    [", after a finalizer that made some"] = [[
+      setmetatable({}, {__gc = function()
+        for _ = 1, 10000 do local _ = a + b end
+      end})
+      collectgarbage()
+    ]],
+  } do
+    it("leave Lua's heap small" .. name, function()
+      local live, most = heaps(800, before)
+      assert.is_true(live > 800 and most < 2 * live, ("%.0f KiB of %.0f"):format(most, live))
+    end)
+  end
 
   it("are not collected when the script has stopped the collector", function()
-    local live, most = heaps(10, false)
+    local live, most = heaps(10, "collectgarbage 'stop'")
     assert.is_true(most > live + 200000 * 40 / 1024, ("%.0f KiB of %.0f"):format(most, live))
   end)
 
   it("are left to Lua beside a large heap, where a full collection would be felt", function()
-    local live, most = heaps(10000, true)
+    local live, most = heaps(10000, "")
     assert.is_true(live > 10000 and most > live + 4096, ("%.0f KiB of %.0f"):format(most, live))
   end)
 end)

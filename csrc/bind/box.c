@@ -59,7 +59,7 @@ static int have_many_come(lua_State *L, struct fnn_bind *bind) {
   enum { FEW = 4096, LARGE = 8 << 10 /* KiB */ };
   if (++bind->calls < FEW || bind->calls < bind->many) return 0;
   bind->calls = 0;
-  return lua_gc(L, LUA_GCISRUNNING) && lua_gc(L, LUA_GCCOUNT) <= LARGE;
+  return lua_gc(L, LUA_GCISRUNNING) > 0 && lua_gc(L, LUA_GCCOUNT) <= LARGE; /* -1: in a finalizer, where none can run */
 }
 
 void fnn_relieve_memory(lua_State *L) {
@@ -67,7 +67,7 @@ void fnn_relieve_memory(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   if (!have_many_come(L, bind) && !is_worth_collecting(bind)) return;
   double start = fnn_clock();
-  lua_gc(L, LUA_GCCOLLECT);
+  if (lua_gc(L, LUA_GCCOLLECT) < 0) return;
   bind->calls = 0;
   bind->many = CALLS_PER_KIB * (unsigned)lua_gc(L, LUA_GCCOUNT);
   bind->boxed_before = bind->boxed;
