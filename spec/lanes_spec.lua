@@ -303,13 +303,13 @@ describe("images in lanes:", function()
     assert(n > 20, "all allocations failed in turn")
   end)
 
-  local function sees_changes(channels, filters)
-    local x = fnn.rand(1, channels, 7, 7)
+  local function sees_changes(images, channels, filters)
+    local x = fnn.rand(images, channels, 7, 7)
     local both = fnn.randn(2, filters, channels, 3, 3) -- two sets of weights in one storage
     local first, second = both:select(1, 1), both:select(1, 2)
     local function assert_fresh()
       for _, weight in ipairs {first, second} do
-        for _, settings in ipairs {{}, {stride = 2}} do
+        for _, settings in ipairs {{}, {stride = 2}, {precision = "bf16"}, {stride = 2, precision = "bf16"}, {}} do
           assert_near(F.conv2d(x, weight:clone(), settings), F.conv2d(x, weight, settings), "result")
         end
       end
@@ -323,22 +323,47 @@ describe("images in lanes:", function()
     assert_fresh()
     local weight = fnn.randn(filters, channels, 3, 3):requires_grad_()
     local optimizer = fnn.optim.SGD {parameters = {weight}, lr = 1}
+    fnn.no_grad(F.conv2d, x, weight)
     F.conv2d(x, weight):sum():backward()
     optimizer:step()
-    assert_near(F.conv2d(x, weight:detach():clone()), F.conv2d(x, weight):detach(), "after a step")
+    assert_near(F.conv2d(x, weight:detach():clone()), fnn.no_grad(F.conv2d, x, weight), "after a step")
   end
 
-  it("a convolution of one image sees every change of its weights", function()
-    sees_changes(2, 3)
-    sees_changes(8, 9)
-  end)
-
-  it("convolutions of one image tell the kernels of one storage apart", function()
-    local storage, x = fnn.randn(8 * 8 * 25), fnn.rand(1, 8, 12, 12)
-    local five, three = storage:reshape {8, 8, 5, 5}, storage:narrow(1, 1, 8 * 8 * 9):reshape {8, 8, 3, 3}
+  local function tells_apart(images, channels)
+    local square, x = channels * channels, fnn.rand(images, channels, 12, 12)
+    local storage, one = fnn.randn(square * 25), x:narrow(1, 1, 1)
+    local five = storage:reshape {channels, channels, 5, 5}
+    local three = storage:narrow(1, 1, square * 9):reshape {channels, channels, 3, 3}
     for _ = 1, 2 do
       assert_near(F.conv2d(x, five:clone()), F.conv2d(x, five), "5 x 5")
       assert_near(F.conv2d(x, three:clone()), F.conv2d(x, three), "3 x 3")
+      assert_near(F.conv2d(one, three:clone()), F.conv2d(one, three), "3 x 3, one image")
     end
-  end)
+  end
+
+  local function survives_failures(images)
+    local x, n = fnn.rand(images, 8, 12, 12), 0
+    repeat
+      local weight = fnn.randn(8, 8, 3, 3)
+      n = n + 1
+      core.fail_allocation(n)
+      local ok = pcall(F.conv2d, x, weight)
+      core.fail_allocation(0)
+      assert_near(F.conv2d(x, weight:clone()), F.conv2d(x, weight), "after failure " .. n)
+    until ok
+    assert(n > 3, "all allocations failed in turn")
+  end
+
+  for _, images in ipairs {1, 8, 16, 40} do
+    local who = ("convolutions of %d images "):format(images)
+    it(who .. "see every change of their weights", function()
+      sees_changes(images, 2, 3)
+      sees_changes(images, 8, 9)
+    end)
+    it(who .. "tell the kernels of one storage apart", function()
+      tells_apart(images, 8)
+      tells_apart(images, 32)
+    end)
+    it(who .. "are right after memory was short", function() survives_failures(images) end)
+  end
 end)

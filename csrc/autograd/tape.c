@@ -159,6 +159,7 @@ static enum fnn_status apply_and_record(struct fnn_call *call, struct fnn_tensor
     if (!given) return FNN_NO_MEMORY;
   }
   for (size_t i = 0; i < call->inputs; i++) given[i] = call->in[i] ? fnn_tensor_retain(call->in[i]) : NULL;
+  call->recorded = 1;
   enum fnn_status status = fnn_op_run(call, over);
   if (status == FNN_OK && call->out[0]->dtype == FNN_FLOAT32) {
     status = record_call(call, given);

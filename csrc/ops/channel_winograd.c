@@ -189,7 +189,8 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *j, 
   int known;
   void *memory;
   FNN_TRY(fnn_tensor_keep(weight, (count + lanes) * sizeof(float),
-                          &(struct fnn_recipe){{j->size, conv->window.r, conv->c, conv->k}}, &memory, &known));
+                          &(struct fnn_recipe){{FNN_CHANNEL_ORDER, j->size, conv->window.r, conv->c, conv->k}}, &memory,
+                          &known));
   float *u = memory;
   j->u = u;
   if (known) return FNN_OK;

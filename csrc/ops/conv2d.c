@@ -104,20 +104,21 @@ static size_t lanes(const struct fnn_call *call) {
 
 static enum fnn_status forward(struct fnn_call *call) {
   struct fnn_convolution conv;
-  const float *x = fnn_floats(call->in[0]), *weight = fnn_floats(call->in[1]);
+  const struct fnn_tensor *weight = call->in[1];
+  const float *x = fnn_floats(call->in[0]);
   struct fnn_epilogue epilogue = {.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL,
                                   .relu = has_relu(call),
                                   .addend = addend_of(call) ? fnn_floats(addend_of(call)) : NULL};
   float *y = fnn_floats(call->out[0]);
   const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
   FNN_TRY(geometry(call, &conv));
-  if (call->lanes) return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, &epilogue, y);
+  if (call->lanes) /* weights that are trained change before the next call */
+    return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, !call->recorded, &epilogue, y);
   int ordinary = is_ordinary(call);
   if (ordinary && fnn_channel_winograd_pays(&conv))
-    return fnn_channel_winograd(call->context, &conv, x, call->in[1], &epilogue, y);
-  if (ordinary && fnn_flat_convolves(&conv))
-    return fnn_flat_convolve(call->context, &conv, x, call->in[1], &epilogue, y);
-  FNN_TRY(fnn_convolve(call->context, &conv, x, weight, epilogue.bias, y));
+    return fnn_channel_winograd(call->context, &conv, x, weight, &epilogue, y);
+  if (ordinary && fnn_flat_convolves(&conv)) return fnn_flat_convolve(call->context, &conv, x, weight, &epilogue, y);
+  FNN_TRY(fnn_convolve(call->context, &conv, x, fnn_floats(weight), epilogue.bias, y));
   if (epilogue.addend) k->accumulate(fnn_tensor_numel(call->out[0]), epilogue.addend, y);
   if (epilogue.relu) k->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);
   return FNN_OK;

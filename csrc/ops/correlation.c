@@ -12,9 +12,9 @@ struct job {
   const struct fnn_lane_kernels *kernels; /* that correlate: of `together` neighbouring pixels at a time */
   const struct fnn_elementwise_kernels *elementwise;
   size_t together;
-  size_t chunks; /* a piece of work is a chunk of output rows of a group of a block */
-  float *packed; /* weights, group after group */
-  float *ring;   /* one for each worker, NULL where the image's own rows will do */
+  size_t chunks;       /* a piece of work is a chunk of output rows of a group of a block */
+  float *packed, *own; /* weights, group after group; own: where nobody keeps them */
+  float *ring;         /* one for each worker, NULL where the image's own rows will do */
 };
 
 /* Of `count` pixels from number `first` on, those inside a row of `size`: how many there are, how many are before them. */
@@ -148,16 +148,37 @@ static void correlate_pieces(void *user, size_t first, size_t last, int worker) 
   }
 }
 
-static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+enum fnn_status fnn_take_weights(struct fnn_context *context, const struct fnn_correlation *j, size_t count,
+                                 const struct fnn_recipe *recipe, float **weights, float **own, int *known) {
+  void *memory;
+  *known = 0;
+  if (j->keeper) {
+    FNN_TRY(fnn_tensor_keep(j->keeper, count * sizeof **weights, recipe, &memory, known));
+    *weights = memory;
+    return FNN_OK;
+  }
+  *weights = *own = fnn_alloc(context, count * sizeof **own);
+  return *own ? FNN_OK : FNN_NO_MEMORY;
+}
+
+static enum fnn_status pack(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
   size_t group = j->filters * fnn_depth(j) * j->r * j->s;
-  job->packed = fnn_alloc(context, j->groups * group * sizeof *job->packed);
-  if (!job->packed) return FNN_NO_MEMORY;
-  for (size_t i = 0; i < j->groups; i++) {
+  int known;
+  FNN_TRY(fnn_take_weights(context, j, j->groups * group,
+                           &(struct fnn_recipe){{FNN_LANE_ORDER, j->groups, j->channels, j->filters, j->r * j->s}},
+                           &job->packed, &job->own, &known));
+  for (size_t i = 0; i < j->groups && !known; i++) {
     struct fnn_lane_weights weights = j->weights;
     weights.from += (ptrdiff_t)i * j->weights_group;
     job->kernels->pack_weights(&weights, job->packed + i * group);
   }
+  return FNN_OK;
+}
+
+static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  FNN_TRY(pack(context, job));
   if (needs_no_ring(j)) return FNN_OK;
   job->ring = fnn_alloc(context, (size_t)context->threads.count * ring_size(j) * sizeof *job->ring);
   return job->ring ? FNN_OK : FNN_NO_MEMORY;
@@ -179,7 +200,7 @@ static enum fnn_status correlate_directly(struct fnn_context *context, const str
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) fnn_parallel(context, j->blocks * j->groups * job.chunks, 1, correlate_pieces, &job);
   fnn_free(context, job.ring);
-  fnn_free(context, job.packed);
+  fnn_free(context, job.own);
   return status;
 }
 

@@ -3,6 +3,7 @@
 #ifndef FNN_OPS_CORRELATION_H
 #define FNN_OPS_CORRELATION_H
 
+#include "../tensor/tensor.h"
 #include "convolution.h"
 
 /* At least so many pieces of work where there are few images, so that all threads have some. */
@@ -20,6 +21,7 @@ struct fnn_correlation {
   size_t y_origin, y_block, y_filter, y_row, y_pixel; /* where output pixels go: floats from y, and between them */
   struct fnn_lane_weights weights;                    /* of the first group; sizes are filled in */
   ptrdiff_t weights_group;                            /* from a group's weights to the next one's, in floats */
+  const struct fnn_tensor *keeper; /* who keeps them in the kernels' order for the next call; or NULL */
   const float *x;
   struct fnn_epilogue epilogue;
   float *y;
@@ -29,6 +31,11 @@ struct fnn_correlation {
 static inline size_t fnn_depth(const struct fnn_correlation *j) {
   return j->pairs ? fnn_ceil_div(j->channels, 2) : j->channels;
 }
+
+/* Memory for `count` weights in the kernels' order. Where the correlation has a keeper it is his, and *known tells that it holds
+ * them already; else it is *own too, which the caller frees. */
+enum fnn_status fnn_take_weights(struct fnn_context *context, const struct fnn_correlation *j, size_t count,
+                                 const struct fnn_recipe *recipe, float **weights, float **own, int *known) FNN_CHECK;
 
 /* y = x * weights, and what the epilogue says, by the quicker of two ways. */
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) FNN_CHECK;

@@ -166,7 +166,7 @@ static enum fnn_status pack(struct job *j, const struct fnn_tensor *weight) {
   int known;
   void *memory;
   FNN_TRY(fnn_tensor_keep(weight, conv->k * taps * sizeof(float),
-                          &(struct fnn_recipe){{1, conv->groups, j->part, taps}}, &memory, &known));
+                          &(struct fnn_recipe){{FNN_FLAT_ORDER, conv->groups, j->part, taps}}, &memory, &known));
   float *packed = memory;
   j->weight = packed;
   if (known) return FNN_OK;

@@ -30,7 +30,8 @@ static struct fnn_correlation correlation_of(struct fnn_context *context, size_t
 }
 
 enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                  const float *x, const float *weight, const struct fnn_epilogue *epilogue, float *y) {
+                                  const float *x, const struct fnn_tensor *weight, int keep,
+                                  const struct fnn_epilogue *epilogue, float *y) {
   const struct fnn_window *w = &conv->window;
   struct fnn_correlation j = correlation_of(context, lanes, conv, conv->c / conv->groups, conv->k / conv->groups);
   size_t pixels = w->p * w->q * lanes, taps = w->r * w->s;
@@ -39,7 +40,8 @@ enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, con
   memcpy(j.dilation, w->dilation, sizeof j.dilation);
   j.top = (ptrdiff_t)w->top, j.left = (ptrdiff_t)w->left;
   j.y_block = conv->k * pixels, j.y_filter = pixels, j.y_row = w->q * lanes, j.y_pixel = lanes;
-  j.weights = (struct fnn_lane_weights){.from = weight,
+  j.keeper = keep ? weight : NULL;
+  j.weights = (struct fnn_lane_weights){.from = fnn_floats(weight),
                                         .filter = (ptrdiff_t)(j.channels * taps),
                                         .channel = (ptrdiff_t)taps,
                                         .row = (ptrdiff_t)w->s,

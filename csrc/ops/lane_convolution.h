@@ -3,15 +3,16 @@
 #ifndef FNN_OPS_LANE_CONVOLUTION_H
 #define FNN_OPS_LANE_CONVOLUTION_H
 
+#include "../tensor/tensor.h"
 #include "convolution.h"
 
 /* Whether these three can do it: not where a stride and a dilation come together. */
 int fnn_lanes_convolve(const struct fnn_convolution *conv);
 
-/* y = x * weight, and what the epilogue says. */
+/* y = x * weight, and what the epilogue says. With `keep`, the weight keeps what kernels want of it for the next call. */
 enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                  const float *x, const float *weight, const struct fnn_epilogue *epilogue,
-                                  float *y) FNN_CHECK;
+                                  const float *x, const struct fnn_tensor *weight, int keep,
+                                  const struct fnn_epilogue *epilogue, float *y) FNN_CHECK;
 
 /* dx = the gradient of x. */
 enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,

@@ -155,6 +155,7 @@ struct fnn_call {
   struct fnn_spec out_spec[FNN_MAX_OUTPUTS];
   size_t view_stride[FNN_MAX_RANK], view_offset; /* for FNN_VIEW */
   size_t lanes;                                  /* what `lanes` said; 0 for dense tensors */
+  int recorded;                                  /* backward may follow: autograd records this call */
   /* in backward */
   struct fnn_tensor *grad;     /* of out[0]; dense unless FNN_STRIDED */
   struct fnn_tensor **grad_in; /* NULL at first */

@@ -22,9 +22,10 @@ struct job {
   const struct fnn_correlation *correlation;
   size_t size, places; /* of a tile: 4 or 6 pixels a side, and their square */
   struct fnn_winograd_grid grid;
-  size_t tiles, all;      /* of a strip; of all images */
-  float *plain, *weights; /* transformed: place by place, and as correlate wants them */
-  float *scratch;         /* for each worker: transformed input, then some filters' products */
+  size_t tiles, all;    /* of a strip; of all images */
+  float *weights, *own; /* transformed, place by place, as correlate wants them; own: where nobody keeps them */
+  float *plain;         /* before they are brought into that order */
+  float *scratch;       /* for each worker: transformed input, then some filters' products */
 };
 
 static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t tiles) {
@@ -238,13 +239,24 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
     }
 }
 
-static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+/* What is kept counts as known from then on, so nothing may fail between that and its being filled. */
+static enum fnn_status take_weights(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  size_t weights = j->groups * job->places * j->filters * j->channels;
-  job->plain = fnn_alloc(context, weights * sizeof(float));
+  size_t rows = j->groups * job->places * j->filters;
+  int known;
+  job->plain = fnn_alloc(context, rows * j->channels * sizeof *job->plain);
   if (!job->plain) return FNN_NO_MEMORY;
-  job->weights = fnn_alloc(context, weights * sizeof(float));
-  if (!job->weights) return FNN_NO_MEMORY;
+  FNN_TRY(fnn_take_weights(context, j, rows * fnn_depth(j),
+                           &(struct fnn_recipe){{FNN_TILE_ORDER, job->size, j->r, j->channels, j->filters}},
+                           &job->weights, &job->own, &known));
+  if (known) return FNN_OK;
+  fnn_parallel(context, j->groups * j->filters, 4, transform_weights, job);
+  fnn_parallel(context, j->groups * job->places, 2, pack_places, job);
+  return FNN_OK;
+}
+
+static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+  FNN_TRY(take_weights(context, job));
   job->scratch = fnn_alloc(context, (size_t)context->threads.count * scratch_size(job) * sizeof(float));
   return job->scratch ? FNN_OK : FNN_NO_MEMORY;
 }
@@ -264,13 +276,9 @@ static struct job job_for(const struct fnn_correlation *j) {
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) {
   struct job job = job_for(j);
   enum fnn_status status = take_memory(context, &job);
-  if (status == FNN_OK) {
-    fnn_parallel(context, j->groups * j->filters, 4, transform_weights, &job);
-    fnn_parallel(context, j->groups * job.places, 2, pack_places, &job);
-    fnn_parallel(context, j->groups * fnn_ceil_div(job.all, job.tiles), 1, do_strips, &job);
-  }
+  if (status == FNN_OK) fnn_parallel(context, j->groups * fnn_ceil_div(job.all, job.tiles), 1, do_strips, &job);
   fnn_free(context, job.scratch);
-  fnn_free(context, job.weights);
   fnn_free(context, job.plain);
+  fnn_free(context, job.own);
   return status;
 }

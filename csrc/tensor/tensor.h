@@ -33,7 +33,7 @@ struct fnn_storage {
 
 /* What tells apart the things that ops make of a tensor's elements. */
 struct fnn_recipe {
-  size_t number[4];
+  size_t number[5];
 };
 
 /* How a tensor came to be, as autograd sees it. `drop` is called when the last reference goes. */
@@ -75,7 +75,7 @@ enum fnn_status fnn_tensor_alias(const struct fnn_tensor *tensor, struct fnn_ten
 
 /* Memory that lives as long as the tensor's storage, for what an op makes of its elements and wants again at its next call:
  * weights in a kernel's order. *known: it was filled by the same recipe and the elements have not changed since;
- * else the caller fills it. There is one for a storage: another recipe takes the place of the one before. */
+ * else the caller fills it, without fail. There is one for a storage: another recipe takes the place of the one before. */
 enum fnn_status fnn_tensor_keep(const struct fnn_tensor *tensor, size_t bytes, const struct fnn_recipe *recipe,
                                 void **memory, int *known) FNN_CHECK;
 
