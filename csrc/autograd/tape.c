@@ -25,7 +25,7 @@ struct fnn_node {
   uint64_t sequence; /* above that of every node it came from */
   const char *name;
   const struct fnn_op *op;     /* NULL for a custom op, */
-  size_t lanes;                /* of the call */
+  struct fnn_lanes lanes;      /* of the call */
   struct fnn_foreign *foreign; /* which has this */
   int spent;                   /* went through a pass that did not keep it */
   struct fnn_tensor *grad;     /* what arrived so far in the pass that is going on */
@@ -249,7 +249,7 @@ static void add_run(void *user, size_t n, char *const at[], const size_t stride[
 static void add(struct fnn_tensor *a, struct fnn_tensor *b, struct fnn_tensor *out) {
   struct fnn_context *context = fnn_tensor_context(out);
   void *kernels = (void *)context->kernels->elementwise;
-  if (out->lanes) {
+  if (out->lanes.count) {
     struct fnn_tensor flat_out = fnn_tensor_flat(out), flat_a = fnn_tensor_flat(a), flat_b = fnn_tensor_flat(b);
     fnn_loop(context, &flat_out.shape, 3, (struct fnn_tensor *[]){&flat_out, &flat_a, &flat_b}, add_run, kernels);
   } else {
@@ -260,24 +260,24 @@ static void add(struct fnn_tensor *a, struct fnn_tensor *b, struct fnn_tensor *o
 /* Nobody else sees this tensor's elements, and they lie one after the other. */
 static int is_our_own(const struct fnn_tensor *tensor) {
   return tensor->references == 1 && tensor->storage->references == 1 &&
-         (tensor->lanes || fnn_tensor_is_contiguous(tensor));
+         (tensor->lanes.count || fnn_tensor_is_contiguous(tensor));
 }
 
 /* *total += grad, in the layout of *total; in place if `ours`, else into a new tensor. */
 static enum fnn_status accumulate(struct fnn_tensor **total, struct fnn_tensor *grad, int ours) {
   struct fnn_context *context = fnn_tensor_context(grad);
   struct fnn_tensor *ready, *sum = *total;
-  size_t lanes = sum->lanes;
-  if (lanes == grad->lanes)
+  struct fnn_lanes lanes = sum->lanes;
+  if (fnn_same_lanes(lanes, grad->lanes))
     ready = fnn_tensor_retain(grad);
-  else if (lanes)
+  else if (lanes.count)
     FNN_TRY(fnn_tensor_laned(grad, lanes, &ready));
   else
     FNN_TRY(fnn_tensor_dense(grad, FNN_FLOAT32, &ready));
   enum fnn_status status = FNN_OK;
   if (!ours)
-    status = lanes ? fnn_tensor_new_laned(context, &grad->shape, lanes, &sum)
-                   : fnn_tensor_new(context, FNN_FLOAT32, &grad->shape, &sum);
+    status = lanes.count ? fnn_tensor_new_laned(context, &grad->shape, lanes, &sum)
+                         : fnn_tensor_new(context, FNN_FLOAT32, &grad->shape, &sum);
   if (status == FNN_OK) add(*total, ready, sum);
   fnn_tensor_release(ready);
   if (status != FNN_OK || ours) return status;
@@ -379,9 +379,9 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
   }
   for (int i = 0; i < FNN_MAX_OUTPUTS; i++) call->out[i] = node->out[i].tensor;
   double start = pass->context->profile ? fnn_clock() : 0.0;
-  if (node->lanes)
+  if (node->lanes.count)
     FNN_TRY(fnn_tensor_laned(node->grad, node->lanes, &call->grad));
-  else if (!node->grad->lanes && (node->op->flags & FNN_STRIDED))
+  else if (!node->grad->lanes.count && (node->op->flags & FNN_STRIDED))
     call->grad = fnn_tensor_retain(node->grad);
   else
     FNN_TRY(fnn_tensor_dense(node->grad, FNN_FLOAT32, &call->grad));

@@ -203,7 +203,7 @@ struct fnn_update_kernels {
   fnn_update rule[FNN_RULE_COUNT];
 };
 
-/* ---- images in lanes: lanes.c, lane_conv.c and winograd.c ----
+/* ---- images in lanes: lanes.c, lane_conv.c and winograd.c; channels in lanes: channel_conv.c ----
  *
  * A laned array keeps `width` images side by side in the lanes of vectors: (N / width, C, H, W, width), aligned to 64
  * bytes. A "pixel" is then `width` floats, one of each image; steps below are in floats all the same. Where images do not
@@ -263,16 +263,6 @@ struct fnn_winograd_input {
   size_t v_place, v_channel;
 };
 
-/* Products for one place of some tiles that have channels in their lanes: to the vector m[t * width], of filters, goes the
- * sum over channels c of the vector u[c * u_channel] times the number v[c / width * v_block + t * width + c % width]. With
- * fewer filters than lanes the vectors of u reach over what follows, and the other lanes of m mean nothing. */
-struct fnn_winograd_product {
-  size_t tiles, channels;
-  const float *v, *u;
-  size_t v_block, u_channel;
-  float *m;
-};
-
 /* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias and addend,
  * with or without relu. */
 struct fnn_winograd_output {
@@ -280,11 +270,39 @@ struct fnn_winograd_output {
   const struct fnn_winograd_tile *tile;
   const float *m;
   size_t m_place, m_filter;
-  const float *bias;   /* or NULL */
+  const float *bias;   /* a number of each filter, or NULL */
+  const float *biases; /* instead, where filters lie in lanes: a vector */
   const float *addend; /* which lies like y, or NULL */
   int relu;
   float *y;
   size_t y_filter, y_row, y_pixel;
+};
+
+/* channel_conv.c: channels in lanes, (N, C / width, H, W, width), and filters. There are two ways for one vector of up to
+ * `width` of them; where there are fewer, vectors of weights reach over the next ones, and the other lanes of results mean
+ * nothing. */
+
+/* For one place of some transformed tiles: m[t * width] (filters) = the sum over channels c of the vector u[c * filters]
+ * times the number v[c / width * v_block + t * width + c % width]. */
+enum { FNN_PRODUCT_TILES = 13 }; /* at a time */
+struct fnn_channel_product {
+  size_t tiles, channels, filters;
+  const float *v, *u;
+  size_t v_block;
+  float *m;
+};
+
+/* For output pixels number first .. last-1 of an image: y[i * width] = the sum over taps t and channels c of the vector
+ * weight[(t * channels + c) * filters] times channel c of the pixel under the tap, plus bias and addend, with or without
+ * relu. */
+struct fnn_channel_correlation {
+  const struct fnn_window *window;
+  size_t channels, filters, first, last;
+  const float *x, *weight;
+  const float *bias;   /* a vector */
+  const float *addend; /* which lies like y, or NULL */
+  int relu;
+  float *y;
 };
 
 struct fnn_lane_kernels {
@@ -307,12 +325,14 @@ struct fnn_lane_kernels {
   void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u);
   void (*winograd_input)(const struct fnn_winograd_input *input);
   void (*winograd_output)(const struct fnn_winograd_output *output);
-  void (*winograd_product)(const struct fnn_winograd_product *product);
   /* For weight gradients: one row of the 6 x 6 places of tiles of the input (size 6) or of the output's gradient (size 4
    * for 3 x 3 taps, 2 for 5 x 5); place i of the row goes to v[i * v_place + ...]. */
   void (*winograd_row)(const struct fnn_winograd_input *input, size_t row);
   /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * step + i], for i < count */
   void (*winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
+
+  void (*channel_product)(const struct fnn_channel_product *product);
+  void (*channel_correlate)(const struct fnn_channel_correlation *correlation);
 
   struct fnn_pool_kernels pool;
 

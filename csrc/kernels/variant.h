@@ -19,7 +19,7 @@ extern const struct fnn_image_kernels FNN_VARIANT(fnn_image);
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes);
 extern const struct fnn_kernels FNN_VARIANT(fnn_kernels);
 
-/* lane_conv.c and winograd.c, for the table in lanes.c */
+/* lane_conv.c, winograd.c and channel_conv.c, for the table in lanes.c */
 void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed);
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j);
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j);
@@ -27,8 +27,9 @@ void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t 
                                        float *u);
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j);
 void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j);
-void FNN_VARIANT(fnn_winograd_product)(const struct fnn_winograd_product *j);
 void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row);
 void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
+void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j);
+void FNN_VARIANT(fnn_channel_correlate)(const struct fnn_channel_correlation *j);
 
 #endif

@@ -1,8 +1,8 @@
 /* The transforms of Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
  * networks", section 4) for images or channels in lanes: F(2x2, 3x3) over tiles of 4 x 4 pixels, F(4x4, 3x3) and F(2x2, 5x5) over
  * tiles of 6 x 6. Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one
- * for each place in the tile: of images in lanes the caller makes them of correlations of 1 x 1, of channels there is one
- * here. */
+ * for each place in the tile, which the caller makes: of images in lanes they are correlations of 1 x 1, of channels there
+ * is fnn_channel_product. */
 #include <string.h>
 
 #include "simd.h"
@@ -125,7 +125,7 @@ FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct f
 
 FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j) {
   for (size_t k = 0; k < j->filters; k++) {
-    const fnn_v bias = fnn_splat(j->bias ? j->bias[k] : 0.0f);
+    const fnn_v bias = j->biases ? fnn_load(j->biases + k * FNN_WIDTH) : fnn_splat(j->bias ? j->bias[k] : 0.0f);
     for (size_t t = 0; t < j->tiles; t++)
       output_tile(A, M, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias, k * j->y_filter + j->tile[t].to);
   }
@@ -138,40 +138,6 @@ void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j) {
     output_tiles(6, 2, j);
   else
     output_tiles(6, 4, j);
-}
-
-/* ---- products, with channels in the lanes ---- */
-
-/* T tiles at a time. */
-FNN_INLINE void product_tiles(const int T, const struct fnn_winograd_product *j, size_t t0) {
-  const float *u = j->u;
-  fnn_v sum[8];
-  FNN_UNROLL for (int t = 0; t < T; t++) sum[t] = (fnn_v){0};
-  for (size_t left = j->channels, block = 0; left > 0; block++) {
-    const float *v = j->v + block * j->v_block + t0 * FNN_WIDTH;
-    const size_t channels = left < FNN_WIDTH ? left : FNN_WIDTH;
-    for (size_t c = 0; c < channels; c++, u += j->u_channel) {
-      const fnn_v filters = fnn_load(u);
-      FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(v[(size_t)t * FNN_WIDTH + c]) * filters;
-    }
-    left -= channels;
-  }
-  FNN_UNROLL for (int t = 0; t < T; t++) fnn_store(j->m + (t0 + (size_t)t) * FNN_WIDTH, sum[t]);
-}
-
-void FNN_VARIANT(fnn_winograd_product)(const struct fnn_winograd_product *j) {
-  size_t t = 0;
-  for (; t + 8 <= j->tiles; t += 8) product_tiles(8, j, t);
-  switch (j->tiles - t) {
-    case 1: product_tiles(1, j, t); break;
-    case 2: product_tiles(2, j, t); break;
-    case 3: product_tiles(3, j, t); break;
-    case 4: product_tiles(4, j, t); break;
-    case 5: product_tiles(5, j, t); break;
-    case 6: product_tiles(6, j, t); break;
-    case 7: product_tiles(7, j, t); break;
-    default: break;
-  }
 }
 
 /* ---- weights ---- */

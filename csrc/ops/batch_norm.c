@@ -52,7 +52,7 @@ struct extent {
 
 static struct extent extent_of(const struct fnn_call *call) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
-  size_t pixels = fnn_shape_product(x, 2, x->rank), lanes = call->lanes;
+  size_t pixels = fnn_shape_product(x, 2, x->rank), lanes = call->lanes.count;
   return (struct extent){.n = lanes ? fnn_lane_blocks(x, lanes) : x->size[0],
                          .c = x->size[1],
                          .pixels = pixels,
@@ -208,7 +208,7 @@ static const float *optional_floats(const struct fnn_tensor *tensor) { return te
 
 static struct job job_for(const struct fnn_call *call) {
   return (struct job){.kernels = call->context->kernels,
-                      .lanes = call->lanes ? fnn_call_kernels(call) : NULL,
+                      .lanes = call->lanes.count ? fnn_call_kernels(call) : NULL,
                       .shape = fnn_in_shape(call, 0),
                       .e = extent_of(call),
                       .epsilon = ((const struct batch_norm *)call->params)->epsilon,
@@ -281,7 +281,7 @@ static enum fnn_status train_backward(struct fnn_call *call) {
       .types = FNN_FLOATS,                                                                     \
       .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_OUT(1) | FNN_SAVE_OUT(2) | (saves_), \
       .outputs = 3,                                                                            \
-      .lanes = fnn_lanes_as_given,                                                             \
+      .lanes = fnn_images_as_given,                                                            \
       .images = (images_),                                                                     \
       .infer = train_infer,                                                                    \
       .forward = train_forward,                                                                \
@@ -329,7 +329,7 @@ static enum fnn_status apply_backward(struct fnn_call *call) {
       .types = FNN_FLOATS,                                                                   \
       .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_IN(3) | (saves_), \
       .outputs = 1,                                                                          \
-      .lanes = fnn_lanes_as_given,                                                           \
+      .lanes = fnn_images_as_given,                                                          \
       .images = (images_),                                                                   \
       .infer = apply_infer,                                                                  \
       .forward = apply_forward,                                                              \

@@ -31,13 +31,14 @@ static enum fnn_status infer(struct fnn_call *call, enum fnn_binary id) {
   return FNN_OK;
 }
 
-/* Images in lanes stay there beside images of the same shape, or a number that needs no gradient. */
-static size_t lanes(const struct fnn_call *call) {
+/* What lies in lanes stays there beside images of the same shape, or a number that needs no gradient. */
+static struct fnn_lanes lanes(const struct fnn_call *call) {
   const struct fnn_tensor *a = call->in[0], *b = call->in[1];
-  if (b->shape.rank == 0) return b->requires_grad ? 0 : a->lanes;
-  if (a->shape.rank == 0) return a->requires_grad ? 0 : b->lanes;
-  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32 || !fnn_shape_equal(&a->shape, &b->shape)) return 0;
-  return a->lanes ? a->lanes : b->lanes;
+  const struct fnn_lanes none = {0};
+  if (b->shape.rank == 0) return b->requires_grad ? none : a->lanes;
+  if (a->shape.rank == 0) return a->requires_grad ? none : b->lanes;
+  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32 || !fnn_shape_equal(&a->shape, &b->shape)) return none;
+  return a->lanes.count ? a->lanes : b->lanes;
 }
 
 /* A loop over operands of the call's layout, the first of them the widest; `run` is told of each element that is stored. */
@@ -45,7 +46,7 @@ static void loop(struct fnn_call *call, int operands, struct fnn_tensor *const o
   struct fnn_tensor flat[FNN_LOOP_OPERANDS], *each[FNN_LOOP_OPERANDS];
   for (int i = 0; i < operands; i++) {
     each[i] = operand[i];
-    if (!operand[i]->lanes) continue;
+    if (!operand[i]->lanes.count) continue;
     flat[i] = fnn_tensor_flat(operand[i]);
     each[i] = &flat[i];
   }
@@ -79,10 +80,10 @@ static void run_slope(void *user, size_t n, char *const at[], const size_t strid
 /* grad * slope, over the broadcast shape; the kernels write it densely. */
 static enum fnn_status wide_gradient(struct fnn_call *call, enum fnn_binary id, int side, struct fnn_tensor **out) {
   int constant = id == FNN_BINARY_add || (id == FNN_BINARY_sub && side == 0);
-  size_t laned = call->lanes;
+  int laned = call->lanes.count > 0;
   if (constant && laned) *out = fnn_tensor_retain(call->grad);
   if (constant) return laned ? FNN_OK : fnn_tensor_dense(call->grad, FNN_FLOAT32, out);
-  FNN_TRY(laned ? fnn_tensor_new_laned(call->context, &call->grad->shape, laned, out)
+  FNN_TRY(laned ? fnn_tensor_new_laned(call->context, &call->grad->shape, call->lanes, out)
                 : fnn_tensor_new(call->context, FNN_FLOAT32, &call->grad->shape, out));
   struct job job = {.kernels = call->context->kernels->elementwise, .id = id, .side = side};
   /* what was not saved is not read either */
@@ -97,7 +98,7 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_binary id) {
     struct fnn_tensor *wide;
     if (!fnn_wants(call, (size_t)side)) continue;
     FNN_TRY(wide_gradient(call, id, side, &wide));
-    if (call->lanes) {
+    if (call->lanes.count) {
       call->grad_in[side] = wide;
       continue;
     }

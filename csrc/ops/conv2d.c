@@ -1,11 +1,11 @@
 /* conv2d(x, weight, bias, {stride, padding, dilation, groups}): cross-correlation of x (N,C,H,W) with
  * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu(x, weight, bias, addend, ...) is the same, plus an
  * addend of the result's shape if there is one, followed by relu. Batches that fill lanes go through them, forward of a
- * few images by channels or pixels in lanes, the rest by column matrices and BLAS.
+ * few images through lanes of channels or pixels, the rest by column matrices and BLAS.
  *
  * precision "bf16": batches in lanes are multiplied as bfloat16, forward and backward, and added up as float32, where the
  * CPU has instructions for it; elsewhere it changes nothing. */
-#include "channel_winograd.h"
+#include "channel_convolution.h"
 #include "convolution.h"
 #include "flat_convolution.h"
 #include "lane_convolution.h"
@@ -93,13 +93,37 @@ static int is_ordinary(const struct fnn_call *call) {
 }
 
 /* Shapes are not checked yet, but a stride and a dilation together are known. */
-static size_t lanes(const struct fnn_call *call) {
+static struct fnn_lanes lanes(const struct fnn_call *call) {
   const struct conv2d *params = call->params;
   const struct fnn_tensor *x = call->in[0], *w = call->in[1];
-  struct fnn_convolution conv = {.window = {.stride = {params->stride[0], params->stride[1]},
+  const struct fnn_lanes given = fnn_images_as_given(call), none = {0};
+  if (x->shape.rank != 4 || w->shape.rank != 4 || !is_ordinary(call)) return none;
+  size_t images = given.count ? given.count : fnn_lanes_for(call->context->isa, x->shape.size[0]);
+  struct fnn_convolution conv = {.k = w->shape.size[0],
+                                 .groups = params->groups,
+                                 .window = {.r = w->shape.size[2],
+                                            .s = w->shape.size[3],
+                                            .stride = {params->stride[0], params->stride[1]},
                                             .dilation = {params->dilation[0], params->dilation[1]}}};
-  if (x->shape.rank != 4 || w->shape.rank != 4 || !is_ordinary(call) || !fnn_lanes_convolve(&conv)) return 0;
-  return x->lanes ? x->lanes : fnn_lanes_for(call->context->isa, x->shape.size[0]);
+  if (images) return fnn_lanes_convolve(&conv) ? (struct fnn_lanes){images, FNN_IMAGES} : none;
+  return !call->recorded && fnn_channels_convolve(&conv) ? fnn_channel_lanes(call->context) : none; /* forward alone */
+}
+
+/* By channels in lanes, between tensors that have rows: backward wants them so. */
+static enum fnn_status convolve_rows(struct fnn_call *call, const struct fnn_convolution *conv,
+                                     struct fnn_epilogue epilogue) {
+  struct fnn_lanes lanes = fnn_channel_lanes(call->context);
+  struct fnn_tensor *laned[3] = {0};
+  enum fnn_status status = fnn_tensor_laned(call->in[0], lanes, &laned[0]);
+  if (status == FNN_OK) status = fnn_tensor_new_laned(call->context, &call->out[0]->shape, lanes, &laned[1]);
+  if (status == FNN_OK && epilogue.addend) status = fnn_tensor_laned(call->in[ADDEND], lanes, &laned[2]);
+  if (laned[2]) epilogue.addend = fnn_floats(laned[2]);
+  if (status == FNN_OK)
+    status =
+        fnn_channel_convolve(call->context, conv, fnn_floats(laned[0]), call->in[1], &epilogue, fnn_floats(laned[1]));
+  if (status == FNN_OK) fnn_lanes_unpack(call->out[0], laned[1]);
+  fnn_tensors_release(laned, 3);
+  return status;
 }
 
 static enum fnn_status forward(struct fnn_call *call) {
@@ -112,11 +136,12 @@ static enum fnn_status forward(struct fnn_call *call) {
   float *y = fnn_floats(call->out[0]);
   const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
   FNN_TRY(geometry(call, &conv));
-  if (call->lanes) /* weights that are trained change before the next call */
-    return fnn_lane_convolve(call->context, call->lanes, &conv, x, weight, !call->recorded, &epilogue, y);
+  if (call->lanes.count && call->lanes.axis == FNN_CHANNELS)
+    return fnn_channel_convolve(call->context, &conv, x, weight, &epilogue, y);
+  if (call->lanes.count) /* weights that are trained change before the next call */
+    return fnn_lane_convolve(call->context, call->lanes.count, &conv, x, weight, !call->recorded, &epilogue, y);
   int ordinary = is_ordinary(call);
-  if (ordinary && fnn_channel_winograd_pays(&conv))
-    return fnn_channel_winograd(call->context, &conv, x, weight, &epilogue, y);
+  if (ordinary && fnn_channels_convolve(&conv)) return convolve_rows(call, &conv, epilogue);
   if (ordinary && fnn_flat_convolves(&conv)) return fnn_flat_convolve(call->context, &conv, x, weight, &epilogue, y);
   FNN_TRY(fnn_convolve(call->context, &conv, x, fnn_floats(weight), epilogue.bias, y));
   if (epilogue.addend) k->accumulate(fnn_tensor_numel(call->out[0]), epilogue.addend, y);
@@ -155,7 +180,7 @@ static void back_relu(void *user, size_t first, size_t last, int worker) {
 /* *below: the gradient of the sums under the activation, which is the addend's too; and that of the bias. */
 static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_convolution *conv,
                                         struct fnn_tensor **below) {
-  size_t lanes = call->lanes, blocks = lanes ? fnn_lane_blocks(&call->grad->shape, lanes) : conv->n;
+  size_t lanes = call->lanes.count, blocks = lanes ? fnn_lane_blocks(&call->grad->shape, lanes) : conv->n;
   size_t pixels = conv->window.p * conv->window.q;
   const float *g = fnn_floats(call->grad);
   float *d_bias = NULL;
@@ -187,16 +212,16 @@ static enum fnn_status back_input(struct fnn_call *call, const struct fnn_convol
   const float *weight = fnn_floats(call->in[1]);
   FNN_TRY(fnn_new_grad(call, 0));
   float *dx = fnn_floats(call->grad_in[0]);
-  return call->lanes ? fnn_lane_convolve_back_input(call->context, call->lanes, conv, g, weight, dx)
-                     : fnn_convolve_back_input(call->context, conv, g, weight, dx);
+  return call->lanes.count ? fnn_lane_convolve_back_input(call->context, call->lanes.count, conv, g, weight, dx)
+                           : fnn_convolve_back_input(call->context, conv, g, weight, dx);
 }
 
 static enum fnn_status back_weight(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {
   const float *x = fnn_floats(call->in[0]);
   FNN_TRY(fnn_new_grad(call, 1));
   float *dw = fnn_floats(call->grad_in[1]);
-  return call->lanes ? fnn_lane_convolve_back_weight(call->context, call->lanes, conv, g, x, dw)
-                     : fnn_convolve_back_weight(call->context, conv, g, x, dw);
+  return call->lanes.count ? fnn_lane_convolve_back_weight(call->context, call->lanes.count, conv, g, x, dw)
+                           : fnn_convolve_back_weight(call->context, conv, g, x, dw);
 }
 
 static enum fnn_status backward(struct fnn_call *call) {

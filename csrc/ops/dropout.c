@@ -30,10 +30,11 @@ static enum fnn_status infer(struct fnn_call *call) {
 }
 
 /* In lanes where four numbers of one counter are of one image. */
-static size_t lanes(const struct fnn_call *call) {
+static struct fnn_lanes lanes(const struct fnn_call *call) {
   const struct dropout *params = call->params;
-  const struct fnn_tensor *x = call->in[0];
-  return !params->channels && x->lanes && fnn_image_size(&x->shape) % 4 == 0 ? x->lanes : 0;
+  struct fnn_lanes given = fnn_images_as_given(call);
+  return !params->channels && given.count && fnn_image_size(&call->in[0]->shape) % 4 == 0 ? given
+                                                                                          : (struct fnn_lanes){0};
 }
 
 struct lane_job {
@@ -95,7 +96,7 @@ static void mask(struct fnn_call *call, const int64_t *stream, const struct fnn_
                     .repeat = repeat,
                     .x = fnn_floats(x),
                     .y = fnn_floats(y)};
-  if (call->lanes) {
+  if (call->lanes.count) {
     struct lane_job lane_job = {.kernels = fnn_call_kernels(call),
                                 .seed = job.seed,
                                 .first = job.first,
@@ -105,7 +106,7 @@ static void mask(struct fnn_call *call, const int64_t *stream, const struct fnn_
                                 .x = job.x,
                                 .y = job.y};
     lane_job.chunks = (lane_job.size + CHUNK - 1) / CHUNK;
-    fnn_parallel(call->context, fnn_lane_blocks(shape, call->lanes) * lane_job.chunks, 1, lane_piece, &lane_job);
+    fnn_parallel(call->context, fnn_lane_blocks(shape, call->lanes.count) * lane_job.chunks, 1, lane_piece, &lane_job);
     return;
   }
   if (repeat > 0) fnn_parallel(call->context, count / repeat, 1 + GRAIN / repeat, piece, &job);

@@ -27,15 +27,22 @@ void fnn_out(struct fnn_call *call, int i, enum fnn_dtype dtype, const struct fn
   call->out_spec[i] = (struct fnn_spec){dtype, *shape};
 }
 
-size_t fnn_lanes_as_given(const struct fnn_call *call) { return call->in[0]->lanes; }
+struct fnn_lanes fnn_lanes_as_given(const struct fnn_call *call) {
+  return call->in[0]->lanes;
+}
+
+struct fnn_lanes fnn_images_as_given(const struct fnn_call *call) {
+  struct fnn_lanes lanes = call->in[0]->lanes;
+  return lanes.axis == FNN_IMAGES ? lanes : (struct fnn_lanes){0};
+}
 
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call) {
-  return fnn_lane_kernels_for(call->context->isa, call->lanes);
+  return fnn_lane_kernels_for(call->context->isa, call->lanes.count);
 }
 
 /* Whether input i is laned when the call is. */
 static int is_image(const struct fnn_call *call, size_t i, const struct fnn_shape *shape) {
-  return call->lanes && i < 32 && (call->op->images & 1u << i) && shape->rank > 0;
+  return call->lanes.count && i < 32 && (call->op->images & 1u << i) && shape->rank > 0;
 }
 
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) {
@@ -54,7 +61,7 @@ enum fnn_status fnn_own_grad(struct fnn_call *call, struct fnn_tensor **out) {
     *out = fnn_tensor_retain(grad);
     return FNN_OK;
   }
-  if (call->lanes) return fnn_tensor_new_laned(call->context, &grad->shape, call->lanes, out);
+  if (call->lanes.count) return fnn_tensor_new_laned(call->context, &grad->shape, call->lanes, out);
   return fnn_tensor_new(call->context, FNN_FLOAT32, &grad->shape, out);
 }
 
@@ -113,7 +120,7 @@ static enum fnn_dtype type_for(const struct fnn_call *call, size_t i, enum fnn_d
 /* Give the op inputs of the types and layout that it takes. */
 static enum fnn_status prepare(struct fnn_call *call, int may_be_laned) {
   enum fnn_dtype common = common_type(call);
-  call->lanes = may_be_laned && call->op->lanes ? call->op->lanes(call) : 0;
+  call->lanes = may_be_laned && call->op->lanes ? call->op->lanes(call) : (struct fnn_lanes){0};
   for (size_t i = 0; i < call->inputs; i++) {
     struct fnn_tensor *in = call->in[i], *ready;
     if (!in) continue;
@@ -165,7 +172,7 @@ static enum fnn_status allocate(struct fnn_call *call, struct fnn_tensor *over) 
   for (int i = 0; i < call->op->outputs; i++) {
     if (i == 0 && over && can_write_over(call, over))
       call->out[0] = fnn_tensor_retain(over);
-    else if (i == 0 && call->lanes)
+    else if (i == 0 && call->lanes.count)
       FNN_TRY(fnn_tensor_new_laned(call->context, &call->out_spec[0].shape, call->lanes, &call->out[0]));
     else
       FNN_TRY(fnn_tensor_new(call->context, call->out_spec[i].dtype, &call->out_spec[i].shape, &call->out[i]));
@@ -196,7 +203,7 @@ static enum fnn_status compute(struct fnn_call *call, struct fnn_tensor *over) {
     return fnn_tensor_view(call->in[0], &call->out_spec[0].shape, call->view_stride, call->view_offset, &call->out[0]);
   FNN_TRY(allocate(call, over));
   FNN_TRY(call->op->forward(call));
-  if (call->lanes) fnn_lanes_clear(call->out[0]);
+  if (call->lanes.count) fnn_lanes_clear(call->out[0]);
   if (call->op->multiply_adds) call->context->multiply_adds += call->op->multiply_adds(call);
   if (!over) return FNN_OK;
   if (call->out[0] != over) {

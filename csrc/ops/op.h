@@ -127,10 +127,10 @@ struct fnn_op {
   enum fnn_status (*infer)(struct fnn_call *call);
   enum fnn_status (*forward)(struct fnn_call *call);
   enum fnn_status (*backward)(struct fnn_call *call); /* NULL: no gradient flows */
-  /* For ops that work on images in lanes: how many lanes this call shall have, 0 for none. in[] is as it came, unchecked.
+  /* For ops that work on images or channels in lanes: which lanes this call shall have. in[] is as it came, unchecked.
    * Inputs that `images` names (bit i for in[i]), out[0], its gradient and those of the named inputs then are laned; but
    * tensors without axes stay as they are. */
-  size_t (*lanes)(const struct fnn_call *call);
+  struct fnn_lanes (*lanes)(const struct fnn_call *call);
   unsigned images;
   /* Multiply-adds of one forward; NULL where they do not count (elementwise work). */
   size_t (*multiply_adds)(const struct fnn_call *call);
@@ -154,7 +154,7 @@ struct fnn_call {
   struct fnn_tensor *out[FNN_MAX_OUTPUTS];
   struct fnn_spec out_spec[FNN_MAX_OUTPUTS];
   size_t view_stride[FNN_MAX_RANK], view_offset; /* for FNN_VIEW */
-  size_t lanes;                                  /* what `lanes` said; 0 for dense tensors */
+  struct fnn_lanes lanes;                        /* what `lanes` said */
   int recorded;                                  /* backward may follow: autograd records this call */
   /* in backward */
   struct fnn_tensor *grad;     /* of out[0]; dense unless FNN_STRIDED */
@@ -172,8 +172,9 @@ static inline const struct fnn_shape *fnn_in_shape(const struct fnn_call *call, 
 /* infer: out[i] has this type and shape. */
 void fnn_out(struct fnn_call *call, int i, enum fnn_dtype dtype, const struct fnn_shape *shape);
 
-/* `lanes` of an op whose only images are in[0]: as they come. */
-size_t fnn_lanes_as_given(const struct fnn_call *call);
+/* `lanes` of an op whose only images are in[0]: as they come; or so where it is images that lie in them, else none. */
+struct fnn_lanes fnn_lanes_as_given(const struct fnn_call *call);
+struct fnn_lanes fnn_images_as_given(const struct fnn_call *call);
 
 /* The lane kernels of a call that has lanes. */
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);

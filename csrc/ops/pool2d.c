@@ -44,14 +44,15 @@ struct job {
 };
 
 static struct job job_for(const struct fnn_call *call, struct fnn_window window) {
-  return (struct job){.kernels = call->lanes ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
-                      .width = call->lanes ? call->lanes : 1,
-                      .window = window,
-                      .whole = ((const struct pool2d *)call->params)->count_padding,
-                      .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};
+  return (struct job){
+      .kernels = call->lanes.count ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
+      .width = call->lanes.count ? call->lanes.count : 1,
+      .window = window,
+      .whole = ((const struct pool2d *)call->params)->count_padding,
+      .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};
 }
 
-/* The planes of number first .. last-1, one a channel of an image or of a block of images in lanes. */
+/* The planes of number first .. last-1. */
 #define FOR_EACH_PLANE(body)                                                          \
   (void)worker;                                                                       \
   const struct job *job = user;                                                       \
@@ -80,8 +81,7 @@ static void avg_planes_back(void *user, size_t first, size_t last, int worker) {
 static enum fnn_status over_planes(struct fnn_call *call, struct job *job, fnn_task piece) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   size_t plane = job->window.h * job->window.w * job->width;
-  size_t images = call->lanes ? fnn_lane_blocks(x, call->lanes) : x->size[0];
-  fnn_parallel(call->context, images * x->size[1], 1 + 16384 / (plane ? plane : 1), piece, job);
+  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), 1 + 16384 / (plane ? plane : 1), piece, job);
   return FNN_OK;
 }
 

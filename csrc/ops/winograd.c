@@ -82,11 +82,6 @@ int fnn_winograd_pays(const struct fnn_correlation *j) {
          vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
 }
 
-/* How many of a tile's pixels are results. */
-static size_t inside(size_t pixels, size_t first, size_t step, size_t size) {
-  return first < size ? fnn_fewer(pixels, fnn_ceil_div(size - first, step)) : 0;
-}
-
 /* Tile number i of all images: where its pixels lie in a channel of the input, and go in a channel of the output. */
 static void place_tile(const struct job *job, size_t number, struct fnn_winograd_tile *tile) {
   const struct fnn_correlation *j = job->correlation;
@@ -96,9 +91,7 @@ static void place_tile(const struct job *job, size_t number, struct fnn_winograd
   fnn_winograd_corner(grid, number % grid->count, &row, &column);
   fnn_winograd_place(lanes, job->size, grid->step, (ptrdiff_t)row - j->top, (ptrdiff_t)column - j->left, j->h, j->w,
                      image, tile);
-  tile->to = block * j->y_block + row * j->y_row + column * j->y_pixel;
-  tile->p = inside(grid->pixels, row, grid->step[0], j->p);
-  tile->q = inside(grid->pixels, column, grid->step[1], j->q);
+  fnn_winograd_results(grid, row, column, j->p, j->q, block * j->y_block + row * j->y_row + column * j->y_pixel, tile);
 }
 
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide

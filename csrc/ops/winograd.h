@@ -56,12 +56,26 @@ static inline int fnn_winograd_suits(const struct fnn_window *w) {
  * from the beginning. */
 static inline void fnn_winograd_place(size_t lanes, size_t size, const size_t step[2], ptrdiff_t row, ptrdiff_t column,
                                       size_t h, size_t w, size_t image, struct fnn_winograd_tile *tile) {
-  for (size_t i = 0; i < size * size; i++) {
-    ptrdiff_t r = row + (ptrdiff_t)(i / size * step[0]), c = column + (ptrdiff_t)(i % size * step[1]);
-    int inside = r >= 0 && r < (ptrdiff_t)h && c >= 0 && c < (ptrdiff_t)w;
-    tile->inside[i] = inside ? -1 : 0;
-    tile->offset[i] = image + (inside ? ((size_t)r * w + (size_t)c) * lanes : 0);
+  size_t row_at[6], column_at[6];
+  int32_t row_inside[6], column_inside[6];
+  for (size_t i = 0; i < size; i++) {
+    size_t r = (size_t)row + i * step[0], c = (size_t)column + i * step[1]; /* before the first: a large number */
+    row_inside[i] = -(r < h), column_inside[i] = -(c < w);
+    row_at[i] = image + (r < h ? r * w * lanes : 0), column_at[i] = c < w ? c * lanes : 0;
   }
+  for (size_t i = 0; i < size; i++)
+    for (size_t k = 0; k < size; k++) {
+      tile->inside[i * size + k] = row_inside[i] & column_inside[k];
+      tile->offset[i * size + k] = row_at[i] + column_at[k];
+    }
+}
+
+/* Where the results of a tile that begins at (row, column) go, of a plane of p x q pixels: those that there are. */
+static inline void fnn_winograd_results(const struct fnn_winograd_grid *grid, size_t row, size_t column, size_t p,
+                                        size_t q, size_t to, struct fnn_winograd_tile *tile) {
+  tile->to = to;
+  tile->p = row < p ? fnn_fewer(grid->pixels, fnn_ceil_div(p - row, grid->step[0])) : 0;
+  tile->q = column < q ? fnn_fewer(grid->pixels, fnn_ceil_div(q - column, grid->step[1])) : 0;
 }
 
 #endif

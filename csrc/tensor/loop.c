@@ -131,7 +131,7 @@ static const fnn_run converters[FNN_DTYPE_COUNT][FNN_DTYPE_COUNT] = {
 };
 
 void fnn_tensor_copy(struct fnn_tensor *dst, struct fnn_tensor *src) {
-  if (src->lanes) {
+  if (src->lanes.count) {
     fnn_lanes_unpack(dst, src);
     return;
   }
@@ -150,7 +150,7 @@ enum fnn_status fnn_tensor_dense(struct fnn_tensor *tensor, enum fnn_dtype dtype
     return FNN_OK;
   }
   struct fnn_tensor *rows = NULL;
-  if (tensor->lanes && dtype != FNN_FLOAT32) FNN_TRY(fnn_tensor_dense(tensor, FNN_FLOAT32, &rows));
+  if (tensor->lanes.count && dtype != FNN_FLOAT32) FNN_TRY(fnn_tensor_dense(tensor, FNN_FLOAT32, &rows));
   enum fnn_status status = fnn_tensor_new(fnn_tensor_context(tensor), dtype, &tensor->shape, out);
   if (status == FNN_OK) fnn_tensor_copy(*out, rows ? rows : tensor);
   fnn_tensor_release(rows);

@@ -177,7 +177,7 @@ struct fnn_context *fnn_tensor_context(const struct fnn_tensor *tensor) {
 
 int fnn_tensor_is_contiguous(const struct fnn_tensor *tensor) {
   size_t next = 1;
-  if (tensor->lanes) return 0;
+  if (tensor->lanes.count) return 0;
   for (int i = tensor->shape.rank; i-- > 0;) {
     if (tensor->shape.size[i] != 1 && tensor->stride[i] != next) return 0;
     next *= tensor->shape.size[i];

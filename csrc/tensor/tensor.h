@@ -42,6 +42,12 @@ struct fnn_history {
   void (*drop)(struct fnn_history *history);
 };
 
+/* Which axis of a tensor lies in the lanes of vectors (lanes.h), and in how many. */
+struct fnn_lanes {
+  size_t count; /* 0 where none does: a dense tensor, or a view */
+  enum { FNN_IMAGES, FNN_CHANNELS } axis;
+};
+
 struct fnn_tensor {
   size_t references;
   struct fnn_storage *storage;
@@ -50,7 +56,7 @@ struct fnn_tensor {
   struct fnn_shape shape;
   size_t stride[FNN_MAX_RANK]; /* in elements; 0 along an expanded axis */
   size_t offset;               /* of the first element, in elements */
-  size_t lanes;                /* 0; or the images lie in so many lanes (lanes.h), and strides say nothing */
+  struct fnn_lanes lanes;      /* where there are some, strides say nothing */
   struct fnn_tensor *grad;     /* accumulated gradient of a leaf, or NULL */
   struct fnn_history *history; /* NULL for a leaf */
 };

@@ -20,6 +20,7 @@ int main(void) {
     check_failures += spec_lanes(kernels);
     check_failures += spec_lane_conv(kernels, fnn_pair_kernels_for((enum fnn_isa)isa, kernels->lanes->width));
     check_failures += spec_winograd(kernels);
+    check_failures += spec_channel_conv(kernels);
     printf("%s: checked\n", kernels->name);
   }
   check_failures += spec_gemm();

@@ -19,6 +19,7 @@ int spec_image(const struct fnn_kernels *kernels);
 int spec_lanes(const struct fnn_kernels *kernels);
 int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs); /* pairs may be NULL */
 int spec_winograd(const struct fnn_kernels *kernels);
+int spec_channel_conv(const struct fnn_kernels *kernels);
 int spec_gemm(void);
 
 #endif

@@ -1,0 +1,20 @@
+/* The forward product of a convolution over a few images, whose channels lie in lanes (tensor/lanes.h), as its filters do in
+ * the result. */
+#ifndef FNN_OPS_CHANNEL_CONVOLUTION_H
+#define FNN_OPS_CHANNEL_CONVOLUTION_H
+
+#include "../tensor/tensor.h"
+#include "convolution.h"
+
+/* Whether it can be done, and pays: without groups, and with enough filters. */
+int fnn_channels_convolve(const struct fnn_convolution *conv);
+
+/* The lanes that x, y and the addend have. */
+struct fnn_lanes fnn_channel_lanes(const struct fnn_context *context);
+
+/* y = x * weight, and what the epilogue says. The weight keeps for the next call what kernels want of it. */
+enum fnn_status fnn_channel_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
+                                     const struct fnn_tensor *weight, const struct fnn_epilogue *epilogue,
+                                     float *y) FNN_CHECK;
+
+#endif

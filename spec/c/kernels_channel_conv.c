@@ -1,0 +1,81 @@
+/* Channels in lanes (channel_conv.c): each sum is checked, also those of vectors of weights that reach over the next ones. */
+#include "kernels_lanes.h"
+#include "kernels_parts.h"
+#include "windows.h"
+
+static uint64_t state = 23;
+
+static void check_product(const struct fnn_kernels *k, size_t tiles, size_t channels, size_t filters) {
+  const size_t width = k->lanes->width, blocks = (channels + width - 1) / width, v_block = (tiles + 1) * width;
+  float *v = floats(&state, blocks ? (blocks - 1) * v_block + tiles * width : 0);
+  float *u = floats(&state, channels ? (channels - 1) * filters + width : 0), *m = untouched(tiles * width);
+  struct sum *want = expected(tiles * width);
+  for (size_t i = 0; i < tiles * width; i++) {
+    want[i] = (struct sum){0.0, 0.0};
+    for (size_t c = 0; c < channels; c++)
+      add(&want[i],
+          (double)u[c * filters + i % width] * (double)v[c / width * v_block + i / width * width + c % width]);
+  }
+  k->lanes->channel_product(&(struct fnn_channel_product){
+      .tiles = tiles, .channels = channels, .filters = filters, .v = v, .u = u, .v_block = v_block, .m = m});
+  expect_sums(tiles * width, m, want, "%s channel_product of %zu tiles, %zu channels, %zu filters", k->name, tiles,
+              channels, filters);
+  free(v), free(u), free(m), free(want);
+}
+
+/* Some of the pixels of a window's results. */
+static void check_correlate(const struct fnn_kernels *k, const struct fnn_window *w, size_t channels, size_t filters,
+                            int options) {
+  const size_t width = k->lanes->width, pixels = w->p * w->q, first = random_below(&state, pixels + 1);
+  const size_t last = first + random_below(&state, pixels - first + 1), rows = w->r * w->s * channels;
+  const size_t stored = (channels + width - 1) / width * w->h * w->w * width;
+  const int relu_after = options & 1, with_addend = options & 2;
+  float *x = floats(&state, stored), *weight = floats(&state, rows ? (rows - 1) * filters + width : 0);
+  float *bias = floats(&state, width), *addend = floats(&state, pixels * width), *y = untouched(pixels * width);
+  struct sum *want = expected(pixels * width);
+  for (size_t i = first; i < last; i++)
+    for (size_t l = 0; l < width; l++) {
+      struct sum sum = {(double)bias[l], fabs((double)bias[l])};
+      EACH_TAP(r, s) {
+        const long at = pixel(w, i / w->q, i % w->q, r, s);
+        for (size_t c = 0; at >= 0 && c < channels; c++)
+          add(&sum, (double)weight[((r * w->s + s) * channels + c) * filters + l] *
+                        (double)x[(c / width * w->h * w->w + (size_t)at) * width + c % width]);
+      }
+      if (with_addend) add(&sum, (double)addend[i * width + l]);
+      want[i * width + l] = relu_after ? relu(sum) : sum;
+    }
+  k->lanes->channel_correlate(&(struct fnn_channel_correlation){.window = w,
+                                                                .channels = channels,
+                                                                .filters = filters,
+                                                                .first = first,
+                                                                .last = last,
+                                                                .x = x,
+                                                                .weight = weight,
+                                                                .bias = bias,
+                                                                .addend = with_addend ? addend : NULL,
+                                                                .relu = relu_after,
+                                                                .y = y});
+  expect_sums(pixels * width, y, want,
+              "%s channel_correlate of pixels %zu to %zu, %zu channels, %zu filters, options %d", k->name, first, last,
+              channels, filters, options);
+  free(x), free(weight), free(bias), free(addend), free(y), free(want);
+}
+
+int spec_channel_conv(const struct fnn_kernels *kernels) {
+  const size_t width = kernels->lanes->width, around[] = {0, 1, width - 1, width, width + 1, 2 * width + 3};
+  enum { AROUND = sizeof around / sizeof around[0] };
+  check_failures = 0;
+  state = 23;
+  for (size_t n = 0; n < AROUND; n++) {
+    for (size_t tiles = 0; tiles <= 2 * FNN_PRODUCT_TILES + 1; tiles++) {
+      check_product(kernels, tiles, around[n], width);
+      check_product(kernels, tiles, around[n], 3);
+    }
+    for (int i = 0; i < 60; i++) {
+      const struct fnn_window w = random_window(&state);
+      check_correlate(kernels, &w, around[n], i % 2 ? width : 3, i % 4);
+    }
+  }
+  return check_failures;
+}
