@@ -321,16 +321,20 @@ static int is_options(lua_State *L, int at, const struct fnn_arg *arg) {
   return 0;
 }
 
+/* The place among an op's arguments of the one with this name, or -1. */
+static int place_of(const struct fnn_op *op, const char *name) {
+  for (int i = 0; op->args[i].name; i++)
+    if (*op->args[i].name == *name && strcmp(op->args[i].name, name) == 0) return i;
+  return -1;
+}
+
 /* Every key of the options must name an argument that was not given by position: number `given` on. A
  * metatable could run code while tensors are noted, which might close them. */
 static void check_names(lua_State *L, const struct fnn_op *op, int options, int given) {
   if (lua_getmetatable(L, options)) luaL_error(L, "%s: options: expected a table without a metatable", op->name);
   lua_pushnil(L);
   while (lua_next(L, options)) {
-    int found = -1;
-    if (lua_type(L, -2) == LUA_TSTRING)
-      for (int i = 0; op->args[i].name; i++)
-        if (strcmp(op->args[i].name, lua_tostring(L, -2)) == 0) found = i;
+    int found = lua_type(L, -2) == LUA_TSTRING ? place_of(op, lua_tostring(L, -2)) : -1;
     if (found < 0) luaL_error(L, "%s: unknown option: %s", op->name, fnn_describe(L, -2));
     if (found < given) luaL_error(L, "%s: %s: given twice, by position and by name", op->name, op->args[found].name);
     lua_pop(L, 1);

@@ -26,10 +26,20 @@ local spec = {
   {"bias_initializer", "initializer", default = "zeros"},
 }
 
+-- A setting for the operation, which has the same defaults: what is not handed over need not be looked at.
+local function unless(default, value)
+  if value ~= default then return value end
+end
+
 function Conv2d:init(given)
   local o = options.check("Conv2d", given, spec)
   self._options = o
-  self._settings = {stride = o.stride, padding = o.padding, dilation = o.dilation, groups = o.groups}
+  self._settings = {
+    stride = unless(1, o.stride),
+    padding = unless("valid", o.padding),
+    dilation = unless(1, o.dilation),
+    groups = unless(1, o.groups),
+  }
   self._operation = o.activation == "relu" and F.conv2d_relu or F.conv2d -- relu costs nothing on the way
   self._activation = o.activation ~= "relu" and Activation.resolve("Conv2d", o.activation) or nil
   self.fresh = self.fresh and Activation.is_fresh(self._activation)

@@ -45,7 +45,7 @@ function Sequential:_made_of() return {n = 1, {table.unpack(self)}} end
 
 function Sequential:_fuses_relu()
   local last = self[#self]
-  return last ~= nil and last:_fuses_relu() and Module._fuses_relu(self)
+  return last ~= nil and last:_fuses_relu() and Module.keeps_nothing(self) -- others may keep what they are given
 end
 
 function Sequential:_with_relu(x, addend)
