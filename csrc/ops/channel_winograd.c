@@ -79,7 +79,6 @@ static void multiply(const struct job *j, const struct fnn_winograd_tile *tile, 
       .relu = e->relu,
       .addend = e->addend ? e->addend + block * plane : NULL,
       .y = j->y + block * plane,
-      .y_filter = plane,
       .y_row = w->q * lanes * w->dilation[0],
       .y_pixel = lanes * w->dilation[1],
   });
@@ -90,15 +89,14 @@ static void convolve_piece(const struct job *j, size_t part, size_t group, float
   struct fnn_winograd_tile tile[MOST_TILES];
   size_t lanes = j->kernels->width, first = part * j->all / j->parts, tiles = (part + 1) * j->all / j->parts - first;
   for (size_t t = 0; t < tiles; t++) place_tile(j, first + t, &tile[t]);
-  j->kernels->winograd_input(&(struct fnn_winograd_input){.size = j->size,
-                                                          .channels = j->channel_blocks,
-                                                          .tiles = tiles,
-                                                          .tile = tile,
-                                                          .x = j->x,
-                                                          .x_channel = w->h * w->w * lanes,
-                                                          .v = v,
-                                                          .v_place = j->v_place,
-                                                          .v_channel = MOST_TILES * lanes});
+  for (size_t block = 0; block < j->channel_blocks; block++) /* one by one: nobody shall fetch what another writes */
+    j->kernels->winograd_input(&(struct fnn_winograd_input){.size = j->size,
+                                                            .channels = 1,
+                                                            .tiles = tiles,
+                                                            .tile = tile,
+                                                            .x = j->x + block * w->h * w->w * lanes,
+                                                            .v = v + block * MOST_TILES * lanes,
+                                                            .v_place = j->v_place});
   for (size_t block = group * j->group; block < (group + 1) * j->group && block < j->filter_blocks; block++)
     multiply(j, tile, tiles, block, v, v + j->places * j->v_place);
 }

@@ -44,6 +44,7 @@ enum fnn_status fnn_tensor_new_laned(struct fnn_context *context, const struct f
   FNN_TRY(fnn_tensor_new(context, FNN_FLOAT32, &whole, out));
   (*out)->shape = *shape;
   (*out)->lanes = lanes;
+  fnn_shape_strides(shape, (*out)->stride); /* for when it gets rows */
   return FNN_OK;
 }
 
