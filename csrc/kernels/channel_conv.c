@@ -78,21 +78,26 @@ FNN_INLINE void correlate_pixels(const int T, const struct fnn_channel_correlati
   const float *weight = j->weight;
   fnn_v sum[PIXELS];
   FNN_UNROLL for (int t = 0; t < T; t++) sum[t] = fnn_load(j->bias);
-  for (size_t r = 0; r < w->r; r++)
+  for (size_t r = 0; r < w->r; r++) {
+    size_t line[PIXELS], columns[PIXELS]; /* where the row under the tap begins, and how many pixels it has */
+    FNN_UNROLL for (int t = 0; t < T; t++) {
+      const size_t row = (size_t)corners.row[t] + r * w->dilation[0]; /* before the first: a large number */
+      line[t] = row * w->w * FNN_WIDTH, columns[t] = row < w->h ? w->w : 0;
+    }
     for (size_t s = 0; s < w->s; s++)
       for (size_t first = 0; first < j->channels; first += FNN_WIDTH) {
         const size_t channels = j->channels - first < FNN_WIDTH ? j->channels - first : FNN_WIDTH;
         const float *block = j->x + first * w->h * w->w, *x[PIXELS];
         FNN_UNROLL for (int t = 0; t < T; t++) {
-          const size_t row = (size_t)corners.row[t] + r * w->dilation[0]; /* before the first: a large number */
           const size_t column = (size_t)corners.column[t] + s * w->dilation[1];
-          x[t] = (row < w->h) & (column < w->w) ? block + (row * w->w + column) * FNN_WIDTH : outside;
+          x[t] = column < columns[t] ? block + line[t] + column * FNN_WIDTH : outside;
         }
         for (size_t c = 0; c < channels; c++, weight += j->filters) {
           const fnn_v filters = fnn_load(weight);
           FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(x[t][c]) * filters;
         }
       }
+  }
   FNN_UNROLL for (int t = 0; t < T; t++) {
     const size_t at = (i + (size_t)t) * FNN_WIDTH;
     fnn_v v = sum[t];
