@@ -1,5 +1,5 @@
-/* A piece of work is a range of the tiles of all images, for some vectors of filters. Its tiles are transformed, vector of
- * channels by vector of channels; then, vector of filters by vector of filters, their places are multiplied by the
+/* A piece of work is a range of the tiles of all images, for some vectors of filters. Some tiles at a time are transformed,
+ * vector of channels by vector of channels; then, vector of filters by vector of filters, their places are multiplied by the
  * transformed weights and transformed back. Where tiles are too few for all threads, several transform the same ones, each for
  * filters of its own: that is shorter than to wait for each other. Where it is cut has no influence on the sums, so that
  * threads may be counted. */
@@ -10,8 +10,11 @@
 #include "winograd.h"
 
 enum {
-  MOST_TILES = FNN_PRODUCT_TILES, /* of a piece */
-  LEAST_TILES = 4,                /* where there are as many */
+  MOST_TILES = FNN_PRODUCT_TILES, /* at a time */
+  LEAST_PIECE = 4,                /* tiles, where there are as many */
+  /* Small layers have one piece for each thread: one that is taken from another thread's share has its pixels in that
+   * one's caches, and so will the next layer, whose pieces are late for that and taken in their turn. */
+  MOST_PIECE = 4 * MOST_TILES,
   LEAST_CHANNELS = 8,
 };
 
@@ -84,10 +87,11 @@ static void multiply(const struct job *j, const struct fnn_winograd_tile *tile, 
   });
 }
 
-static void convolve_piece(const struct job *j, size_t part, size_t group, float *v) {
+/* Tiles from number `first` on, at most MOST_TILES. */
+static void convolve_tiles(const struct job *j, size_t first, size_t tiles, size_t group, float *v) {
   const struct fnn_window *w = &j->conv->window;
   struct fnn_winograd_tile tile[MOST_TILES];
-  size_t lanes = j->kernels->width, first = part * j->all / j->parts, tiles = (part + 1) * j->all / j->parts - first;
+  size_t lanes = j->kernels->width;
   for (size_t t = 0; t < tiles; t++) place_tile(j, first + t, &tile[t]);
   for (size_t block = 0; block < j->channel_blocks; block++) /* one by one: nobody shall fetch what another writes */
     j->kernels->winograd_input(&(struct fnn_winograd_input){.size = j->size,
@@ -99,6 +103,15 @@ static void convolve_piece(const struct job *j, size_t part, size_t group, float
                                                             .v_place = j->v_place});
   for (size_t block = group * j->group; block < (group + 1) * j->group && block < j->filter_blocks; block++)
     multiply(j, tile, tiles, block, v, v + j->places * j->v_place);
+}
+
+static void convolve_piece(const struct job *j, size_t part, size_t group, float *v) {
+  size_t first = part * j->all / j->parts, last = (part + 1) * j->all / j->parts;
+  size_t strips = fnn_ceil_div(last - first, MOST_TILES);
+  for (size_t i = 0; i < strips; i++) { /* of nearly equal size */
+    size_t begin = first + i * (last - first) / strips, end = first + (i + 1) * (last - first) / strips;
+    convolve_tiles(j, begin, end - begin, group, v);
+  }
 }
 
 static size_t scratch_size(const struct job *j) { return j->places * (j->v_place + j->m_place); }
@@ -169,8 +182,8 @@ static void cut(struct job *j, size_t threads) {
   j->size = j->grid.pixels + w->r - 1;
   j->places = j->size * j->size;
   j->all = conv->n * j->grid.count;
-  j->parts = fnn_ceil_div(fnn_ceil_div(j->all, MOST_TILES), threads) * threads;
-  j->parts = fnn_fewer(j->parts, fnn_ceil_div(j->all, LEAST_TILES));
+  j->parts = fnn_ceil_div(fnn_ceil_div(j->all, MOST_PIECE), threads) * threads;
+  j->parts = fnn_fewer(j->parts, fnn_ceil_div(j->all, LEAST_PIECE));
   j->group = fnn_ceil_div(j->filter_blocks, fnn_ceil_div(threads, j->parts));
   j->groups = fnn_ceil_div(j->filter_blocks, j->group);
   j->v_place = fnn_winograd_step(j->channel_blocks * MOST_TILES * lanes);
