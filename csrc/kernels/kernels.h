@@ -247,8 +247,8 @@ struct fnn_lane_gradient {
 /* A tile of size x size pixels (2, 4 or 6): where they lie in a channel of the input, which of them are inside it (the others are
  * 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
 struct fnn_winograd_tile {
-  size_t offset[36];
-  int32_t inside[36]; /* -1 or 0 */
+  size_t row[6], column[6]; /* pixel (r, c) is `row[r] + column[c]` floats from the channel's beginning */
+  int32_t inside[36];       /* -1 or 0 */
   size_t to, p, q;
 };
 

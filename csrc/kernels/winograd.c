@@ -62,25 +62,25 @@ FNN_INLINE void output6(const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
 
 /* ---- tiles ---- */
 
-/* Pixel i of a tile, 0 outside of the image. */
-FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const float *x, const ptrdiff_t i) {
-  return (fnn_v)((fnn_vi)fnn_load(x + tile->offset[i]) & tile->inside[i]);
+/* Pixel (r, c) of a tile of A x A, 0 outside of the image. */
+FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const float *x, const ptrdiff_t r,
+                       const ptrdiff_t c) {
+  return (fnn_v)((fnn_vi)fnn_load(x + tile->row[r] + tile->column[c]) & tile->inside[r * A + c]);
 }
 
-/* Has pixel i of the next channel, `next` floats farther, fetched; not where tiles overlap and a neighbour will. */
+/* Has pixel (r, c) of the next channel, `next` floats farther, fetched; not where tiles overlap and a neighbour will. */
 FNN_INLINE void fetch(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const int overlap, const float *x,
-                      size_t next, const ptrdiff_t i) {
-  const ptrdiff_t r = i / A, c = i % A;
+                      size_t next, const ptrdiff_t r, const ptrdiff_t c) {
   const int inner = r > 0 && r < A - 1 && c > 0 && c < A - 1;
-  if (inner || !overlap) __builtin_prefetch(x + next + tile->offset[i]);
+  if (inner || !overlap) __builtin_prefetch(x + next + tile->row[r] + tile->column[c]);
 }
 
 FNN_INLINE void input_tile(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, float *v,
                            size_t v_place, size_t next) {
   fnn_v d[36];
   FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) {
-    d[i] = pixel(tile, x, i);
-    fetch(tile, A, 1, x, next, i);
+    d[i] = pixel(tile, A, x, i / A, i % A);
+    fetch(tile, A, 1, x, next, i / A, i % A);
   }
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i * A, 1) : input6(d + i * A, 1);
@@ -233,8 +233,8 @@ FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const struct fnn_w
   FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
     fnn_v column[6];
     FNN_UNROLL for (ptrdiff_t r = 0; r < A; r++) {
-      column[r] = pixel(tile, x, r * A + c);
-      fetch(tile, A, A == 6, x, next, r * A + c);
+      column[r] = pixel(tile, A, x, r, c);
+      fetch(tile, A, A == 6, x, next, r, c);
     }
     d[c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
   }

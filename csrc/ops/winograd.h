@@ -3,6 +3,8 @@
 #ifndef FNN_OPS_WINOGRAD_H
 #define FNN_OPS_WINOGRAD_H
 
+#include <string.h>
+
 #include "correlation.h"
 
 /* A correlation: whether it can go this way and that pays; going it. */
@@ -56,18 +58,19 @@ static inline int fnn_winograd_suits(const struct fnn_window *w) {
  * from the beginning. */
 static inline void fnn_winograd_place(size_t lanes, size_t size, const size_t step[2], ptrdiff_t row, ptrdiff_t column,
                                       size_t h, size_t w, size_t image, struct fnn_winograd_tile *tile) {
-  size_t row_at[6], column_at[6];
-  int32_t row_inside[6], column_inside[6];
+  int32_t row_inside[6], column_inside[6], all = -1;
   for (size_t i = 0; i < size; i++) {
     size_t r = (size_t)row + i * step[0], c = (size_t)column + i * step[1]; /* before the first: a large number */
     row_inside[i] = -(r < h), column_inside[i] = -(c < w);
-    row_at[i] = image + (r < h ? r * w * lanes : 0), column_at[i] = c < w ? c * lanes : 0;
+    tile->row[i] = image + (r < h ? r * w * lanes : 0), tile->column[i] = c < w ? c * lanes : 0;
+    all &= row_inside[i] & column_inside[i];
+  }
+  if (all) {
+    memset(tile->inside, -1, size * size * sizeof *tile->inside);
+    return;
   }
   for (size_t i = 0; i < size; i++)
-    for (size_t k = 0; k < size; k++) {
-      tile->inside[i * size + k] = row_inside[i] & column_inside[k];
-      tile->offset[i * size + k] = row_at[i] + column_at[k];
-    }
+    for (size_t k = 0; k < size; k++) tile->inside[i * size + k] = row_inside[i] & column_inside[k];
 }
 
 /* Where the results of a tile that begins at (row, column) go, of a plane of p x q pixels: those that there are. */

@@ -93,21 +93,25 @@ static struct sum transformed(const double *row, const double *column, size_t co
 
 enum { ROWS = 7, COLUMNS = 9, PIXELS = ROWS * COLUMNS, TILES = 5 };
 
-/* Pixels that are `step` apart, begun anywhere in or beside a plane. Outside of it a tile has pixel 0, which is NaN. */
+/* Pixels that are `step` apart, begun anywhere in or beside a plane, whose pixel 0 is NaN and counts as outside of it. */
 static void any_tile(size_t width, size_t size, size_t first, struct fnn_winograd_tile *tile) {
   const long row = (long)random_below(&state, ROWS + 4) - 4, column = (long)random_below(&state, COLUMNS + 4) - 4;
   const long step = 1 + (long)random_below(&state, 2);
+  for (size_t i = 0; i < size; i++) {
+    const long r = row + step * (long)i, c = column + step * (long)i;
+    tile->row[i] = first + (r >= 0 && r < ROWS ? (size_t)(r * COLUMNS) * width : 0);
+    tile->column[i] = c >= 0 && c < COLUMNS ? (size_t)c * width : 0;
+  }
   for (size_t i = 0; i < size * size; i++) {
     const long r = row + step * (long)(i / size), c = column + step * (long)(i % size);
-    const int inside = r >= 0 && r < ROWS && c >= 0 && c < COLUMNS && r + c > 0;
-    tile->inside[i] = inside ? -1 : 0;
-    tile->offset[i] = first + (inside ? (size_t)(r * COLUMNS + c) * width : 0);
+    tile->inside[i] = r >= 0 && r < ROWS && c >= 0 && c < COLUMNS && r + c > 0 ? -1 : 0;
   }
 }
 
 /* The pixels of one lane of a tile. */
 static void pixels_of(const struct fnn_winograd_tile *tile, size_t size, const float *x, double *pixels) {
-  for (size_t i = 0; i < size * size; i++) pixels[i] = tile->inside[i] ? (double)x[tile->offset[i]] : 0.0;
+  for (size_t i = 0; i < size * size; i++)
+    pixels[i] = tile->inside[i] ? (double)x[tile->row[i / size] + tile->column[i % size]] : 0.0;
 }
 
 /* Tiles of `channels` channels of two images: a job of winograd_input and winograd_row, with exactly its memory. */
