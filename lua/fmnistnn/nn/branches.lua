@@ -40,8 +40,8 @@ end
 -- A sum is a new tensor; but a branch of the user's may keep what it is given.
 local function keeps_nothing(self)
   if not Module.keeps_nothing(self) or not Activation.is_fresh(self._activation) then return false end
-  for _, branch in ipairs(self) do
-    if not branch:keeps_nothing() then return false end
+  for i = 1, #self do
+    if not self[i]:keeps_nothing() then return false end
   end
   return true
 end

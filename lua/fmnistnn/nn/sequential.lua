@@ -59,8 +59,8 @@ function Sequential:_gives_probabilities() return #self > 0 and self[#self]:_giv
 
 function Sequential:keeps_nothing()
   if not Module.keeps_nothing(self) then return false end
-  for _, layer in ipairs(self) do
-    if not layer:keeps_nothing() then return false end
+  for i = 1, #self do
+    if not self[i]:keeps_nothing() then return false end
   end
   return true
 end
