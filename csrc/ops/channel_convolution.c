@@ -8,13 +8,14 @@
 #include "channel_winograd.h"
 
 enum {
-  LEAST_FILTERS = 8,
-  LEAST_PIXELS = 8, /* of a piece */
+  LEAST_CHANNELS = 8, /* and filters */
+  LEAST_PIXELS = 8,   /* of a piece */
 };
 
 int fnn_channels_convolve(const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
-  return conv->groups == 1 && conv->k >= LEAST_FILTERS && w->r <= FNN_MOST_TAPS && w->s <= FNN_MOST_TAPS;
+  return conv->groups == 1 && conv->c >= LEAST_CHANNELS && conv->k >= LEAST_CHANNELS && w->r <= FNN_MOST_TAPS &&
+         w->s <= FNN_MOST_TAPS;
 }
 
 struct fnn_lanes fnn_channel_lanes(const struct fnn_context *context) {

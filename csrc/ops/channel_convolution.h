@@ -6,7 +6,7 @@
 #include "../tensor/tensor.h"
 #include "convolution.h"
 
-/* Whether it can be done, and pays: without groups, and with enough filters. */
+/* Whether it can be done, and pays: without groups, and with enough channels and filters to fill lanes. */
 int fnn_channels_convolve(const struct fnn_convolution *conv);
 
 /* The lanes that x, y and the addend have. */

@@ -15,7 +15,6 @@ enum {
   /* Small layers have one piece for each thread: one that is taken from another thread's share has its pixels in that
    * one's caches, and so will the next layer, whose pieces are late for that and taken in their turn. */
   MOST_PIECE = 4 * MOST_TILES,
-  LEAST_CHANNELS = 8,
 };
 
 struct job {
@@ -33,9 +32,7 @@ struct job {
   float *y;
 };
 
-int fnn_channel_winograd_pays(const struct fnn_convolution *conv) {
-  return fnn_winograd_suits(&conv->window) && conv->groups == 1 && conv->c >= LEAST_CHANNELS;
-}
+int fnn_channel_winograd_pays(const struct fnn_convolution *conv) { return fnn_winograd_suits(&conv->window); }
 
 /* Tile number `number` of all images: where its pixels lie in the first channels, and go in the first filters. */
 static void place_tile(const struct job *j, size_t number, struct fnn_winograd_tile *tile) {

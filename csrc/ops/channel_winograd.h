@@ -5,8 +5,8 @@
 #include "../tensor/tensor.h"
 #include "convolution.h"
 
-/* Whether it can be done, and pays: for kernels of 3 x 3 or 5 x 5 without stride or groups, with enough channels and results
- * of enough pixels. The transform of 3 x 3 weights takes up to four times their memory. */
+/* Whether it can be done, and pays: for kernels of 3 x 3 or 5 x 5 without stride, and results of enough pixels. The transform
+ * of 3 x 3 weights takes up to four times their memory. */
 int fnn_channel_winograd_pays(const struct fnn_convolution *conv);
 
 /* As fnn_channel_convolve; the epilogue's bias is there, in whole vectors. */

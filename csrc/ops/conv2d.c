@@ -99,7 +99,8 @@ static struct fnn_lanes lanes(const struct fnn_call *call) {
   const struct fnn_lanes given = fnn_images_as_given(call), none = {0};
   if (x->shape.rank != 4 || w->shape.rank != 4 || !is_ordinary(call)) return none;
   size_t images = given.count ? given.count : fnn_lanes_for(call->context->isa, x->shape.size[0]);
-  struct fnn_convolution conv = {.k = w->shape.size[0],
+  struct fnn_convolution conv = {.c = x->shape.size[1],
+                                 .k = w->shape.size[0],
                                  .groups = params->groups,
                                  .window = {.r = w->shape.size[2],
                                             .s = w->shape.size[3],
