@@ -33,11 +33,9 @@ struct job {
   float *y;
 };
 
-static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
-
 /* How many filters a vector has, the last perhaps fewer. */
 static size_t filters_of(const struct job *j, size_t block) {
-  return fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
+  return fnn_fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
 }
 
 static void convolve_piece(const struct job *j, size_t image, size_t part, size_t block) {
@@ -94,7 +92,7 @@ static enum fnn_status convolve(struct fnn_context *context, const struct fnn_co
   struct job j = {.kernels = context->kernels->lanes, .conv = conv, .x = x, .epilogue = epilogue, .y = y};
   size_t threads = (size_t)context->threads.count, pixels = conv->window.p * conv->window.q;
   j.channel_blocks = fnn_ceil_div(conv->c, j.kernels->width), j.filter_blocks = fnn_ceil_div(conv->k, j.kernels->width);
-  j.parts = fewer(fnn_ceil_div(threads, conv->n), fnn_ceil_div(pixels, LEAST_PIXELS));
+  j.parts = fnn_fewer(fnn_ceil_div(threads, conv->n), fnn_ceil_div(pixels, LEAST_PIXELS));
   j.group = fnn_ceil_div(j.filter_blocks, fnn_ceil_div(threads, conv->n * j.parts));
   j.groups = fnn_ceil_div(j.filter_blocks, j.group);
   FNN_TRY(take_weights(&j, weight));

@@ -11,6 +11,7 @@
 enum { FNN_MOST_TAPS = 64 }; /* rows and columns of a kernel that goes another way, at most */
 
 static inline size_t fnn_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+static inline size_t fnn_fewer(size_t a, size_t b) { return a < b ? a : b; }
 
 struct fnn_convolution {
   struct fnn_window window;

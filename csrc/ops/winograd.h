@@ -16,8 +16,6 @@ int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const 
 enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
                                       const float *g, const float *x, float *dw) FNN_CHECK;
 
-static inline size_t fnn_fewer(size_t a, size_t b) { return a < b ? a : b; }
-
 /* Floats from one place's matrix of `size` floats to the next one's: a line beyond a multiple of a page, or all places of a
  * tile would fall into one set of the first cache. */
 static inline size_t fnn_winograd_step(size_t size) {
