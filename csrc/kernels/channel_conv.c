@@ -69,34 +69,43 @@ FNN_INLINE struct corners corners_of(const int T, const struct fnn_window *w, si
   return corners;
 }
 
+/* One tap of T pixels, `s` columns from where their windows begin, in rows that begin at `line` and have so many columns, or
+ * none beside the image. Returns the next tap's weights. */
+FNN_INLINE const float *add_tap(const int T, const struct fnn_channel_correlation *j, const ptrdiff_t *corner, size_t s,
+                                const size_t *line, const size_t *columns, const float *weight, fnn_v *sum) {
+  static const float outside[FNN_WIDTH];
+  const size_t plane = j->window->h * j->window->w;
+  for (size_t first = 0; first < j->channels; first += FNN_WIDTH) {
+    const size_t channels = j->channels - first < FNN_WIDTH ? j->channels - first : FNN_WIDTH;
+    const float *block = j->x + first * plane, *x[PIXELS];
+    FNN_UNROLL for (int t = 0; t < T; t++) {
+      const size_t column = (size_t)corner[t] + s; /* before the first: a large number */
+      x[t] = column < columns[t] ? block + line[t] + column * FNN_WIDTH : outside;
+    }
+    for (size_t c = 0; c < channels; c++, weight += j->filters) {
+      const fnn_v filters = fnn_load(weight);
+      FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(x[t][c]) * filters;
+    }
+  }
+  return weight;
+}
+
 /* As the indirect convolution of Dukhan (2019), with addresses made as they are needed: the pixel of each window under one
  * tap, or zeros beside the image. */
 FNN_INLINE void correlate_pixels(const int T, const struct fnn_channel_correlation *j, size_t i) {
-  static const float outside[FNN_WIDTH];
   const struct fnn_window *w = j->window;
   const struct corners corners = corners_of(T, w, i);
   const float *weight = j->weight;
   fnn_v sum[PIXELS];
   FNN_UNROLL for (int t = 0; t < T; t++) sum[t] = fnn_load(j->bias);
   for (size_t r = 0; r < w->r; r++) {
-    size_t line[PIXELS], columns[PIXELS]; /* where the row under the tap begins, and how many pixels it has */
+    size_t line[PIXELS], columns[PIXELS];
     FNN_UNROLL for (int t = 0; t < T; t++) {
-      const size_t row = (size_t)corners.row[t] + r * w->dilation[0]; /* before the first: a large number */
+      const size_t row = (size_t)corners.row[t] + r * w->dilation[0];
       line[t] = row * w->w * FNN_WIDTH, columns[t] = row < w->h ? w->w : 0;
     }
     for (size_t s = 0; s < w->s; s++)
-      for (size_t first = 0; first < j->channels; first += FNN_WIDTH) {
-        const size_t channels = j->channels - first < FNN_WIDTH ? j->channels - first : FNN_WIDTH;
-        const float *block = j->x + first * w->h * w->w, *x[PIXELS];
-        FNN_UNROLL for (int t = 0; t < T; t++) {
-          const size_t column = (size_t)corners.column[t] + s * w->dilation[1];
-          x[t] = column < columns[t] ? block + line[t] + column * FNN_WIDTH : outside;
-        }
-        for (size_t c = 0; c < channels; c++, weight += j->filters) {
-          const fnn_v filters = fnn_load(weight);
-          FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(x[t][c]) * filters;
-        }
-      }
+      weight = add_tap(T, j, corners.column, s * w->dilation[1], line, columns, weight, sum);
   }
   FNN_UNROLL for (int t = 0; t < T; t++) {
     const size_t at = (i + (size_t)t) * FNN_WIDTH;
