@@ -290,6 +290,17 @@ describe("images and channels in lanes:", function()
     end
   end)
 
+  it("an addend of another shape is refused, whatever lies in lanes", function()
+    for _, images in ipairs {1, 16} do
+      local x, weight = fnn.rand(images, 8, 5, 5), fnn.rand(8, 8, 3, 3)
+      for _, shape in ipairs {{5}, {images, 8}, {images, 9, 3, 3}, {1, 1, 1, 1, 1}} do
+        local ok, message = pcall(F.conv2d_relu, x, weight, nil, fnn.rand(shape))
+        assert.is_false(ok)
+        assert.is_truthy(message:find("conv2d_relu: addend: expected", 1, true), message)
+      end
+    end
+  end)
+
   it("gradients go through what channels in lanes were made of", function()
     local x, laned = few(2, 9)
     local weight = fnn.rand(9, 9, 3, 3)

@@ -129,7 +129,7 @@ struct fnn_op {
   enum fnn_status (*backward)(struct fnn_call *call); /* NULL: no gradient flows */
   /* For ops that work on images or channels in lanes: which lanes this call shall have. in[] is as it came, unchecked.
    * Inputs that `images` names (bit i for in[i]), out[0], its gradient and those of the named inputs then are laned; but
-   * tensors without axes stay as they are. */
+   * tensors without that axis stay as they are. */
   struct fnn_lanes (*lanes)(const struct fnn_call *call);
   unsigned images;
   /* Multiply-adds of one forward; NULL where they do not count (elementwise work). */
