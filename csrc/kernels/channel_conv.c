@@ -43,6 +43,7 @@ void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
   static void (*const some[])(const struct fnn_channel_product *j, size_t t0) = {
       product_1, product_2, product_3,  product_4,  product_5,  product_6, product_7,
       product_8, product_9, product_10, product_11, product_12, product_13};
+  _Static_assert(sizeof some / sizeof *some == FNN_PRODUCT_TILES, "a function for each number of tiles");
   for (size_t t = 0; t < j->tiles; t += FNN_PRODUCT_TILES) {
     const size_t left = j->tiles - t;
     some[(left < FNN_PRODUCT_TILES ? left : FNN_PRODUCT_TILES) - 1](j, t);
