@@ -118,6 +118,23 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
 
 /* ---- weight gradient ---- */
 
+#if defined(__AVX512F__)
+#define HALVES(a, b, i)                                                                                             \
+  __builtin_shufflevector(a, b, i, i + 1, i + 2, i + 3, i + 4, i + 5, i + 6, i + 7, i + 16, i + 17, i + 18, i + 19, \
+                          i + 20, i + 21, i + 22, i + 23)
+#define QUARTERS(a, b, i)                                                                                             \
+  __builtin_shufflevector(a, b, i, i + 1, i + 2, i + 3, i + 8, i + 9, i + 10, i + 11, i + 16, i + 17, i + 18, i + 19, \
+                          i + 24, i + 25, i + 26, i + 27)
+
+/* The sum of each vector's lanes. */
+FNN_INLINE fnn_v4 totals(const fnn_v *v) {
+  const fnn_v ab = HALVES(v[0], v[1], 0) + HALVES(v[0], v[1], 8), cd = HALVES(v[2], v[3], 0) + HALVES(v[2], v[3], 8);
+  fnn_v sum = QUARTERS(ab, cd, 0) + QUARTERS(ab, cd, 4);
+  sum += __builtin_shufflevector(sum, sum, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  sum += __builtin_shufflevector(sum, sum, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  return __builtin_shufflevector(sum, sum, 0, 4, 8, 12);
+}
+#else
 /* The sums of four lanes each. */
 FNN_INLINE fnn_v4 quarters(fnn_v v) {
   union {
@@ -129,18 +146,31 @@ FNN_INLINE fnn_v4 quarters(fnn_v v) {
   return sum;
 }
 
-/* y += the sum of v's lanes */
-FNN_INLINE void add_lanes(float *y, fnn_v v) {
-  const fnn_v4 sum = quarters(v);
-  *y += (sum[0] + sum[2]) + (sum[1] + sum[3]);
-}
-
-/* The same for four vectors, with the same bits. */
-FNN_INLINE void add_lanes_of_four(float *y, const fnn_v *v) {
+/* The sum of each vector's lanes. */
+FNN_INLINE fnn_v4 totals(const fnn_v *v) {
   const fnn_v4 a = quarters(v[0]), b = quarters(v[1]), c = quarters(v[2]), d = quarters(v[3]);
   const fnn_v4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
   const fnn_v4 cd = __builtin_shufflevector(c, d, 0, 4, 1, 5) + __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  *(fnn_v4 *)y += __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+#endif
+
+/* dw[k * step + t] += the sum of sum[k][t]'s lanes: four neighbours at a time, and then four of those that are left */
+FNN_INLINE void add_totals(const int K, const int T, fnn_v (*sum)[FNN_GRADIENT_T], float *dw, size_t step) {
+  const int left = T % 4, lefts = K * left;
+  FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int t = 0; t + 4 <= T; t += 4) {
+    *(fnn_v4 *)(dw + (size_t)k * step + t) += totals(sum[k] + t);
+  }
+  FNN_UNROLL for (int i = 0; i < lefts; i += 4) {
+    fnn_v four[4] = {0};
+    FNN_UNROLL for (int n = 0; n < 4; n++) {
+      if (i + n < lefts) four[n] = sum[(i + n) / left][T - left + (i + n) % left];
+    }
+    const fnn_v4 total = totals(four);
+    FNN_UNROLL for (int n = 0; n < 4; n++) {
+      if (i + n < lefts) dw[(size_t)((i + n) / left) * step + (size_t)(T - left + (i + n) % left)] += total[n];
+    }
+  }
 }
 
 FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, const int T, size_t k0, size_t t0) {
@@ -161,11 +191,7 @@ FNN_INLINE void gradient_tile(const struct fnn_lane_gradient *j, const int K, co
         }
       }
     }
-  FNN_UNROLL for (int k = 0; k < K; k++) {
-    float *dw = j->dw + (k0 + (size_t)k) * j->dw_filter + t0;
-    if (T >= 4) add_lanes_of_four(dw, sum[k]);
-    FNN_UNROLL for (int t = T / 4 * 4; t < T; t++) add_lanes(dw + t, sum[k][t]);
-  }
+  add_totals(K, T, sum, j->dw + k0 * j->dw_filter + t0, j->dw_filter);
 }
 
 typedef void (*gradient_function)(const struct fnn_lane_gradient *j, size_t k, size_t t);

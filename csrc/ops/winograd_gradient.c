@@ -3,14 +3,16 @@
  * channel (kernels/winograd.c).
  *
  * A product of matrices stands behind each of the 36 places, over all tiles of all images, and its sums should stay in
- * registers for many tiles. So that as many fit into a cache, transformed, a piece of work is one row of six places, of a part
- * of the batch; each piece transforms what it needs anew. */
+ * registers for many tiles. So that as many fit into a cache, transformed, one row of six places is done at a time, and
+ * transforms what it needs anew. The next rows then find the pixels in the cache: a piece of work is a part of the batch,
+ * or where these are few, some rows of one. */
 #include <string.h>
 
 #include "winograd.h"
 
 enum {
-  CACHE = 160 * 1024, /* floats that are transformed at a time */
+  CACHE = 200 * 1024, /* floats that are transformed at a time */
+  MOST_PIXELS = 1152, /* of a channel, in all lanes, on a side of the tiles at a time */
   MOST_TILES = 64,    /* at a time; with fewer than LEAST_TILES, adding up lanes takes longer than what is saved */
   LEAST_TILES = 8,
   LEAST_CHANNELS = 8, /* and filters */
@@ -26,6 +28,7 @@ struct job {
   size_t blocks, part, parts; /* blocks in a part; parts of the batch */
   struct fnn_winograd_grid grid;
   size_t tiles; /* at a time */
+  size_t rows;  /* of a piece of work */
   const float *x, *g;
   float *sums;    /* for each part and group: place by place, filters x channels */
   float *scratch; /* for each worker: a row of places of the input, and of the gradient */
@@ -96,7 +99,7 @@ static void multiply(const struct job *job, size_t count, const float *x, const 
     });
 }
 
-static void add_up_row(const struct job *job, size_t part, size_t group, size_t row, float *scratch) {
+static void add_up_piece(const struct job *job, size_t part, size_t group, size_t first_row, float *scratch) {
   struct fnn_winograd_tile x_tile[MOST_TILES], g_tile[MOST_TILES];
   const struct fnn_window *w = &job->conv->window;
   size_t lanes = job->kernels->width, block = part * job->part;
@@ -108,17 +111,20 @@ static void add_up_row(const struct job *job, size_t part, size_t group, size_t 
   for (size_t first = 0; first < all; first += job->tiles) {
     size_t count = fnn_fewer(job->tiles, all - first);
     place_tiles(job, block, first, count, x_tile, g_tile);
-    transform(job, 6, row, count, x_tile, x, job->channels, w->h * w->w, scratch);
-    transform(job, job->grid.pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
-    multiply(job, count, scratch, other, sums + 6 * row * job->filters * job->channels);
+    for (size_t row = first_row; row < first_row + job->rows; row++) {
+      transform(job, 6, row, count, x_tile, x, job->channels, w->h * w->w, scratch);
+      transform(job, job->grid.pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
+      multiply(job, count, scratch, other, sums + 6 * row * job->filters * job->channels);
+    }
   }
 }
 
 static void add_up(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
   float *scratch = job->scratch + (size_t)worker * scratch_size(job);
+  size_t pieces = 6 / job->rows, groups = job->conv->groups;
   for (size_t i = first; i < last; i++)
-    add_up_row(job, i / 6 / job->conv->groups, i / 6 % job->conv->groups, i % 6, scratch);
+    add_up_piece(job, i / pieces / groups, i / pieces % groups, i % pieces * job->rows, scratch);
 }
 
 /* The gradients of filters first .. last-1 of all groups. */
@@ -132,8 +138,10 @@ static void transform_back(void *user, size_t first, size_t last, int worker) {
                                 job->dw + k * job->channels * taps);
 }
 
-/* As many tiles as fit into the cache; parts of the batch with at least that many. */
+/* As many tiles as fit into the cache, parts of the batch with at least that many, and in a part times of nearly equal size:
+ * these decide in which order what is added up, and know nothing of threads. The rows of a piece do. */
 static struct job job_for(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+  enum { PIECES = 4 }; /* at least, for each thread */
   size_t pixels = 6 - (conv->window.r - 1);
   struct job job = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                     .wide = context->kernels->lanes,
@@ -141,15 +149,23 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
                     .channels = conv->c / conv->groups,
                     .filters = conv->k / conv->groups,
                     .blocks = fnn_ceil_div(conv->n, lanes),
-                    .grid = fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels)};
+                    .grid = fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels),
+                    .rows = 6};
   size_t together = job.wide->width / lanes, all = job.blocks * job.grid.count;
-  job.tiles = fnn_fewer(fnn_fewer(CACHE / (6 * (job.channels + job.filters) * job.wide->width), MOST_TILES / together),
-                        fnn_ceil_div(all, together)) *
-              together;
+  size_t fit = CACHE / (6 * (job.channels + job.filters) * job.wide->width);
+  fit = fnn_fewer(fnn_fewer(fit, MOST_PIXELS / (pixels * job.wide->width)),
+                  fnn_fewer(MOST_TILES / together, fnn_ceil_div(all, together)));
+  job.tiles = fit * together;
   size_t most = fnn_fewer(fnn_fewer(MOST_PARTS, job.blocks), MOST_SUMS / (conv->groups * group_size(&job)));
   for (job.parts = 1; 2 * job.parts <= most && 2 * job.parts * job.tiles <= all;) job.parts *= 2;
   job.part = fnn_ceil_div(job.blocks, job.parts);
   job.parts = fnn_ceil_div(job.blocks, job.part);
+  if (fit > 0) {
+    size_t vectors = fnn_ceil_div(job.part * job.grid.count, together);
+    job.tiles = fnn_ceil_div(vectors, fnn_ceil_div(vectors, fit)) * together;
+  }
+  while (job.rows > 1 && job.parts * conv->groups * (6 / job.rows) < PIECES * (size_t)context->threads.count)
+    job.rows = job.rows == 6 ? 3 : job.rows - 1;
   return job;
 }
 
@@ -180,7 +196,7 @@ enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes,
   job.x = x, job.g = g, job.dw = dw;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {
-    fnn_parallel(context, job.parts * conv->groups * 6, 1, add_up, &job);
+    fnn_parallel(context, job.parts * conv->groups * (6 / job.rows), 1, add_up, &job);
     fnn_add_up(context, job.parts, conv->groups * group_size(&job), job.sums, job.sums);
     fnn_parallel(context, conv->k, 4, transform_back, &job);
   }
