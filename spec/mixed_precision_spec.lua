@@ -38,7 +38,7 @@ describe("mixed precision:", function()
     {{33, 6, 9, 8}, {7, 6, 3, 3}, {stride = 2, padding = "same"}},
     {{20, 4, 5, 5}, {6, 4, 1, 1}, {}},
     {{16, 3, 7, 7}, {4, 3, 1, 1}, {stride = 2}},
-    {{32, 18, 6, 6}, {17, 18, 5, 5}, {padding = 2}},
+    {{32, 14, 6, 6}, {13, 14, 5, 5}, {padding = 2}},
     {{17, 6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = {2, 0, 1, 3}}},
     {{32, 2, 9, 9}, {3, 2, 3, 3}, {dilation = {2, 3}, padding = 2}},
     {{16, 2, 12, 12}, {6, 2, 7, 7}, {stride = 2, padding = 3}},
@@ -68,16 +68,27 @@ describe("mixed precision:", function()
     assert(distance(want[1], got[1]) < 1e-6)
   end)
 
+  -- Errors relative to the results, root mean squares of both: 0.24 % where sums are direct; tiles of 4 x 4 pixels make it 0.4 %,
+  -- and tiles of 6 x 6, which gradients alone have, 1.4 %.
   it("many channels, whose tiles are transformed, are near", function()
     fnn.manual_seed(7)
-    for _, case in ipairs {{{35, 17, 7, 9}, {33, 17, 3, 3}}, {{32, 64, 6, 6}, {64, 32, 3, 3}, 2}} do
-      local x, w, settings = fnn.randn(case[1]), fnn.randn(case[2]), {padding = 1, groups = case[3]}
-      local want = run("conv2d", x, w, nil, settings)
-      local got = run("conv2d", x, w, want[1], settings, "bf16")
+    local function size(tensor) return (tensor * tensor):mean():item() ^ 0.5 end
+    local allowed = {0.005, 0.016, 0.016}
+    local cases = {
+      {{35, 17, 7, 9}, {33, 17, 3, 3}, {padding = 1}},
+      {{80, 16, 13, 12}, {18, 16, 3, 3}, {padding = {2, 0, 1, 3}}},
+      {{32, 64, 6, 6}, {64, 32, 3, 3}, {padding = 1, groups = 2}},
+      {{33, 20, 9, 8}, {24, 20, 3, 3}, {padding = 2, dilation = 2}},
+      {{40, 32, 14, 14}, {32, 32, 5, 5}, {padding = 2}},
+    }
+    for n, case in ipairs(cases) do
+      local x, w = fnn.randn(case[1]), fnn.randn(case[2])
+      local g = fnn.randn(F.conv2d(x, w, nil, case[3]).shape)
+      local want, got = run("conv2d", x, w, g, case[3]), run("conv2d", x, w, g, case[3], "bf16")
       for k, name in ipairs(names) do
-        local apart = distance(want[k], got[k])
-        assert(apart < 0.01, name .. ": " .. apart)
-        assert(apart > 1e-5 or not fnn.info().bf16, name .. ": rounded nowhere")
+        local apart = size(want[k] - got[k]) / size(want[k])
+        assert(apart < allowed[k], ("case %d: %s: %g"):format(n, name, apart))
+        assert(apart > 1e-4 or not fnn.info().bf16, name .. ": rounded nowhere")
       end
     end
   end)

@@ -249,10 +249,11 @@ struct fnn_lane_gradient {
 struct fnn_winograd_tile {
   size_t row[6], column[6]; /* pixel (r, c) is `row[r] + column[c]` floats from the channel's beginning */
   int32_t inside[36];       /* -1 or 0 */
+  size_t second;            /* for pairs of images: floats from a pixel to the other one's; 0 without another */
   size_t to, p, q;
 };
 
-/* Tiles of every channel, transformed: place i of tile t of channel c goes to
+/* Tiles of every channel, or in mixed precision of every pair of channels, transformed: place i of tile t of number c goes to
  * v[i * v_place + c * v_channel + t * width]. */
 struct fnn_winograd_input {
   size_t size, channels, tiles;
@@ -368,10 +369,11 @@ size_t fnn_lanes_for(enum fnn_isa isa, size_t images);
 /* The kernels for laned arrays of that width, which fnn_lanes_for named. */
 const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width);
 
-/* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate and
- * weight_gradient on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become dot products of two pairs,
- * added to a float. In a correlation a pair is two channels (`channels` counts pairs, but in pack_weights channels: without a
- * last one there is a zero), in a weight gradient images of two blocks. */
+/* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate,
+ * weight_gradient, winograd_input and winograd_row on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
+ * dot products of two pairs, added to a float. In a correlation a pair is two channels (`channels` counts pairs, but where
+ * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
+ * images of two blocks. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 #endif

@@ -220,17 +220,9 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
 
 #if defined(FNN_PAIRS)
 
-/* The bfloat16 of each lane, in its lower half. */
-FNN_INLINE __m512i halves(const float *x) {
-  return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)fnn_load(x)));
-}
-
 static void pack_pairs(size_t n, const float *a, const float *b, float *y) {
-  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH) {
-    __m512i pair = halves(a + i);
-    if (b) pair = _mm512_or_si512(pair, _mm512_slli_epi32(halves(b + i), 16));
-    fnn_store(y + i, (fnn_v)pair);
-  }
+  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH)
+    fnn_store(y + i, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
 }
 
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
@@ -241,6 +233,8 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
     .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
     .correlate = FNN_VARIANT(fnn_lane_correlate),
     .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),
+    .winograd_input = FNN_VARIANT(fnn_winograd_input),
+    .winograd_row = FNN_VARIANT(fnn_winograd_row),
 };
 
 #endif

@@ -71,6 +71,14 @@ FNN_INLINE fnn_v fnn_splat(float x) {
 FNN_INLINE fnn_v fnn_zip_first(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, 0); }
 FNN_INLINE fnn_v fnn_zip_second(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, FNN_WIDTH / 2); }
 
+#if defined(FNN_PAIRS)
+/* The pairs of bfloat16 (a[i], b[i]), rounded to nearest. */
+FNN_INLINE fnn_v fnn_pair(fnn_v a, fnn_v b) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return (fnn_v)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
+}
+#endif
 /* sum + a b; where the floats are pairs of bfloat16 (FNN_PAIRS), sum + a[0] b[0] + a[1] b[1] */
 FNN_INLINE fnn_v fnn_multiply_add(fnn_v sum, fnn_v a, fnn_v b) {
 #if defined(FNN_PAIRS)

@@ -91,7 +91,7 @@ static enum fnn_status back_phase(struct fnn_context *context, size_t lanes, con
                                         .row = -(ptrdiff_t)(w->stride[0] * w->s),
                                         .column = -(ptrdiff_t)w->stride[1]};
   j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
-  j.x = g, j.y = dx;
+  j.x = g, j.y = dx, j.coarse = 1;
   return fnn_correlate(context, &j);
 }
 
@@ -319,8 +319,8 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
   const struct fnn_lane_kernels *pairs = pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
-  if (!pairs && fnn_winograd_gradient_pays(context, lanes, conv))
-    return fnn_winograd_gradient(context, lanes, conv, g, x, dw);
+  if (fnn_winograd_gradient_pays(context, lanes, pairs, conv))
+    return fnn_winograd_gradient(context, lanes, pairs, conv, g, x, dw);
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                        .wide = context->kernels->lanes,

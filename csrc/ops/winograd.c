@@ -5,7 +5,7 @@
  * A piece of work is a strip: some tiles, of whatever images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
  * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
- * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
+ * of channels; tiles of 6 x 6, which make the errors of rounding larger, are for gradients alone. */
 #include "winograd.h"
 
 #include <string.h>
@@ -47,8 +47,8 @@ static size_t products(const struct fnn_correlation *j, size_t size, size_t pixe
 
 /* How many pixels a side a tile gives. */
 static size_t pixels_of_tile(const struct fnn_correlation *j) {
-  int large =
-      j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_VECTORS && products(j, 6, 4) < products(j, 4, 2);
+  int large = j->r == 3 && (!j->pairs || j->coarse) && vectors_at_a_time(j, 6) >= LEAST_VECTORS &&
+              products(j, 6, 4) < products(j, 4, 2);
   return large ? 4 : 2;
 }
 
@@ -65,12 +65,13 @@ static size_t direct_products(const struct fnn_correlation *j) {
 
 /* With few channels and filters, transforming takes longer than what it saves. */
 static int saves(const struct fnn_correlation *j) {
-  enum { TRANSFORM = 10 }; /* takes as long as so many products for each pixel of a tile, of a channel or a filter */
+  /* which takes as long as so many products for each pixel of a tile, of a channel or a filter */
+  size_t transform = j->pairs ? 20 : 10;
   size_t pixels = pixels_of_tile(j), ours = products(j, pixels + j->r - 1, pixels), direct = direct_products(j);
   size_t pairs = j->channels * j->filters, both = j->channels + j->filters;
-  if (j->r == 5) return ours * (pairs + TRANSFORM * both) < direct * pairs;
+  if (j->r == 5) return ours * (pairs + transform * both) < direct * pairs;
   if (ours >= direct) return 0;
-  if (pixels == 4) return j->channels >= 8 && j->filters >= 8;
+  if (pixels == 4) return j->channels >= 8 && j->filters >= 8 && (!j->pairs || pairs >= 128);
   return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
 }
 
@@ -78,7 +79,7 @@ int fnn_winograd_pays(const struct fnn_correlation *j) {
   struct fnn_window w = {.h = j->h, .w = j->w, .r = j->r, .s = j->s, .p = j->p, .q = j->q};
   memcpy(w.stride, j->stride, sizeof w.stride);
   memcpy(w.dilation, j->dilation, sizeof w.dilation);
-  return fnn_winograd_suits(&w) && !(j->r == 5 && j->pairs) && saves(j) &&
+  return fnn_winograd_suits(&w) && (j->r == 3 || !j->pairs || j->coarse) && saves(j) &&
          vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
 }
 
@@ -121,49 +122,31 @@ static void multiply(const struct job *job, size_t group, size_t filter, size_t 
   }
 }
 
-/* The tiles of channels first .. first + count - 1, transformed. */
-static void transform_input(const struct job *job, const struct fnn_winograd_tile *tile, size_t tiles, const float *x,
-                            size_t count, float *v, size_t v_place) {
+/* The tiles of all channels of a group, transformed. */
+static void transform(const struct job *job, const struct fnn_winograd_tile *tile, size_t tiles, const float *x,
+                      float *v) {
   const struct fnn_correlation *j = job->correlation;
-  j->kernels->winograd_input(&(struct fnn_winograd_input){.size = job->size,
-                                                          .channels = count,
-                                                          .tiles = tiles,
-                                                          .tile = tile,
-                                                          .x = x,
-                                                          .x_channel = j->h * j->w * j->kernels->width,
-                                                          .v = v,
-                                                          .v_place = v_place,
-                                                          .v_channel = job->tiles * j->kernels->width});
-}
-
-/* The same for all channels of a group as pairs; `two` has room for two channels. */
-static void transform_pairs(const struct job *job, const struct fnn_winograd_tile *tile, size_t tiles, const float *x,
-                            float *two, float *v, size_t v_place) {
-  const struct fnn_correlation *j = job->correlation;
-  size_t line = job->tiles * j->kernels->width, step = place_step(j, 2, job->tiles);
-  for (size_t c = 0; c < j->channels; c += 2) {
-    size_t count = fnn_fewer(2, j->channels - c);
-    transform_input(job, tile, tiles, x + c * j->h * j->w * j->kernels->width, count, two, step);
-    for (size_t place = 0; place < job->places; place++) {
-      const float *a = two + place * step;
-      j->pairs->pack_pairs(tiles, a, count == 2 ? a + line : NULL, v + place * v_place + c / 2 * line);
-    }
-  }
+  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->kernels;
+  kernels->winograd_input(&(struct fnn_winograd_input){.size = job->size,
+                                                       .channels = j->channels,
+                                                       .tiles = tiles,
+                                                       .tile = tile,
+                                                       .x = x,
+                                                       .x_channel = j->h * j->w * j->kernels->width,
+                                                       .v = v,
+                                                       .v_place = place_step(j, fnn_depth(j), job->tiles),
+                                                       .v_channel = job->tiles * j->kernels->width});
 }
 
 static void do_strip(const struct job *job, size_t group, size_t first, float *scratch) {
   const struct fnn_correlation *j = job->correlation;
   struct fnn_winograd_tile tile[MOST_TOGETHER * MOST_VECTORS];
   size_t count = fnn_fewer(job->tiles, job->all - first);
-  size_t v_place = place_step(j, fnn_depth(j), job->tiles);
   const float *x = j->x + group * j->channels * j->h * j->w * j->kernels->width;
-  float *products = scratch + job->places * v_place;
+  float *products = scratch + job->places * place_step(j, fnn_depth(j), job->tiles);
   const struct fnn_epilogue *e = &j->epilogue;
   for (size_t t = 0; t < count; t++) place_tile(job, first + t, &tile[t]);
-  if (j->pairs) /* the products' place is still free */
-    transform_pairs(job, tile, count, x, products, scratch, v_place);
-  else
-    transform_input(job, tile, count, x, j->channels, scratch, v_place);
+  transform(job, tile, count, x, scratch);
   for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
     size_t filters = fnn_fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
     size_t to = filter * j->y_filter + j->y_origin;

@@ -11,10 +11,12 @@
 int fnn_winograd_pays(const struct fnn_correlation *j);
 enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_correlation *j) FNN_CHECK;
 
-/* The gradient of the weights, in float32 (lane_convolution.h): the same. */
-int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv);
-enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                      const float *g, const float *x, float *dw) FNN_CHECK;
+/* The gradient of the weights (lane_convolution.h): the same. In float32, or with `pairs` in mixed precision. */
+int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
+                               const struct fnn_convolution *conv);
+enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
+                                      const struct fnn_convolution *conv, const float *g, const float *x,
+                                      float *dw) FNN_CHECK;
 
 /* Floats from one place's matrix of `size` floats to the next one's: a line beyond a multiple of a page, or all places of a
  * tile would fall into one set of the first cache. */

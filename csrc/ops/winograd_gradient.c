@@ -5,7 +5,9 @@
  * A product of matrices stands behind each of the 36 places, over all tiles of all images, and its sums should stay in
  * registers for many tiles. So that as many fit into a cache, transformed, one row of six places is done at a time, and
  * transforms what it needs anew. The next rows then find the pixels in the cache: a piece of work is a part of the batch,
- * or where these are few, some rows of one. */
+ * or where these are few, some rows of one.
+ *
+ * In mixed precision what is transformed becomes pairs of two blocks' images; a pair then is what a block is otherwise. */
 #include <string.h>
 
 #include "winograd.h"
@@ -15,6 +17,7 @@ enum {
   MOST_PIXELS = 1152, /* of a channel, in all lanes, on a side of the tiles at a time */
   MOST_TILES = 64,    /* at a time; with fewer than LEAST_TILES, adding up lanes takes longer than what is saved */
   LEAST_TILES = 8,
+  LEAST_CHANNELS_OF_PAIRS = 16,
   LEAST_CHANNELS = 8, /* and filters */
   MOST_PARTS = 16,
   MOST_SUMS = 1 << 22, /* floats of all parts */
@@ -22,10 +25,11 @@ enum {
 
 struct job {
   const struct fnn_lane_kernels *kernels;
-  const struct fnn_lane_kernels *wide; /* for vectors of several neighbouring tiles, or the same */
+  const struct fnn_lane_kernels *wide;  /* for vectors of several neighbouring tiles, or the same */
+  const struct fnn_lane_kernels *pairs; /* for mixed precision, or NULL */
   const struct fnn_convolution *conv;
   size_t channels, filters;   /* of a group */
-  size_t blocks, part, parts; /* blocks in a part; parts of the batch */
+  size_t blocks, part, parts; /* blocks or pairs of them, those in a part; parts of the batch */
   struct fnn_winograd_grid grid;
   size_t tiles; /* at a time */
   size_t rows;  /* of a piece of work */
@@ -46,19 +50,26 @@ static size_t scratch_size(const struct job *job) {
 
 static size_t group_size(const struct job *job) { return 36 * job->filters * job->channels; }
 
+/* Floats from a tile's pixels to those of the other block of a pair, 0 where there is none. */
+static size_t second_of(const struct job *job, size_t block, size_t image) {
+  return job->pairs && (block + 1) * job->kernels->width < job->conv->n ? image : 0;
+}
+
 /* Tiles number first .. of the images from block number `block` on. */
 static void place_tiles(const struct job *job, size_t block, size_t first, size_t count, struct fnn_winograd_tile *x,
                         struct fnn_winograd_tile *g) {
   const struct fnn_window *w = &job->conv->window;
   const struct fnn_winograd_grid *grid = &job->grid;
   size_t lanes = job->kernels->width;
+  size_t x_image = job->conv->c * w->h * w->w * lanes, g_image = job->conv->k * w->p * w->q * lanes;
   for (size_t i = 0; i < count; i++) {
-    size_t image = block + (first + i) / grid->count, row, column;
+    size_t image = (block + (first + i) / grid->count) * (job->pairs ? 2 : 1), row, column;
     fnn_winograd_corner(grid, (first + i) % grid->count, &row, &column);
     fnn_winograd_place(lanes, 6, grid->step, (ptrdiff_t)row - (ptrdiff_t)w->top, (ptrdiff_t)column - (ptrdiff_t)w->left,
-                       w->h, w->w, image * job->conv->c * w->h * w->w * lanes, &x[i]);
-    fnn_winograd_place(lanes, grid->pixels, grid->step, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q,
-                       image * job->conv->k * w->p * w->q * lanes, &g[i]);
+                       w->h, w->w, image * x_image, &x[i]);
+    fnn_winograd_place(lanes, grid->pixels, grid->step, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q, image * g_image,
+                       &g[i]);
+    x[i].second = second_of(job, image, x_image), g[i].second = second_of(job, image, g_image);
   }
 }
 
@@ -67,23 +78,25 @@ static void transform(const struct job *job, size_t size, size_t row, size_t cou
                       const struct fnn_winograd_tile *tile, const float *x, size_t channels, size_t pixels, float *v) {
   size_t lanes = job->kernels->width, step = place_step(job, channels);
   if (count * lanes % job->wide->width) memset(v, 0, 6 * step * sizeof *v);
-  job->kernels->winograd_row(&(struct fnn_winograd_input){.size = size,
-                                                          .channels = channels,
-                                                          .tiles = count,
-                                                          .tile = tile,
-                                                          .x = x,
-                                                          .x_channel = pixels * lanes,
-                                                          .v = v,
-                                                          .v_place = step,
-                                                          .v_channel = job->tiles * lanes},
-                             row);
+  const struct fnn_lane_kernels *kernels = job->pairs ? job->pairs : job->kernels;
+  kernels->winograd_row(&(struct fnn_winograd_input){.size = size,
+                                                     .channels = channels,
+                                                     .tiles = count,
+                                                     .tile = tile,
+                                                     .x = x,
+                                                     .x_channel = pixels * lanes,
+                                                     .v = v,
+                                                     .v_place = step,
+                                                     .v_channel = job->tiles * lanes},
+                        row);
 }
 
 /* sums[place][filter][channel] += the product of both over `count` tiles */
 static void multiply(const struct job *job, size_t count, const float *x, const float *g, float *sums) {
+  const struct fnn_lane_kernels *kernels = job->pairs ? job->pairs : job->wide;
   size_t line = job->tiles * job->kernels->width, wide = job->wide->width;
   for (size_t place = 0; place < 6; place++)
-    job->wide->weight_gradient(&(struct fnn_lane_gradient){
+    kernels->weight_gradient(&(struct fnn_lane_gradient){
         .filters = job->filters,
         .taps = job->channels,
         .blocks = 1,
@@ -140,15 +153,17 @@ static void transform_back(void *user, size_t first, size_t last, int worker) {
 
 /* As many tiles as fit into the cache, parts of the batch with at least that many, and in a part times of nearly equal size:
  * these decide in which order what is added up, and know nothing of threads. The rows of a piece do. */
-static struct job job_for(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+static struct job job_for(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
+                          const struct fnn_convolution *conv) {
   enum { PIECES = 4 }; /* at least, for each thread */
   size_t pixels = 6 - (conv->window.r - 1);
   struct job job = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                     .wide = context->kernels->lanes,
+                    .pairs = pairs,
                     .conv = conv,
                     .channels = conv->c / conv->groups,
                     .filters = conv->k / conv->groups,
-                    .blocks = fnn_ceil_div(conv->n, lanes),
+                    .blocks = fnn_ceil_div(conv->n, pairs ? 2 * lanes : lanes),
                     .grid = fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels),
                     .rows = 6};
   size_t together = job.wide->width / lanes, all = job.blocks * job.grid.count;
@@ -169,11 +184,13 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
   return job;
 }
 
-int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
+                               const struct fnn_convolution *conv) {
   const struct fnn_window *w = &conv->window;
   size_t channels = conv->c / conv->groups, filters = conv->k / conv->groups;
-  if (!fnn_winograd_suits(w) || conv->n == 0 || channels < LEAST_CHANNELS || filters < LEAST_CHANNELS) return 0;
-  struct job job = job_for(context, lanes, conv);
+  size_t least = pairs ? LEAST_CHANNELS_OF_PAIRS : LEAST_CHANNELS;
+  if (!fnn_winograd_suits(w) || conv->n == 0 || fnn_fewer(channels, filters) < least) return 0;
+  struct job job = job_for(context, lanes, pairs, conv);
   /* a dilation may leave tiles almost empty */
   return job.tiles >= LEAST_TILES && 36 * job.grid.count < w->r * w->s * w->p * w->q * 4 / 5;
 }
@@ -190,9 +207,9 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
   return job->scratch ? FNN_OK : FNN_NO_MEMORY;
 }
 
-enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                      const float *g, const float *x, float *dw) {
-  struct job job = job_for(context, lanes, conv);
+enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
+                                      const struct fnn_convolution *conv, const float *g, const float *x, float *dw) {
+  struct job job = job_for(context, lanes, pairs, conv);
   job.x = x, job.g = g, job.dw = dw;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {

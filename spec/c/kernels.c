@@ -9,6 +9,7 @@ int main(void) {
   int best = (int)fnn_cpu_isa();
   for (int isa = 0; isa <= best && isa < FNN_ISA_COUNT; isa++) {
     const struct fnn_kernels *kernels = fnn_kernels_for((enum fnn_isa)isa);
+    const struct fnn_lane_kernels *pairs = fnn_pair_kernels_for((enum fnn_isa)isa, kernels->lanes->width);
     expect(strcmp(kernels->name, names[isa]) == 0, "the kernels for %s are those for %s", names[isa], kernels->name);
     check_failures += spec_elementwise(kernels);
     check_failures += spec_reduce(kernels);
@@ -18,8 +19,8 @@ int main(void) {
     check_failures += spec_update(kernels);
     check_failures += spec_image(kernels);
     check_failures += spec_lanes(kernels);
-    check_failures += spec_lane_conv(kernels, fnn_pair_kernels_for((enum fnn_isa)isa, kernels->lanes->width));
-    check_failures += spec_winograd(kernels);
+    check_failures += spec_lane_conv(kernels, pairs);
+    check_failures += spec_winograd(kernels, pairs);
     check_failures += spec_channel_conv(kernels);
     printf("%s: checked\n", kernels->name);
   }

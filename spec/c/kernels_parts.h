@@ -17,8 +17,9 @@ int spec_random(const struct fnn_kernels *kernels);
 int spec_update(const struct fnn_kernels *kernels);
 int spec_image(const struct fnn_kernels *kernels);
 int spec_lanes(const struct fnn_kernels *kernels);
-int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs); /* pairs may be NULL */
-int spec_winograd(const struct fnn_kernels *kernels);
+/* pairs may be NULL */
+int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs);
+int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs);
 int spec_channel_conv(const struct fnn_kernels *kernels);
 int spec_gemm(void);
 

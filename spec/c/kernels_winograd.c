@@ -4,6 +4,8 @@
  * y[k] = the sum over j < r of w[j] d[k + j], come from n products: y = A ((G w) * (B d)), where A has the points' powers,
  * and so has G, each row divided by p[i]'s distances from the other points, whose product of (x - p[j]) is row i of B.
  * The divisors may as well be A's, and a sign too goes to any of the three. */
+#include <string.h>
+
 #include "kernels_lanes.h"
 #include "kernels_parts.h"
 
@@ -129,7 +131,10 @@ static void make_tiles(struct tiles *j, size_t width, size_t size, size_t places
   j->x = floats(&state, 2 * image);
   for (size_t i = 0; i < 2 * image; i++)
     if (i % x_channel < width) j->x[i] = NAN;
-  for (size_t t = 0; t < tiles; t++) any_tile(width, size, t % 2 * image, &j->tile[t]);
+  for (size_t t = 0; t < tiles; t++) {
+    any_tile(width, size, t % 2 * image, &j->tile[t]);
+    j->tile[t].second = t % 2 ? 0 : image;
+  }
   j->count = channels && tiles ? (places - 1) * v_place + (channels - 1) * v_channel + tiles * width : 0;
   j->v = untouched(j->count);
   j->want = expected(j->count);
@@ -182,6 +187,63 @@ static void check_row(const struct fnn_kernels *k, const struct method *m, size_
     free_tiles(&j);
   }
 }
+
+/* ---- pairs of bfloat16 ---- */
+
+static int is_half(uint32_t bits, struct sum want) {
+  float got;
+  memcpy(&got, &bits, sizeof got);
+  return fabs((double)got - want.value) <= ldexp(fabs(want.value), -8) + 1e-6 * want.size;
+}
+
+/* Places (r, 0), (r, 1), ... as in expect_row: of channels 2c and 2c + 1, or with `seconds` of the two images of each tile. What
+ * is as expected counts as untouched after that. */
+static void expect_pairs(struct tiles *j, size_t width, const double (*m)[MOST], size_t places, size_t r, size_t first,
+                         int seconds) {
+  const struct fnn_winograd_input *job = &j->job;
+  const size_t pairs = seconds ? job->channels : (job->channels + 1) / 2;
+  for (size_t at = 0; at < pairs * job->tiles * width; at++) {
+    const size_t c = at / width / job->tiles, t = at / width % job->tiles, l = at % width;
+    const float *x = j->x + (seconds ? c : 2 * c) * job->x_channel + l;
+    double low[MOST * MOST] = {0}, high[MOST * MOST] = {0};
+    pixels_of(&j->tile[t], job->size, x, low);
+    if (seconds && j->tile[t].second) pixels_of(&j->tile[t], job->size, x + j->tile[t].second, high);
+    if (!seconds && 2 * c + 1 < job->channels) pixels_of(&j->tile[t], job->size, x + job->x_channel, high);
+    for (size_t i = 0; i < places; i++) {
+      float *got = &j->v[(first + i) * job->v_place + c * job->v_channel + t * width + l];
+      uint32_t bits;
+      memcpy(&bits, got, sizeof bits);
+      if (is_half(bits << 16, transformed(m[r], m[i], job->size, low)) &&
+          is_half(bits & 0xFFFF0000u, transformed(m[r], m[i], job->size, high)))
+        *got = UNTOUCHED;
+    }
+  }
+}
+
+static void check_pairs(const struct fnn_lane_kernels *pairs, const struct method *m, size_t channels, size_t tiles) {
+  struct tiles j;
+  make_tiles(&j, pairs->width, m->size, m->size * m->size, channels, tiles);
+  pairs->winograd_input(&j.job);
+  for (size_t r = 0; r < m->size; r++) expect_pairs(&j, pairs->width, m->b, m->size, r, r * m->size, 0);
+  expect_sums(j.count, j.v, j.want, "bfloat16 winograd_input of %zu channels, %zu tiles of %zu", channels, tiles,
+              m->size);
+  free_tiles(&j);
+}
+
+static void check_row_of_pairs(const struct fnn_lane_kernels *pairs, const struct method *m, size_t pixels,
+                               size_t channels, size_t tiles) {
+  for (size_t r = 0; r < 6; r++) {
+    struct tiles j;
+    make_tiles(&j, pairs->width, pixels, 6, channels, tiles);
+    pairs->winograd_row(&j.job, r);
+    expect_pairs(&j, pairs->width, pixels == 6 ? m->b : m->g, 6, r, 0, 1);
+    expect_sums(j.count, j.v, j.want, "bfloat16 winograd_row %zu of %zu channels, %zu tiles of %zu", r, channels, tiles,
+                pixels);
+    free_tiles(&j);
+  }
+}
+
+/* ---- output ---- */
 
 /* Tiles lie beside each other, and have fewer pixels than they could, or none. */
 static void check_output(const struct fnn_kernels *k, const struct method *m, size_t filters, size_t tiles,
@@ -285,7 +347,7 @@ static void check_taps(const struct fnn_kernels *k, const struct method *m, size
 
 /* ---- all ---- */
 
-int spec_winograd(const struct fnn_kernels *kernels) {
+int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs) {
   struct method forward[] = {method_of(4, 3, 0), method_of(6, 3, 0), method_of(6, 5, 0)};
   struct method gradient[] = {method_of(6, 4, 1), method_of(6, 2, 1)}; /* for 3 x 3 and 5 x 5 taps */
   const size_t width = kernels->lanes->width, around[] = {0, 1, width - 1, width, width + 1, 2 * width + 3};
@@ -297,6 +359,7 @@ int spec_winograd(const struct fnn_kernels *kernels) {
     for (size_t channels = 0; channels <= 3; channels++)
       for (size_t tiles = 0; tiles <= TILES; tiles++) {
         check_input(kernels, &forward[i], channels, tiles);
+        if (pairs) check_pairs(pairs, &forward[i], channels, tiles);
         for (int options = 0; options < 16; options++) check_output(kernels, &forward[i], channels, tiles, options);
       }
     for (int n = 0; n < AROUND; n++)
@@ -308,6 +371,8 @@ int spec_winograd(const struct fnn_kernels *kernels) {
       for (size_t tiles = 0; tiles <= TILES; tiles++) {
         check_row(kernels, &gradient[i], 6, channels, tiles);
         check_row(kernels, &gradient[i], gradient[i].taps, channels, tiles);
+        if (pairs) check_row_of_pairs(pairs, &gradient[i], 6, channels, tiles);
+        if (pairs) check_row_of_pairs(pairs, &gradient[i], gradient[i].taps, channels, tiles);
       }
     for (int n = 0; n < AROUND; n++) check_taps(kernels, &gradient[i], around[n]);
   }

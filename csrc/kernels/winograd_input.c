@@ -1,0 +1,172 @@
+/* What goes into Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural networks",
+ * section 4), for images or channels in lanes: tiles of the input, transformed, and for weight gradients those of the
+ * output's gradient; winograd.c has what weights go in as, and what comes out.
+ *
+ * With FNN_PAIRS, once more for mixed precision: what is transformed becomes pairs of bfloat16, of two channels or, for weight
+ * gradients, of the images of two blocks. */
+#include "winograd.h"
+
+/* ---- the matrices: one column of 4 or 6, a step apart, in place ---- */
+
+FNN_INLINE void input4(fnn_v *d, const ptrdiff_t step) {
+  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+  d[0] = d0 - d2;
+  d[step] = d1 + d2;
+  d[2 * step] = d2 - d1;
+  d[3 * step] = d1 - d3;
+}
+
+/* Place i of six. */
+FNN_INLINE fnn_v input6_place(const int i, const fnn_v *d) {
+  switch (i) {
+    case 0: return d[0] - 2.5f * d[2] + d[4];
+    case 1: return (d[4] - 2.0f * d[2]) + fnn_point_a * (d[3] - 2.0f * d[1]);
+    case 2: return (d[4] - 2.0f * d[2]) - fnn_point_a * (d[3] - 2.0f * d[1]);
+    case 3: return (d[4] - 0.5f * d[2]) + fnn_point_b * (d[3] - 0.5f * d[1]);
+    case 4: return (d[4] - 0.5f * d[2]) - fnn_point_b * (d[3] - 0.5f * d[1]);
+    default: return d[1] - 2.5f * d[3] + d[5];
+  }
+}
+
+FNN_INLINE void input6(fnn_v *d, const ptrdiff_t step) {
+  fnn_v column[6];
+  FNN_UNROLL for (int i = 0; i < 6; i++) column[i] = d[i * step];
+  FNN_UNROLL for (int i = 0; i < 6; i++) d[i * step] = input6_place(i, column);
+}
+
+/* ---- tiles ---- */
+
+/* Pixel (r, c) of a tile of A x A, 0 outside of the image. */
+FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const float *x, const ptrdiff_t r,
+                       const ptrdiff_t c) {
+  return (fnn_v)((fnn_vi)fnn_load(x + tile->row[r] + tile->column[c]) & tile->inside[r * A + c]);
+}
+
+/* Has pixel (r, c) of the next channel, `next` floats farther, fetched; not where tiles overlap and a neighbour will. */
+FNN_INLINE void fetch(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const int overlap, const float *x,
+                      size_t next, const ptrdiff_t r, const ptrdiff_t c) {
+  const int inner = r > 0 && r < A - 1 && c > 0 && c < A - 1;
+  if (inner || !overlap) __builtin_prefetch(x + next + tile->row[r] + tile->column[c]);
+}
+
+/* What becomes one vector: a place of one tile, or of two. */
+#if defined(FNN_PAIRS)
+enum { TOGETHER = 2 };
+FNN_INLINE fnn_v together(const fnn_v *d) { return fnn_pair(d[0], d[1]); }
+#else
+enum { TOGETHER = 1 };
+FNN_INLINE fnn_v together(const fnn_v *d) { return d[0]; }
+#endif
+
+/* The tile's pixels, its columns transformed. */
+FNN_INLINE void columns_of_places(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, size_t next,
+                                  fnn_v *d) {
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) {
+    d[i] = pixel(tile, A, x, i / A, i % A);
+    fetch(tile, A, 1, x, next, i / A, i % A);
+  }
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
+}
+
+/* A second tile of a pair lies `second` floats farther; with 0 it has zeros. */
+FNN_INLINE void input_tile(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, size_t second,
+                           float *v, size_t v_place, size_t next) {
+  fnn_v d[TOGETHER][36] = {0};
+  columns_of_places(A, tile, x, next, d[0]);
+  if (second) columns_of_places(A, tile, x + second, next, d[TOGETHER - 1]);
+  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) {
+    FNN_UNROLL for (ptrdiff_t n = 0; n < TOGETHER; n++) A == 4 ? input4(d[n] + i * A, 1) : input6(d[n] + i * A, 1);
+    FNN_UNROLL for (ptrdiff_t k = i * A; k < (i + 1) * A; k++) {
+      const fnn_v place[] = {d[0][k], d[TOGETHER - 1][k]};
+      fnn_store(v + (size_t)k * v_place, together(place));
+    }
+  }
+}
+
+FNN_INLINE void input_tiles(const ptrdiff_t A, const struct fnn_winograd_input *j) {
+  for (size_t c = 0; c < j->channels; c += TOGETHER) {
+    const size_t second = TOGETHER == 2 && c + 1 < j->channels ? j->x_channel : 0;
+    for (size_t t = 0; t < j->tiles; t++)
+      input_tile(A, &j->tile[t], j->x + c * j->x_channel, second, j->v + c / TOGETHER * j->v_channel + t * FNN_WIDTH,
+                 j->v_place, TOGETHER * j->x_channel);
+  }
+}
+
+void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
+  if (j->size == 4)
+    input_tiles(4, j);
+  else
+    input_tiles(6, j);
+}
+
+/* ---- weight gradients: F(3x3, 4x4) and F(5x5, 2x2), in which the output's gradient is the kernel, the taps the output ----
+ *
+ * With the points of F(4, 3) and F(2, 5) the input's matrix is the same. Those of the gradients lack the divisors of their
+ * rows, which the matrices of the taps have instead. */
+
+/* Place i of six, from M gradients. */
+FNN_INLINE fnn_v gradient_place(const ptrdiff_t M, const int i, const fnn_v *d) {
+  const fnn_v none = {0}, d2 = M == 4 ? d[2] : none, d3 = M == 4 ? d[3] : none;
+  switch (i) {
+    case 0: return d[0];
+    case 1: return (d[0] + 0.5f * d2) + fnn_point_a * (d[1] + 0.5f * d3);
+    case 2: return (d[0] + 0.5f * d2) - fnn_point_a * (d[1] + 0.5f * d3);
+    case 3: return (d[0] + 2.0f * d2) + fnn_point_b * (d[1] + 2.0f * d3);
+    case 4: return (d[0] + 2.0f * d2) - fnn_point_b * (d[1] + 2.0f * d3);
+    default: return d[M - 1];
+  }
+}
+
+/* Row i of the places of a tile of A x A pixels, of the input's 6 x 6 or of the gradient's: its columns transformed. */
+FNN_INLINE void columns_of_row(const ptrdiff_t A, const int i, const struct fnn_winograd_tile *tile, const float *x,
+                               size_t next, fnn_v *d) {
+  FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
+    fnn_v column[6];
+    FNN_UNROLL for (ptrdiff_t r = 0; r < A; r++) {
+      column[r] = pixel(tile, A, x, r, c);
+      if (i % 3 == 0) fetch(tile, A, A == 6, x, next, r, c);
+    }
+    d[c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
+  }
+}
+
+FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_tile *tile, const float *x,
+                              float *v, size_t v_place, size_t next) {
+  fnn_v d[TOGETHER][6] = {0};
+  columns_of_row(A, i, tile, x, next, d[0]);
+  if (TOGETHER == 2 && tile->second) columns_of_row(A, i, tile, x + tile->second, next, d[TOGETHER - 1]);
+  FNN_UNROLL for (int k = 0; k < 6; k++) {
+    fnn_v place[TOGETHER];
+    FNN_UNROLL for (int n = 0; n < TOGETHER; n++) place[n] =
+        A == 6 ? input6_place(k, d[n]) : gradient_place(A, k, d[n]);
+    fnn_store(v + (size_t)k * v_place, together(place));
+  }
+}
+
+FNN_INLINE void rows_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_input *j) {
+  for (size_t c = 0; c < j->channels; c++)
+    for (size_t t = 0; t < j->tiles; t++)
+      row_of_places(A, i, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * FNN_WIDTH, j->v_place,
+                    j->x_channel);
+}
+
+#define ROW_OF_PLACES(i)                                    \
+  static void row_##i(const struct fnn_winograd_input *j) { \
+    if (j->size == 6)                                       \
+      rows_of_places(6, i, j);                              \
+    else if (j->size == 4)                                  \
+      rows_of_places(4, i, j);                              \
+    else                                                    \
+      rows_of_places(2, i, j);                              \
+  }
+ROW_OF_PLACES(0)
+ROW_OF_PLACES(1)
+ROW_OF_PLACES(2)
+ROW_OF_PLACES(3)
+ROW_OF_PLACES(4)
+ROW_OF_PLACES(5)
+
+void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row) {
+  static void (*const rows[6])(const struct fnn_winograd_input *j) = {row_0, row_1, row_2, row_3, row_4, row_5};
+  rows[row](j);
+}
