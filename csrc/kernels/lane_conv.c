@@ -101,6 +101,14 @@ FNN_ROW_TILES(ROW)
 #define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
 static const row_function row_functions[FNN_ROW_K + 1][FNN_ROW_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
 
+/* Has the next Q pixels fetched into the second cache, while filters k .. k + K - 1 are at these: of their share of the channels,
+ * for the first row of the kernel. */
+FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, size_t q, size_t Q) {
+  const size_t last = (k + K) * j->channels / j->filters;
+  for (size_t c = k * j->channels / j->filters; c < last; c++)
+    for (size_t i = q + Q; i < q + 2 * Q; i++) __builtin_prefetch(j->x[0] + c * j->x_channel + i * j->x_pixel, 0, 2);
+}
+
 /* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
   const size_t taps = j->channels * j->w_rows * j->s;
@@ -109,6 +117,7 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     const size_t Q = tile_size(pixels, m);
     for (size_t k = 0, i = 0; k < j->filters; i++) {
       const size_t K = tile_size(filters, i);
+      if (j->fetch) fetch_next(j, k, K, q, Q);
       row_functions[K][Q](j, j->weight + k * taps, k, q);
       k += K;
     }

@@ -123,6 +123,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
         .x_channel = direct ? j->h * row_size : row_size,
         .x_pixel = j->stride[1] * lanes * job->together,
         .x_tap = j->dilation[1] * lanes,
+        .fetch = direct && j->r == 1 && j->s == 1 && j->stride[1] == 1,
         .weight = job->packed + group * j->filters * taps,
         .w_rows = j->r,
         .w_first = begin,
