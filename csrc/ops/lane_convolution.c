@@ -224,7 +224,7 @@ static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
 /* Sums in registers are spilled once a part, so that a part has several blocks where images are small. The number of parts
  * is a power of two, or threads would wait for each other. */
 static void cut(struct gradient *j) {
-  enum { PIXELS = 512, PARTS = 16 };
+  enum { PIXELS = 128, PARTS = 16 };
   size_t pixels = at_least_one(j->conv->window.p * j->conv->window.q), most = j->blocks * pixels / PIXELS;
   for (j->parts = 1; j->parts < most && j->parts < PARTS && j->parts < j->blocks;) j->parts *= 2;
   j->part = at_least_one(fnn_ceil_div(j->blocks, j->parts));
