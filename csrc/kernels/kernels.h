@@ -323,8 +323,10 @@ struct fnn_lane_kernels {
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
 
-  /* winograd.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`: u[place][filter][channel] */
-  void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u);
+  /* winograd.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`:
+   * u[place * step + filter * channels + channel] */
+  void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u,
+                           size_t step);
   void (*winograd_input)(const struct fnn_winograd_input *input);
   void (*winograd_output)(const struct fnn_winograd_output *output);
   /* For weight gradients: one row of the 6 x 6 places of tiles of the input (size 6) or of the output's gradient (size 4

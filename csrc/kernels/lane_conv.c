@@ -42,17 +42,29 @@ enum { TOGETHER = 2 };
 enum { TOGETHER = 1 };
 #endif
 
-/* packed: for each tile of filters, [channel][row][column][filter of the tile] */
+/* A tile of `size` filters from number k on; returns the end of what is packed. */
+FNN_INLINE float *pack_tile(const struct fnn_lane_weights *w, size_t k, const size_t size, float *packed) {
+  for (size_t c = 0; c < (w->channels + TOGETHER - 1) / TOGETHER; c++)
+    for (size_t r = 0; r < w->r; r++)
+      for (size_t s = 0; s < w->s; s++) {
+        const float *from = w->from + (ptrdiff_t)r * w->row + (ptrdiff_t)s * w->column + (ptrdiff_t)k * w->filter;
+        for (size_t m = 0; m < size; m++) *packed++ = weight_of(w, from + (ptrdiff_t)m * w->filter, c);
+      }
+  return packed;
+}
+
+/* packed: for each tile of filters, [channel][row][column][filter of the tile]; the sizes that are frequent are known when this
+ * is compiled */
 void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed) {
   const struct tiling filters = tiling_of(w->filters, FNN_ROW_K);
   for (size_t k = 0, i = 0; k < w->filters; i++) {
     const size_t size = tile_size(filters, i);
-    for (size_t c = 0; c < (w->channels + TOGETHER - 1) / TOGETHER; c++)
-      for (size_t r = 0; r < w->r; r++)
-        for (size_t s = 0; s < w->s; s++) {
-          const float *from = w->from + (ptrdiff_t)r * w->row + (ptrdiff_t)s * w->column;
-          for (size_t m = 0; m < size; m++) *packed++ = weight_of(w, from + (ptrdiff_t)(k + m) * w->filter, c);
-        }
+    if (size == FNN_ROW_K)
+      packed = pack_tile(w, k, FNN_ROW_K, packed);
+    else if (size == FNN_ROW_K - 1)
+      packed = pack_tile(w, k, FNN_ROW_K - 1, packed);
+    else
+      packed = pack_tile(w, k, size, packed);
     k += size;
   }
 }

@@ -24,7 +24,7 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j);
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j);
 void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t size, size_t first, size_t last,
-                                       float *u);
+                                       float *u, size_t step);
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j);
 void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j);
 void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row);

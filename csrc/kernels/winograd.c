@@ -90,10 +90,11 @@ static const float g6_of_3[6][3] = {
 
 /* The taps of channels c .. c + n - 1, a channel a lane; others are 0. */
 static void load_taps(ptrdiff_t R, const struct fnn_lane_weights *j, const float *w, size_t n, fnn_v *taps) {
-  float lanes[25][FNN_WIDTH] = {0};
+  float lanes[25][FNN_WIDTH];
+  if (n < FNN_WIDTH) memset(lanes, 0, sizeof lanes);
   for (size_t c = 0; c < n; c++)
-    for (ptrdiff_t i = 0; i < R * R; i++)
-      lanes[i][c] = w[(ptrdiff_t)c * j->channel + i / R * j->row + i % R * j->column];
+    for (ptrdiff_t r = 0; r < R; r++)
+      for (ptrdiff_t s = 0; s < R; s++) lanes[r * R + s][c] = w[(ptrdiff_t)c * j->channel + r * j->row + s * j->column];
   for (ptrdiff_t i = 0; i < R * R; i++) taps[i] = fnn_load(lanes[i]);
 }
 
@@ -113,26 +114,28 @@ static void weight_tile(ptrdiff_t A, ptrdiff_t R, const float *g, const fnn_v *w
 }
 
 static void weight_tiles(ptrdiff_t A, ptrdiff_t R, const float *g, const struct fnn_lane_weights *j, size_t k,
-                         float *to) {
-  const size_t step = j->filters * j->channels;
+                         float *to, size_t step) {
   for (size_t c = 0; c < j->channels; c += FNN_WIDTH) {
     const size_t n = j->channels - c < FNN_WIDTH ? j->channels - c : FNN_WIDTH;
     fnn_v w[25], u[36];
     load_taps(R, j, j->from + (ptrdiff_t)k * j->filter + (ptrdiff_t)c * j->channel, n, w);
     weight_tile(A, R, g, w, u);
-    for (ptrdiff_t i = 0; i < A * A; i++) memcpy(to + (size_t)i * step + c, &u[i], n * sizeof *to);
+    if (n == FNN_WIDTH)
+      for (ptrdiff_t i = 0; i < A * A; i++) fnn_store(to + (size_t)i * step + c, u[i]);
+    else
+      for (ptrdiff_t i = 0; i < A * A; i++) memcpy(to + (size_t)i * step + c, &u[i], n * sizeof *to);
   }
 }
 
 void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t size, size_t first, size_t last,
-                                       float *u) {
+                                       float *u, size_t step) {
   for (size_t k = first; k < last; k++) {
     if (size == 4)
-      weight_tiles(4, 3, g4[0], j, k, u + k * j->channels);
+      weight_tiles(4, 3, g4[0], j, k, u + k * j->channels, step);
     else if (j->r == 3)
-      weight_tiles(6, 3, g6_of_3[0], j, k, u + k * j->channels);
+      weight_tiles(6, 3, g6_of_3[0], j, k, u + k * j->channels, step);
     else
-      weight_tiles(6, 5, g6[0], j, k, u + k * j->channels);
+      weight_tiles(6, 5, g6[0], j, k, u + k * j->channels, step);
   }
 }
 

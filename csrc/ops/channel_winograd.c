@@ -144,7 +144,8 @@ static void transform_weights(void *user, size_t first, size_t last, int worker)
                                        .channel = (ptrdiff_t)(channels * r * r),
                                        .row = (ptrdiff_t)r,
                                        .column = 1};
-    j->kernels->winograd_weights(&weights, j->size, c, c + 1, w->u + block * lanes * j->places * channels);
+    j->kernels->winograd_weights(&weights, j->size, c, c + 1, w->u + block * lanes * j->places * channels,
+                                 channels * weights.channels);
   }
 }
 

@@ -183,6 +183,9 @@ static void do_strips(void *user, size_t first, size_t last, int worker) {
 
 /* ---- weights ---- */
 
+/* From a place's matrix to the next one's: a line farther, as in fnn_winograd_step. */
+static size_t plain_step(const struct fnn_correlation *j) { return j->filters * j->channels + 16; }
+
 static void transform_weights(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *job = user;
@@ -191,8 +194,8 @@ static void transform_weights(void *user, size_t first, size_t last, int worker)
     size_t group = i / j->filters, k = i % j->filters;
     struct fnn_lane_weights weights = j->weights;
     weights.from += (ptrdiff_t)group * j->weights_group;
-    j->kernels->winograd_weights(&weights, job->size, k, k + 1,
-                                 job->plain + group * job->places * j->filters * j->channels);
+    size_t step = plain_step(j);
+    j->kernels->winograd_weights(&weights, job->size, k, k + 1, job->plain + group * job->places * step, step);
   }
 }
 
@@ -203,15 +206,14 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
   const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->wide;
   for (size_t i = first; i < last; i++) /* each place of each group */
     for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
-      size_t row = i * j->filters + k;
       kernels->pack_weights(&(struct fnn_lane_weights){.filters = fnn_fewer(SOME_FILTERS, j->filters - k),
                                                        .channels = j->channels,
                                                        .r = 1,
                                                        .s = 1,
-                                                       .from = job->plain + row * j->channels,
+                                                       .from = job->plain + i * plain_step(j) + k * j->channels,
                                                        .filter = (ptrdiff_t)j->channels,
                                                        .channel = 1},
-                            job->weights + row * fnn_depth(j));
+                            job->weights + (i * j->filters + k) * fnn_depth(j));
     }
 }
 
@@ -220,7 +222,7 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *job
   const struct fnn_correlation *j = job->correlation;
   size_t rows = j->groups * job->places * j->filters;
   int known;
-  job->plain = fnn_alloc(context, rows * j->channels * sizeof *job->plain);
+  job->plain = fnn_alloc(context, j->groups * job->places * plain_step(j) * sizeof *job->plain);
   if (!job->plain) return FNN_NO_MEMORY;
   FNN_TRY(fnn_take_weights(context, j, rows * fnn_depth(j),
                            &(struct fnn_recipe){{FNN_TILE_ORDER, job->size, j->r, j->channels, j->filters}},

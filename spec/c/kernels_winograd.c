@@ -303,7 +303,8 @@ static void check_output(const struct fnn_kernels *k, const struct method *m, si
 /* Of four filters, those in the middle; `reversed` reads each kernel from its end. */
 static void check_weights(const struct fnn_kernels *k, const struct method *m, size_t channels, int reversed) {
   enum { FILTERS = 4, FIRST = 1, LAST = 3 };
-  const size_t taps = m->taps * m->taps, places = m->size * m->size, count = places * FILTERS * channels;
+  const size_t taps = m->taps * m->taps, places = m->size * m->size;
+  const size_t count = (places - 1) * (FILTERS * channels + 1) + FILTERS * channels;
   const ptrdiff_t sign = reversed ? -1 : 1;
   float *weight = floats(&state, FILTERS * channels * taps), *u = untouched(count);
   struct sum *want = expected(count);
@@ -322,9 +323,10 @@ static void check_weights(const struct fnn_kernels *k, const struct method *m, s
       for (size_t i = 0; i < taps; i++)
         kernel[i] = (double)weight[(f * channels + c) * taps + (reversed ? taps - 1 - i : i)];
       for (size_t i = 0; i < places; i++)
-        want[(i * FILTERS + f) * channels + c] = transformed(m->g[i / m->size], m->g[i % m->size], m->taps, kernel);
+        want[i * (FILTERS * channels + 1) + f * channels + c] =
+            transformed(m->g[i / m->size], m->g[i % m->size], m->taps, kernel);
     }
-  k->lanes->winograd_weights(&weights, m->size, FIRST, LAST, u);
+  k->lanes->winograd_weights(&weights, m->size, FIRST, LAST, u, FILTERS * channels + 1);
   expect_sums(count, u, want, "%s winograd_weights of %zu channels, %zux%zu taps, tiles of %zu, reversed %d", k->name,
               channels, m->taps, m->taps, m->size, reversed);
   free(weight), free(u), free(want);
