@@ -85,7 +85,7 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
   for (size_t c = 0; c < j->channels; c++)
     for (size_t r = 0; r < j->r; r++) {
       const float *x = j->x[r] + c * j->x_channel + q0 * x_pixel;
-      const float *w = weight + (c * j->w_rows + j->w_first + r) * j->s * (size_t)K;
+      const float *w = weight + ((c * j->w_rows + j->w_row + r) * j->w_columns + j->w_column) * (size_t)K;
       for (size_t s = 0; s < j->s; s++, x += x_tap, w += K) {
         fnn_v v[FNN_ROW_Q];
         FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
@@ -123,7 +123,7 @@ FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, siz
 
 /* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
-  const size_t taps = j->channels * j->w_rows * j->s;
+  const size_t taps = j->channels * j->w_rows * j->w_columns;
   const struct tiling filters = tiling_of(j->filters, FNN_ROW_K), pixels = tiling_of(j->q, FNN_ROW_Q);
   for (size_t q = 0, m = 0; q < j->q; m++) {
     const size_t Q = tile_size(pixels, m);

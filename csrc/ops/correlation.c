@@ -1,11 +1,17 @@
-/* The direct way: for each row of output pixels all taps of all channels go by while tiles of sums stay in registers. Rows of
- * the input that need zeros beside them, or in mixed precision to become pairs of channels, are copied once into a ring of as
- * many rows as the kernel covers. */
+/* The direct way: for each row of output pixels all taps of all channels go by while tiles of sums stay in registers, but those
+ * that meet nothing but zeros beside the image. Where rows of the input have to become something else, pairs of channels in
+ * mixed precision or wide vectors with zeros at the edge, they are copied once into a ring of as many as the kernel covers. */
 #include "correlation.h"
 
 #include <string.h>
 
 #include "winograd.h"
+
+/* Columns of the output, from number q on, whose windows have the same taps inside of the rows. */
+struct span {
+  size_t q, count, tap, taps;
+};
+enum { MOST_SPANS = 8 };
 
 struct job {
   const struct fnn_correlation *correlation;
@@ -14,7 +20,10 @@ struct job {
   size_t together;
   size_t chunks;       /* a piece of work is a chunk of output rows of a group of a block */
   float *packed, *own; /* weights, group after group; own: where nobody keeps them */
-  float *ring;         /* one for each worker, NULL where the image's own rows will do */
+  struct span span[MOST_SPANS];
+  size_t spans;
+  int ringed;
+  float *ring; /* one for each worker, NULL where the image's own rows will do */
 };
 
 /* Of `count` pixels from number `first` on, those inside a row of `size`: how many there are, how many are before them. */
@@ -48,6 +57,11 @@ void fnn_copy_pairs(const struct fnn_lane_kernels *pairs, const float *a, const 
   if (inside) pairs->pack_pairs(inside, a + from, b ? b + from : NULL, to + before * lanes);
 }
 
+/* The pixel of a row that column q of the output meets with that tap. */
+static ptrdiff_t column_of(const struct fnn_correlation *j, size_t q, size_t tap) {
+  return (ptrdiff_t)(q * j->stride[1] + tap * j->dilation[1]) - j->left;
+}
+
 static size_t columns(const struct fnn_correlation *j) {
   return (j->q - 1) * j->stride[1] + (j->s - 1) * j->dilation[1] + 1;
 }
@@ -56,9 +70,31 @@ static size_t ring_size(const struct fnn_correlation *j) {
   return ring_rows(j) * fnn_depth(j) * columns(j) * j->kernels->width;
 }
 
-/* The image's own rows will do. */
-static int needs_no_ring(const struct fnn_correlation *j) {
-  return !j->pairs && j->left <= 0 && (size_t)-j->left + columns(j) <= j->w;
+/* Divides the columns into spans; 0 where these would be too many. */
+static int find_spans(struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  for (size_t q = 0; q < j->q; q++) {
+    struct span *last = &job->span[job->spans], span = {q, 1, 0, j->s};
+    while (span.taps > 0 && column_of(j, q, span.tap) < 0) span.tap++, span.taps--;
+    while (span.taps > 0 && column_of(j, q, span.tap + span.taps - 1) >= (ptrdiff_t)j->w) span.taps--;
+    if (job->spans > 0 && last[-1].tap == span.tap && last[-1].taps == span.taps) {
+      last[-1].count++;
+      continue;
+    }
+    if (job->spans == MOST_SPANS) return 0;
+    *last = span;
+    job->spans++;
+  }
+  return 1;
+}
+
+/* In a ring all windows are inside, and there is one span. */
+static void choose_rows(struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  job->ringed = j->pairs || !find_spans(job) || (job->spans > 1 && job->together > 1);
+  if (!job->ringed) return;
+  job->span[0] = (struct span){0, j->q, 0, j->s};
+  job->spans = 1;
 }
 
 /* Rows `from` .. `to`-1 of the image into the ring, all channels; as many after them, wanted next, are fetched. */
@@ -91,12 +127,43 @@ static void add_to_row(const struct job *job, size_t row) {
   }
 }
 
+/* A span of a row of the output, from `count` rows of the input that the kernel's rows from `begin` on meet. */
+static void correlate_span(const struct job *job, const struct span *span, size_t group, const float *const *rows,
+                           size_t count, size_t begin, size_t row) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s;
+  ptrdiff_t at = job->ringed || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
+  const float *x[FNN_MOST_TAPS];
+  for (size_t i = 0; i < count; i++) x[i] = rows[i] + at * (ptrdiff_t)lanes;
+  job->kernels->correlate(&(struct fnn_lane_row){
+      .filters = j->filters,
+      .channels = fnn_depth(j),
+      .q = span->count / job->together,
+      .r = count,
+      .s = span->taps,
+      .x = x,
+      .x_channel = (job->ringed ? columns(j) : j->h * j->w) * lanes,
+      .x_pixel = j->stride[1] * lanes * job->together,
+      .x_tap = j->dilation[1] * lanes,
+      .fetch = !job->ringed && j->r == 1 && j->s == 1 && j->stride[1] == 1,
+      .weight = job->packed + group * j->filters * taps,
+      .w_rows = j->r,
+      .w_columns = j->s,
+      .w_row = begin,
+      .w_column = span->tap,
+      .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
+      .relu = j->epilogue.relu && !j->epilogue.addend,
+      .y = j->y + row + span->q * j->y_pixel,
+      .y_filter = j->y_filter,
+      .y_pixel = j->y_pixel * job->together,
+  });
+}
+
 /* Output rows first .. last-1 of one group of one block. */
 static void correlate_rows(const struct job *job, size_t block, size_t group, size_t first, size_t last, float *ring) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, direct = ring == NULL, row_size = direct ? j->w * lanes : columns(j) * lanes;
+  size_t lanes = j->kernels->width, row_size = (job->ringed ? columns(j) : j->w) * lanes;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
-  size_t taps = fnn_depth(j) * j->r * j->s;
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
   for (size_t p = first; p < last; p++) {
     const float *rows[FNN_MOST_TAPS];
@@ -104,35 +171,16 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
     size_t begin = 0, count = 0;
     size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
-    if (!direct) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
+    if (job->ringed) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
     filled = end;
     for (size_t r = 0; r < j->r; r++) {
       ptrdiff_t h = origin + (ptrdiff_t)(r * j->dilation[0]);
       if (h < 0) begin = r + 1;
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
-      rows[count++] = direct ? x + ((size_t)h * j->w + (size_t)-j->left) * lanes
-                             : ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size;
+      rows[count++] =
+          job->ringed ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
     }
-    job->kernels->correlate(&(struct fnn_lane_row){
-        .filters = j->filters,
-        .channels = fnn_depth(j),
-        .q = j->q / job->together,
-        .r = count,
-        .s = j->s,
-        .x = rows,
-        .x_channel = direct ? j->h * row_size : row_size,
-        .x_pixel = j->stride[1] * lanes * job->together,
-        .x_tap = j->dilation[1] * lanes,
-        .fetch = direct && j->r == 1 && j->s == 1 && j->stride[1] == 1,
-        .weight = job->packed + group * j->filters * taps,
-        .w_rows = j->r,
-        .w_first = begin,
-        .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
-        .relu = j->epilogue.relu && !j->epilogue.addend,
-        .y = j->y + row,
-        .y_filter = j->y_filter,
-        .y_pixel = j->y_pixel * job->together,
-    });
+    for (size_t i = 0; i < job->spans; i++) correlate_span(job, &job->span[i], group, rows, count, begin, row);
     if (j->epilogue.addend) add_to_row(job, row);
   }
 }
@@ -180,7 +228,7 @@ static enum fnn_status pack(struct fnn_context *context, struct job *job) {
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
   FNN_TRY(pack(context, job));
-  if (needs_no_ring(j)) return FNN_OK;
+  if (!job->ringed) return FNN_OK;
   job->ring = fnn_alloc(context, (size_t)context->threads.count * ring_size(j) * sizeof *job->ring);
   return job->ring ? FNN_OK : FNN_NO_MEMORY;
 }
@@ -198,6 +246,7 @@ static enum fnn_status correlate_directly(struct fnn_context *context, const str
                     .chunks = fnn_ceil_div(FNN_LANE_PIECES, j->blocks * j->groups)};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
   if (job.chunks > j->p) job.chunks = j->p;
+  choose_rows(&job);
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) fnn_parallel(context, j->blocks * j->groups * job.chunks, 1, correlate_pieces, &job);
   fnn_free(context, job.ring);

@@ -106,6 +106,7 @@ static void convolve_piece(const struct job *j, size_t image, size_t group, size
       .x_tap = w->dilation[1],
       .weight = j->weight + filter * j->channels * w->r * w->s,
       .w_rows = j->tap_rows,
+      .w_columns = j->tap_columns,
       .bias = j->epilogue->bias ? j->epilogue->bias + filter : NULL,
       .relu = j->epilogue->relu && !j->epilogue->addend,
       .y = scratch,

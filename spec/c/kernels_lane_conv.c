@@ -66,9 +66,10 @@ static void check_pairs(const struct set *set, size_t n, int alone) {
 
 /* ---- correlation ---- */
 
-/* Kernel rows `first` .. first + r - 1 of `rows`; steps between pixels and taps, in pixels. */
+/* Kernel rows `first` .. first + r - 1 of `rows`, and columns likewise (0 columns are as many
+ * as s); steps between pixels and taps, in pixels. */
 struct shape {
-  size_t channels, r, s, first, rows, stride, dilation;
+  size_t channels, r, s, first, rows, first_column, columns, stride, dilation;
   int relu, bias, reversed;
 };
 
@@ -78,38 +79,43 @@ static const struct shape shapes[] = {
     {.channels = 3, .r = 3, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .bias = 1, .relu = 1},
     {.channels = 2, .r = 2, .s = 3, .first = 1, .rows = 3, .stride = 1, .dilation = 2, .reversed = 1},
     {.channels = 5, .r = 1, .s = 2, .first = 0, .rows = 4, .stride = 3, .dilation = 1, .relu = 1},
+    {.channels = 3, .r = 2, .s = 1, .first = 1, .rows = 3, .first_column = 2, .columns = 4, .stride = 2, .dilation = 1},
+    {.channels = 2, .r = 1, .s = 0, .rows = 1, .first_column = 1, .columns = 3, .stride = 1, .dilation = 1, .bias = 1},
     {.channels = 2, .r = 0, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .bias = 1}, /* no row inside the image */
     {.channels = 0, .r = 2, .s = 2, .rows = 2, .stride = 1, .dilation = 1, .bias = 1},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], MOST_ROWS = 4 };
 
+static size_t columns_of(const struct shape *shape) { return shape->columns ? shape->columns : shape->s; }
+
 /* Weight (filter, channel, row, column) as they lie in memory, or from the end of each kernel. */
 static size_t weight_place(const struct shape *shape, size_t k, size_t c, size_t i, size_t j) {
-  const size_t taps = shape->rows * shape->s, tap = i * shape->s + j;
+  const size_t taps = shape->rows * columns_of(shape), tap = i * columns_of(shape) + j;
   return (k * shape->channels + c) * taps + (shape->reversed ? taps - 1 - tap : tap);
 }
 
 static struct fnn_lane_weights weights_of(const struct shape *shape, size_t filters, const float *weight) {
-  const ptrdiff_t taps = (ptrdiff_t)(shape->rows * shape->s), sign = shape->reversed ? -1 : 1;
+  const ptrdiff_t taps = (ptrdiff_t)(shape->rows * columns_of(shape)), sign = shape->reversed ? -1 : 1;
   return (struct fnn_lane_weights){.filters = filters,
                                    .channels = shape->channels,
                                    .r = shape->rows,
-                                   .s = shape->s,
+                                   .s = columns_of(shape),
                                    .from = shape->reversed && shape->channels && filters ? weight + taps - 1 : weight,
                                    .filter = (ptrdiff_t)shape->channels * taps,
                                    .channel = taps,
-                                   .row = sign * (ptrdiff_t)shape->s,
+                                   .row = sign * (ptrdiff_t)columns_of(shape),
                                    .column = sign};
 }
 
 static void check_correlate(const struct set *set, const struct shape *shape, size_t filters, size_t q) {
   const size_t width = set->kernels->width, channels = shape->channels;
-  const size_t pixels = q ? (q - 1) * shape->stride + (shape->s - 1) * shape->dilation + 1 : 0, row = pixels * width;
+  const size_t pixels = q ? (q - 1) * shape->stride + (shape->s ? shape->s - 1 : 0) * shape->dilation + 1 : 0,
+               row = pixels * width;
   const size_t y_pixel = 2 * width, y_filter = q * y_pixel + width;
   const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
   const size_t depth = (channels + set->together - 1) / set->together;
-  float *weight = floats(&state, filters * channels * shape->rows * shape->s), *bias = floats(&state, filters);
-  float *packed = untouched(filters * depth * shape->rows * shape->s), *y = untouched(outputs);
+  float *weight = floats(&state, filters * channels * shape->rows * columns_of(shape)), *bias = floats(&state, filters);
+  float *packed = untouched(filters * depth * shape->rows * columns_of(shape)), *y = untouched(outputs);
   float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0};
   struct sum *want = expected(outputs);
   const struct fnn_lane_weights weights = weights_of(shape, filters, weight);
@@ -124,7 +130,7 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
     for (size_t c = 0; c < channels; c++)
       for (size_t i = 0; i < shape->r; i++)
         for (size_t j = 0; j < shape->s; j++)
-          add(&sum, seen(set, weight[weight_place(shape, k, c, shape->first + i, j)]) *
+          add(&sum, seen(set, weight[weight_place(shape, k, c, shape->first + i, shape->first_column + j)]) *
                         seen(set, x[i][c * row + (p * shape->stride + j * shape->dilation) * width + l]));
     want[k * y_filter + p * y_pixel + l] = shape->relu ? relu(sum) : sum;
   }
@@ -140,7 +146,9 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                                                  .x_tap = shape->dilation * width,
                                                  .weight = packed,
                                                  .w_rows = shape->rows,
-                                                 .w_first = shape->first,
+                                                 .w_columns = columns_of(shape),
+                                                 .w_row = shape->first,
+                                                 .w_column = shape->first_column,
                                                  .bias = shape->bias ? bias : NULL,
                                                  .relu = shape->relu,
                                                  .y = y,
