@@ -52,21 +52,15 @@ static size_t pixels_of_tile(const struct fnn_correlation *j) {
   return large ? 4 : 2;
 }
 
-/* How many of the taps of `count` windows along an axis are inside of the image's `size` pixels. */
-static size_t taps_inside(size_t count, size_t taps, size_t dilation, ptrdiff_t before, size_t size) {
-  size_t inside = 0;
-  for (size_t i = 0; i < count; i++)
-    for (size_t tap = 0; tap < taps; tap++) {
-      ptrdiff_t at = (ptrdiff_t)(i + tap * dilation) - before;
-      inside += at >= 0 && at < (ptrdiff_t)size;
-    }
-  return inside;
-}
-
-/* The products of the direct way, which leaves out the taps outside of the image, but columns of pairs. */
+/* The products of the direct way, which leaves out the rows of taps outside of the image. */
 static size_t direct_products(const struct fnn_correlation *j) {
-  size_t columns = j->pairs ? j->q * j->s : taps_inside(j->q, j->s, j->dilation[1], j->left, j->w);
-  return taps_inside(j->p, j->r, j->dilation[0], j->top, j->h) * columns;
+  size_t rows = 0;
+  for (size_t p = 0; p < j->p; p++)
+    for (size_t r = 0; r < j->r; r++) {
+      ptrdiff_t h = (ptrdiff_t)(p + r * j->dilation[0]) - j->top;
+      rows += h >= 0 && h < (ptrdiff_t)j->h;
+    }
+  return rows * j->q * j->s;
 }
 
 /* With few channels and filters, transforming takes longer than what it saves. */
@@ -121,7 +115,6 @@ static void multiply(const struct job *job, size_t group, size_t filter, size_t 
         .x_pixel = wide,
         .weight = job->weights + ((group * job->places + place) * j->filters + filter) * fnn_depth(j),
         .w_rows = 1,
-        .w_columns = 1,
         .y = m + place * place_step(j, SOME_FILTERS, job->tiles),
         .y_filter = line,
         .y_pixel = wide,
