@@ -68,8 +68,8 @@ describe("mixed precision:", function()
     assert(distance(want[1], got[1]) < 1e-6)
   end)
 
-  -- Errors relative to the results, root mean squares of both: 0.24 % where sums are direct; tiles of 4 x 4 pixels make it 0.4 %,
-  -- and tiles of 6 x 6, which gradients alone have, 1.4 %.
+  -- Errors relative to the results, root mean squares of both: 0.24 % where sums are direct; tiles of 4 x 4 pixels
+  -- make it 0.4 %, and tiles of 6 x 6, which gradients alone have, 1.4 %.
   it("many channels, whose tiles are transformed, are near", function()
     fnn.manual_seed(7)
     local function size(tensor) return (tensor * tensor):mean():item() ^ 0.5 end

@@ -171,14 +171,13 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
     size_t begin = 0, count = 0;
     size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
-    if (job->ringed) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
+    if (ring) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
     filled = end;
     for (size_t r = 0; r < j->r; r++) {
       ptrdiff_t h = origin + (ptrdiff_t)(r * j->dilation[0]);
       if (h < 0) begin = r + 1;
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
-      rows[count++] =
-          job->ringed ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
+      rows[count++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
     }
     for (size_t i = 0; i < job->spans; i++) correlate_span(job, &job->span[i], group, rows, count, begin, row);
     if (j->epilogue.addend) add_to_row(job, row);

@@ -50,11 +50,6 @@ static size_t scratch_size(const struct job *job) {
 
 static size_t group_size(const struct job *job) { return 36 * job->filters * job->channels; }
 
-/* Floats from a tile's pixels to those of the other block of a pair, 0 where there is none. */
-static size_t second_of(const struct job *job, size_t block, size_t image) {
-  return job->pairs && (block + 1) * job->kernels->width < job->conv->n ? image : 0;
-}
-
 /* Tiles number first .. of the images from block number `block` on. */
 static void place_tiles(const struct job *job, size_t block, size_t first, size_t count, struct fnn_winograd_tile *x,
                         struct fnn_winograd_tile *g) {
@@ -69,7 +64,8 @@ static void place_tiles(const struct job *job, size_t block, size_t first, size_
                        w->h, w->w, image * x_image, &x[i]);
     fnn_winograd_place(lanes, grid->pixels, grid->step, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q, image * g_image,
                        &g[i]);
-    x[i].second = second_of(job, image, x_image), g[i].second = second_of(job, image, g_image);
+    int has_second = job->pairs && (image + 1) * lanes < job->conv->n;
+    x[i].second = has_second ? x_image : 0, g[i].second = has_second ? g_image : 0;
   }
 }
 
