@@ -117,7 +117,8 @@ FNN_INLINE fnn_v gradient_place(const ptrdiff_t M, const int i, const fnn_v *d) 
   }
 }
 
-/* Row i of the places of a tile of A x A pixels, of the input's 6 x 6 or of the gradient's: its columns transformed. */
+/* Row i of the places of a tile of A x A pixels, of the input's 6 x 6 or of the gradient's: its columns transformed. Rows 0 and 3 are
+ * those that a piece of work begins with, and find no pixels in the cache. */
 FNN_INLINE void columns_of_row(const ptrdiff_t A, const int i, const struct fnn_winograd_tile *tile, const float *x,
                                size_t next, fnn_v *d) {
   FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
