@@ -224,9 +224,8 @@ struct fnn_lane_row {
   size_t filters, channels, q, r, s;
   const float *const *x; /* for each row of the kernel, the image's row of channel 0 */
   size_t x_channel, x_pixel, x_tap;
-  int fetch; /* whether the next pixels are to be fetched: the image is in no near cache, and read once */
-  const float
-      *weight; /* from pack_weights: of `w_rows` x `w_columns` taps, of which these r x s begin at (w_row, w_column) */
+  int fetch;           /* whether the next pixels are to be fetched: the image is in no near cache, and read once */
+  const float *weight; /* from pack_weights: of w_rows x w_columns taps, these r x s begin at (w_row, w_column) */
   size_t w_rows, w_columns, w_row, w_column;
   const float *bias; /* or NULL */
   int relu;          /* negative results become 0 */

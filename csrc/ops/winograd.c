@@ -115,6 +115,7 @@ static void multiply(const struct job *job, size_t group, size_t filter, size_t 
         .x_pixel = wide,
         .weight = job->weights + ((group * job->places + place) * j->filters + filter) * fnn_depth(j),
         .w_rows = 1,
+        .w_columns = 1,
         .y = m + place * place_step(j, SOME_FILTERS, job->tiles),
         .y_filter = line,
         .y_pixel = wide,
