@@ -69,11 +69,11 @@ describe("mixed precision:", function()
   end)
 
   -- Errors relative to the results, root mean squares of both: 0.24 % where sums are direct; tiles of 4 x 4 pixels
-  -- make it 0.4 %, and tiles of 6 x 6, which gradients alone have, 1.4 %.
+  -- make it 0.4 %, and tiles of 6 x 6, which gradients of weights alone have, 1.4 %.
   it("many channels, whose tiles are transformed, are near", function()
     fnn.manual_seed(7)
     local function size(tensor) return (tensor * tensor):mean():item() ^ 0.5 end
-    local allowed = {0.005, 0.016, 0.016}
+    local allowed = {0.005, 0.005, 0.016}
     local cases = {
       {{35, 17, 7, 9}, {33, 17, 3, 3}, {padding = 1}},
       {{80, 16, 13, 12}, {18, 16, 3, 3}, {padding = {2, 0, 1, 3}}},

@@ -13,7 +13,6 @@ struct fnn_correlation {
   const struct fnn_lane_kernels *kernels;
   const struct fnn_lane_kernels *wide;  /* for vectors of several neighbouring pixels, or the same */
   const struct fnn_lane_kernels *pairs; /* for mixed precision, or NULL */
-  int coarse;                           /* in which errors of 1 % will do */
   size_t blocks, groups;
   size_t channels, filters; /* of a group */
   size_t h, w, r, s, p, q;  /* pixels of the input, of the kernel, of the output */

@@ -91,7 +91,7 @@ static enum fnn_status back_phase(struct fnn_context *context, size_t lanes, con
                                         .row = -(ptrdiff_t)(w->stride[0] * w->s),
                                         .column = -(ptrdiff_t)w->stride[1]};
   j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
-  j.x = g, j.y = dx, j.coarse = 1;
+  j.x = g, j.y = dx;
   return fnn_correlate(context, &j);
 }
 

@@ -5,7 +5,7 @@
  * A piece of work is a strip: some tiles, of whatever images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
  * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
- * of channels; tiles of 6 x 6, which make the errors of rounding larger, are for gradients alone. */
+ * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
 #include "winograd.h"
 
 #include <string.h>
@@ -47,8 +47,8 @@ static size_t products(const struct fnn_correlation *j, size_t size, size_t pixe
 
 /* How many pixels a side a tile gives. */
 static size_t pixels_of_tile(const struct fnn_correlation *j) {
-  int large = j->r == 3 && (!j->pairs || j->coarse) && vectors_at_a_time(j, 6) >= LEAST_VECTORS &&
-              products(j, 6, 4) < products(j, 4, 2);
+  int large =
+      j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_VECTORS && products(j, 6, 4) < products(j, 4, 2);
   return large ? 4 : 2;
 }
 
@@ -65,13 +65,12 @@ static size_t direct_products(const struct fnn_correlation *j) {
 
 /* With few channels and filters, transforming takes longer than what it saves. */
 static int saves(const struct fnn_correlation *j) {
-  /* which takes as long as so many products for each pixel of a tile, of a channel or a filter */
-  size_t transform = j->pairs ? 20 : 10;
+  enum { TRANSFORM = 10 }; /* takes as long as so many products for each pixel of a tile, of a channel or a filter */
   size_t pixels = pixels_of_tile(j), ours = products(j, pixels + j->r - 1, pixels), direct = direct_products(j);
   size_t pairs = j->channels * j->filters, both = j->channels + j->filters;
-  if (j->r == 5) return ours * (pairs + transform * both) < direct * pairs;
+  if (j->r == 5) return ours * (pairs + TRANSFORM * both) < direct * pairs;
   if (ours >= direct) return 0;
-  if (pixels == 4) return j->channels >= 8 && j->filters >= 8 && (!j->pairs || pairs >= 128);
+  if (pixels == 4) return j->channels >= 8 && j->filters >= 8;
   return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
 }
 
@@ -79,7 +78,7 @@ int fnn_winograd_pays(const struct fnn_correlation *j) {
   struct fnn_window w = {.h = j->h, .w = j->w, .r = j->r, .s = j->s, .p = j->p, .q = j->q};
   memcpy(w.stride, j->stride, sizeof w.stride);
   memcpy(w.dilation, j->dilation, sizeof w.dilation);
-  return fnn_winograd_suits(&w) && (j->r == 3 || !j->pairs || j->coarse) && saves(j) &&
+  return fnn_winograd_suits(&w) && !(j->r == 5 && j->pairs) && saves(j) &&
          vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
 }
 
