@@ -39,6 +39,7 @@ describe("mixed precision:", function()
     {{20, 4, 5, 5}, {6, 4, 1, 1}, {}},
     {{16, 3, 7, 7}, {4, 3, 1, 1}, {stride = 2}},
     {{32, 14, 6, 6}, {13, 14, 5, 5}, {padding = 2}},
+    {{32, 18, 6, 6}, {17, 18, 5, 5}, {padding = 2}, tiles = true}, -- for the gradient of the weight
     {{17, 6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = {2, 0, 1, 3}}},
     {{32, 2, 9, 9}, {3, 2, 3, 3}, {dilation = {2, 3}, padding = 2}},
     {{16, 2, 12, 12}, {6, 2, 7, 7}, {stride = 2, padding = 3}},
@@ -53,7 +54,8 @@ describe("mixed precision:", function()
         local want, got = run(op, x, w, g, case[3]), run(op, x, w, g, case[3], "bf16")
         for k, name in ipairs(names) do
           local apart = distance(want[k], got[k])
-          assert(apart < 1e-5, ("%s, case %d: %s: %g"):format(op, i, name, apart))
+          local exact_sums = k < 3 or not case.tiles
+          assert(apart < (exact_sums and 1e-5 or 0.03), ("%s, case %d: %s: %g"):format(op, i, name, apart))
         end
       end
     end
@@ -87,6 +89,7 @@ describe("mixed precision:", function()
       local want, got = run("conv2d", x, w, g, case[3]), run("conv2d", x, w, g, case[3], "bf16")
       for k, name in ipairs(names) do
         local apart = size(want[k] - got[k]) / size(want[k])
+        assert(k == 3 or distance(want[k], got[k]) < 0.01)
         assert(apart < allowed[k], ("case %d: %s: %g"):format(n, name, apart))
         assert(apart > 1e-4 or not fnn.info().bf16, name .. ": rounded nowhere")
       end

@@ -323,7 +323,7 @@ struct fnn_lane_kernels {
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
 
-  /* winograd.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`:
+  /* winograd.c and winograd_input.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`:
    * u[place * step + filter * channels + channel] */
   void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u,
                            size_t step);

@@ -1,6 +1,6 @@
 /* Winograd's way to the gradient of 3 x 3 or 5 x 5 weights, for images in lanes: for 6 x 6 pixels of the input and the 4 x 4
  * or 2 x 2 pixels of the output's gradient that they meet, 36 products instead of 144 or 100 for each pair of a filter and a
- * channel (kernels/winograd.c).
+ * channel (kernels/winograd_input.c, winograd.c).
  *
  * A product of matrices stands behind each of the 36 places, over all tiles of all images, and its sums should stay in
  * registers for many tiles. So that as many fit into a cache, transformed, one row of six places is done at a time, and
