@@ -376,7 +376,7 @@ const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t wid
  * weight_gradient, winograd_input and winograd_row on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
  * dot products of two pairs, added to a float. In a correlation a pair is two channels (`channels` counts pairs, but where
  * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
- * images of two blocks. */
+ * images of two blocks. winograd_input knows tiles of 4 x 4 alone. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 #endif

@@ -95,7 +95,7 @@ FNN_INLINE void input_tiles(const ptrdiff_t A, const struct fnn_winograd_input *
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
   if (j->size == 4)
     input_tiles(4, j);
-  else
+  else if (TOGETHER == 1) /* pairs of channels are of tiles of 4 x 4 alone */
     input_tiles(6, j);
 }
 

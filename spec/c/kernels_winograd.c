@@ -361,7 +361,7 @@ int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kerne
     for (size_t channels = 0; channels <= 3; channels++)
       for (size_t tiles = 0; tiles <= TILES; tiles++) {
         check_input(kernels, &forward[i], channels, tiles);
-        if (pairs) check_pairs(pairs, &forward[i], channels, tiles);
+        if (pairs && forward[i].size == 4) check_pairs(pairs, &forward[i], channels, tiles);
         for (int options = 0; options < 16; options++) check_output(kernels, &forward[i], channels, tiles, options);
       }
     for (int n = 0; n < AROUND; n++)
