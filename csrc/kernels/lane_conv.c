@@ -121,8 +121,18 @@ FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, siz
     for (size_t i = q + Q; i < q + 2 * Q; i++) __builtin_prefetch(j->x[0] + c * j->x_channel + i * j->x_pixel, 0, 2);
 }
 
+/* Where each channel has one tap, channels become taps: a loop of one turn would cost as much as a small tile. */
+static struct fnn_lane_row channels_as_taps(struct fnn_lane_row j) {
+  if (j.r * j.s * j.w_rows * j.w_columns != 1) return j;
+  j.s = j.w_columns = j.channels;
+  j.x_tap = j.x_channel;
+  j.channels = 1;
+  return j;
+}
+
 /* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
+  const struct fnn_lane_row task = channels_as_taps(*j);
   const size_t taps = j->channels * j->w_rows * j->w_columns;
   const struct tiling filters = tiling_of(j->filters, FNN_ROW_K), pixels = tiling_of(j->q, FNN_ROW_Q);
   for (size_t q = 0, m = 0; q < j->q; m++) {
@@ -130,7 +140,7 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     for (size_t k = 0, i = 0; k < j->filters; i++) {
       const size_t K = tile_size(filters, i);
       if (j->fetch) fetch_next(j, k, K, q, Q);
-      row_functions[K][Q](j, j->weight + k * taps, k, q);
+      row_functions[K][Q](&task, j->weight + k * taps, k, q);
       k += K;
     }
     q += Q;
