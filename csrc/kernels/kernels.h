@@ -224,7 +224,7 @@ struct fnn_lane_row {
   size_t filters, channels, q, r, s;
   const float *const *x; /* for each row of the kernel, the image's row of channel 0 */
   size_t x_channel, x_pixel, x_tap;
-  int fetch;           /* whether the next pixels are to be fetched: the image is in no near cache, and read once */
+  size_t fetch_rows, fetch_ahead; /* of the last so many rows, what lies so many floats ahead is fetched meanwhile */
   const float *weight; /* from pack_weights: of w_rows x w_columns taps, these r x s begin at (w_row, w_column) */
   size_t w_rows, w_columns, w_row, w_column;
   const float *bias; /* or NULL */

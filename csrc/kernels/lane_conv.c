@@ -113,12 +113,16 @@ FNN_ROW_TILES(ROW)
 #define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
 static const row_function row_functions[FNN_ROW_K + 1][FNN_ROW_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
 
-/* Has the next Q pixels fetched into the second cache, while filters k .. k + K - 1 are at these: of their share of the channels,
- * for the first row of the kernel. */
+/* Has what pixels q .. q + Q - 1 want next time fetched into the second cache, while filters k .. k + K - 1 are at them: of their
+ * share of the channels. */
 FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, size_t q, size_t Q) {
+  enum { LINE = 16 };
   const size_t last = (k + K) * j->channels / j->filters;
   for (size_t c = k * j->channels / j->filters; c < last; c++)
-    for (size_t i = q + Q; i < q + 2 * Q; i++) __builtin_prefetch(j->x[0] + c * j->x_channel + i * j->x_pixel, 0, 2);
+    for (size_t r = j->r - j->fetch_rows; r < j->r; r++) {
+      const float *x = j->x[r] + c * j->x_channel + j->fetch_ahead;
+      for (size_t i = q * j->x_pixel; i < (q + Q) * j->x_pixel; i += LINE) __builtin_prefetch(x + i, 0, 2);
+    }
 }
 
 /* Where each channel has one tap, channels become taps: a loop of one turn would cost as much as a small tile. */
@@ -139,7 +143,7 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     const size_t Q = tile_size(pixels, m);
     for (size_t k = 0, i = 0; k < j->filters; i++) {
       const size_t K = tile_size(filters, i);
-      if (j->fetch) fetch_next(j, k, K, q, Q);
+      if (j->fetch_rows) fetch_next(j, k, K, q, Q);
       row_functions[K][Q](&task, j->weight + k * taps, k, q);
       k += K;
     }

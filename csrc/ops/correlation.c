@@ -11,7 +11,7 @@
 struct span {
   size_t q, count, tap, taps;
 };
-enum { MOST_SPANS = 8 };
+enum { MOST_SPANS = 8, FETCH_PIXELS = 4 };
 
 struct job {
   const struct fnn_correlation *correlation;
@@ -127,11 +127,12 @@ static void add_to_row(const struct job *job, size_t row) {
   }
 }
 
-/* A span of a row of the output, from `count` rows of the input that the kernel's rows from `begin` on meet. */
+/* A span of a row of the output, while those rows of the input are fetched that the next one sees first, or some pixels of the
+ * only row; from `count` rows of the input that the kernel's rows from `begin` on meet. */
 static void correlate_span(const struct job *job, const struct span *span, size_t group, const float *const *rows,
                            size_t count, size_t begin, size_t row) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s;
+  size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s, new_rows = j->stride[0];
   ptrdiff_t at = job->ringed || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
   const float *x[FNN_MOST_TAPS];
   for (size_t i = 0; i < count; i++) x[i] = rows[i] + at * (ptrdiff_t)lanes;
@@ -145,7 +146,8 @@ static void correlate_span(const struct job *job, const struct span *span, size_
       .x_channel = (job->ringed ? columns(j) : j->h * j->w) * lanes,
       .x_pixel = j->stride[1] * lanes * job->together,
       .x_tap = j->dilation[1] * lanes,
-      .fetch = !job->ringed && j->r == 1 && j->s == 1 && j->stride[1] == 1,
+      .fetch_rows = job->ringed ? 0 : new_rows < count ? new_rows : count,
+      .fetch_ahead = j->p == 1 ? FETCH_PIXELS * lanes : new_rows * j->w * lanes,
       .weight = job->packed + group * j->filters * taps,
       .w_rows = j->r,
       .w_columns = j->s,
