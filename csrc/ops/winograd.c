@@ -12,7 +12,6 @@
 
 enum {
   CACHE = 200 * 1024, /* floats */
-  SOME_FILTERS = 20,  /* at a time */
   LEAST_VECTORS = 2,  /* of tiles at a time */
   MOST_VECTORS = 10,
   MOST_TOGETHER = 4, /* tiles in a vector */
@@ -28,6 +27,9 @@ struct job {
   float *scratch;       /* for each worker: transformed input, then some filters' products */
 };
 
+/* So many filters are multiplied at a time: whole tiles of sums, and their products have room in the cache beside the input. */
+static size_t some_filters(const struct fnn_correlation *j) { return j->wide->width == 16 ? 20 : 64; }
+
 static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t tiles) {
   return fnn_winograd_step(rows * tiles * j->kernels->width);
 }
@@ -35,7 +37,7 @@ static size_t place_step(const struct fnn_correlation *j, size_t rows, size_t ti
 /* How many wide vectors of tiles of `size` fit into the cache beside some filters' products, at least one: whole tiles of
  * sums where it can be. */
 static size_t vectors_at_a_time(const struct fnn_correlation *j, size_t size) {
-  size_t rows = fnn_depth(j) + fnn_fewer(j->filters, SOME_FILTERS), sums = j->wide->row_pixels;
+  size_t rows = fnn_depth(j) + fnn_fewer(j->filters, some_filters(j)), sums = j->wide->row_pixels;
   size_t fit = fnn_fewer(MOST_VECTORS, CACHE / (size * size * rows * j->wide->width));
   return fit >= sums ? fit - fit % sums : fit > 1 ? fit : 1;
 }
@@ -115,7 +117,7 @@ static void multiply(const struct job *job, size_t group, size_t filter, size_t 
         .weight = job->weights + ((group * job->places + place) * j->filters + filter) * fnn_depth(j),
         .w_rows = 1,
         .w_columns = 1,
-        .y = m + place * place_step(j, SOME_FILTERS, job->tiles),
+        .y = m + place * place_step(j, some_filters(j), job->tiles),
         .y_filter = line,
         .y_pixel = wide,
     });
@@ -147,8 +149,8 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
   const struct fnn_epilogue *e = &j->epilogue;
   for (size_t t = 0; t < count; t++) place_tile(job, first + t, &tile[t]);
   transform(job, tile, count, x, scratch);
-  for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
-    size_t filters = fnn_fewer(SOME_FILTERS, j->filters - k), filter = group * j->filters + k;
+  for (size_t k = 0; k < j->filters; k += some_filters(j)) {
+    size_t filters = fnn_fewer(some_filters(j), j->filters - k), filter = group * j->filters + k;
     size_t to = filter * j->y_filter + j->y_origin;
     multiply(job, group, k, filters, count, scratch, products);
     j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
@@ -157,7 +159,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
                                                               .tiles = count,
                                                               .tile = tile,
                                                               .m = products,
-                                                              .m_place = place_step(j, SOME_FILTERS, job->tiles),
+                                                              .m_place = place_step(j, some_filters(j), job->tiles),
                                                               .m_filter = job->tiles * j->kernels->width,
                                                               .bias = e->bias ? e->bias + filter : NULL,
                                                               .relu = e->relu,
@@ -171,7 +173,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
 
 static size_t scratch_size(const struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  return job->places * (place_step(j, fnn_depth(j), job->tiles) + place_step(j, SOME_FILTERS, job->tiles));
+  return job->places * (place_step(j, fnn_depth(j), job->tiles) + place_step(j, some_filters(j), job->tiles));
 }
 
 static void do_strips(void *user, size_t first, size_t last, int worker) {
@@ -205,8 +207,8 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
   const struct fnn_correlation *j = job->correlation;
   const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->wide;
   for (size_t i = first; i < last; i++) /* each place of each group */
-    for (size_t k = 0; k < j->filters; k += SOME_FILTERS) {
-      kernels->pack_weights(&(struct fnn_lane_weights){.filters = fnn_fewer(SOME_FILTERS, j->filters - k),
+    for (size_t k = 0; k < j->filters; k += some_filters(j)) {
+      kernels->pack_weights(&(struct fnn_lane_weights){.filters = fnn_fewer(some_filters(j), j->filters - k),
                                                        .channels = j->channels,
                                                        .r = 1,
                                                        .s = 1,
