@@ -81,12 +81,14 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
       __builtin_prefetch(y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, 1);
     }
   }
-  const size_t x_pixel = j->x_pixel, x_tap = j->x_tap;
-  for (size_t c = 0; c < j->channels; c++)
-    for (size_t r = 0; r < j->r; r++) {
-      const float *x = j->x[r] + c * j->x_channel + q0 * x_pixel;
-      const float *w = weight + ((c * j->w_rows + j->w_row + r) * j->w_columns + j->w_column) * (size_t)K;
-      for (size_t s = 0; s < j->s; s++, x += x_tap, w += K) {
+  const size_t x_pixel = j->x_pixel, x_tap = j->x_tap, rows = j->r, taps = j->s;
+  const size_t left_columns = (j->w_columns - taps) * (size_t)K, left_rows = (j->w_rows - rows) * j->w_columns * (size_t)K;
+  const float *w = weight + (j->w_row * j->w_columns + j->w_column) * (size_t)K;
+  size_t from = q0 * x_pixel;
+  for (size_t c = 0; c < j->channels; c++, from += j->x_channel, w += left_rows)
+    for (size_t r = 0; r < rows; r++, w += left_columns) {
+      const float *x = j->x[r] + from;
+      for (size_t s = 0; s < taps; s++, x += x_tap, w += K) {
         fnn_v v[FNN_ROW_Q];
         FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
         FNN_UNROLL for (int k = 0; k < K; k++) {
