@@ -14,6 +14,7 @@ struct tiling {
 
 static struct tiling tiling_of(size_t count, size_t most) {
   const size_t tiles = (count + most - 1) / most;
+  if (tiles == 1) return (struct tiling){count, 0};
   return tiles ? (struct tiling){count / tiles, count % tiles} : (struct tiling){0};
 }
 
@@ -72,7 +73,7 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
 /* The lines that it will write are fetched first. */
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
                          size_t q0) {
-  fnn_v sum[FNN_ROW_K][FNN_ROW_Q];
+  fnn_v sum[FNN_ROW_K][FNN_SINGLE_Q];
   float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
   FNN_UNROLL for (int k = 0; k < K; k++) {
     const fnn_v start = fnn_splat(j->bias ? j->bias[k0 + (size_t)k] : 0.0f);
@@ -89,7 +90,7 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
     for (size_t r = 0; r < rows; r++, w += left_columns) {
       const float *x = j->x[r] + from;
       for (size_t s = 0; s < taps; s++, x += x_tap, w += K) {
-        fnn_v v[FNN_ROW_Q];
+        fnn_v v[FNN_SINGLE_Q];
         FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
         FNN_UNROLL for (int k = 0; k < K; k++) {
           const fnn_v one = fnn_splat(w[k]);
@@ -113,7 +114,7 @@ typedef void (*row_function)(const struct fnn_lane_row *j, const float *weight, 
   }
 FNN_ROW_TILES(ROW)
 #define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
-static const row_function row_functions[FNN_ROW_K + 1][FNN_ROW_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
+static const row_function row_functions[FNN_ROW_K + 1][FNN_SINGLE_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
 
 /* Has what pixels q .. q + Q - 1 want next time fetched into the second cache, while filters k .. k + K - 1 are at them: of their
  * share of the channels. */
@@ -127,30 +128,34 @@ FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, siz
     }
 }
 
-/* Where each channel has one tap, channels become taps: a loop of one turn would cost as much as a small tile. */
-static struct fnn_lane_row channels_as_taps(struct fnn_lane_row j) {
-  if (j.r * j.s * j.w_rows * j.w_columns != 1) return j;
-  j.s = j.w_columns = j.channels;
-  j.x_tap = j.x_channel;
-  j.channels = 1;
-  return j;
-}
-
 /* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
-void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
-  const struct fnn_lane_row task = channels_as_taps(*j);
+static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_row *task) {
   const size_t taps = j->channels * j->w_rows * j->w_columns;
-  const struct tiling filters = tiling_of(j->filters, FNN_ROW_K), pixels = tiling_of(j->q, FNN_ROW_Q);
+  const struct tiling filters = tiling_of(j->filters, FNN_ROW_K);
+  const struct tiling pixels = tiling_of(j->q, j->filters == 1 ? FNN_SINGLE_Q : FNN_ROW_Q);
   for (size_t q = 0, m = 0; q < j->q; m++) {
     const size_t Q = tile_size(pixels, m);
     for (size_t k = 0, i = 0; k < j->filters; i++) {
       const size_t K = tile_size(filters, i);
       if (j->fetch_rows) fetch_next(j, k, K, q, Q);
-      row_functions[K][Q](&task, j->weight + k * taps, k, q);
+      row_functions[K][Q](task, j->weight + k * taps, k, q);
       k += K;
     }
     q += Q;
   }
+}
+
+/* Where each channel has one tap, channels become taps: a loop of one turn would cost as much as a small tile. */
+void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
+  struct fnn_lane_row flat;
+  const int single = j->r * j->s * j->w_rows * j->w_columns == 1;
+  if (single) {
+    flat = *j;
+    flat.s = flat.w_columns = j->channels;
+    flat.x_tap = j->x_channel;
+    flat.channels = 1;
+  }
+  correlate_with(j, single ? &flat : j);
 }
 
 /* ---- weight gradient ---- */

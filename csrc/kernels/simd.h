@@ -1,9 +1,9 @@
 /* A vector of as many floats as the instruction set has lanes, in GCC's vector extensions: one body of code serves
  * all instruction sets.
  *
- * Tiles are as large as the registers allow: at most FNN_ROW_K filters x FNN_ROW_Q pixels of a correlation, and
- * FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient. FNN_ROW_TILES(X) and FNN_GRADIENT_TILES(X) are
- * X(k, n) for each size up to that. */
+ * Tiles are as large as the registers allow: at most FNN_ROW_K filters x FNN_ROW_Q pixels of a correlation, or of a single
+ * filter FNN_SINGLE_Q pixels, and FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient. FNN_ROW_TILES(X) and
+ * FNN_GRADIENT_TILES(X) are X(k, n) for each size up to that. */
 #ifndef FNN_KERNELS_SIMD_H
 #define FNN_KERNELS_SIMD_H
 
@@ -18,13 +18,15 @@
 #define FNN_UP_TO_5(X, k) FNN_UP_TO_4(X, k) X(k, 5)
 #define FNN_UP_TO_6(X, k) FNN_UP_TO_5(X, k) X(k, 6)
 
+enum { FNN_SINGLE_Q = 6 };
+
 #if defined(__AVX512F__) || defined(__aarch64__) /* 32 registers */
 enum { FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
-#define FNN_ROW_TILES(X) FNN_UP_TO_5(X, 1) FNN_UP_TO_5(X, 2) FNN_UP_TO_5(X, 3) FNN_UP_TO_5(X, 4) FNN_UP_TO_5(X, 5)
+#define FNN_ROW_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_5(X, 2) FNN_UP_TO_5(X, 3) FNN_UP_TO_5(X, 4) FNN_UP_TO_5(X, 5)
 #define FNN_GRADIENT_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_6(X, 2) FNN_UP_TO_6(X, 3) FNN_UP_TO_6(X, 4)
 #else /* 16 */
 enum { FNN_ROW_K = 4, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 4 };
-#define FNN_ROW_TILES(X) FNN_UP_TO_3(X, 1) FNN_UP_TO_3(X, 2) FNN_UP_TO_3(X, 3) FNN_UP_TO_3(X, 4)
+#define FNN_ROW_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_3(X, 2) FNN_UP_TO_3(X, 3) FNN_UP_TO_3(X, 4)
 #define FNN_GRADIENT_TILES(X) FNN_UP_TO_4(X, 1) FNN_UP_TO_4(X, 2) FNN_UP_TO_4(X, 3)
 #endif
 

@@ -11,7 +11,7 @@
 struct span {
   size_t q, count, tap, taps;
 };
-enum { MOST_SPANS = 8, FETCH_PIXELS = 4 };
+enum { MOST_SPANS = 8, FETCH_PIXELS = 4, LEAST_FETCHED = 4 };
 
 struct job {
   const struct fnn_correlation *correlation;
@@ -127,38 +127,45 @@ static void add_to_row(const struct job *job, size_t row) {
   }
 }
 
-/* A span of a row of the output, while those rows of the input are fetched that the next one sees first, or some pixels of the
- * only row; from `count` rows of the input that the kernel's rows from `begin` on meet. */
-static void correlate_span(const struct job *job, const struct span *span, size_t group, const float *const *rows,
-                           size_t count, size_t begin, size_t row) {
+/* What is the same for all rows of a group. Meanwhile those rows of the input are fetched that the next row of the output sees
+ * first, or some pixels of the only row; a few channels the CPU fetches by itself. */
+static struct fnn_lane_row task_of(const struct job *job, size_t group) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s, new_rows = j->stride[0];
-  ptrdiff_t at = job->ringed || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
-  const float *x[FNN_MOST_TAPS];
-  for (size_t i = 0; i < count; i++) x[i] = rows[i] + at * (ptrdiff_t)lanes;
-  job->kernels->correlate(&(struct fnn_lane_row){
+  size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s;
+  return (struct fnn_lane_row){
       .filters = j->filters,
       .channels = fnn_depth(j),
-      .q = span->count / job->together,
-      .r = count,
-      .s = span->taps,
-      .x = x,
       .x_channel = (job->ringed ? columns(j) : j->h * j->w) * lanes,
       .x_pixel = j->stride[1] * lanes * job->together,
       .x_tap = j->dilation[1] * lanes,
-      .fetch_rows = job->ringed ? 0 : new_rows < count ? new_rows : count,
-      .fetch_ahead = j->p == 1 ? FETCH_PIXELS * lanes : new_rows * j->w * lanes,
+      .fetch_ahead = j->p == 1 ? FETCH_PIXELS * lanes : j->stride[0] * j->w * lanes,
       .weight = job->packed + group * j->filters * taps,
       .w_rows = j->r,
       .w_columns = j->s,
-      .w_row = begin,
-      .w_column = span->tap,
       .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
       .relu = j->epilogue.relu && !j->epilogue.addend,
-      .y = j->y + row + span->q * j->y_pixel,
       .y_filter = j->y_filter,
       .y_pixel = j->y_pixel * job->together,
-  });
+  };
+}
+
+/* One row of the output from task.r rows of the input. */
+static void correlate_row(const struct job *job, struct fnn_lane_row *task, const float *const *rows, float *y) {
+  const struct fnn_correlation *j = job->correlation;
+  int fetched = !job->ringed && j->channels >= LEAST_FETCHED;
+  task->fetch_rows = fetched ? fnn_fewer(j->stride[0], task->r) : 0;
+  for (size_t i = 0; i < job->spans; i++) {
+    const struct span *span = &job->span[i];
+    ptrdiff_t at = job->ringed || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
+    const float *x[FNN_MOST_TAPS];
+    for (size_t r = 0; r < task->r; r++) x[r] = rows[r] + at * (ptrdiff_t)j->kernels->width;
+    task->x = x;
+    task->q = span->count / job->together;
+    task->s = span->taps;
+    task->w_column = span->tap;
+    task->y = y + span->q * j->y_pixel;
+    job->kernels->correlate(task);
+  }
 }
 
 /* Output rows first .. last-1 of one group of one block. */
@@ -167,21 +174,22 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
   size_t lanes = j->kernels->width, row_size = (job->ringed ? columns(j) : j->w) * lanes;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
+  struct fnn_lane_row task = task_of(job, group);
   for (size_t p = first; p < last; p++) {
     const float *rows[FNN_MOST_TAPS];
     ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
-    size_t begin = 0, count = 0;
     size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
     if (ring) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
     filled = end;
+    task.r = task.w_row = 0;
     for (size_t r = 0; r < j->r; r++) {
       ptrdiff_t h = origin + (ptrdiff_t)(r * j->dilation[0]);
-      if (h < 0) begin = r + 1;
+      if (h < 0) task.w_row = r + 1;
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
-      rows[count++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
+      rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
     }
-    for (size_t i = 0; i < job->spans; i++) correlate_span(job, &job->span[i], group, rows, count, begin, row);
+    correlate_row(job, &task, rows, j->y + row);
     if (j->epilogue.addend) add_to_row(job, row);
   }
 }
