@@ -6,47 +6,50 @@
 
 /* ---- of transformed tiles ---- */
 
-/* T tiles at a time. */
-FNN_INLINE void product_tiles(const int T, const struct fnn_channel_product *j, size_t t0) {
-  const float *u = j->u;
-  fnn_v sum[FNN_PRODUCT_TILES];
-  FNN_UNROLL for (int t = 0; t < T; t++) sum[t] = (fnn_v){0};
-  for (size_t left = j->channels, block = 0; left > 0; block++) {
-    const float *v = j->v + block * j->v_block + t0 * FNN_WIDTH;
+/* V vectors of filters, from number k on, for T tiles from number t on. */
+FNN_INLINE void product_tiles(const struct fnn_channel_product *j, const int V, const int T, size_t k, size_t t) {
+  const float *u = j->u + k * j->u_vector, *tiles = j->v + t * FNN_WIDTH;
+  float *m = j->m + k * j->m_vector + t * FNN_WIDTH;
+  fnn_v sum[FNN_PRODUCT_V][FNN_PRODUCT_T];
+  FNN_UNROLL for (int n = 0; n < V; n++) FNN_UNROLL for (int i = 0; i < T; i++) sum[n][i] = (fnn_v){0};
+  for (size_t left = j->channels; left > 0; tiles += j->v_block) {
     const size_t channels = left < FNN_WIDTH ? left : FNN_WIDTH;
-    for (size_t c = 0; c < channels; c++, u += j->filters) {
-      const fnn_v filters = fnn_load(u);
-      FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(v[(size_t)t * FNN_WIDTH + c]) * filters;
+    const float *v = tiles;
+    for (size_t c = 0; c < channels; c++, u += j->filters, v++) {
+      fnn_v filters[FNN_PRODUCT_V];
+      FNN_UNROLL for (int n = 0; n < V; n++) filters[n] = fnn_load(u + (size_t)n * j->u_vector);
+      FNN_UNROLL for (int i = 0; i < T; i++) {
+        const fnn_v one = fnn_splat(v[i * FNN_WIDTH]);
+        FNN_UNROLL for (int n = 0; n < V; n++) sum[n][i] += one * filters[n];
+      }
     }
     left -= channels;
   }
-  FNN_UNROLL for (int t = 0; t < T; t++) fnn_store(j->m + (t0 + (size_t)t) * FNN_WIDTH, sum[t]);
+  FNN_UNROLL for (int n = 0; n < V; n++) FNN_UNROLL for (int i = 0; i < T; i++) {
+    fnn_store(m + (size_t)n * j->m_vector + (size_t)i * FNN_WIDTH, sum[n][i]);
+  }
 }
 
-#define PRODUCT(T) \
-  static void product_##T(const struct fnn_channel_product *j, size_t t0) { product_tiles(T, j, t0); }
-PRODUCT(1)
-PRODUCT(2)
-PRODUCT(3)
-PRODUCT(4)
-PRODUCT(5)
-PRODUCT(6)
-PRODUCT(7)
-PRODUCT(8)
-PRODUCT(9)
-PRODUCT(10)
-PRODUCT(11)
-PRODUCT(12)
-PRODUCT(13)
+typedef void (*product_function)(const struct fnn_channel_product *j, size_t k, size_t t);
 
+#define PRODUCT(V, T)                                                                      \
+  static void product_##V##x##T(const struct fnn_channel_product *j, size_t k, size_t t) { \
+    product_tiles(j, V, T, k, t);                                                          \
+  }
+FNN_PRODUCTS(PRODUCT)
+#define PRODUCT_ENTRY(V, T) [V][T] = product_##V##x##T,
+static const product_function products[FNN_PRODUCT_V + 1][FNN_PRODUCT_T + 1] = {FNN_PRODUCTS(PRODUCT_ENTRY)};
+
+/* Tiles in as few parts as there must be, of nearly equal size. */
 void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
-  static void (*const some[])(const struct fnn_channel_product *j, size_t t0) = {
-      product_1, product_2, product_3,  product_4,  product_5,  product_6, product_7,
-      product_8, product_9, product_10, product_11, product_12, product_13};
-  _Static_assert(sizeof some / sizeof *some == FNN_PRODUCT_TILES, "a function for each number of tiles");
-  for (size_t t = 0; t < j->tiles; t += FNN_PRODUCT_TILES) {
-    const size_t left = j->tiles - t;
-    some[(left < FNN_PRODUCT_TILES ? left : FNN_PRODUCT_TILES) - 1](j, t);
+  const size_t parts = (j->tiles + FNN_PRODUCT_T - 1) / FNN_PRODUCT_T;
+  for (size_t k = 0; k < j->vectors; k += FNN_PRODUCT_V) {
+    const size_t V = j->vectors - k < FNN_PRODUCT_V ? j->vectors - k : FNN_PRODUCT_V;
+    for (size_t i = 0, t = 0; i < parts; i++) {
+      const size_t T = (j->tiles - t) / (parts - i);
+      products[V][T](j, k, t);
+      t += T;
+    }
   }
 }
 

@@ -280,18 +280,18 @@ struct fnn_winograd_output {
   size_t y_filter, y_row, y_pixel;
 };
 
-/* channel_conv.c: channels in lanes, (N, C / width, H, W, width), and filters. There are two ways for one vector of up to
+/* channel_conv.c: channels in lanes, (N, C / width, H, W, width), and filters. There are two ways for vectors of up to
  * `width` of them; where there are fewer, vectors of weights reach over the next ones, and the other lanes of results mean
  * nothing. */
 
-/* For one place of some transformed tiles: m[t * width] (filters) = the sum over channels c of the vector u[c * filters]
- * times the number v[c / width * v_block + t * width + c % width]. */
-enum { FNN_PRODUCT_TILES = 13 }; /* at a time */
+/* For one place of some transformed tiles, and each vector k of filters: m[k * m_vector + t * width] = the sum over channels c of
+ * the vector u[k * u_vector + c * filters] times the number v[c / width * v_block + t * width + c % width]. */
 struct fnn_channel_product {
-  size_t tiles, channels, filters;
+  size_t tiles, channels, vectors, filters;
   const float *v, *u;
-  size_t v_block;
+  size_t v_block, u_vector;
   float *m;
+  size_t m_vector;
 };
 
 /* For output pixels number first .. last-1 of an image: y[i * width] = the sum over taps t and channels c of the vector
@@ -335,6 +335,7 @@ struct fnn_lane_kernels {
   /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * step + i], for i < count */
   void (*winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 
+  size_t product_vectors; /* of filters that channel_product does at a time */
   void (*channel_product)(const struct fnn_channel_product *product);
   void (*channel_correlate)(const struct fnn_channel_correlation *correlation);
 

@@ -83,7 +83,8 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
     }
   }
   const size_t x_pixel = j->x_pixel, x_tap = j->x_tap, rows = j->r, taps = j->s;
-  const size_t left_columns = (j->w_columns - taps) * (size_t)K, left_rows = (j->w_rows - rows) * j->w_columns * (size_t)K;
+  const size_t left_columns = (j->w_columns - taps) * (size_t)K,
+               left_rows = (j->w_rows - rows) * j->w_columns * (size_t)K;
   const float *w = weight + (j->w_row * j->w_columns + j->w_column) * (size_t)K;
   size_t from = q0 * x_pixel;
   for (size_t c = 0; c < j->channels; c++, from += j->x_channel, w += left_rows)

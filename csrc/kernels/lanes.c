@@ -268,6 +268,7 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .winograd_output = FNN_VARIANT(fnn_winograd_output),
     .winograd_row = FNN_VARIANT(fnn_winograd_row),
     .winograd_taps = FNN_VARIANT(fnn_winograd_taps),
+    .product_vectors = FNN_PRODUCT_V,
     .channel_product = FNN_VARIANT(fnn_channel_product),
     .channel_correlate = FNN_VARIANT(fnn_channel_correlate),
     .pool = {.max = max_pool, .max_back = max_pool_back, .avg = avg_pool, .avg_back = avg_pool_back},

@@ -10,8 +10,9 @@
 #include "winograd.h"
 
 enum {
-  MOST_TILES = FNN_PRODUCT_TILES, /* at a time */
-  LEAST_PIECE = 4,                /* tiles, where there are as many */
+  MOST_TILES = 13,   /* at a time */
+  MOST_TOGETHER = 2, /* vectors of filters */
+  LEAST_PIECE = 4,   /* tiles, where there are as many */
   /* Small layers have one piece for each thread: one that is taken from another thread's share has its pixels in that
    * one's caches, and so will the next layer, whose pieces are late for that and taken in their turn. */
   MOST_PIECE = 4 * MOST_TILES,
@@ -51,22 +52,30 @@ static size_t filters_of(const struct job *j, size_t block) {
   return fnn_fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
 }
 
-/* A vector of filters. */
-static void multiply(const struct job *j, const struct fnn_winograd_tile *tile, size_t tiles, size_t block,
-                     const float *v, float *m) {
-  const struct fnn_window *w = &j->conv->window;
-  const struct fnn_epilogue *e = j->epilogue;
-  size_t lanes = j->kernels->width, filters = filters_of(j, block), plane = w->p * w->q * lanes;
+/* Vectors of filters from number `block` on, all of as many filters. */
+static void multiply(const struct job *j, size_t tiles, size_t block, size_t vectors, const float *v, float *m) {
+  size_t lanes = j->kernels->width, filters = filters_of(j, block), channels = j->conv->c;
   for (size_t place = 0; place < j->places; place++)
     j->kernels->channel_product(&(struct fnn_channel_product){
         .tiles = tiles,
-        .channels = j->conv->c,
+        .channels = channels,
+        .vectors = vectors,
         .filters = filters,
         .v = v + place * j->v_place,
         .v_block = MOST_TILES * lanes,
-        .u = j->u + (block * lanes * j->places + place * filters) * j->conv->c,
+        .u = j->u + (block * lanes * j->places + place * filters) * channels,
+        .u_vector = lanes * j->places * channels,
         .m = m + place * j->m_place,
+        .m_vector = MOST_TILES * lanes,
     });
+}
+
+/* A vector of filters. */
+static void transform_back(const struct job *j, const struct fnn_winograd_tile *tile, size_t tiles, size_t block,
+                           const float *m) {
+  const struct fnn_window *w = &j->conv->window;
+  const struct fnn_epilogue *e = j->epilogue;
+  size_t lanes = j->kernels->width, plane = w->p * w->q * lanes;
   j->kernels->winograd_output(&(struct fnn_winograd_output){
       .size = j->size,
       .pixels = j->grid.pixels,
@@ -98,8 +107,14 @@ static void convolve_tiles(const struct job *j, size_t first, size_t tiles, size
                                                             .x = j->x + block * w->h * w->w * lanes,
                                                             .v = v + block * MOST_TILES * lanes,
                                                             .v_place = j->v_place});
-  for (size_t block = group * j->group; block < (group + 1) * j->group && block < j->filter_blocks; block++)
-    multiply(j, tile, tiles, block, v, v + j->places * j->v_place);
+  float *m = v + j->places * j->v_place;
+  size_t last = fnn_fewer((group + 1) * j->group, j->filter_blocks);
+  for (size_t block = group * j->group, vectors; block < last; block += vectors) {
+    vectors = fnn_fewer(j->kernels->product_vectors, last - block);
+    if (filters_of(j, block + vectors - 1) < lanes) vectors = 1; /* the last one, or all before it */
+    multiply(j, tiles, block, vectors, v, m);
+    for (size_t i = 0; i < vectors; i++) transform_back(j, tile, tiles, block + i, m + i * MOST_TILES * lanes);
+  }
 }
 
 static void convolve_piece(const struct job *j, size_t part, size_t group, float *v) {
@@ -185,7 +200,7 @@ static void cut(struct job *j, size_t threads) {
   j->group = fnn_ceil_div(j->filter_blocks, fnn_ceil_div(threads, j->parts));
   j->groups = fnn_ceil_div(j->filter_blocks, j->group);
   j->v_place = fnn_winograd_step(j->channel_blocks * MOST_TILES * lanes);
-  j->m_place = fnn_winograd_step(MOST_TILES * lanes);
+  j->m_place = fnn_winograd_step(MOST_TOGETHER * MOST_TILES * lanes);
 }
 
 enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,

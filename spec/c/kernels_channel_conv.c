@@ -5,21 +5,32 @@
 
 static uint64_t state = 23;
 
-static void check_product(const struct fnn_kernels *k, size_t tiles, size_t channels, size_t filters) {
+static void check_product(const struct fnn_kernels *k, size_t tiles, size_t channels, size_t vectors, size_t filters) {
   const size_t width = k->lanes->width, blocks = (channels + width - 1) / width, v_block = (tiles + 1) * width;
+  const size_t u_vector = channels * filters + 5, m_vector = tiles * width + 3;
+  const size_t results = (vectors - 1) * m_vector + tiles * width;
   float *v = floats(&state, blocks ? (blocks - 1) * v_block + tiles * width : 0);
-  float *u = floats(&state, channels ? (channels - 1) * filters + width : 0), *m = untouched(tiles * width);
-  struct sum *want = expected(tiles * width);
-  for (size_t i = 0; i < tiles * width; i++) {
-    want[i] = (struct sum){0.0, 0.0};
+  float *u = floats(&state, vectors * u_vector + width), *m = untouched(results);
+  struct sum *want = expected(results);
+  for (size_t at = 0; at < vectors * tiles * width; at++) {
+    const size_t n = at / width / tiles, t = at / width % tiles, l = at % width;
+    struct sum sum = {0.0, 0.0};
     for (size_t c = 0; c < channels; c++)
-      add(&want[i],
-          (double)u[c * filters + i % width] * (double)v[c / width * v_block + i / width * width + c % width]);
+      add(&sum, (double)u[n * u_vector + c * filters + l] * (double)v[c / width * v_block + t * width + c % width]);
+    want[n * m_vector + t * width + l] = sum;
   }
-  k->lanes->channel_product(&(struct fnn_channel_product){
-      .tiles = tiles, .channels = channels, .filters = filters, .v = v, .u = u, .v_block = v_block, .m = m});
-  expect_sums(tiles * width, m, want, "%s channel_product of %zu tiles, %zu channels, %zu filters", k->name, tiles,
-              channels, filters);
+  k->lanes->channel_product(&(struct fnn_channel_product){.tiles = tiles,
+                                                          .channels = channels,
+                                                          .vectors = vectors,
+                                                          .filters = filters,
+                                                          .v = v,
+                                                          .u = u,
+                                                          .v_block = v_block,
+                                                          .u_vector = u_vector,
+                                                          .m = m,
+                                                          .m_vector = m_vector});
+  expect_sums(results, m, want, "%s channel_product of %zu tiles, %zu channels, %zu vectors of %zu filters", k->name,
+              tiles, channels, vectors, filters);
   free(v), free(u), free(m), free(want);
 }
 
@@ -68,10 +79,11 @@ int spec_channel_conv(const struct fnn_kernels *kernels) {
   check_failures = 0;
   state = 23;
   for (size_t n = 0; n < AROUND; n++) {
-    for (size_t tiles = 0; tiles <= 2 * FNN_PRODUCT_TILES + 1; tiles++) {
-      check_product(kernels, tiles, around[n], width);
-      check_product(kernels, tiles, around[n], 3);
-    }
+    for (size_t tiles = 0; tiles <= 27; tiles++)
+      for (size_t vectors = 1; vectors <= 3; vectors++) {
+        check_product(kernels, tiles, around[n], vectors, width);
+        check_product(kernels, tiles, around[n], vectors, 3);
+      }
     for (int i = 0; i < 60; i++) {
       const struct fnn_window w = random_window(&state);
       check_correlate(kernels, &w, around[n], i % 2 ? width : 3, i % 4);
