@@ -18,7 +18,6 @@ struct job {
   const struct fnn_lane_kernels *kernels; /* that correlate: of `together` neighbouring pixels at a time */
   const struct fnn_elementwise_kernels *elementwise;
   size_t together;
-  size_t chunks;       /* a piece of work is a chunk of output rows of a group of a block */
   float *packed, *own; /* weights, group after group; own: where nobody keeps them */
   struct span span[MOST_SPANS];
   size_t spans;
@@ -194,15 +193,23 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
   }
 }
 
+/* Correlations that are done together, over the same blocks and groups. A piece of work is a chunk of the rows of each, of one
+ * group of one block. */
+struct jobs {
+  struct job job[FNN_MOST_CORRELATIONS];
+  size_t count, blocks, groups, chunks;
+};
+
 static void correlate_pieces(void *user, size_t first, size_t last, int worker) {
-  const struct job *job = user;
-  const struct fnn_correlation *j = job->correlation;
-  float *ring = job->ring ? job->ring + (size_t)worker * ring_size(j) : NULL;
+  const struct jobs *jobs = user;
   for (size_t i = first; i < last; i++) {
-    size_t chunk = i % job->chunks, group = i / job->chunks % j->groups, block = i / job->chunks / j->groups;
-    size_t rows = fnn_ceil_div(j->p, job->chunks), begin = chunk * rows;
-    size_t end = begin + rows < j->p ? begin + rows : j->p;
-    if (begin < end) correlate_rows(job, block, group, begin, end, ring);
+    size_t chunk = i % jobs->chunks, group = i / jobs->chunks % jobs->groups, block = i / jobs->chunks / jobs->groups;
+    for (const struct job *job = jobs->job; job < jobs->job + jobs->count; job++) {
+      const struct fnn_correlation *j = job->correlation;
+      size_t rows = fnn_ceil_div(j->p, jobs->chunks), begin = chunk * rows, end = fnn_fewer(begin + rows, j->p);
+      float *ring = job->ring ? job->ring + (size_t)worker * ring_size(j) : NULL;
+      if (begin < end) correlate_rows(job, block, group, begin, end, ring);
+    }
   }
 }
 
@@ -248,18 +255,35 @@ static size_t pixels_together(const struct fnn_correlation *j) {
   return j->stride[1] == 1 && j->y_pixel == lanes && j->q % ratio == 0 ? ratio : 1;
 }
 
-static enum fnn_status correlate_directly(struct fnn_context *context, const struct fnn_correlation *j) {
-  struct job job = {.correlation = j,
-                    .elementwise = context->kernels->elementwise,
-                    .together = pixels_together(j),
-                    .chunks = fnn_ceil_div(FNN_LANE_PIECES, j->blocks * j->groups)};
+static struct job job_for(struct fnn_context *context, const struct fnn_correlation *j) {
+  struct job job = {.correlation = j, .elementwise = context->kernels->elementwise, .together = pixels_together(j)};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
-  if (job.chunks > j->p) job.chunks = j->p;
   choose_rows(&job);
-  enum fnn_status status = take_memory(context, &job);
-  if (status == FNN_OK) fnn_parallel(context, j->blocks * j->groups * job.chunks, 1, correlate_pieces, &job);
-  fnn_free(context, job.ring);
-  fnn_free(context, job.own);
+  return job;
+}
+
+/* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next. */
+static void cut(struct jobs *jobs) {
+  enum { CACHE = 64 * 1024, LEAST_ROWS = 2 }; /* floats */
+  const struct fnn_correlation *j = jobs->job[0].correlation;
+  size_t p = 0, rows = CACHE / (j->filters * j->y_row);
+  for (size_t i = 0; i < jobs->count; i++)
+    if (jobs->job[i].correlation->p > p) p = jobs->job[i].correlation->p;
+  if (rows < LEAST_ROWS) rows = LEAST_ROWS;
+  jobs->chunks = fnn_ceil_div(FNN_LANE_PIECES, jobs->blocks * jobs->groups);
+  if (jobs->count > 1 && !j->pairs && jobs->chunks < fnn_ceil_div(p, rows)) jobs->chunks = fnn_ceil_div(p, rows);
+  jobs->chunks = fnn_fewer(jobs->chunks, p);
+}
+
+static enum fnn_status correlate_directly(struct fnn_context *context, struct jobs *jobs) {
+  enum fnn_status status = FNN_OK;
+  cut(jobs);
+  for (size_t i = 0; i < jobs->count && status == FNN_OK; i++) status = take_memory(context, &jobs->job[i]);
+  if (status == FNN_OK) fnn_parallel(context, jobs->blocks * jobs->groups * jobs->chunks, 1, correlate_pieces, jobs);
+  for (size_t i = 0; i < jobs->count; i++) {
+    fnn_free(context, jobs->job[i].ring);
+    fnn_free(context, jobs->job[i].own);
+  }
   return status;
 }
 
@@ -273,10 +297,18 @@ static void join_rows(struct fnn_correlation *j) {
   j->p = j->h = 1;
 }
 
-enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *j) {
-  if (j->p == 0 || j->q == 0 || j->blocks == 0 || j->filters == 0) return FNN_OK;
-  j->weights.filters = j->filters, j->weights.channels = j->channels;
-  j->weights.r = j->r, j->weights.s = j->s;
-  join_rows(j);
-  return fnn_winograd_pays(j) ? fnn_winograd(context, j) : correlate_directly(context, j);
+enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *correlations, size_t count) {
+  struct jobs jobs = {.blocks = correlations->blocks, .groups = correlations->groups};
+  if (jobs.blocks == 0) return FNN_OK;
+  for (struct fnn_correlation *j = correlations; j < correlations + count; j++) {
+    if (j->p == 0 || j->q == 0 || j->filters == 0) continue;
+    j->weights.filters = j->filters, j->weights.channels = j->channels;
+    j->weights.r = j->r, j->weights.s = j->s;
+    if (count == 1) join_rows(j);
+    if (fnn_winograd_pays(j))
+      FNN_TRY(fnn_winograd(context, j));
+    else
+      jobs.job[jobs.count++] = job_for(context, j);
+  }
+  return jobs.count ? correlate_directly(context, &jobs) : FNN_OK;
 }

@@ -48,7 +48,7 @@ enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, con
                                         .column = 1};
   j.weights_group = (ptrdiff_t)(j.filters * j.channels * taps);
   j.x = x, j.epilogue = *epilogue, j.y = y;
-  return fnn_correlate(context, &j);
+  return fnn_correlate(context, &j, 1);
 }
 
 /* Pixels i, i + stride, ... of one axis of x: which taps reach them, from which pixels of g. Pixel
@@ -68,9 +68,9 @@ static struct phase phase_of(size_t phase, size_t stride, size_t taps, size_t di
   return f;
 }
 
-static enum fnn_status back_phase(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
-                                  size_t row_phase, size_t column_phase, const float *g, const float *weight,
-                                  float *dx) {
+static struct fnn_correlation back_phase(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
+                                         size_t row_phase, size_t column_phase, const float *g, const float *weight,
+                                         float *dx) {
   const struct fnn_window *w = &conv->window;
   struct phase rows = phase_of(row_phase, w->stride[0], w->r, w->dilation[0], w->top, w->h);
   struct phase columns = phase_of(column_phase, w->stride[1], w->s, w->dilation[1], w->left, w->w);
@@ -92,7 +92,7 @@ static enum fnn_status back_phase(struct fnn_context *context, size_t lanes, con
                                         .column = -(ptrdiff_t)w->stride[1]};
   j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
   j.x = g, j.y = dx;
-  return fnn_correlate(context, &j);
+  return j;
 }
 
 enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,
@@ -104,9 +104,14 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
   /* without pixels of g, or between the strides of a small kernel, nothing is written */
   if (w->stride[0] > w->r || w->stride[1] > w->s || no_pixels) memset(dx, 0, stored * sizeof *dx);
   if (no_pixels) return FNN_OK;
-  for (size_t row = 0; row < w->stride[0] && row < w->r; row++)
-    for (size_t column = 0; column < w->stride[1] && column < w->s; column++)
-      FNN_TRY(back_phase(context, lanes, conv, row, column, g, weight, dx));
+  struct fnn_correlation some[FNN_MOST_CORRELATIONS];
+  size_t columns = fnn_fewer(w->stride[1], w->s), phases = fnn_fewer(w->stride[0], w->r) * columns;
+  for (size_t i = 0, count = 0; i < phases; i++) {
+    some[count++] = back_phase(context, lanes, conv, i / columns, i % columns, g, weight, dx);
+    if (count < FNN_MOST_CORRELATIONS && i + 1 < phases) continue;
+    FNN_TRY(fnn_correlate(context, some, count));
+    count = 0;
+  }
   return FNN_OK;
 }
 
