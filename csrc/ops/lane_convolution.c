@@ -138,8 +138,9 @@ struct gradient {
   size_t *taps;             /* offset of each tap of each channel */
 };
 
-/* floats that are copied, and gone through, at a time: in the order of a cache's size; pixels that are worth a spill of sums */
-enum { COPIES = 1 << 16, CACHE = 3 << 16, LEAST_PIXELS = 64 };
+/* floats that are copied, and vectors that are gone through, at a time: in the order of a cache's size, which is mostly larger where
+ * vectors are wider; pixels that are worth a spill of sums */
+enum { COPIES = 1 << 16, CACHE = 12 << 10, LEAST_PIXELS = 64 };
 
 /* Row i of an image with zeros around it, of which those of x have `row`; NULL for a row of zeros. */
 static const float *row_of(const struct gradient *j, const float *channel, size_t i) {
@@ -270,7 +271,7 @@ static void start(struct gradient *j, size_t lanes) {
     if (j->some > most) j->some = most;
   }
   j->copied = copied;
-  j->rows = CACHE / at_least_one((j->filters / j->splits + j->some) * j->part * w->q * lanes);
+  j->rows = CACHE / at_least_one((j->filters / j->splits + j->some) * j->part * w->q);
   if (j->rows * j->part * w->q < LEAST_PIXELS) j->rows = fnn_ceil_div(LEAST_PIXELS, at_least_one(j->part * w->q));
 }
 
