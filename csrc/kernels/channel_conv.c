@@ -19,7 +19,7 @@ FNN_INLINE void product_tiles(const struct fnn_channel_product *j, const int V, 
       fnn_v filters[FNN_PRODUCT_V];
       FNN_UNROLL for (int n = 0; n < V; n++) filters[n] = fnn_load(u + (size_t)n * j->u_vector);
       FNN_UNROLL for (int i = 0; i < T; i++) {
-        const fnn_v one = fnn_splat(v[i * FNN_WIDTH]);
+        const fnn_v one = fnn_splat(v[(size_t)i * FNN_WIDTH]);
         FNN_UNROLL for (int n = 0; n < V; n++) sum[n][i] += one * filters[n];
       }
     }
