@@ -139,6 +139,7 @@ static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_r
     for (size_t k = 0, i = 0; k < j->filters; i++) {
       const size_t K = tile_size(filters, i);
       if (j->fetch_rows) fetch_next(j, k, K, q, Q);
+      /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): each size that tilings have is there */
       row_functions[K][Q](task, j->weight + k * taps, k, q);
       k += K;
     }

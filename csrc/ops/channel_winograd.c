@@ -200,7 +200,7 @@ static void cut(struct job *j, size_t threads) {
   j->group = fnn_ceil_div(j->filter_blocks, fnn_ceil_div(threads, j->parts));
   j->groups = fnn_ceil_div(j->filter_blocks, j->group);
   j->v_place = fnn_winograd_step(j->channel_blocks * MOST_TILES * lanes);
-  j->m_place = fnn_winograd_step(MOST_TOGETHER * MOST_TILES * lanes);
+  j->m_place = fnn_winograd_step(lanes * MOST_TILES * MOST_TOGETHER);
 }
 
 enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,

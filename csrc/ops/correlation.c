@@ -175,7 +175,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
   struct fnn_lane_row task = task_of(job, group);
   for (size_t p = first; p < last; p++) {
-    const float *rows[FNN_MOST_TAPS];
+    const float *rows[FNN_MOST_TAPS] = {0};
     ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
     size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
