@@ -213,7 +213,7 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
 
 /* ---- all ---- */
 
-/* Tiles have at most 5 filters x 5 pixels, and 4 filters x 6 taps: around one and two of them. */
+/* Tiles have at most 5 filters x 5 pixels or 1 x 6, and 4 filters x 6 taps: around one and two of them. */
 static void check_set(const struct set *set) {
   for (size_t filters = 0; filters <= 11; filters++) {
     for (size_t q = 0; q <= 11; q++)
