@@ -80,7 +80,7 @@ end
 local function missing_from(names, others)
   local list = {}
   for name in pairs(names) do
-    if not others[name] then list[#list + 1] = name end
+    if others[name] == nil then list[#list + 1] = name end
   end
   table.sort(list)
   return table.concat(list, ", ")
