@@ -10,9 +10,8 @@
 #include "winograd.h"
 
 enum {
-  MOST_TILES = 13,   /* at a time */
-  MOST_TOGETHER = 2, /* vectors of filters */
-  LEAST_PIECE = 4,   /* tiles, where there are as many */
+  MOST_TILES = 13, /* at a time */
+  LEAST_PIECE = 4, /* tiles, where there are as many */
   /* Small layers have one piece for each thread: one that is taken from another thread's share has its pixels in that
    * one's caches, and so will the next layer, whose pieces are late for that and taken in their turn. */
   MOST_PIECE = 4 * MOST_TILES,
@@ -200,7 +199,7 @@ static void cut(struct job *j, size_t threads) {
   j->group = fnn_ceil_div(j->filter_blocks, fnn_ceil_div(threads, j->parts));
   j->groups = fnn_ceil_div(j->filter_blocks, j->group);
   j->v_place = fnn_winograd_step(j->channel_blocks * MOST_TILES * lanes);
-  j->m_place = fnn_winograd_step(lanes * MOST_TILES * MOST_TOGETHER);
+  j->m_place = fnn_winograd_step(j->kernels->product_vectors * MOST_TILES * lanes);
 }
 
 enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
