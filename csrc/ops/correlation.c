@@ -11,7 +11,11 @@
 struct span {
   size_t q, count, tap, taps;
 };
-enum { MOST_SPANS = 8, FETCH_PIXELS = 4, LEAST_FETCHED = 4 };
+enum {
+  MOST_SPANS = 8,
+  FETCH_PIXELS = 4, /* so far ahead where there is one row */
+  LEAST_FETCHED = 4 /* channels; fewer the CPU fetches by itself */
+};
 
 struct job {
   const struct fnn_correlation *correlation;
@@ -127,7 +131,7 @@ static void add_to_row(const struct job *job, size_t row) {
 }
 
 /* What is the same for all rows of a group. Meanwhile those rows of the input are fetched that the next row of the output sees
- * first, or some pixels of the only row; a few channels the CPU fetches by itself. */
+ * first, or some pixels of the only row. */
 static struct fnn_lane_row task_of(const struct job *job, size_t group) {
   const struct fnn_correlation *j = job->correlation;
   size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s;
@@ -262,7 +266,8 @@ static struct job job_for(struct fnn_context *context, const struct fnn_correlat
   return job;
 }
 
-/* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next. */
+/* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next; not with
+ * pairs, whose rings would be filled anew for each piece. */
 static void cut(struct jobs *jobs) {
   enum { CACHE = 64 * 1024, LEAST_ROWS = 2 }; /* floats */
   const struct fnn_correlation *j = jobs->job[0].correlation;
