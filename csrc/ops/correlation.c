@@ -266,8 +266,8 @@ static struct job job_for(struct fnn_context *context, const struct fnn_correlat
   return job;
 }
 
-/* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next; not with
- * pairs, whose rings would be filled anew for each piece. */
+/* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next;
+ * not with pairs, whose rings would be filled anew for each piece. */
 static void cut(struct jobs *jobs) {
   enum { CACHE = 64 * 1024, LEAST_ROWS = 2 }; /* floats */
   const struct fnn_correlation *j = jobs->job[0].correlation;

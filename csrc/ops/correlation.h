@@ -37,8 +37,8 @@ static inline size_t fnn_depth(const struct fnn_correlation *j) {
 enum fnn_status fnn_take_weights(struct fnn_context *context, const struct fnn_correlation *j, size_t count,
                                  const struct fnn_recipe *recipe, float **weights, float **own, int *known) FNN_CHECK;
 
-/* y = x * weights, and what the epilogue says, by the quicker of two ways; of `count` correlations (1 .. FNN_MOST_CORRELATIONS) of the same blocks and groups,
- * such as write different pixels of the same planes. */
+/* y = x * weights, and what the epilogue says, by the quicker of two ways; of `count` correlations (1 .. FNN_MOST_CORRELATIONS)
+ * of the same blocks and groups, such as write different pixels of the same planes. */
 enum { FNN_MOST_CORRELATIONS = 4 };
 enum fnn_status fnn_correlate(struct fnn_context *context, struct fnn_correlation *correlations,
                               size_t count) FNN_CHECK;
