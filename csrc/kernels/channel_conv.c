@@ -40,12 +40,13 @@ FNN_PRODUCTS(PRODUCT)
 #define PRODUCT_ENTRY(V, T) [V][T] = product_##V##x##T,
 static const product_function products[FNN_PRODUCT_V + 1][FNN_PRODUCT_T + 1] = {FNN_PRODUCTS(PRODUCT_ENTRY)};
 
+/* Tiles in as few parts as there must be, of nearly equal size. */
 void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
-  const struct fnn_tiling tiles = fnn_tiling_of(j->tiles, FNN_PRODUCT_T);
+  const size_t parts = (j->tiles + FNN_PRODUCT_T - 1) / FNN_PRODUCT_T;
   for (size_t k = 0; k < j->vectors; k += FNN_PRODUCT_V) {
     const size_t V = j->vectors - k < FNN_PRODUCT_V ? j->vectors - k : FNN_PRODUCT_V;
-    for (size_t i = 0, t = 0; t < j->tiles; i++) {
-      const size_t T = fnn_tile_size(tiles, i);
+    for (size_t i = 0, t = 0; i < parts; i++) {
+      const size_t T = (j->tiles - t) / (parts - i);
       products[V][T](j, k, t);
       t += T;
     }

@@ -54,20 +54,6 @@ typedef float fnn_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 #define FNN_INLINE static inline __attribute__((always_inline))
 #define FNN_UNROLL _Pragma("GCC unroll 36")
 
-/* `count` things in as many tiles of at most `most` as are needed, of nearly equal size: the first `larger` of them have
- * one more than `size`. */
-struct fnn_tiling {
-  size_t size, larger;
-};
-
-FNN_INLINE struct fnn_tiling fnn_tiling_of(size_t count, size_t most) {
-  const size_t tiles = (count + most - 1) / most;
-  if (tiles == 1) return (struct fnn_tiling){count, 0};
-  return tiles ? (struct fnn_tiling){count / tiles, count % tiles} : (struct fnn_tiling){0};
-}
-
-FNN_INLINE size_t fnn_tile_size(struct fnn_tiling tiling, size_t i) { return tiling.size + (i < tiling.larger); }
-
 FNN_INLINE fnn_v fnn_load(const float *x) { return *(const fnn_v_anywhere *)x; }
 FNN_INLINE void fnn_store(float *y, fnn_v v) { *(fnn_v_anywhere *)y = v; }
 /* x in every lane; {0} + x would be an addition, for the sake of -0 */
