@@ -70,6 +70,10 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
   }
 }
 
+FNN_INLINE void store_result(const struct fnn_lane_row *j, float *y, fnn_v v) {
+  fnn_store(y, j->relu ? fnn_pick(v < 0.0f, (fnn_v){0}, v) : v); /* NaN stays */
+}
+
 /* The lines that it will write are fetched first. */
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
                          size_t q0) {
@@ -100,10 +104,36 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
       }
     }
   FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int q = 0; q < Q; q++) {
-    fnn_v v = sum[k][q];
-    if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
-    fnn_store(y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, v);
+    store_result(j, y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, sum[k][q]);
   }
+}
+
+enum { SLIDING_TAPS = 3 };
+
+/* One filter whose taps in a row are three neighbouring pixels: each pixel is read once for all of them. */
+static void sliding_tile(const struct fnn_lane_row *j, size_t q0) {
+  enum { Q = FNN_SINGLE_Q };
+  fnn_v sum[Q];
+  float *y = j->y + q0 * j->y_pixel;
+  FNN_UNROLL for (int q = 0; q < Q; q++) {
+    sum[q] = fnn_splat(j->bias ? *j->bias : 0.0f);
+    __builtin_prefetch(y + (size_t)q * j->y_pixel, 1);
+  }
+  const size_t x_pixel = j->x_pixel, left_rows = (j->w_rows - j->r) * j->w_columns;
+  const float *w = j->weight + j->w_row * j->w_columns + j->w_column;
+  size_t from = q0 * x_pixel;
+  for (size_t c = 0; c < j->channels; c++, from += j->x_channel, w += left_rows)
+    for (size_t r = 0; r < j->r; r++, w += j->w_columns) {
+      const float *x = j->x[r] + from;
+      const fnn_v tap[SLIDING_TAPS] = {fnn_splat(w[0]), fnn_splat(w[1]), fnn_splat(w[2])};
+      FNN_UNROLL for (int i = 0; i < Q + SLIDING_TAPS - 1; i++, x += x_pixel) {
+        const fnn_v v = fnn_load(x);
+        FNN_UNROLL for (int s = 0; s < SLIDING_TAPS; s++) {
+          if (i >= s && i - s < Q) sum[i - s] = fnn_multiply_add(sum[i - s], tap[s], v);
+        }
+      }
+    }
+  FNN_UNROLL for (int q = 0; q < Q; q++) store_result(j, y + (size_t)q * j->y_pixel, sum[q]);
 }
 
 /* Every size of tile is a function of its own, so that its sums have registers. */
@@ -127,6 +157,15 @@ FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, siz
       const float *x = j->x[r] + c * j->x_channel + j->fetch_ahead;
       for (size_t i = q * j->x_pixel; i < (q + Q) * j->x_pixel; i += LINE) __builtin_prefetch(x + i, 0, 2);
     }
+}
+
+/* The last tile overlaps the one before where pixels are not a multiple. */
+static void slide(const struct fnn_lane_row *j) {
+  for (size_t q = 0; q < j->q; q += FNN_SINGLE_Q) {
+    const size_t first = q + FNN_SINGLE_Q <= j->q ? q : j->q - FNN_SINGLE_Q;
+    if (j->fetch_rows) fetch_next(j, 0, 1, first, FNN_SINGLE_Q);
+    sliding_tile(j, first);
+  }
 }
 
 /* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
@@ -157,7 +196,10 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     flat.x_tap = j->x_channel;
     flat.channels = 1;
   }
-  correlate_with(j, single ? &flat : j);
+  if (j->filters == 1 && j->s == SLIDING_TAPS && j->x_tap == j->x_pixel && j->q >= FNN_SINGLE_Q)
+    slide(j);
+  else
+    correlate_with(j, single ? &flat : j);
 }
 
 /* ---- weight gradient ---- */

@@ -91,10 +91,12 @@ static int find_spans(struct job *job) {
   return 1;
 }
 
-/* In a ring all windows are inside, and there is one span. */
+/* In a ring all windows are inside, and there is one span: for a single channel and filter, spans of single pixels would take
+ * longer than to copy the row. */
 static void choose_rows(struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  job->ringed = j->pairs || !find_spans(job) || (job->spans > 1 && job->together > 1);
+  job->ringed =
+      j->pairs || !find_spans(job) || (job->spans > 1 && (job->together > 1 || j->channels * j->filters == 1));
   if (!job->ringed) return;
   job->span[0] = (struct span){0, j->q, 0, j->s};
   job->spans = 1;
@@ -234,9 +236,10 @@ static enum fnn_status pack(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
   size_t group = j->filters * fnn_depth(j) * j->r * j->s;
   int known;
-  FNN_TRY(fnn_take_weights(context, j, j->groups * group,
-                           &(struct fnn_recipe){{FNN_LANE_ORDER, j->groups, j->channels, j->filters, j->r * j->s}},
-                           &job->packed, &job->own, &known));
+  FNN_TRY(
+      fnn_take_weights(context, j, j->groups * group,
+                       &(struct fnn_recipe){{FNN_LANE_ORDER, (size_t)job->kernels, j->groups, j->channels, j->filters}},
+                       &job->packed, &job->own, &known));
   for (size_t i = 0; i < j->groups && !known; i++) {
     struct fnn_lane_weights weights = j->weights;
     weights.from += (ptrdiff_t)i * j->weights_group;
