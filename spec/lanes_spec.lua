@@ -107,6 +107,7 @@ describe("images and channels in lanes:", function()
       for _, settings in ipairs {
         {padding = 1 << 31}, {padding = 1 << 40, dilation = 1 << 40}, {padding = {0, 1 << 45, 0, 0}},
         {padding = 1 << 30, dilation = (1 << 31) - 3}, {padding = 1 << 20, stride = 1 << 20}, {padding = 1 << 61},
+        {stride = 1 << 61},
       } do
         local ok, message = pcall(F.conv2d, x, w, nil, settings)
         assert(ok or message:find("conv2d", 1, true) or message:find("out of memory", 1, true), message)
@@ -114,6 +115,7 @@ describe("images and channels in lanes:", function()
       check({n, 1, 3, 2}, {{2, 1, 2, 2}}, function(x_, weight)
         return F.conv2d(x_, weight, {padding = 2000, stride = 1999, dilation = 40})
       end)
+      check({n, 1, 4, 4}, {{2, 1, 2, 2}}, function(x_, weight) return F.conv2d(x_, weight, {stride = 1 << 61}) end)
     end
   end)
 
@@ -455,6 +457,17 @@ describe("images and channels in lanes:", function()
     until ok
     assert(n > 3, "all allocations failed in turn")
   end
+
+  it("weights that were prepared for one number of images serve any other", function()
+    local weight = fnn.randn(32, 3, 3, 3)
+    for _, stride in ipairs {1, 2} do
+      for _, images in ipairs {16, 8, 4, 1, 8, 16} do
+        local x = fnn.rand(images, 3, 9, 9)
+        local want = F.conv2d(x, weight:clone(), {stride = stride})
+        assert_near(want, F.conv2d(x, weight, {stride = stride}), ("%d images, stride %d"):format(images, stride))
+      end
+    end
+  end)
 
   for _, images in ipairs {1, 8, 16, 40} do
     local who = ("convolutions of %d images "):format(images)

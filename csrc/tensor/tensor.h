@@ -31,7 +31,7 @@ struct fnn_storage {
   struct fnn_kept *kept; /* see fnn_tensor_keep; or NULL */
 };
 
-/* What tells apart the things that ops make of a tensor's elements. */
+/* What tells apart the things of one size that ops make of a tensor's elements. */
 struct fnn_recipe {
   size_t number[5];
 };
