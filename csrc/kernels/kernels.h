@@ -89,7 +89,7 @@ struct fnn_reduce_kernels {
   /* softmax of one row of n values with a stride; in place is fine */
   void (*softmax)(size_t n, size_t stride, const float *x, float *y);
   void (*log_softmax)(size_t n, size_t stride, const float *x, float *y);
-  float (*logsumexp)(size_t n, size_t stride, const float *x);
+  double (*logsumexp)(size_t n, size_t stride, const float *x);
 };
 
 /* A window that slides over an image of H x W pixels. */

@@ -71,17 +71,17 @@ static void softmax(size_t n, size_t stride, const float *x, float *y) {
   for (size_t i = 0; i < n; i++) y[i * stride] *= factor;
 }
 
-static float logsumexp(size_t n, size_t stride, const float *x) {
+static double logsumexp(size_t n, size_t stride, const float *x) {
   const float top = row_max(n, stride, x);
   if (fabsf(top) == INFINITY) return top;
   double total = 0.0;
   for (size_t i = 0; i < n; i++) total += expf(x[i * stride] - top);
-  return top + (float)log(total);
+  return top + log(total);
 }
 
 static void log_softmax(size_t n, size_t stride, const float *x, float *y) {
-  const float shift = logsumexp(n, stride, x);
-  for (size_t i = 0; i < n; i++) y[i * stride] = x[i * stride] - shift;
+  const double shift = logsumexp(n, stride, x);
+  for (size_t i = 0; i < n; i++) y[i * stride] = (float)(x[i * stride] - shift);
 }
 
 const struct fnn_reduce_kernels FNN_VARIANT(fnn_reduce) = {

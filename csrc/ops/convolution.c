@@ -23,7 +23,8 @@ static struct extent extent_of(const struct fnn_convolution *conv) {
   e.x_group = e.channels * w->h * w->w;
   e.y_group = e.filters * e.pixels;
   e.w_group = e.filters * e.taps;
-  e.direct = w->r == 1 && w->s == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->p == w->h && w->q == w->w;
+  e.direct = w->r == 1 && w->s == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->top == 0 && w->left == 0 &&
+             w->p == w->h && w->q == w->w;
   return e;
 }
 

@@ -170,7 +170,7 @@ static void all_line(const struct line *l, const void *x, void *y) {
 }
 
 static void logsumexp_line(const struct line *l, const void *x, void *y) {
-  *(float *)y = l->kernels->logsumexp(l->n, l->step, x);
+  *(float *)y = (float)l->kernels->logsumexp(l->n, l->step, x);
 }
 
 static void logsumexp_slope(const struct line *l, const float *x, float y, float g, float *d) {

@@ -172,6 +172,8 @@ cases.conv_transpose2d = {
   {"groups", pack(random{2, 4, 2, 2}, random{4, 2, 2, 2}, random{4}, {groups = 2})},
   {"depthwise", pack(random{1, 3, 2, 2}, random{3, 1, 2, 2}, nil, {groups = 3, stride = 2})},
   {"1x1", pack(random{2, 3, 2, 3}, random{3, 2, 1, 1}, random{2})},
+  {"1x1, padding as large as output padding", pack(random{1, 2, 3, 3}, random{2, 2, 1, 1}, nil,
+    {padding = 1, output_padding = 2, dilation = 3})},
   {"no images", pack(random{0, 2, 2, 2}, random{2, 3, 3, 3}, random{3})},
   {"ten images", function() return pack(random{10, 1, 3, 3}, random{1, 2, 3, 3}, random{2}) end, large = true},
   wrong = {
@@ -419,6 +421,7 @@ cases.cross_entropy_classes = {
   {"bytes as classes", pack(random{4, 3}, integers({4}, 1, 3, "uint8"))},
   {"no examples", pack(random{0, 3}, classes(0, 3), {reduction = "sum"})},
   {"large logits", pack(random({3, 4}, 50, 60), classes(3, 4))},
+  {"very large logits", pack(random({3, 4}, 30000, 30002), classes(3, 4))},
   wrong = {
     {"a class out of range", pack(random{2, 3}, array.from({2}, {1, 4}, "int64")), "target", "number 2", "1..3",
       "got 4"},

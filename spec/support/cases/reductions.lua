@@ -132,8 +132,8 @@ add_case("cumsum", "integers", pack(ints{2, 5}, {dim = 2}))
 
 for _, name in ipairs {"softmax", "log_softmax"} do
   cases[name] = along_an_axis()
-  -- log_softmax ends at 2^-15 there, and its gradient has e to the power of it
-  add_case(name, "large numbers", pack(random({2, 5}, 500, 510))).gradient_ulps = 1024
+  add_case(name, "large numbers", pack(random({2, 5}, 500, 510)))
+  add_case(name, "very large numbers", pack(random({2, 5}, 30000, 30002)))
   add_case(name, "one infinity below", pack(array.from({3}, {0, -inf, 1}))).gradient = false
   add_case(name, "NaN", pack(array.from({2, 2}, {0, nan, 1, 2}))).gradient = false
 end

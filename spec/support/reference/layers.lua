@@ -327,11 +327,11 @@ local function cross_entropy(x, target, weight, options, row_weight)
   local n, classes, smoothing = x.shape[1], x.shape[2], options.label_smoothing or 0
   local losses, divisor = array.new({n}, 0), 0
   for i = 1, n do
-    local sum = 0
-    for c = 1, classes do sum = sum + math.exp(get(x, i, c)) end
+    local sum, first = 0, get(x, i, 1)
+    for c = 1, classes do sum = sum + math.exp(get(x, i, c) - first) end
     for c = 1, classes do
       local t = (1 - smoothing) * target(i, c) + smoothing / classes
-      losses[i] = losses[i] - t * (weight and weight[c] or 1) * (get(x, i, c) - math.log(sum))
+      losses[i] = losses[i] - t * (weight and weight[c] or 1) * (get(x, i, c) - first - math.log(sum))
     end
     divisor = divisor + row_weight(i)
   end
