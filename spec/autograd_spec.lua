@@ -77,6 +77,20 @@ describe("backward:", function()
     assert.same({-9, -3333333, -3, 4, 4, 1}, b.grad:totable())
   end)
 
+  it("of quotients and angles stays finite where squares leave the range of a float", function()
+    local divisors, sides = leaf {1e-30, 1e-25, 1e20}, {leaf {0, 1e-30, 3e30}, leaf {0, 1e-30, 4e30}}
+    local function near(want, got)
+      for i, each in ipairs(want) do
+        assert(math.abs(each - got[i]) <= 1e-6 * math.abs(each), ("%d: %g, not %g"):format(i, got[i], each))
+      end
+    end
+    (fnn.tensor {0, 1e-25, 1e20} / divisors):sum():backward()
+    near({0, -1e25, -1e-20}, divisors.grad)
+    sides[1]:atan2(sides[2]):sum():backward()
+    near({0, 5e29, 1.6e-31}, sides[1].grad)
+    near({0, -5e29, -1.2e-31}, sides[2].grad)
+  end)
+
   it("of a product is that of the other factors, whatever these are", function()
     local inf = math.huge
     for _, row in ipairs {
@@ -566,7 +580,7 @@ describe("custom ops:", function()
     refuses(answer(false), "gradient 1", "false")
     local closed = fnn.ones(2)
     closed:close()
-    refuses(answer(closed), "gradient 1", "expected a tensor")
+    refuses(answer(closed), "gradient 1", "expected a tensor or nil, got a closed tensor")
     refuses(answer(fnn.ones(2), fnn.ones(2)), "2 gradients", "1 tensors")
     assert.is_nil(a.grad)
   end)

@@ -50,6 +50,14 @@ describe("an optimizer", function()
     for name in pairs(plain) do assert.is_true(with_case[name], name .. " has no case in scripts/peer_reference.py") end
   end)
 
+  it("says of a parameter that is not dense that it is not", function()
+    local w = fnn.ones(2, 3):transpose(1, 2):requires_grad_();
+    (w * 1):sum():backward()
+    local ok, message = pcall(function() optim.SGD {parameters = {w}}:step() end)
+    assert.is_false(ok)
+    assert.matches("expected float32 of shape %(3,2%), dense, got float32 of shape %(3,2%), not dense", message)
+  end)
+
   it("leaves parameters without a gradient alone, with weight_decay too", function()
     for name, class in pairs(plain) do
       local a, b = table.unpack(parameters_of({1, 2}, {3, 4}))

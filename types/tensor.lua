@@ -565,7 +565,7 @@ function Tensor:round() end
 ---@return fmnistnn.Tensor
 function Tensor:trunc() end
 
---- Cut to min..max.
+--- Cut to min..max; max where that is less than min.
 ---@param min? number|fmnistnn.ByName (default -math.huge)
 ---@param max? number (default math.huge)
 ---@return fmnistnn.Tensor

@@ -7,7 +7,8 @@
 #include "bind.h"
 
 const char *fnn_describe(lua_State *L, int at) {
-  if (fnn_test_box(L, at)) return lua_pushliteral(L, "a tensor");
+  const struct fnn_box *box = fnn_test_box(L, at);
+  if (box) return lua_pushstring(L, box->tensor ? "a tensor" : "a closed tensor");
   switch (lua_type(L, at)) {
     case LUA_TNONE: return lua_pushliteral(L, "no value");
     case LUA_TNUMBER: return lua_pushfstring(L, "number %s", luaL_tolstring(L, at, NULL));

@@ -10,6 +10,12 @@
 
 static inline float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x; } /* NaN stays */
 
+/* max where that is less than min, as in PyTorch; NaN stays */
+static inline float bounded(float x, float min, float max) {
+  const float y = x < min ? min : x;
+  return y > max ? max : y;
+}
+
 static inline float sigmoid(float x) { return 1.0f / (1.0f + fnn_exp(-x)); }
 
 /* log(1 + e^x) without overflow */
@@ -43,6 +49,12 @@ static inline float float_remainder(float a, float b) {
   if (fabs(quotient) < 0x1p24 && fabsf(b) < INFINITY) return (float)(a - floor(quotient) * b);
   float m = fmodf(a, b);
   return m != 0.0f && (m < 0.0f) != (b < 0.0f) ? m + b : m;
+}
+
+/* part / (a^2 + b^2), whose squares leave the range of a float; 0 where both are 0, as in PyTorch */
+static inline float atan2_slope(float part, float a, float b) {
+  double squares = (double)a * a + (double)b * b;
+  return squares == 0.0 ? 0.0f : (float)(part / squares);
 }
 
 /* ---- one operand ---- */

@@ -50,13 +50,15 @@ static const struct fnn_arg reshape_args[] = {INPUT, FNN_PARAM(reshape, shape, F
 static enum fnn_status reshape_infer(struct fnn_call *call) {
   struct fnn_shape shape = ((const struct reshape *)call->params)->shape;
   size_t numel = fnn_shape_numel(fnn_in_shape(call, 0)), known = 1;
+  size_t counted = 1; /* without sizes of 0, so that strides cannot overflow either */
   int open = -1;
   char text[FNN_SHAPE_TEXT];
   for (int i = 0; i < shape.rank; i++) {
     if (shape.size[i] == FNN_INFERRED) {
       if (open >= 0) return fnn_refuse(call, "shape", "expected at most one size of -1");
       open = i;
-    } else if (!fnn_multiply(known, shape.size[i], &known)) {
+    } else if (!fnn_multiply(known, shape.size[i], &known) ||
+               !fnn_multiply(counted, shape.size[i] ? shape.size[i] : 1, &counted)) {
       return fnn_refuse(call, "shape", "its product is too large to address");
     }
   }

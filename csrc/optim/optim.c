@@ -49,8 +49,9 @@ static enum fnn_status check(const struct fnn_tensor *w, const struct fnn_tensor
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   if (other->dtype == FNN_FLOAT32 && fnn_shape_equal(&w->shape, &other->shape) && fnn_tensor_is_contiguous(other))
     return FNN_OK;
-  return fnn_fail(context, FNN_INVALID, "optimizer: %s: expected float32 of shape %s, dense, got %s of shape %s", what,
-                  fnn_shape_text(&w->shape, a), fnn_dtype_name(other->dtype), fnn_shape_text(&other->shape, b));
+  return fnn_fail(context, FNN_INVALID, "optimizer: %s: expected float32 of shape %s, dense, got %s of shape %s%s",
+                  what, fnn_shape_text(&w->shape, a), fnn_dtype_name(other->dtype), fnn_shape_text(&other->shape, b),
+                  fnn_tensor_is_contiguous(other) ? "" : ", not dense");
 }
 
 struct square_job {

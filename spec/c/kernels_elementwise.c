@@ -44,6 +44,10 @@ static const double ABSOLUTE = 2e-6, RELATIVE = 4e-6;
 
 static double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double bounded(double x, double min, double max) {
+  return x < min && min <= max ? min : x > max || min > max ? max : x;
+}
+static double atan2_slope(double part, double a, double b) { return a == 0 && b == 0 ? 0 : part / (a * a + b * b); }
 static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 static double gelu_inner(double x) { return 0.7978845608028654 * (x + 0.044715 * x * x * x); }
 static double gelu_tanh_slope(double x) {

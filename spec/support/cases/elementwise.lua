@@ -18,7 +18,7 @@ local domains = {
 }
 
 local options = {
-  clamp = {{min = -1}, {max = 0.5}, {min = -1, max = 1}},
+  clamp = {{min = -1}, {max = 0.5}, {min = -1, max = 1}, {min = 1, max = -1}},
   leaky_relu = {{negative_slope = 0.01}, {negative_slope = 0}},
   elu = {{alpha = 0.5}},
 }

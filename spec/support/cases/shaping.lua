@@ -161,6 +161,7 @@ cases.reshape = {
     {"a negative size", pack(random{2, 3}, {-2, 3}), "shape", "got -2"},
     {"nine axes", pack(random{1}, {1, 1, 1, 1, 1, 1, 1, 1, 1}), "shape", "at most 8"},
     {"a product that overflows", pack(random{1}, {1 << 40, 1 << 40}), "shape", "too large"},
+    {"sizes beside 0 whose product overflows", pack(random{0}, {0, 1 << 40, 1 << 40}), "shape", "too large"},
   },
 }
 

@@ -42,8 +42,8 @@ define("round", function(x)
   return x ~= x and x or math.floor(x + 0.5)
 end)
 define("clamp", function(x, options)
-  if options.min and x < options.min then return options.min end
-  if options.max and x > options.max then return options.max end
+  if options.min and x < options.min then x = options.min end
+  if options.max and x > options.max then x = options.max end
   return x
 end)
 
