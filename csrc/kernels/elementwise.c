@@ -93,7 +93,8 @@ static inline float atan2_slope(float part, float a, float b) {
 #include "predicate.inc"
 #undef FNN_PREDICATE
 
-/* ---- two operands: the strides that occur most get a loop that the compiler can vectorize ---- */
+/* ---- two operands: the strides that occur most get a loop that the compiler can vectorize; a number on the left only where it
+ * occurs, `left`, so that what is wanted seldom need not fill the module ---- */
 
 #define LOOP(ia, ib, iy, in, out, expression) \
   for (size_t i = 0; i < n; i++) {            \
@@ -102,19 +103,19 @@ static inline float atan2_slope(float part, float a, float b) {
     y_[iy] = (out)(expression);               \
   }
 
-#define STRIDED(in, out, expression)      \
-  if (sy == 1 && sa == 1 && sb == 1)      \
-    LOOP(i, i, i, in, out, expression)    \
-  else if (sy == 1 && sa == 1 && sb == 0) \
-    LOOP(i, 0, i, in, out, expression)    \
-  else if (sy == 1 && sa == 0 && sb == 1) \
-    LOOP(0, i, i, in, out, expression)    \
-  else                                    \
+#define STRIDED(left, in, out, expression)        \
+  if (sy == 1 && sa == 1 && sb == 1)              \
+    LOOP(i, i, i, in, out, expression)            \
+  else if (sy == 1 && sa == 1 && sb == 0)         \
+    LOOP(i, 0, i, in, out, expression)            \
+  else if (left && sy == 1 && sa == 0 && sb == 1) \
+    LOOP(0, i, i, in, out, expression)            \
+  else                                            \
     LOOP(i *sa, i *sb, i *sy, in, out, expression)
 
-#define DEFINE(prefix, name, in, out, expression)                                                            \
+#define DEFINE(prefix, name, left, in, out, expression)                                                      \
   static void prefix##name(size_t n, const in *a_, size_t sa, const in *b_, size_t sb, out *y_, size_t sy) { \
-    STRIDED(in, out, expression)                                                                             \
+    STRIDED(left, in, out, expression)                                                                       \
   }
 
 /* The same in one loop: what is wanted seldom need not fill the module. */
@@ -124,13 +125,13 @@ static inline float atan2_slope(float part, float a, float b) {
   }
 
 #define FNN_BINARY(name, types, y, int_y, slope_a, slope_b) \
-  DEFINE(binary_, name, float, float, y)                    \
-  DEFINE(binary_int_, name, int64_t, int64_t, int_y)
+  DEFINE(binary_, name, 1, float, float, y)                 \
+  DEFINE(binary_int_, name, 0, int64_t, int64_t, int_y)
 #include "binary.inc"
 #undef FNN_BINARY
 
-#define FNN_COMPARE(name, condition)                          \
-  DEFINE(compare_, name, float, uint8_t, (condition) ? 1 : 0) \
+#define FNN_COMPARE(name, condition)                             \
+  DEFINE(compare_, name, 0, float, uint8_t, (condition) ? 1 : 0) \
   DEFINE_SMALL(compare_int_, name, int64_t, uint8_t, (condition) ? 1 : 0)
 #include "compare.inc"
 #undef FNN_COMPARE
