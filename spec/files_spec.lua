@@ -261,6 +261,36 @@ describe("save and load", function()
     end
   end)
 
+  it("keep what has been exchanged in classes derived from ours", function()
+    local Twice = nn.Sequential:extend("Twice")
+    function Twice:forward(x) return nn.Sequential.forward(self, x) * 2 end
+    local Again = Twice:extend("Again")
+    for class, given in pairs {
+      [Twice] = {nn.Dense {4}, nn.Activation {"relu"}}, [Again] = {nn.Dense {4}, nn.Activation {"relu"}},
+      [nn.Add:extend "Sum"] = {nn.Dense {4}, nn.Dense {4, activation = "relu"}},
+      [nn.Concat:extend "Both"] = {nn.Dense {4}, nn.Dense {4, activation = "relu"}, dim = 1},
+    } do
+      local model = class(given)
+      model[2] = nn.Dense {4, activation = "tanh"}
+      model(rows())
+      round_trip(model, {rows()}, {[class.class_name] = class})
+    end
+    local Body = nn.Residual:extend("Body")
+    local model = Body {nn.Dense {4}, activation = "relu"}
+    model.body = nn.Dense {4, activation = "tanh"}
+    model(rows())
+    round_trip(model, {rows()}, {Body = Body})
+  end)
+
+  it("make a derived class with an init of its own as it was made", function()
+    local Units = nn.Sequential:extend("Units")
+    function Units:init(units) nn.Sequential.init(self, {nn.Dense {units}}) end
+    local Named = Units:extend("Named")
+    local model = Named(4)
+    model(rows())
+    round_trip(model, {rows()}, {Named = Named})
+  end)
+
   it("keep the options that a layer was made with, whatever becomes of their table", function()
     local given = {4, activation = {"leaky_relu", negative_slope = 0.5}}
     local model = nn.Dense(given)

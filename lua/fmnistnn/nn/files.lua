@@ -13,9 +13,12 @@ local FORMAT = "fmnistnn 1"
 
 -- ---- architecture to JSON and back ----
 
--- What a module would be made of again: as its class says, or, where that has its own `init`, as it was called.
+-- What a module would be made of again. The class whose `init` it has tells: by its own `_made_of`, or else it is what
+-- the module was called with.
 local function arguments_of(module)
-  local made_of = rawget(getmetatable(module), "_made_of") or Module._made_of
+  local class = getmetatable(module)
+  while not rawget(class, "_made_of") and not rawget(class, "init") do class = class.super end
+  local made_of = rawget(class, "_made_of") or Module._made_of
   return made_of(module)
 end
 

@@ -94,7 +94,7 @@ function Module:_fuses_relu() return self._with_relu ~= nil and not recorder and
 function Module:_gives_probabilities() return false end
 
 --- The arguments that would make the module anew, for files; modules within it may have been exchanged since it was
--- made. Of the class itself only, not of those derived from it.
+-- made. Of the class itself and of those derived from it that have no `init` of their own.
 function Module:_made_of() return self._arguments end
 
 function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
