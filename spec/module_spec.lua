@@ -295,6 +295,22 @@ describe("load_state", function()
     assert.is_true(all_sevens())
   end)
 
+  it("takes what state gives", function()
+    local other = nn.Sequential {nn.Dense {2}, nn.BatchNorm1d {affine = false}}
+    other(fnn.ones(2, 3))
+    other:load_state(given)
+    assert.is_true(rawequal(model:load_state(other:state()), model))
+    assert.is_true(all_sevens())
+    model:load_state(model:state())
+    assert.is_true(all_sevens())
+    refuses("load_state: element 1: expected {name, tensor}, got number", model.load_state, model, {7})
+    refuses("load_state: element 2: expected {name, tensor}, got table", model.load_state, model,
+      {{"1.weight", given["1.weight"]}, {given["1.bias"]}})
+    refuses("load_state: there are two tensors named 1.bias", model.load_state, model,
+      {{"1.bias", given["1.bias"]}, {"1.bias", given["1.bias"]}})
+    refuses("load_state: there is no tensor named 1.weight", model.load_state, model, {{"1.bias", given["1.bias"]}})
+  end)
+
   it("refuses what does not fit, and leaves the model as it was", function()
     local before = {}
     for i, entry in ipairs(model:state()) do before[i] = entry[2]:clone() end

@@ -408,7 +408,7 @@ function Module:state(each_name) end
 
 --- Copies tensors into the parameters and buffers of the same names. Raises when a name or a shape does not fit; all is
 --- then as it was. Layers that were never called have no parameters yet: `nn.load` reads whole models.
----@param tensors table<string, fmnistnn.Tensor>
+---@param tensors table<string, fmnistnn.Tensor>|{[1]: string, [2]: fmnistnn.Tensor}[] By name, or what `state` gives.
 ---@return fmnistnn.nn.Module # the module itself
 function Module:load_state(tensors) end
 

@@ -231,12 +231,27 @@ end
 -- first, or with `each_name` under all of them.
 function Module:state(each_name) return collect_tensors(self, any, each_name) end
 
---- Copies tensors, a table by name, into the parameters and buffers of the same names. Layers that have not been
--- called yet have none; load files with nn.load. Raises when a name or a shape does not fit; all is then as it was.
+-- A list of {name, tensor}, as state gives it, as a table by name.
+local function by_name(list)
+  local tensors = {}
+  for i, entry in ipairs(list) do
+    if type(entry) ~= "table" or type(entry[1]) ~= "string" then
+      error(("load_state: element %d: expected {name, tensor}, got %s"):format(i, type(entry)), 3)
+    end
+    if tensors[entry[1]] then error("load_state: there are two tensors named " .. entry[1], 3) end
+    tensors[entry[1]] = entry[2]
+  end
+  return tensors
+end
+
+--- Copies tensors, a table by name or a list as state gives it, into the parameters and buffers of the same names.
+-- Layers that have not been called yet have none; load files with nn.load. Raises when a name or a shape does not fit;
+-- all is then as it was.
 function Module:load_state(tensors)
   if type(tensors) ~= "table" then
     error("load_state: expected a table of tensors by name, got " .. type(tensors), 2)
   end
+  if tensors[1] ~= nil then tensors = by_name(tensors) end
   local unused, state = {}, self:state()
   for name in pairs(tensors) do unused[name] = true end
   for _, entry in ipairs(state) do
