@@ -389,7 +389,8 @@ describe("options and their defaults:", function()
   for name, item in pairs(functions_of ".metrics") do
     if options_class(item) then
       it("metrics." .. name, function()
-        assert_same_options(name, options_class(item), spec_of(fnn.metrics[name], {}))
+        local arguments = item.params[2] and {1, {}} or {{}}
+        assert_same_options(name, options_class(item), spec_of(fnn.metrics[name], table.unpack(arguments)))
       end)
     end
   end

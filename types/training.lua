@@ -180,8 +180,9 @@ function metrics.accuracy(options) end
 
 --- The fraction of examples whose class is among the k largest scores; its name is "top_k" with the number.
 ---@param k integer 1 or more.
+---@param options? fmnistnn.metrics.Options
 ---@return fmnistnn.Metric
-function metrics.top_k(k) end
+function metrics.top_k(k, options) end
 
 --- How many of the examples that were taken for a class were of it.
 ---

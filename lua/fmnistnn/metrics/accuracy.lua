@@ -26,10 +26,14 @@ function accuracy.accuracy(given)
   return Metric.new {name = "accuracy", from_logits = o.from_logits, reset = reset, update = update, value = value}
 end
 
---- The fraction of examples whose class is among the k largest scores; its name is "top_5" where k is 5.
-function accuracy.top_k(k)
+--- The fraction of examples whose class is among the k largest scores; its name is "top_5" where k is 5. from_logits
+-- true, which makes a difference to scores of one column only.
+function accuracy.top_k(k, given)
+  local o = options.check("top_k", given, {Metric.from_logits})
   options.check("top_k", {k = k}, {{"k", "count"}})
-  return Metric.new {name = "top_" .. k, k = k, reset = reset, update = update_top_k, value = value}
+  return Metric.new {
+    name = "top_" .. k, k = k, from_logits = o.from_logits, reset = reset, update = update_top_k, value = value,
+  }
 end
 
 return accuracy
