@@ -877,6 +877,24 @@ describe("summary", function()
     assert.same({1, 9}, model[1](fnn.ones(1, 1, 3, 3)).shape)
   end)
 
+  it("gives class numbers to a model that begins with an embedding", function()
+    local function embedding() return nn.Embedding {5, size = 4} end
+    for _, model in ipairs {
+      embedding(), nn.Sequential {embedding(), nn.Flatten {}, nn.Dense {2}},
+      nn.Sequential {nn.Add {nn.Sequential {embedding()}, embedding()}},
+    } do
+      local totals = summary(model, {7})
+      assert.equal(model:count_parameters(), totals.parameters)
+    end
+    local Words = nn.Module:extend("Words")
+    function Words:init() self.embedding = embedding() end
+    function Words:forward(x) return self.embedding(x) end
+    assert.equal(20, Words():summary({7}, {print = false, dtype = "int64"}).parameters)
+    refuses("dtype: expected one of float32, uint8, int64", Words().summary, Words(), {7}, {dtype = "int"})
+    assert.is_true(nn.Conv2d({1, kernel = 1}):_fuses_relu()) -- nobody listens any longer
+    refuses("summary: dtype: expected a string, got number 4", nn.Dense({1}).summary, nn.Dense {1}, {3}, {dtype = 4})
+  end)
+
   it("takes modules of the user's, whatever they return", function()
     local Two = nn.Module:extend("Two")
     function Two.forward(_, x) return {x} end

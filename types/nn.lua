@@ -459,6 +459,7 @@ function Module:summary(shape, options) end
 --- Options of summary.
 ---@class fmnistnn.nn.SummaryOptions
 ---@field print? boolean (default true) Whether to print it.
+---@field dtype? string (default: "int64" where an Embedding is first, else "float32") The type of the input.
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential,
 --- and a large batch of images is done in parts: the same results but for rounding, in less time. It is in evaluation,

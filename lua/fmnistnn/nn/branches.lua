@@ -46,8 +46,11 @@ local function keeps_nothing(self)
   return true
 end
 
+-- Branches take what the first one does.
+local function takes_type(self) return #self > 0 and self[1]:_takes_type() or Module._takes_type(self) end
+
 local Add = Module:extend("Add")
-Add.fresh, Add.keeps_nothing = true, keeps_nothing
+Add.fresh, Add.keeps_nothing, Add._takes_type = true, keeps_nothing, takes_type
 
 function Add:init(given)
   options.check("Add", given, {list = true})
@@ -66,7 +69,7 @@ end
 
 -- The mean of what models that were trained apart give (Lakshminarayanan et al. 2017).
 local Ensemble = Module:extend("Ensemble")
-Ensemble.fresh, Ensemble.keeps_nothing = true, keeps_nothing
+Ensemble.fresh, Ensemble.keeps_nothing, Ensemble._takes_type = true, keeps_nothing, takes_type
 
 function Ensemble:init(given)
   options.check("Ensemble", given, {list = true})
@@ -89,7 +92,7 @@ function Ensemble:forward(...)
 end
 
 local Concat = Module:extend("Concat")
-Concat.fresh, Concat.keeps_nothing = true, keeps_nothing
+Concat.fresh, Concat.keeps_nothing, Concat._takes_type = true, keeps_nothing, takes_type
 
 function Concat:init(given)
   self._dim = options.check("Concat", given, {list = true, {"dim", "integer", default = 2}}).dim

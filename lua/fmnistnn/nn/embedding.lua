@@ -14,6 +14,8 @@ function Embedding:init(given)
   self._options = options.check("Embedding", given, spec)
 end
 
+function Embedding:_takes_type() return "int64" end
+
 function Embedding:forward(index)
   local o = self._options
   if not self.weight then self.weight = initializers.make(o.initializer, {o.count, o.size}, o.count, o.size) end

@@ -93,6 +93,9 @@ function Module:_fuses_relu() return self._with_relu ~= nil and not recorder and
 --- Whether what comes out is known to be probabilities: a softmax or sigmoid is last.
 function Module:_gives_probabilities() return false end
 
+--- The type of the numbers that the module takes, as far as it is known: int64 where an embedding is first.
+function Module:_takes_type() return "float32" end
+
 --- The arguments that would make the module anew, for files; modules within it may have been exchanged since it was
 -- made. Of the class itself and of those derived from it that have no `init` of their own.
 function Module:_made_of() return self._arguments end
@@ -313,7 +316,8 @@ end
 -- ---- the rest is loaded when it is used ----
 
 --- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch
--- axis). Returns the totals, and that text, as a table. {print = false}: prints nothing.
+-- axis). Returns the totals, and that text, as a table. {print = false}: prints nothing. dtype: of the input, "float32"
+-- or, for a model that begins with an nn.Embedding, "int64".
 function Module:summary(shape, given) return require "fmnistnn.nn.summary"(self, shape, given) end
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential

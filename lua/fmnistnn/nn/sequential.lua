@@ -57,6 +57,8 @@ end
 
 function Sequential:_gives_probabilities() return #self > 0 and self[#self]:_gives_probabilities() end
 
+function Sequential:_takes_type() return #self > 0 and self[1]:_takes_type() or Module._takes_type(self) end
+
 function Sequential:keeps_nothing()
   if not Module.keeps_nothing(self) then return false end
   for i = 1, #self do

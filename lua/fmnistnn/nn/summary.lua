@@ -1,14 +1,14 @@
 --- model:summary{1, 28, 28}: a table of layers, made by calling the model once with a batch of one (zeros, in
 -- evaluation) and listening. Layers that are not built yet are built by this. It is printed, unless told otherwise,
--- and returned as text.
+-- and returned as text. A model of integers gets ones: class numbers count from 1.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
 -- What a call of the model does: a row for each module that is called, its children's rows after it.
-local function observe(model, shape)
+local function observe(model, shape, dtype)
   local rows, depth = {}, 0
-  local names = {}
+  local names, input = {}, core.full({1, table.unpack(shape)}, dtype == "float32" and 0 or 1, dtype)
   for name, module in model:named_modules() do names[module] = name end
   Module.set_recorder(function(module, ...)
     local row = {module = module, name = names[module] or "", depth = depth, before = core.multiply_adds()}
@@ -21,7 +21,7 @@ local function observe(model, shape)
     row.leaf = rows[#rows] == row
     return y
   end)
-  local ok, message = pcall(core.no_grad, model, core.full({1, table.unpack(shape)}, 0))
+  local ok, message = pcall(core.no_grad, model, input)
   Module.set_recorder(nil)
   if not ok then error(message, 0) end
   return rows
@@ -66,14 +66,17 @@ local function aligned(lines)
 end
 
 return function(model, shape, given)
-  local o = options.check("summary", given or {}, {{"print", "boolean", default = true}})
+  local o = options.check("summary", given or {}, {
+    {"print", "boolean", default = true},
+    {"dtype", "string", default = model:_takes_type()},
+  })
   if type(shape) ~= "table" then
     error("summary: expected the shape of an input without the batch axis, got " .. type(shape), 3)
   end
   local modes = {}
   for _, module in model:named_modules() do modes[module] = module.training end
   model:eval()
-  local ok, rows = pcall(observe, model, shape)
+  local ok, rows = pcall(observe, model, shape, o.dtype)
   for module, training in pairs(modes) do rawset(module, "training", training) end
   if not ok then error(rows, 0) end
 
