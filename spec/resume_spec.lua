@@ -225,7 +225,8 @@ describe("BackupAndRestore", function()
       {callbacks.EarlyStopping {monitor = "loss"}})
     refuses("it was saved with 2 metrics, and this trainer has 1", make {metrics = {"accuracy"}})
     refuses(".*Adam: set_state", make {optimizer = fnn.optim.Adam {}})
-    refuses("the model has no module for the tensor 2.weight", make {model = nn.Sequential {nn.Conv2d {3, kernel = 3}}})
+    local short = nn.Sequential {nn.Conv2d {3, kernel = 3, activation = "relu"}}
+    refuses("the model has no module 2 %(BatchNorm2d%)", make {model = short})
     local wide = make()
     wide.model(few:tensors())
     wide.model[5].weight = fnn.zeros(2, 5, {requires_grad = true})
@@ -386,6 +387,91 @@ describe("Trainer:save and load", function()
     local broken = {state = function() return {f = print} end}
     assert.matches("^state.callbacks.1.state.f: a function cannot be saved",
       error_of(fit, make(), {broken, {on_save_point = function(_, t) t:save(folder .. "/x") end}}))
+  end)
+
+  describe("into a model that is not built", function()
+    local set = {fnn.randn(20, 4), fnn.randint(1, 3, {20})}
+
+    local function trainer_of(layers, optimizer)
+      return fnn.Trainer {
+        model = nn.Sequential(layers), optimizer = optimizer or fnn.optim.Adam {}, loss = "cross_entropy",
+      }
+    end
+
+    local function saved(layers)
+      local trainer = trainer_of(layers)
+      trainer:fit(set, {progress = false})
+      assert(trainer:save(folder .. "/state"))
+      return trainer
+    end
+
+    it("refuse another architecture", function()
+      saved {nn.Dense {8, activation = "relu"}, nn.Dropout {0.1}, nn.Dense {3}}
+      local function refuses(pattern, ...)
+        local trainer = trainer_of {...}
+        local ok, message = trainer:load(folder .. "/state")
+        assert.is_nil(ok)
+        assert.matches("/state: " .. pattern, message)
+        assert.are.same({}, trainer.model:state())
+      end
+      local first, second, last = nn.Dense {8, activation = "relu"}, nn.Dropout {0.1}, nn.Dense {3}
+      refuses("the module 1: it was saved as Dense {8, activation = relu}, and this one is Dense {16}",
+        nn.Dense {16}, second, last)
+      refuses("the module 1: it was saved as Dense, and this one is Conv2d", nn.Conv2d {8, kernel = 3}, second, last)
+      refuses("the module 2: it was saved as Dropout, and this one is Dense", first, nn.Dense {3}, last)
+      refuses("the model has no module 3 %(Dense%)", first, second)
+      refuses("the model has a module 4 %(Dense%), which was not saved", first, second, last, nn.Dense {3})
+      local other = trainer_of {first, nn.Dropout {0.4}, last}
+      assert(other:load(folder .. "/state")) -- what has no tensors may be made otherwise
+    end)
+
+    it("compare classes where a file cannot hold what a module was made of", function()
+      local function layers(units, f) return {nn.Dense {units, activation = f}, nn.Dense {3}} end
+      local function double(x) return x * 2 end
+      local first, second = saved(layers(8, double)), trainer_of(layers(8, double))
+      assert(second:load(folder .. "/state"))
+      assert(first.model[1].weight:equal(second.model[1].weight))
+      local other = trainer_of {nn.Conv2d {8, kernel = 1, activation = double}, nn.Dense {3}}
+      local ok, message = other:load(folder .. "/state")
+      assert.is_nil(ok)
+      assert.matches("the module 1: it was saved as Dense, and this one is Conv2d", message)
+    end)
+
+    it("take files that tell nothing of the modules", function()
+      local first = saved {nn.Dense {8}, nn.Dense {3}}
+      local tensors, metadata = fnn.safetensors.load(folder .. "/state")
+      local list = {}
+      for name, tensor in pairs(tensors) do list[#list + 1] = {name, tensor} end
+      metadata.modules, metadata.crc32 = nil, nil
+      assert(fnn.safetensors.save(folder .. "/old", list, metadata, true))
+      local second = trainer_of {nn.Dense {8}, nn.Dense {3}}
+      assert(second:load(folder .. "/old"))
+      assert.are.equal(digest(first), digest(second))
+    end)
+
+    it("leave it so when the optimizer refuses", function()
+      saved {nn.Dense {8}, nn.Dense {3}}
+      local trainer = trainer_of({nn.Dense {8}, nn.Dense {3}}, fnn.optim.SGD {})
+      local ok, message = trainer:load(folder .. "/state")
+      assert.is_nil(ok)
+      assert.matches("SGD: set_state", message)
+      assert.are.same({}, trainer.model:state())
+      fnn.manual_seed(3)
+      local plain = trainer_of({nn.Dense {8}, nn.Dense {3}}, fnn.optim.SGD {})
+      plain:fit(set, {progress = false, seed = 1})
+      trainer:fit(set, {progress = false, seed = 1})
+      assert.are.equal(digest(plain), digest(trainer))
+    end)
+
+    it("leave what is frozen frozen when the optimizer refuses", function()
+      saved {nn.Dense {8}, nn.Dense {3}}
+      local trainer = trainer_of({nn.Dense {8}, nn.Dense {3}}, fnn.optim.SGD {})
+      trainer.model(set[1])
+      trainer.model[1]:requires_grad_(false)
+      assert.is_nil((trainer:load(folder .. "/state")))
+      assert.is_false(trainer.model[1].weight.requires_grad)
+      assert.is_true(trainer.model[2].weight.requires_grad)
+    end)
   end)
 
   it("tell what is wrong with a file", function()

@@ -106,7 +106,8 @@ function Trainer:halt(text) end
 function Trainer:save(path) end
 
 --- Reads what save wrote, into a trainer of the same model and optimizer, built or not. In on_restore of a callback,
---- the fit goes on from there. What is damaged or does not fit is refused.
+--- the fit goes on from there. What is damaged or does not fit is refused; the model is then as it was. Layers without
+--- tensors of their own may have been made with other options.
 ---@param path string
 ---@return true? ok
 ---@return string? message what went wrong

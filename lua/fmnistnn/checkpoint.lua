@@ -1,7 +1,8 @@
 --- The whole state of a Trainer as one file: what a fit needs to go on as if it had never been stopped.
 --
 -- A safetensors file with a checksum. Its tensors are the model's ("model." before the name), the optimizer's
--- ("optimizer.") and those within the state of callbacks and metrics ("state."); the metadata has the rest as JSON.
+-- ("optimizer.") and those within the state of callbacks and metrics ("state."); the metadata has the rest as JSON,
+-- and which modules the model had, so that those of another are refused.
 local core = require "fmnistnn.core"
 local files = require "fmnistnn.nn.files"
 local json = require "fmnistnn.json"
@@ -71,6 +72,7 @@ function checkpoint.save(trainer, path)
     callbacks = fit.callbacks and states_of(fit.callbacks),
   }
   local metadata = {format = FORMAT, model = json.encode(entries)}
+  metadata.modules = json.encode(files.describe_modules(trainer.model))
   metadata.state = json.encode(packing.pack(state, "state", tensors))
   return safetensors.save(path, tensors, metadata, true)
 end
@@ -88,9 +90,11 @@ end
 
 local function decode(tensors, metadata)
   local entries, state = json.decode(metadata.model or ""), json.decode(metadata.state or "")
+  local modules = metadata.modules and json.decode(metadata.modules) -- older files have none
   if not json.is_array(entries) or type(state) ~= "table" then error("its state is damaged", 0) end
   return {
     entries = entries,
+    modules = modules,
     model = part(tensors, "model."),
     optimizer = part(tensors, "optimizer."),
     state = packing.unpack(state, tensors),
@@ -144,21 +148,14 @@ local function check(trainer, state)
   if (state.optimizer ~= nil) ~= (trainer.optimizer ~= nil) then refuse("one of both trainers has no optimizer") end
 end
 
-local function copies_of(model)
-  local list = {}
-  for i, entry in ipairs(model:state()) do list[i] = {entry[2], core.no_grad(entry[2].clone, entry[2])} end
-  return list
-end
-
--- The optimizer may refuse; a model that was built is then as it was.
+-- The optimizer may refuse; the model is then as it was.
 local function apply_tensors(trainer, read)
-  local before = copies_of(trainer.model)
-  files.restore(trainer.model, read.entries, read.model)
+  local undo = files.restore(trainer.model, read.entries, read.model, read.modules)
   if not trainer.optimizer then return end
   local given = {numbers = read.state.optimizer, tensors = read.optimizer}
   local ok, message = pcall(trainer.optimizer.set_state, trainer.optimizer, given)
   if ok then return end
-  for _, pair in ipairs(before) do core.no_grad(pair[1].copy_, pair[1], pair[2]) end
+  undo()
   error(message, 0)
 end
 

@@ -331,7 +331,8 @@ function Trainer:save(path) return Checkpoint.save(self, path) end
 
 --- Reads what save wrote, into this trainer of the same model and optimizer. Within on_restore, the fit goes on from
 -- there. Returns true, or nil and a message when the file is damaged or does not fit; nothing has then changed, unless
--- it is the state of a callback that does not fit.
+-- it is the state of a callback that does not fit. A model fits that has modules of the same names and classes, with
+-- tensors of the same shapes; where a module has not made its tensors yet, it must have been made with the same options.
 function Trainer:load(path)
   local state, message = Checkpoint.read(path)
   if not state then return nil, message end

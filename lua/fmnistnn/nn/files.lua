@@ -104,10 +104,15 @@ end
 
 -- ---- tensors into a model that was just made ----
 
--- The module and the field that a tensor's name means: "4.conv1.weight".
-local function field_of(modules, name)
+-- The names of the module and of the field in a tensor's name: "4.conv1", "weight".
+local function split(name)
   local prefix, field = name:match("^(.*)%.([^.]*)$")
-  if not prefix then prefix, field = "", name end
+  return prefix or "", field or name
+end
+
+-- The module and the field that a tensor's name means.
+local function field_of(modules, name)
+  local prefix, field = split(name)
   local module = modules[prefix]
   if not module then error(("the model has no module for the tensor %s"):format(name), 0) end
   local key = field:find("^[1-9]%d*$") and tonumber(field) or field
@@ -151,6 +156,23 @@ function files.describe(model)
     end
   end
   return tensors, state
+end
+
+-- What a module was made of, as JSON, or nil where a file cannot hold it.
+local function made_of(module)
+  local ok, text = pcall(function() return json.encode(encode(module, module.class_name, {count = 0})) end)
+  return ok and text or nil
+end
+
+--- What a file says of a model's modules: a list of {name =, class =}, and of those that have tensors also what they
+-- were made of, where that can be written.
+function files.describe_modules(model)
+  local with_tensors, modules = {}, json.array()
+  for _, entry in ipairs(model:state(true)) do with_tensors[split(entry[1])] = true end
+  for name, module in model:named_modules() do
+    modules[#modules + 1] = {name = name, class = module.class_name, made_of = with_tensors[name] and made_of(module)}
+  end
+  return modules
 end
 
 --- Writes a model; see Module:save.
@@ -199,12 +221,83 @@ local function check_fits(name, tensor, existing)
   end
 end
 
+-- An encoded value as it might be written in Lua: "Dense {8, activation = relu}".
+local function words(value)
+  if type(value) ~= "table" then return tostring(value) end
+  if value == json.null or value.same then return value.same and "..." or "nil" end
+  local parts = {}
+  for i, element in ipairs(value.arguments or value.list) do parts[i] = words(element) end
+  for _, name in ipairs(sorted_names(value.fields or {})) do
+    parts[#parts + 1] = name .. " = " .. words(value.fields[name])
+  end
+  local text = table.concat(parts, ", ")
+  if not value.class then return "{" .. text .. "}" end
+  return #parts == 1 and text:find("^{") and value.class .. " " .. text or ("%s(%s)"):format(value.class, text)
+end
+
+local function refuse_module(name, expected, got)
+  local which = name == "" and "the model" or "the module " .. name
+  error(("%s: it was saved as %s, and this one is %s"):format(which, expected, got), 0)
+end
+
+-- The modules of a model that have not made all of the tensors of these names yet, as a set.
+local function find_unbuilt(modules, state)
+  local unbuilt = {}
+  for _, entry in ipairs(state) do
+    local module = modules[split(entry.name)]
+    if module and not select(3, field_of(modules, entry.name)) then unbuilt[module] = true end
+  end
+  return unbuilt
+end
+
+-- Raises unless a model has the modules that files.describe_modules told of. Where tensors are still to be made, their
+-- shapes cannot tell whether a module is the same: what it was made of must be.
+local function check_modules(modules, saved, state)
+  local known, unbuilt = {}, find_unbuilt(modules, state)
+  for _, entry in ipairs(saved) do
+    local module = modules[entry.name]
+    known[entry.name] = true
+    if not module then error(("the model has no module %s (%s)"):format(entry.name, entry.class), 0) end
+    if module.class_name ~= entry.class then refuse_module(entry.name, entry.class, module.class_name) end
+    local made = unbuilt[module] and entry.made_of and made_of(module)
+    if made and made ~= entry.made_of then
+      refuse_module(entry.name, words(json.decode(entry.made_of)), words(json.decode(made)))
+    end
+  end
+  for _, name in ipairs(sorted_names(modules)) do
+    if not known[name] then
+      error(("the model has a module %s (%s), which was not saved"):format(name, modules[name].class_name), 0)
+    end
+  end
+end
+
+-- A function that makes the tensors of these names in a model what they are now, or takes them away again.
+local function keep(modules, state)
+  local kept = {}
+  for i, entry in ipairs(state) do
+    local module, key, tensor = field_of(modules, entry.name)
+    kept[i] = {module, key, tensor, tensor and core.no_grad(tensor.clone, tensor), tensor and tensor.requires_grad}
+  end
+  return function()
+    for _, each in ipairs(kept) do
+      local module, key, tensor, copy, trained = table.unpack(each, 1, 5)
+      rawset(module, key, tensor)
+      if tensor then
+        core.no_grad(tensor.copy_, tensor, copy)
+        if tensor.requires_grad ~= trained then tensor.requires_grad = trained end
+      end
+    end
+  end
+end
+
 --- Gives tensors that files.describe told of to a model that may be in use: those that it has are written over, so that
--- whoever holds them sees it; those that it has not made yet are put there. Raises when something does not fit; nothing
+-- whoever holds them sees it; those that it has not made yet are put there. saved: what files.describe_modules told, or
+-- nil, where a file does not have it. Returns a function that undoes it. Raises when something does not fit; nothing
 -- has then changed.
-function files.restore(model, state, tensors)
+function files.restore(model, state, tensors, saved)
   local modules, named = modules_by_name(model), {}
   check_entries(state, tensors)
+  if saved then check_modules(modules, saved, state) end
   for _, entry in ipairs(state) do
     local _, _, existing = field_of(modules, entry.name)
     if existing then check_fits(entry.name, tensors[entry.same or entry.name], existing) end
@@ -213,6 +306,8 @@ function files.restore(model, state, tensors)
   for _, entry in ipairs(model:state(true)) do
     if not named[entry[1]] then error(("there is no tensor for the model's %s"):format(entry[1]), 0) end
   end
+
+  local undo = keep(modules, state)
   for _, entry in ipairs(state) do
     local module, key, existing = field_of(modules, entry.name)
     local tensor = tensors[entry.same or entry.name]
@@ -220,6 +315,7 @@ function files.restore(model, state, tensors)
     set_trained(entry, existing or tensor)
     if not existing then module[key] = tensor end
   end
+  return undo
 end
 
 local function rebuild(tensors, metadata, classes)
