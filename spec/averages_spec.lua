@@ -386,6 +386,60 @@ describe("as a callback", function()
     os.remove(path)
   end)
 
+  it("EMA is what other callbacks keep without a validation too", function()
+    for _, first in ipairs {true, false} do
+      local path = os.tmpname()
+      local model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}
+      local ema = averages.EMA {model, decay = 0.5}
+      local keeper = fnn.callbacks.ModelCheckpoint {path}
+      local stopping = fnn.callbacks.EarlyStopping {monitor = "loss", restore_best = true, patience = 3}
+      local trainer = fnn.Trainer {model = model, optimizer = fnn.optim.SGD {lr = 0.1}, loss = "cross_entropy"}
+      local own
+      trainer:fit(data, {
+        epochs = 1, batch_size = 8, progress = false,
+        callbacks = {
+          first and ema or keeper, first and keeper or ema, stopping,
+          {on_save_point = function() own = bytes_of(model) end},
+        },
+      })
+      local averaged = ema:apply(bytes_of, model)
+      assert(own ~= averaged)
+      assert(bytes_of(assert(nn.load(path))) == averaged)
+      assert(bytes_of(model) == averaged) -- restored by EarlyStopping
+      os.remove(path)
+    end
+  end)
+
+  it("several averages follow the model's own weights, in any order", function()
+    local function train(make_list, validation)
+      local model = nn.Sequential {nn.Flatten {}, nn.Dense {8, activation = "relu"}, nn.BatchNorm1d {}, nn.Dense {2}}
+      local list = make_list(model)
+      fnn.Trainer {model = model, optimizer = fnn.optim.Adam {lr = 0.01}, loss = "cross_entropy"}:fit(data, {
+        epochs = 3, batch_size = 8, seed = 1, progress = false, validation = validation, callbacks = list,
+      })
+      local results = {own = bytes_of(model)}
+      for _, each in ipairs(list) do results[each.name .. (each.decay or "")] = each:apply(bytes_of, model) end
+      return results
+    end
+    local function ema(model, decay) return averages.EMA {model, decay = decay} end
+    local function swa(model) return averages.SWA {model} end
+    local expected = {}
+    for _, make_list in ipairs {
+      function() return {} end, function(model) return {swa(model)} end,
+      function(model) return {ema(model, 0.5)} end, function(model) return {ema(model, 0.9)} end,
+    } do
+      for name, bytes in pairs(train(make_list)) do expected[name] = bytes end
+    end
+    for _, make_list in ipairs {
+      function(model) return {ema(model, 0.5), swa(model), ema(model, 0.9)} end,
+      function(model) return {swa(model), ema(model, 0.9), ema(model, 0.5)} end,
+    } do
+      for _, validation in ipairs {data, false} do
+        for name, bytes in pairs(train(make_list, validation or nil)) do assert(bytes == expected[name], name) end
+      end
+    end
+  end)
+
   it("EMA is in the model between on_evaluate_begin and on_evaluate_end", function()
     local model = make_model()
     local ema = averages.EMA {model = model}

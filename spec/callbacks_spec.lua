@@ -482,11 +482,21 @@ describe("the events around the validation", function()
     trainer = make {metrics = {metric}}
     metric.problem, log = "no", {}
     assert.matches("^no", error_of(fit, trainer, {around "a", around "b"}))
-    assert.are.equal("a+ b+ a- b-", table.concat(log, " "))
+    assert.are.equal("a+ b+ b- a-", table.concat(log, " "))
     assert.are.same({1, 1}, {#trainer.history.loss, #trainer.history.seconds})
     metric.problem, log = "interrupted!", {}
     local history = fit(trainer, {around "a"}, {interruptible = true})
     assert.are.equal("a+ a-", table.concat(log, " "))
     assert.are.same({true, 1, nil}, {history.interrupted, #history.loss, history.val_loss})
+  end)
+
+  it("come without a validation too", function()
+    local log = {}
+    local function note(event) return function() log[#log + 1] = event end end
+    make():fit(data, {progress = false, callbacks = {{
+      on_evaluate_begin = note "begin", on_epoch_end = note "epoch", on_evaluate_end = note "end",
+      on_save_point = function(_, _, batch) if not batch then log[#log + 1] = "save" end end,
+    }}})
+    assert.are.same({"begin", "epoch", "end", "save"}, log)
   end)
 end)

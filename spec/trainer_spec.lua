@@ -195,7 +195,8 @@ describe("Trainer:fit", function()
       end
       both "evaluate_begin -"
       both("epoch_end " .. epoch)
-      both "evaluate_end -"
+      expected[#expected + 1] = "b evaluate_end -"
+      expected[#expected + 1] = "a evaluate_end -"
       both "save_point -"
     end
     both "train_end -"

@@ -16,7 +16,8 @@ local averages = {}
 
 --- The exponential moving average a = a + (1 - decay) (w - a). As a callback of `Trainer:fit` it is updated after each
 --- step, and the validation is of the average, as is what callbacks keep at the end of an epoch (`ModelCheckpoint`,
---- `EarlyStopping`); the model goes on with the weights that it trains with.
+--- `EarlyStopping`), with a validation or without; of several, it is the last in the list. The model goes on with the
+--- weights that it trains with.
 ---@param options fmnistnn.averages.EMAOptions
 ---@return fmnistnn.Average
 function averages.EMA(options) end
@@ -47,7 +48,7 @@ function averages.SWA(options) end
 ---@field tensors table<string, fmnistnn.Tensor> The average, by the names of the model's parameters and buffers.
 local Average = {}
 
---- Takes the model's present weights into the average.
+--- Takes the model's weights into the average: its own also while another average is in it.
 function Average:update() end
 
 --- f(...) with the averaged weights in the model, which gets its own back whatever happens.

@@ -61,9 +61,9 @@ function Trainer:fit(data, options) end
 ---@field on_batch_begin? fun(self: table, trainer: fmnistnn.Trainer, batch: integer) Before a batch.
 ---@field on_loss? function (self, trainer, batch, loss, examples, target): the number, before the step. Clone to keep.
 ---@field on_batch_end? fun(self: table, trainer: fmnistnn.Trainer, batch: integer, values: table) After a step.
----@field on_evaluate_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the validation of an epoch.
+---@field on_evaluate_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the validation, if any.
 ---@field on_epoch_end? fun(self: table, trainer: fmnistnn.Trainer, epoch: integer, values: table) With its values.
----@field on_evaluate_end? fun(self: table, trainer: fmnistnn.Trainer) After it, also of a failure: to put things back.
+---@field on_evaluate_end? fun(self: table, trainer: fmnistnn.Trainer) After on_epoch_end, last first: to put back.
 ---@field on_save_point? function (self, trainer, batch): after on_batch_end or on_epoch_end (no batch) of all: to save.
 ---@field on_train_end? fun(self: table, trainer: fmnistnn.Trainer) When training is over; not after an error.
 ---@field state? fun(self: table): any Plain values (tables, numbers, strings, booleans) and tensors.

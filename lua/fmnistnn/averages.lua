@@ -7,8 +7,8 @@
 --   ema:copy_to(model)                               -- for good
 --
 -- As a callback of fnn.Trainer, fit{callbacks = {ema}}, an EMA follows each step, and the validation is of the average,
--- as is what other callbacks keep at the end of an epoch; SWA follows each epoch. The model keeps the weights that it
--- trains with.
+-- as is what other callbacks keep at the end of an epoch, with a validation or without; of several, that is the last in
+-- the list. SWA follows each epoch. The model keeps the weights that it trains with, and averages are of these.
 --
 -- Averaged are the parameters and the buffers of type float32, so that running statistics of batch normalization go
 -- with the weights; other buffers are copied. The first update copies all. SWA:update_batch_norm makes the statistics
@@ -19,14 +19,17 @@ local saved_state = require "fmnistnn.saved_state"
 
 local Average = {}
 
+-- The models' own weights, as copies, while averages are in their tensors.
+local own_weights = setmetatable({}, {__mode = "k"})
+
 -- ---- averaging ----
 
---- Takes the model's present weights into the average.
+--- Takes the model's weights into the average: its own also while another average is in it.
 function Average:update()
   if self._kept then error(self.name .. ": update: the averaged weights are in the model", 2) end
   local averages, tensors = {}, {}
   for _, entry in ipairs(self.model:state()) do
-    local name, tensor = entry[1], entry[2]
+    local name, tensor = entry[1], own_weights[entry[2]] or entry[2]
     local average = self.tensors[name]
     if not average then
       self.tensors[name] = core.no_grad(tensor.clone, tensor)
@@ -58,14 +61,16 @@ local function put_in(self)
   end
   self._kept = kept
   for _, each in ipairs(kept) do
+    own_weights[each[1]] = own_weights[each[1]] or each[2] -- what another average put in is not its own
     if each[3] then core.no_grad(each[1].copy_, each[1], each[3]) end
   end
 end
 
--- Puts the model's own weights back, if they were kept.
+-- Puts the weights back that were in the model before, if they were kept.
 local function take_out(self)
   for _, each in ipairs(self._kept or {}) do
     core.no_grad(each[1].copy_, each[1], each[2])
+    if rawequal(own_weights[each[1]], each[2]) then own_weights[each[1]] = nil end
     each[2]:close()
   end
   self._kept = nil

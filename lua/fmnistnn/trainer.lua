@@ -106,6 +106,13 @@ local function call_back(o, event, ...)
   end
 end
 
+local function call_back_reversed(o, event, ...)
+  for i = #o.callbacks, 1, -1 do
+    local callback = o.callbacks[i]
+    if callback[event] then callback[event](callback, ...) end
+  end
+end
+
 local function has_event(o, event)
   for _, callback in ipairs(o.callbacks) do
     if callback[event] then return true end
@@ -166,10 +173,10 @@ local function train_epoch(self, data, o, epoch, progress)
   return position.averages:values()
 end
 
--- Adds what the validation comes to.
+-- Adds what the validation comes to, if there is one.
 local function validate(self, o, values)
-  if not o.validation then return end
   call_back(o, "on_evaluate_begin", self)
+  if not o.validation then return end
   local validation = self:evaluate(o.validation, {batch_size = o.batch_size})
   for name, value in pairs(validation) do values["val_" .. name] = value end
 end
@@ -187,7 +194,7 @@ local function before_epoch(epoch) return {epoch = epoch, batch = 0, seconds = 0
 
 -- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history. Who puts
 -- other weights in for the validation (averages) leaves them there for on_epoch_end, so that what is saved is what was
--- judged, and gets to put the model's back after an error too.
+-- judged, and gets to put the model's back after an error too; several of them in the opposite order.
 local function run_epoch(self, data, o, progress)
   local position = self._position
   local epoch = position.epoch
@@ -206,7 +213,7 @@ local function run_epoch(self, data, o, progress)
     self._position = before_epoch(epoch + 1)
     ok, message = xpcall(call_back, traceback.add, o, "on_epoch_end", self, epoch, values)
   end
-  if o.validation then call_back(o, "on_evaluate_end", self) end
+  call_back_reversed(o, "on_evaluate_end", self)
   if not ok then error(message, 0) end
   call_back(o, "on_save_point", self)
 end
@@ -332,7 +339,7 @@ function Trainer:save(path) return Checkpoint.save(self, path) end
 --- Reads what save wrote, into this trainer of the same model and optimizer. Within on_restore, the fit goes on from
 -- there. Returns true, or nil and a message when the file is damaged or does not fit; nothing has then changed, unless
 -- it is the state of a callback that does not fit. A model fits that has modules of the same names and classes, with
--- tensors of the same shapes; where a module has not made its tensors yet, it must have been made with the same options.
+-- tensors of the same shapes; one that has not made its tensors yet must have been made with the same options.
 function Trainer:load(path)
   local state, message = Checkpoint.read(path)
   if not state then return nil, message end

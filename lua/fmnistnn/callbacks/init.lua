@@ -7,10 +7,11 @@
 --   on_batch_begin(self, trainer, batch)
 --   on_loss(self, trainer, batch, loss, examples, target)   the number, before the step that follows from it
 --   on_batch_end(self, trainer, batch, values)       values: the averages since the epoch's begin
---   on_evaluate_begin(self, trainer)                 before the validation
+--   on_evaluate_begin(self, trainer)                 before the validation, or before where it would be
 --   on_epoch_end(self, trainer, epoch, values)
 --   on_evaluate_end(self, trainer)                   after on_epoch_end of all, also after an error in it or in the
---                                                    validation: what was changed for these is to be as before
+--                                                    validation: what was changed for these is to be as before; called
+--                                                    in the opposite order of the list
 --   on_save_point(self, trainer, batch)              after on_batch_end of all, and without a batch after
 --                                                    on_epoch_end of all: the place for trainer:save
 --   on_train_end(self, trainer)                      not after an error
