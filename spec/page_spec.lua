@@ -153,6 +153,24 @@ describe("the history of a training", function()
     assert.same({{"1", "2", "1", "3"}, {"2", "1", "1", "1"}}, xml.rows(xml.all(tree, "table")[1]))
   end)
 
+  it("has a line for each number of a measure that is a list", function()
+    local one = {loss = {2, 1}, f1_none = {{0.1, 0.2}, {0.3, nan}}, val_f1_none = {{0.5}, {0.6, 0.7}}}
+    local function rows_of(given)
+      local tree = xml.parse(page {}:history(given):html())
+      local f1 = xml.all(tree, "table")[2]
+      local heads = {}
+      for i, head in ipairs(xml.all(f1, "th")) do heads[i] = xml.text(head) end
+      return heads, xml.rows(f1)
+    end
+    local heads, rows = rows_of(one)
+    assert.same({"epoch", "training 1", "training 2", "validation 1", "validation 2"}, {table.unpack(heads, 1, 5)})
+    assert.same({"0.1", "0.2", "0.5"}, {table.unpack(rows[1], 2, 4)})
+    assert.same({"0.3", "0.6", "0.7"}, {rows[2][2], rows[2][4], rows[2][5]})
+    heads, rows = rows_of {one, {loss = {2, 1}, f1_none = {{0.3, 0.4}, {0.5, 0.6}}}}
+    assert.same({"training 1", "training 1 low", "training 1 high", "training 2"}, {table.unpack(heads, 2, 5)})
+    assert.same({"0.2", "0.1", "0.3"}, {table.unpack(rows[1], 2, 4)})
+  end)
+
   it("says how it ended", function()
     local function text(history)
       history.loss = {1, 0.5}

@@ -91,7 +91,8 @@ function Page:table(options) end
 ---@return fmnistnn.page.Page
 function Page:chart(...) end
 
---- Adds what a Trainer's fit saw: the epochs and their time, and a chart for each measure.
+--- Adds what a Trainer's fit saw: the epochs and their time, and a chart for each measure. A measure that is a list, a
+--- number a class, has a line for each.
 ---@param history fmnistnn.History|fmnistnn.History[] Of several of one network, lines are means and bands ranges.
 ---@param options? fmnistnn.page.HistoryOptions
 ---@return fmnistnn.page.Page

@@ -1,4 +1,5 @@
---- What a Trainer's fit saw, as charts: one for each measure, with training and validation.
+--- What a Trainer's fit saw, as charts: one for each measure, with training and validation; a measure that is a list (a
+-- number a class) has a line for each of its numbers.
 local lines = require "fmnistnn.page.lines"
 local numbers = require "fmnistnn.page.numbers"
 local options = require "fmnistnn.nn.options"
@@ -48,20 +49,47 @@ local function measures_of(histories)
   return names
 end
 
-local function series_of(histories, key, name)
-  local lists = {}
-  for _, one in ipairs(histories) do lists[#lists + 1] = one[key] end
-  if #lists == 0 then return nil end
+-- How many numbers the longest value has in lists whose values are lists, or 0.
+local function count_parts(lists)
+  local count = 0
+  for _, list in ipairs(lists) do
+    for _, value in pairs(list) do count = math.max(count, type(value) == "table" and #value or 0) end
+  end
+  return count
+end
+
+-- Number i of each value.
+local function part_of(list, i)
+  local part = {}
+  for position, value in pairs(list) do part[position] = type(value) == "table" and value[i] or nil end
+  return part
+end
+
+local function one_series(lists, name, dash, color)
   local series = history.spread(lists)
   if #lists == 1 then series = {y = lists[1]} end
-  series.name, series.dash = name, name == "training"
+  series.name, series.dash, series.color = name, dash, color
   return series
+end
+
+-- Adds the line of a measure, or its lines.
+local function add_series(series, histories, key, name)
+  local lists, dash = {}, name == "training"
+  for _, one in ipairs(histories) do lists[#lists + 1] = one[key] end
+  if #lists == 0 then return end
+  local count = count_parts(lists)
+  if count == 0 then series[#series + 1] = one_series(lists, name, dash) end
+  for i = 1, count do
+    local parts = {}
+    for k, list in ipairs(lists) do parts[k] = part_of(list, i) end
+    series[#series + 1] = one_series(parts, ("%s %d"):format(name, i), dash, i)
+  end
 end
 
 local function chart_of(histories, name, validation)
   local series = {}
-  series[1] = series_of(histories, name, "training")
-  series[#series + 1] = series_of(histories, "val_" .. name, validation)
+  add_series(series, histories, name, "training")
+  add_series(series, histories, "val_" .. name, validation)
   local title = name:sub(1, 1):upper() .. name:sub(2):gsub("_", " ")
   return lines {title = title, x = "epoch", y = (name:gsub("_", " ")), series = series}
 end
