@@ -272,8 +272,19 @@ describe("Trainer:fit", function()
     refuses("Trainer: metrics: the name accuracy is taken already", function()
       make {metrics = {"accuracy", fnn.metrics.accuracy()}}
     end)
-    local named_loss = {name = "loss", reset = function() end, update = function() end, value = function() end}
-    refuses("Trainer: metrics: the name loss is taken already", function() make {metrics = {named_loss}} end)
+    local function named(name)
+      return {name = name, reset = function() end, update = function() end, value = function() end}
+    end
+    for _, name in ipairs {"loss", "seconds", "epoch", "stopped"} do
+      refuses("Trainer: metrics: the name " .. name .. " is taken already", function()
+        make {metrics = {named(name)}}
+      end)
+    end
+    for _, name in ipairs {"val_loss", "val_accuracy"} do
+      refuses("Trainer: metrics: the name " .. name .. ": val_ is for the values of the validation", function()
+        make {metrics = {"accuracy", named(name)}}
+      end)
+    end
     refuses("fit: epochs: expected an integer of 1 or more", function() trainer:fit(data, {epochs = 0}) end)
     refuses("fit: batch_size: ", function() trainer:fit(data, {batch_size = "all"}) end)
     refuses("fit: unknown option epoch ", function() trainer:fit(data, {epoch = 3}) end)

@@ -255,7 +255,7 @@ function metrics.get(given, settings) end
 --- A running measure over batches. Any table with these fields will do; those that `fnn.metrics` makes can also be
 --- called, metric(prediction, target), for the measure of these alone.
 ---@class fmnistnn.Metric
----@field name string Its name in histories.
+---@field name string Its name in histories, which does not begin with "val_".
 ---@field reset fun(self: fmnistnn.Metric) Begins anew.
 ---@field update fun(self: fmnistnn.Metric, prediction: fmnistnn.Tensor, target: fmnistnn.Tensor) Adds a batch.
 ---@field value fun(self: fmnistnn.Metric): number|number[] The measure of all batches since.

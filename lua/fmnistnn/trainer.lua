@@ -41,10 +41,19 @@ local function make_loss(given, model)
   return loss
 end
 
+-- Raises unless a metric's name is free in histories, logs and the names of files.
+local function check_metric_name(taken, name)
+  if name:find("^val_") then
+    options.refuse("Trainer: metrics: the name %s: val_ is for the values of the validation", name)
+  end
+  if taken[name] then options.refuse("Trainer: metrics: the name %s is taken already", name) end
+end
+
 --- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
 -- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named
 -- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names
--- or metrics (fnn.metrics). mixed_precision: true lets convolutions multiply as bfloat16 (Module:mixed_precision).
+-- or metrics (fnn.metrics), whose names must differ and not begin with "val_". mixed_precision: true lets convolutions
+-- multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "table"},
@@ -65,10 +74,12 @@ local function new(_, given)
   self.output_kind = from_logits and over_probabilities[o.loss] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
   self.names = {"loss"}
-  local taken = {loss = true, seconds = true, images_per_second = true} -- in the history
+  local taken = {
+    loss = true, seconds = true, images_per_second = true, interrupted = true, stopped = true, epoch = true,
+  }
   for i, given_metric in ipairs(o.metrics) do
     local metric = metrics.get(given_metric, {from_logits = from_logits})
-    if taken[metric.name] then options.refuse("Trainer: metrics: the name %s is taken already", metric.name) end
+    check_metric_name(taken, metric.name)
     taken[metric.name] = true
     self.metrics[i], self.names[i + 1] = metric, metric.name
     self.own_metric = self.own_metric or not Metric.is_own(metric)
