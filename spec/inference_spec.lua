@@ -65,7 +65,8 @@ describe("Trainer:evaluate and predict", function()
     assert.matches("^no more", error_of(trainer.predict, trainer, few))
     assert.are.equal("true innertrue", modes(trainer.model))
     assert.is_true(fnn.is_grad_enabled())
-    local broken = {name = "broken", reset = function() end, update = function() error({code = 7}) end}
+    local broken = {name = "broken", reset = function() end, value = function() return 0 end}
+    function broken.update() error({code = 7}) end
     local other = make {metrics = {broken}}
     assert.are.same({code = 7}, error_of(other.evaluate, other, few))
     assert.is_true(other.model.training)

@@ -256,8 +256,10 @@ describe("an optimizer around another one", function()
   end)
 
   it("refuses wrong options", function()
-    assert.matches("SAM: optimizer: expected a table, got none", error_of(optim.SAM, {}))
-    assert.matches("SAM: optimizer: expected one of fnn.optim, got a table", error_of(optim.SAM, {{}}))
+    assert.matches("SAM: optimizer: expected one of fnn.optim, got none", error_of(optim.SAM, {}))
+    assert.matches("SAM: optimizer: expected one of fnn.optim, got table", error_of(optim.SAM, {{}}))
+    assert.matches("SAM: optimizer: expected one of fnn.optim, got a class that makes one: call it, as in Adam{...}",
+      error_of(optim.SAM, {optim.Adam}), 1, true)
     local inner = optim.SGD {}
     assert.matches("SAM: rho: expected a number above 0, got number 0", error_of(optim.SAM, {inner, rho = 0}))
     assert.matches("Lookahead: alpha: expected 0..1, got number 2", error_of(optim.Lookahead, {inner, alpha = 2}))

@@ -307,6 +307,42 @@ describe("Trainer:fit", function()
     refuses("metric: expected a metric or one of accuracy, .* got speed", function() make {metrics = {"speed"}} end)
     refuses("metric: expected .* got function", function() make {metrics = {fnn.metrics.f1}} end)
     refuses("Trainer: unknown option metric ", function() make {metric = {}} end)
+    refuses("metric: name: expected a string, got nil", function() make {metrics = {{}}} end)
+    refuses("metric m: update: expected a function, got nil", function()
+      make {metrics = {{name = "m", reset = function() end}}}
+    end)
+  end)
+
+  it("says of what makes things that it is to be called", function()
+    local function refuses(pattern, f, ...) assert.matches(pattern, error_of(f, ...), 1, true) end
+    local function of(call, kind) return ("%s that makes one: call it, as in %s"):format(kind or "a class", call) end
+    local trainer, Block = make(), nn.Module:extend("Block")
+    refuses("Trainer: model: expected a module, got " .. of "Sequential{...}", make, {model = nn.Sequential})
+    refuses("Trainer: model: expected a module, got " .. of "Block{...}", make, {model = Block})
+    refuses("Sequential: element 2: expected a module, got " .. of "Flatten{...}", nn.Sequential,
+      {nn.Dense {1}, nn.Flatten})
+    for _, name in ipairs {"Adam", "SAM", "Muon", "Lookahead"} do
+      refuses("Trainer: optimizer: expected one of fnn.optim, got " .. of(name .. "{...}"), make,
+        {optimizer = fnn.optim[name]})
+    end
+    refuses("SGD: model: expected a module, got " .. of "Dense{...}", fnn.optim.SGD, {model = nn.Dense})
+    refuses("SGD: lr: expected a number or a schedule, got " .. of("Cosine{...}", "function"), fnn.optim.SGD,
+      {lr = fnn.schedules.Cosine})
+    refuses("LearningRateScheduler: schedule: expected a number or a schedule, got " .. of("Step{...}", "function"),
+      fnn.callbacks.LearningRateScheduler, {fnn.schedules.Step})
+    refuses("got " .. of("f1{...}", "function"), make, {metrics = {fnn.metrics.f1}})
+    refuses("got " .. of("top_k(5)", "function"), make, {metrics = {fnn.metrics.top_k}})
+    refuses("Trainer: loss: expected a function or the name of a loss, got " .. of "Dense{...}", make,
+      {loss = nn.Dense})
+    refuses("Trainer: loss: expected a function or the name of a loss, got " .. of("f1{...}", "function"), make,
+      {loss = fnn.metrics.f1})
+    for name in pairs(fnn.callbacks.names) do
+      refuses("fit: callbacks: element 2: expected a table, got " .. of(name .. "{...}"), trainer.fit, trainer, few,
+        {callbacks = {{}, fnn.callbacks[name]}})
+    end
+    refuses("fit: callbacks: element 1: expected a table, got " .. of "EMA{...}", trainer.fit, trainer, few,
+      {callbacks = {fnn.averages.EMA}})
+    refuses("stop, got " .. of "Progress{...}", trainer.fit, trainer, few, {progress = fnn.Progress})
   end)
 end)
 

@@ -13,6 +13,7 @@ local options = require "fmnistnn.nn.options"
 
 local Progress = {}
 Progress.__index = Progress
+Progress.__name = "fmnistnn.Progress"
 
 local REFRESH = 0.1 -- seconds between two drawings
 local CELLS = 20    -- of the bar, at most, and of the sparkline

@@ -22,10 +22,10 @@ end
 
 -- A function of the module: make(o) gives the learning rate as a function of the step, for checked options.
 local function schedule(name, spec, make)
-  schedules[name] = function(given)
+  schedules[name] = options.maker(function(given)
     local o = options.check(name, given, spec)
     return setmetatable({name = name, options = o, _at = make(o)}, Schedule)
-  end
+  end, name .. "{...}")
 end
 
 local lr, steps, every = {"lr", "positive"}, {"steps", "count"}, {"every", "count", default = 1}

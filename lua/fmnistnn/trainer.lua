@@ -16,7 +16,6 @@ local traceback = require "fmnistnn.traceback"
 local Averages = require "fmnistnn.batch_averages"
 local Checkpoint = require "fmnistnn.checkpoint"
 local Metric = require "fmnistnn.metrics.metric"
-local Module = require "fmnistnn.nn.module"
 local Progress = require "fmnistnn.progress"
 
 local Trainer = {}
@@ -32,9 +31,12 @@ local over_probabilities = {
 }
 
 local function make_loss(given, model)
-  if type(given) == "function" then return given end
+  if type(given) == "function" and not options.is_maker(given) then return given end
   local loss = losses[given]
-  if not loss then error("Trainer: loss: expected a function or the name of a loss, got " .. tostring(given), 4) end
+  if not loss then
+    local got = type(given) == "string" and given or options.describe(given)
+    error("Trainer: loss: expected a function or the name of a loss, got " .. got, 4)
+  end
   if over_probabilities[given] and model:_gives_probabilities() then -- the loss must not apply a softmax again
     return function(prediction, target) return loss(prediction, target, {from_logits = false}) end
   end
@@ -56,16 +58,12 @@ end
 -- multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
-    {"model", "table"},
-    {"optimizer", "table", optional = true},
+    {"model", "module"},
+    {"optimizer", "optimizer", optional = true},
     {"loss", "callable"},
     {"metrics", "table", default = {}},
     {"mixed_precision", "boolean", optional = true},
   })
-  if not Module.is_module(o.model) then error("Trainer: model: expected a module", 2) end
-  if o.optimizer and not o.optimizer.attach then
-    error("Trainer: optimizer: expected one of fnn.optim, got a table", 2)
-  end
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
   if o.mixed_precision ~= nil then o.model:mixed_precision(o.mixed_precision) end
   self.loss = make_loss(o.loss, o.model)
@@ -103,6 +101,9 @@ local function check_callbacks(callbacks)
   for key, callback in pairs(callbacks) do
     if math.type(key) ~= "integer" or type(callback) ~= "table" then
       error("fit: callbacks: expected a list of tables, got " .. tostring(key) .. " = " .. tostring(callback), 3)
+    end
+    if options.is_maker(callback) then
+      error(("fit: callbacks: element %d: expected a table, got %s"):format(key, options.describe(callback)), 3)
     end
     count = count + 1
   end
@@ -242,12 +243,12 @@ end
 
 local function check_progress(progress)
   local ok = type(progress) == "boolean"
-  if type(progress) == "table" then
+  if type(progress) == "table" and not options.is_maker(progress) then
     ok = progress.begin_epoch and progress.advance and progress.end_epoch and progress.stop
   end
   if not ok then
     error("fit: progress: expected true, false, or an object with begin_epoch, advance, end_epoch and stop, got "
-      .. tostring(progress), 3)
+      .. options.describe(progress), 3)
   end
 end
 

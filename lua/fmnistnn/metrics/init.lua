@@ -17,14 +17,29 @@ end
 -- Those that go by their name alone.
 local names = {"accuracy", "precision", "recall", "f1", "cohen_kappa", "roc_auc", "calibration_error"}
 local by_name = {}
-for _, name in ipairs(names) do by_name[name] = metrics[name] end
+for _, name in ipairs(names) do by_name[name] = options.maker(metrics[name], name .. "{...}") end
+options.maker(metrics.top_k, "top_k(5)")
+
+local function check_fields(metric)
+  if type(metric.name) ~= "string" then
+    options.refuse("metric: name: expected a string, got %s", options.describe(metric.name))
+  end
+  for _, name in ipairs {"reset", "update", "value"} do
+    if not options.is_callable(metric[name]) then
+      options.refuse("metric %s: %s: expected a function, got %s", metric.name, name, type(metric[name]))
+    end
+  end
+end
 
 --- A metric by its name, made with these options, or the metric itself.
 function metrics.get(given, settings)
-  if type(given) == "table" then return given end
+  if type(given) == "table" and not options.is_maker(given) then
+    check_fields(given)
+    return given
+  end
   local make = by_name[given]
   if make then return make(settings) end
-  local got = type(given) == "string" and given or type(given)
+  local got = type(given) == "string" and given or options.describe(given)
   options.refuse("metric: expected a metric or one of %s, got %s", table.concat(names, ", "), got)
 end
 

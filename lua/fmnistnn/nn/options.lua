@@ -31,6 +31,30 @@ function options.is_callable(value)
   return type(value) == "function" or metatable and metatable.__call ~= nil
 end
 
+-- ---- what makes things, in the place of what it makes ----
+
+local makers = setmetatable({}, {__mode = "k"})
+
+--- Notes how a function that makes something is called ("Cosine{...}"), for messages where it stands itself in the
+-- place of what it makes. Returns it.
+function options.maker(f, call)
+  makers[f] = call
+  return f
+end
+
+-- How a value is called that makes something, a class or a function that options.maker knows; nil of others.
+local function call_of(value)
+  if type(value) ~= "table" then return makers[value] end
+  if rawget(value, "__index") == nil or not options.is_callable(value) then return nil end
+  local name = value.class_name or value.name or tostring(value.__name or "it"):match("[^.]*$")
+  return name .. "{...}"
+end
+
+--- Whether a value is a class, or a function that makes something, rather than what it makes.
+function options.is_maker(value) return value ~= nil and call_of(value) ~= nil end
+
+-- ---- checks ----
+
 -- Each kind: what is expected, in words, and the test.
 local kinds = {
   any = {"a value", function() return true end},
@@ -38,7 +62,9 @@ local kinds = {
   number = {"a number", function(v) return type(v) == "number" and v == v end}, -- NaN is none
   positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
   nonnegative = {"a number of 0 or more", function(v) return type(v) == "number" and v >= 0 end},
-  lr = {"a number or a schedule", function(v) return type(v) == "number" and v == v or options.is_callable(v) end},
+  lr = {"a number or a schedule", function(v)
+    return type(v) == "number" and v == v or options.is_callable(v) and not options.is_maker(v)
+  end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
   fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
   interval = {"a number of 0 or more, or {low, high}", function(v)
@@ -51,6 +77,9 @@ local kinds = {
   string = {"a string", function(v) return type(v) == "string" end},
   ["function"] = {"a function", function(v) return type(v) == "function" end},
   module = {"a module", Module.is_module},
+  optimizer = {"one of fnn.optim", function(v)
+    return type(v) == "table" and not options.is_maker(v) and v.attach ~= nil
+  end},
   table = {"a table", function(v) return type(v) == "table" end},
   pair = {"an integer of 1 or more, or two of them", function(v) return is_pair(v, 1) end},
   pair0 = {"an integer of 0 or more, or two of them", function(v) return is_pair(v, 0) end},
@@ -66,11 +95,16 @@ local kinds = {
   end},
 }
 
-local function describe(value)
+--- What a value is, in words, for messages.
+function options.describe(value)
   if type(value) == "string" then return ("string '%s'"):format(value) end
   if type(value) == "number" then return "number " .. tostring(value) end
-  return type(value)
+  if not options.is_maker(value) then return type(value) end
+  local kind = type(value) == "table" and "a class" or "function"
+  return ("%s that makes one: call it, as in %s"):format(kind, call_of(value))
 end
+
+local describe = options.describe
 
 -- Raises an error at the line outside the library that the options come from, however deep in it they are checked.
 local library = debug.getinfo(1, "S").source:match("^(.*/)nn/[^/]*$") or "?"

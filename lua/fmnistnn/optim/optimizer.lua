@@ -21,7 +21,9 @@ local common = {
 local function lister(self, source)
   local model, list = source.model, source.parameters
   if model then
-    if type(model.parameters) ~= "function" then options.refuse("%s: model: expected a module", self.name) end
+    if type(model.parameters) ~= "function" or options.is_maker(model) then
+      options.refuse("%s: model: expected a module, got %s", self.name, options.describe(model))
+    end
     return function() return model:parameters() end
   end
   for i, tensor in ipairs(list) do

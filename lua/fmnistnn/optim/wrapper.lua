@@ -22,7 +22,7 @@ local wrapper = {}
 
 --- A class of wrappers. own: its options beside `optimizer`; init(self, o) takes them up.
 function wrapper.class(name, own, init)
-  local spec = {{"optimizer", "table"}, table.unpack(own)}
+  local spec = {{"optimizer", "optimizer"}, table.unpack(own)}
   local Class = {name = name, __name = "fmnistnn.Optimizer"}
   function Class.__index(self, key)
     if inner[key] then return self.optimizer[key] end
@@ -32,7 +32,6 @@ function wrapper.class(name, own, init)
     __index = Wrapper,
     __call = function(_, given)
       local o = options.check(name, given, spec)
-      if not o.optimizer.attach then options.refuse("%s: optimizer: expected one of fnn.optim, got a table", name) end
       local self = setmetatable({optimizer = o.optimizer}, Class)
       init(self, o)
       return self
