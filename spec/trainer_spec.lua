@@ -371,6 +371,64 @@ describe("a Trainer's loss", function()
     assert(own:evaluate(data).loss > named:evaluate(data).loss)
   end)
 
+  describe("of a model that gives a table of tensors", function()
+    local Two = nn.Module:extend("Two")
+    function Two:init() self.first, self.second = nn.Dense {2}, nn.Dense {2} end
+    function Two:forward(x)
+      x = x:flatten(2)
+      return {self.first(x), deep = {self.second(x)}}
+    end
+    local function loss(outputs, target)
+      return fnn.losses.cross_entropy(outputs[1], target) + fnn.losses.cross_entropy(outputs.deep[1], target)
+    end
+    local function second_accuracy()
+      local inner = fnn.metrics.accuracy()
+      return {
+        name = "second", reset = function() inner:reset() end, value = function() return inner:value() end,
+        update = function(_, outputs, target)
+          assert.is_false(outputs.deep[1].requires_grad)
+          inner:update(outputs.deep[1], target)
+        end,
+      }
+    end
+
+    it("may be a function, beside metrics of one's own", function()
+      for _, metrics in ipairs {{}, {second_accuracy()}} do
+        local trainer = make {model = Two(), loss = loss, metrics = metrics}
+        local history = fit(trainer, data, {epochs = 4, validation = few, seed = 1})
+        assert(history.loss[4] < history.loss[1])
+        assert.are.equal(history.val_loss[4], trainer:evaluate(few, {batch_size = 32}).loss)
+        if metrics[1] then assert(history.second[4] > 0.8) end
+      end
+    end)
+
+    it("is else refused before a step, as are metrics of ours and what needs a tensor", function()
+      local function refuses(pattern, changed, use)
+        local steps = 0
+        local trainer = make(changed)
+        trainer.optimizer.step = function(self, closure)
+          closure()
+          steps = steps + 1
+          return self
+        end
+        assert.matches(pattern, error_of(use or function(t) fit(t, data, {}) end, trainer), 1, true)
+        assert.are.equal(0, steps)
+      end
+      local model = Two()
+      refuses("Trainer: loss: cross_entropy: expected a tensor from the model, got table",
+        {model = model, loss = "cross_entropy"})
+      refuses("Trainer: metrics: accuracy: expected a tensor from the model, got table", {model = model, loss = loss})
+      refuses("Trainer: metrics: accuracy: expected a tensor from the model, got table", {model = model, loss = loss},
+        function(t) t:evaluate(few) end)
+      refuses("predict: expected a tensor from the model, got table", {model = model, loss = loss},
+        function(t) t:predict(few) end)
+      refuses("augment: expected a tensor from the model, got table", {model = model, loss = loss, metrics = {}},
+        function(t) t:evaluate(few, {augment = {nn.functional.hflip}}) end)
+      refuses("Trainer: loss: expected a tensor from the function, got nil",
+        {model = model, loss = function() end, metrics = {}})
+    end)
+  end)
+
   it("takes outputs as probabilities where the model ends in them", function()
     local function head(...) return nn.Sequential {nn.Flatten {}, ...} end
     local function train(model, name, set)

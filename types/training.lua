@@ -32,7 +32,8 @@ local Trainer = {}
 ---@field metrics? (string|fmnistnn.Metric)[] (default {}) Metrics, or names of them: see `metrics.get`.
 
 --- Trains the model. A named loss over probabilities, and named metrics, take what the model gives as logits, unless
---- its last layer is known to be a softmax or sigmoid.
+--- its last layer is known to be a softmax or sigmoid. A model may also give a table of tensors, for a loss and metrics
+--- of one's own.
 ---@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.FitOptions
 ---@return fmnistnn.History

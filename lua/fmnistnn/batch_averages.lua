@@ -1,4 +1,6 @@
 --- The loss and metrics of one pass over data, batch by batch.
+local core = require "fmnistnn.core"
+
 local Averages = {}
 Averages.__index = Averages
 
@@ -31,11 +33,21 @@ function Averages:set_state(state)
   end
 end
 
---- Counts a batch in; the loss is the mean over it.
+-- Outputs without what computed them: a tensor, or a table of them.
+local function detached(outputs)
+  if core.is_tensor(outputs) then return outputs:detach() end
+  if type(outputs) ~= "table" then return outputs end
+  local plain = {}
+  for key, output in pairs(outputs) do plain[key] = detached(output) end
+  return plain
+end
+
+--- Counts a batch in; the loss is the mean over it. prediction: what the model gave, a tensor or a table of them.
 function Averages:update(loss, prediction, target)
   self.total = self.total + loss:item() * #target
   self.count = self.count + #target
-  local plain = prediction:detach()
+  if #self.metrics == 0 then return end
+  local plain = detached(prediction)
   for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
 end
 

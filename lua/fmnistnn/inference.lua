@@ -64,6 +64,11 @@ local function changed(change, number, examples)
   return images
 end
 
+local function check_output(who, output)
+  if core.is_tensor(output) then return output end
+  options.refuse("%s: expected a tensor from the model, got %s", who, type(output))
+end
+
 --- The model's outputs for a batch, averaged over the batch itself and what each function of the list `augment` makes
 -- of it. kind: what the outputs are, "values" (whose mean is taken), "logits" or "binary_logits": then it is the mean
 -- of the probabilities, as logits again.
@@ -71,7 +76,7 @@ function inference.outputs(model, examples, augment, kind)
   local output = model(examples)
   if #augment == 0 then return output end
   local how = kinds[kind]
-  local sums = how.parts(output)
+  local sums = how.parts(check_output("augment", output))
   for number, change in ipairs(augment) do
     local parts = how.parts(model(changed(change, number, examples)))
     for i, part in ipairs(parts) do sums[i] = how.add(sums[i], part) end
@@ -107,7 +112,7 @@ function inference.predict(model, examples, given, kind)
   local outputs = {}
   inference.evaluating(model, function()
     for batch in examples:batches {size = o.batch_size} do
-      outputs[#outputs + 1] = inference.outputs(model, batch, o.augment, kind)
+      outputs[#outputs + 1] = check_output("predict", inference.outputs(model, batch, o.augment, kind))
     end
   end)
   if #outputs == 0 then error("predict: there are no examples", 3) end

@@ -53,7 +53,8 @@ end
 
 --- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
 -- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named
--- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid. metrics: a list of names
+-- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid; a function may take a
+-- table of tensors from the model, and so may metrics of one's own. metrics: a list of names
 -- or metrics (fnn.metrics), whose names must differ and not begin with "val_". mixed_precision: true lets convolutions
 -- multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
@@ -67,7 +68,7 @@ local function new(_, given)
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
   if o.mixed_precision ~= nil then o.model:mixed_precision(o.mixed_precision) end
   self.loss = make_loss(o.loss, o.model)
-  self.own_loss = type(o.loss) == "function"
+  self.loss_name = type(o.loss) == "string" and o.loss or nil
   local from_logits = not o.model:_gives_probabilities()
   self.output_kind = from_logits and over_probabilities[o.loss] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
@@ -85,9 +86,27 @@ local function new(_, given)
   return self
 end
 
+local function refuse_output(what, output)
+  error(("Trainer: %s: expected a tensor from the model, got %s"):format(what, type(output)), 0)
+end
+
+-- The loss of a batch. Functions of the user's may take any outputs of the model; ours take tensors alone, which is
+-- said here, before a step.
+local function loss_of(self, prediction, target)
+  if not core.is_tensor(prediction) then
+    if self.loss_name then refuse_output("loss: " .. self.loss_name, prediction) end
+    for _, metric in ipairs(self.metrics) do
+      if Metric.is_own(metric) then refuse_output("metrics: " .. metric.name, prediction) end
+    end
+  end
+  local loss = self.loss(prediction, target)
+  if core.is_tensor(loss) then return loss end
+  error("Trainer: loss: expected a tensor from the function, got " .. type(loss), 0)
+end
+
 -- Closes a batch and what was made of it, unless something of the user's has seen it and may have kept it.
 local function let_go(self, ...)
-  if self.own_loss or self.own_metric or not self.model:keeps_nothing() then return end
+  if not self.loss_name or self.own_metric or not self.model:keeps_nothing() then return end
   for _, tensor in ipairs {...} do tensor:close() end
 end
 
@@ -137,7 +156,7 @@ local function train_batch(self, o, batch, examples, target)
   call_back(o, "on_batch_begin", self, batch)
   self.optimizer:step(function()
     local new_prediction = self.model(examples)
-    local new_loss = self.loss(new_prediction, target)
+    local new_loss = loss_of(self, new_prediction, target)
     if o.looks_at_loss and not loss then call_back(o, "on_loss", self, batch, new_loss:item(), examples, target) end
     self.optimizer:zero_grad()
     new_loss:backward()
@@ -373,7 +392,7 @@ function Trainer:evaluate(data, given)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do
       local prediction = inference.outputs(self.model, examples, o.augment, self.output_kind)
-      local loss = self.loss(prediction, target)
+      local loss = loss_of(self, prediction, target)
       averages:update(loss, prediction, target)
       let_go(self, target, prediction, loss, #o.augment == 0 and examples or nil) -- a function may have kept them
     end
