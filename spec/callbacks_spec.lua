@@ -188,9 +188,11 @@ describe("LearningRateScheduler", function()
 
   it("and ReduceLROnPlateau change groups with a rate of their own in proportion", function()
     local function rates_after(callback)
-      local w, v = fnn.zeros(1):requires_grad_(), fnn.zeros(1):requires_grad_()
+      local model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}
+      model(few:tensors())
+      local w, v = model[2].weight, model[2].bias
       local optimizer = fnn.optim.SGD {parameters = {{parameters = {w}, lr = 0.4}, {parameters = {v}}}, lr = 0.2}
-      fit(make {optimizer = optimizer}, {callback}, {epochs = 2})
+      fit(make {model = model, optimizer = optimizer}, {callback}, {epochs = 2})
       return {optimizer.groups[1].lr, optimizer.groups[2].lr}
     end
     local function assert_near(expected, got)

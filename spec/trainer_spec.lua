@@ -256,6 +256,31 @@ describe("Trainer:fit", function()
     assert(model[2].weight:tobytes() ~= before)
   end)
 
+  it("refuses an optimizer of other parameters, before a step", function()
+    local function refuses(optimizer, model)
+      local trainer = make {model = model or make_model(), optimizer = optimizer}
+      assert.matches("^fit: the optimizer trains none of the model's parameters, but others", error_of(fit, trainer,
+        few, {}))
+      assert.are.equal(0, optimizer.steps)
+    end
+    local other = make_model()
+    refuses(fnn.optim.SGD {model = other}) -- neither has been called
+    other(few:tensors())
+    refuses(fnn.optim.SGD {model = other})
+    refuses(fnn.optim.Lookahead {fnn.optim.SGD {parameters = other:parameters()}}, make_model())
+    local built = make_model()
+    built(few:tensors())
+    refuses(fnn.optim.SAM {fnn.optim.Adam {model = other}}, built)
+    -- a part will do, and so will parameters beside a model that is frozen
+    local part = fnn.optim.SGD {parameters = {{model = other}, {parameters = {built[1].weight}}}}
+    fit(make {model = built, optimizer = part}, few, {})
+    built:requires_grad_(false)
+    local scale = fnn.ones(1, {requires_grad = true})
+    local function loss(prediction, target) return fnn.losses.cross_entropy(prediction * scale, target) end
+    fit(make {model = built, optimizer = fnn.optim.SGD {parameters = {scale}}, loss = loss}, few, {})
+    assert(scale:item() ~= 1)
+  end)
+
   it("refuses what it cannot use", function()
     local function refuses(pattern, f) assert.error_matches(f, pattern) end
     local trainer = make()

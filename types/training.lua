@@ -26,7 +26,7 @@ local Trainer = {}
 --- Options of Trainer.
 ---@class fmnistnn.TrainerOptions
 ---@field model? fmnistnn.nn.Module (required) The model.
----@field optimizer? fmnistnn.Optimizer Needed to fit. One that has no parameters yet trains the model's.
+---@field optimizer? fmnistnn.Optimizer Needed to fit. One without parameters trains the model's; else some of them.
 ---@field loss string|fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor A loss or its name.
 ---@field mixed_precision? boolean (default: as the model is) Whether convolutions are to multiply as bfloat16.
 ---@field metrics? (string|fmnistnn.Metric)[] (default {}) Metrics, or names of them: see `metrics.get`.

@@ -150,12 +150,24 @@ local function has_event(o, event)
   end
 end
 
+-- Raises where the optimizer was given other parameters than the model's. These are all there once it has been called.
+local function check_trains(self)
+  local parameters, is_trained = self.model:parameters(), {}
+  for _, tensor in ipairs(self.optimizer:_parameters()) do is_trained[tensor] = true end
+  for _, tensor in ipairs(parameters) do
+    if is_trained[tensor] then return end
+  end
+  if #parameters > 0 then error("fit: the optimizer trains none of the model's parameters, but others", 0) end
+end
+
 -- One step. An optimizer may ask for the gradients more than once (SAM): prediction and loss are the first ones.
 local function train_batch(self, o, batch, examples, target)
   local prediction, loss
   call_back(o, "on_batch_begin", self, batch)
   self.optimizer:step(function()
     local new_prediction = self.model(examples)
+    if not o.is_checked then check_trains(self) end
+    o.is_checked = true
     local new_loss = loss_of(self, new_prediction, target)
     if o.looks_at_loss and not loss then call_back(o, "on_loss", self, batch, new_loss:item(), examples, target) end
     self.optimizer:zero_grad()

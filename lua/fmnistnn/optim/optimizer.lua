@@ -92,6 +92,16 @@ local function check_attached(self)
   if #self.groups == 0 then error(self.name .. ": nothing to train: give it a model or parameters", 3) end
 end
 
+--- A list of all parameters.
+function Optimizer:_parameters()
+  local all = {}
+  for _, group in ipairs(self.groups) do
+    local list = group.list()
+    table.move(list, 1, #list, #all + 1, all)
+  end
+  return all
+end
+
 --- Forgets the gradients of all parameters.
 function Optimizer:zero_grad()
   check_attached(self)
@@ -150,13 +160,7 @@ end
 function Optimizer:step(closure)
   check_attached(self)
   local loss = closure and closure()
-  local all, all_norm = {}, 0
-  if self.options.global_clip_norm then
-    for _, group in ipairs(self.groups) do
-      for _, tensor in ipairs(group.list()) do all[#all + 1] = tensor end
-    end
-    all_norm = core.optim.grad_norm(all)
-  end
+  local all_norm = self.options.global_clip_norm and core.optim.grad_norm(self:_parameters()) or 0
   for _, group in ipairs(self.groups) do step_group(self, group, all_norm) end
   self.steps = self.steps + 1
   return loss

@@ -9,12 +9,8 @@ function Wrapper:attach(model) self.optimizer:attach(model) end
 --- As of the optimizer within.
 function Wrapper:zero_grad() self.optimizer:zero_grad() end
 
---- A list of all parameters.
-function Wrapper:_parameters()
-  local list = {}
-  for _, group in ipairs(self.groups) do table.move(group.list(), 1, #group.list(), #list + 1, list) end
-  return list
-end
+--- As of the optimizer within.
+function Wrapper:_parameters() return self.optimizer:_parameters() end
 
 local inner = {options = true, groups = true, steps = true}
 
