@@ -337,6 +337,25 @@ describe("assignment:", function()
     refuses(function() t[fnn.ones(4, {dtype = "uint8"})] = 0 end, "where", "(4)", "(2,3)")
   end)
 
+  it("by a mask leaves the other elements as they are, and takes what the type can hold", function()
+    local large = 16777217 -- no float32
+    local ints = fnn.tensor({large, 2, -large}, {dtype = "int64"})
+    local bytes = fnn.tensor({1, 2}, {dtype = "uint8"})
+    ints[ints:eq(2)] = large + 2
+    assert.same({large, large + 2, -large}, ints:totable())
+    ints[ints:gt(large)] = {1, 5, 3}
+    assert.same({large, 5, -large}, ints:totable())
+    ints[ints:eq(5)] = fnn.tensor {2.5}
+    assert.same({large, 2, -large}, ints:totable())
+    refuses(function() ints[ints:eq(2)] = 0.5 end, "int64: expected an integer", "number 0.5")
+    refuses(function() ints[ints:eq(2)] = {1, 0.5, 1} end, "int64", "0.5")
+    refuses(function() bytes[bytes:eq(2)] = 300 end, "uint8", "0..255", "300")
+    refuses(function() bytes[bytes:eq(2)] = "x" end, "assign", "string")
+    bytes[bytes:eq(2)] = true
+    assert.same({1, 1}, bytes:totable())
+    assert.same({large, 2, -large}, ints:totable())
+  end)
+
   it("keeps the type", function()
     local ints = fnn.arange(3)
     ints[1] = 7.0

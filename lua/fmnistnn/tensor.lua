@@ -71,21 +71,27 @@ function Tensor:index(key)
   return view
 end
 
---- t[key] = value, for the same keys as index and for integers; the value is a number, a table or a tensor, and
--- broadcasts.
-function Tensor:assign(key, value)
-  local place
-  if is_tensor(key) then
-    if key.dtype == "uint8" then return self:copy_(core.ops.where(key, value, self)) end
-    error("assign: expected an integer, a list or a mask, got a tensor of " .. key.dtype, 2)
-  elseif type(key) == "table" then
-    place = part(self, key)
-  else
-    place = self:select(1, key)
+-- The elements that a mask names become those of a tensor, which broadcasts; the others stay as they are.
+local function assign_masked(self, mask, value)
+  if mask.dtype ~= "uint8" then
+    error("assign: expected an integer, a list or a mask, got a tensor of " .. mask.dtype, 3)
   end
-  if type(value) == "number" or type(value) == "boolean" then return place:fill_(value) end
-  if type(value) == "table" then value = core.from_table(value, self.dtype) end
+  return self:copy_(core.ops.where(mask, value:to(self.dtype), self))
+end
+
+--- t[key] = value, for the same keys as index and for integers; the value is a number, a table or a tensor, and
+-- broadcasts. A number or a table must be what the tensor's type can hold; a tensor is converted.
+function Tensor:assign(key, value)
+  local is_mask = is_tensor(key)
+  local place = not is_mask and (type(key) == "table" and part(self, key) or self:select(1, key))
+  if type(value) == "number" or type(value) == "boolean" then
+    if not is_mask then return place:fill_(value) end
+    value = core.full({}, 0, self.dtype):fill_(value)
+  elseif type(value) == "table" then
+    value = core.from_table(value, self.dtype)
+  end
   if not is_tensor(value) then error("assign: expected a number, a table or a tensor, got " .. type(value), 2) end
+  if is_mask then return assign_masked(self, key, value) end
   return place:copy_(value)
 end
 
