@@ -767,6 +767,49 @@ describe("safetensors files", function()
     assert.are.equal(0, string.unpack("<I8", process.read(path)) % 8)
   end)
 
+  it("are written by name too, as they are read", function()
+    local tensors = {b = fnn.randn(2), a = fnn.arange(3), c = fnn.zeros(0)}
+    assert(safetensors.save(path, tensors, {of = "letters"}, true))
+    local bytes = process.read(path)
+    assert(safetensors.save(path, {{"a", tensors.a}, {"b", tensors.b}, {"c", tensors.c}}, {of = "letters"}, true))
+    assert(process.read(path) == bytes)
+    assert(safetensors.save(path, assert(safetensors.load(path))))
+    local loaded = assert(safetensors.load(path))
+    for name, tensor in pairs(tensors) do assert(same_bits(tensor, loaded[name]), name) end
+    assert(safetensors.save(path, {}))
+    assert.are.same({}, (safetensors.load(path)))
+  end)
+
+  it("have a new checksum when they are written with the metadata of others", function()
+    assert(safetensors.save(path, {{"b", fnn.randn(2)}, {"a", fnn.arange(3)}}, {of = "letters"}, true))
+    local tensors, metadata = assert(safetensors.load(path))
+    tensors.a:fill_(1)
+    assert(safetensors.save(path, tensors, metadata))
+    local _, again = assert(safetensors.load(path))
+    assert.are.equal("letters", again.of)
+    assert.are_not.equal(metadata.crc32, again.crc32)
+  end)
+
+  it("refuse what is neither a list nor by name, and words that could not be read", function()
+    local one = fnn.zeros(1)
+    local list, by_name = "expected a list of {name, tensor} or a table by name", "a: expected a tensor, got table"
+    for message, given in pairs {
+      [list .. ", got one with the key 1"] = {{"a", one}, b = one},
+      [list .. ", got one with the key 2"] = {nil, {"a", one}},
+      [by_name] = {a = {one}}, ["__metadata__"] = {__metadata__ = one},
+    } do
+      local ok, text = pcall(safetensors.save, path, given)
+      assert(not ok and plain(text, message), text)
+    end
+    for message, metadata in pairs {
+      ["metadata: epoch: expected a string, got number"] = {epoch = 5},
+      ["metadata: expected names, got the key 1"] = {"x"}, ["metadata: expected a table, got string"] = "x",
+    } do
+      local ok, text = pcall(safetensors.save, path, {{"a", one}}, metadata)
+      assert(not ok and plain(text, message), text)
+    end
+  end)
+
   it("refuse a name twice", function()
     local one = fnn.zeros(1)
     assert.error_matches(function() safetensors.save(path, {{"a", one}, {"a", one}}) end, "the name a is used twice")

@@ -7,9 +7,10 @@
 ---@class fmnistnn.safetensors
 local safetensors = {}
 
---- Writes tensors to a file.
+--- Writes tensors to a file. Metadata that has a crc32, as load gives it, gets that of the new file. Raises for what
+--- load would refuse, such as metadata of numbers.
 ---@param path string
----@param tensors {[1]: string, [2]: fmnistnn.Tensor}[] A list of {name, tensor}.
+---@param tensors {[1]: string, [2]: fmnistnn.Tensor}[]|table<string, fmnistnn.Tensor> {name, tensor} each, or by name.
 ---@param metadata? table<string, string> Texts by name.
 ---@param checksum? boolean (default false) Whether to add one, as metadata.crc32: load then refuses what has changed.
 ---@return true? ok

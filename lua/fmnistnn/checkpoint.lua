@@ -48,13 +48,6 @@ local function add_all(tensors, prefix, given)
   for _, entry in ipairs(given) do tensors[#tensors + 1] = {prefix .. entry[1], entry[2]} end
 end
 
-local function sorted(by_name)
-  local list = {}
-  for name, tensor in pairs(by_name) do list[#list + 1] = {name, tensor} end
-  table.sort(list, function(a, b) return a[1] < b[1] end)
-  return list
-end
-
 --- Writes a trainer's state; see Trainer:save.
 function checkpoint.save(trainer, path)
   if type(path) ~= "string" then error("save: expected a path, got " .. type(path), 3) end
@@ -62,7 +55,7 @@ function checkpoint.save(trainer, path)
   local own, entries = files.describe(trainer.model)
   add_all(tensors, "model.", own)
   local optimizer = trainer.optimizer and trainer.optimizer:state()
-  if optimizer then add_all(tensors, "optimizer.", sorted(optimizer.tensors)) end
+  if optimizer then add_all(tensors, "optimizer.", safetensors._sorted(optimizer.tensors)) end
   local state = {
     optimizer = optimizer and optimizer.numbers,
     generator = {core.generator_state()},

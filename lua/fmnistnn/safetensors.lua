@@ -1,7 +1,9 @@
 --- Files of named tensors in the safetensors format (github.com/huggingface/safetensors): the length of a JSON head
 -- in eight bytes, the head, the elements. Other programs read them too.
 local core = require "fmnistnn.core"
+local is_list = require "fmnistnn.is_list"
 local json = require "fmnistnn.json"
+local options = require "fmnistnn.nn.options"
 local write_file = require "fmnistnn.write_file"
 
 local safetensors = {}
@@ -31,19 +33,39 @@ end
 
 -- ---- writing ----
 
---- Writes a list of {name, tensor} and a table of strings, atomically. `checksum`: with one, as metadata.crc32; load
--- then refuses the file when anything in it has changed. Returns true, or nil and a message.
-function safetensors.save(path, tensors, metadata, checksum)
+--- Tensors by name as a list of {name, tensor}, in the order of the names.
+function safetensors._sorted(by_name)
+  local list = {}
+  for name, tensor in pairs(by_name) do list[#list + 1] = {name, tensor} end
+  table.sort(list, function(a, b) return a[1] < b[1] end)
+  return list
+end
+
+local function refuse(format, ...) options.refuse("safetensors.save: " .. format, ...) end
+
+-- What save was given as a list of {name, tensor}.
+local function list_of(tensors)
+  if type(tensors) ~= "table" then refuse("tensors: expected a list, got %s", type(tensors)) end
+  if is_list(tensors) then return tensors end
+  for name, tensor in pairs(tensors) do
+    if type(name) ~= "string" then
+      refuse("tensors: expected a list of {name, tensor} or a table by name, got one with the key %s", tostring(name))
+    end
+    if not core.is_tensor(tensor) then refuse("tensors: %s: expected a tensor, got %s", name, type(tensor)) end
+  end
+  return safetensors._sorted(tensors)
+end
+
+-- The tensors as entries of a head, and in the order of their elements.
+local function describe(list)
   local head, pieces, offset = {}, {}, 0
-  if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
-  if type(tensors) ~= "table" then error("safetensors.save: tensors: expected a list, got " .. type(tensors), 2) end
-  for i, entry in ipairs(tensors) do
+  for i, entry in ipairs(list) do
     local name, tensor
     if type(entry) == "table" then name, tensor = entry[1], entry[2] end
     if type(name) ~= "string" or not core.is_tensor(tensor) then
-      error(("safetensors.save: tensors: element %d: expected {name, tensor}"):format(i), 2)
+      refuse("tensors: element %d: expected {name, tensor}", i)
     end
-    if head[name] or name == "__metadata__" then error("safetensors: the name " .. name .. " is used twice", 2) end
+    if head[name] or name == "__metadata__" then refuse("the name %s is used twice", name) end
     local bytes = tensor:numel() * sizes[tensor.dtype]
     head[name] = {
       dtype = dtype_names[tensor.dtype],
@@ -53,11 +75,32 @@ function safetensors.save(path, tensors, metadata, checksum)
     offset = offset + bytes
     pieces[i] = tensor
   end
-  head.__metadata__ = metadata
-  if checksum then
-    head.__metadata__ = {crc32 = NO_CHECKSUM}
-    for name, value in pairs(metadata or {}) do head.__metadata__[name] = value end
+  return head, pieces
+end
+
+-- The metadata of a head, nil without any; one with a checksum has a place for it.
+local function metadata_of(given, checksum)
+  if given == nil then return checksum and {crc32 = NO_CHECKSUM} or nil end
+  if type(given) ~= "table" then refuse("metadata: expected a table, got %s", type(given)) end
+  local metadata = {}
+  for name, value in pairs(given) do
+    if type(name) ~= "string" then refuse("metadata: expected names, got the key %s", tostring(name)) end
+    if type(value) ~= "string" then refuse("metadata: %s: expected a string, got %s", name, type(value)) end
+    metadata[name] = value
   end
+  if checksum then metadata.crc32 = NO_CHECKSUM end
+  return metadata
+end
+
+--- Writes tensors, a list of {name, tensor} or a table by name (in the order of the names), and a table of strings,
+-- atomically. `checksum`: with one, as metadata.crc32; load then refuses the file when anything in it has changed.
+-- Metadata that has one already, as load gives it, gets that of the new file. Returns true, or nil and a message;
+-- raises for what load would refuse.
+function safetensors.save(path, tensors, metadata, checksum)
+  if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
+  checksum = checksum or type(metadata) == "table" and metadata.crc32 ~= nil
+  local head, pieces = describe(list_of(tensors))
+  head.__metadata__ = metadata_of(metadata, checksum)
   local text = json.encode(head)
   text = text .. (" "):rep(-#text % 8)
   if checksum then text = with_checksum(text, pieces) end
