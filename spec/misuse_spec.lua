@@ -338,6 +338,8 @@ describe("functions written in Lua", function()
       {"write_file: path: expected a string, got table", fnn.write_file, {}, "x"},
       {"write_file: content: expected a text or a list, got nil", fnn.write_file, path},
       {"write_file: content: expected a text, or a list of texts and tensors, got number", fnn.write_file, path, {1}},
+      {"write_file: content: expected a text, or a list of texts and tensors, got a table that is no list",
+        fnn.write_file, path, {text = "abc"}},
       {"json: indent: expected a string of spaces, got number", fnn.json.encode, {}, 2},
       {"confusion_matrix: predicted: expected a tensor, got nil", fnn.metrics.confusion_matrix},
       {"confusion_matrix: target: expected (examples), got (2,3)", fnn.metrics.confusion_matrix, classes, x, 3},

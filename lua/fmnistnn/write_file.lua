@@ -1,6 +1,7 @@
 --- Writes a file so that there is never half of it: into a file beside it, which takes its name when it is whole and on
 -- the disk.
 local core = require "fmnistnn.core"
+local is_list = require "fmnistnn.is_list"
 
 local function write_pieces(file, pieces)
   for _, piece in ipairs(pieces) do
@@ -21,18 +22,23 @@ local function write(path, pieces)
   return ok, message
 end
 
+-- Raises unless it is a text or a list of texts and tensors.
+local function check(content)
+  local expected = "write_file: content: expected a text, or a list of texts and tensors, got "
+  if content == nil then error("write_file: content: expected a text or a list, got nil", 3) end
+  if type(content) == "table" and not is_list(content) then error(expected .. "a table that is no list", 3) end
+  for _, piece in ipairs(type(content) == "table" and content or {content}) do
+    if type(piece) ~= "string" and not core.is_tensor(piece) then error(expected .. type(piece), 3) end
+  end
+end
+
 --- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the
 -- path; a file that was there before is then as it was. Links are followed; devices and pipes, such as /dev/stdout,
 -- are written to.
 return function(path, content)
-  local pieces = type(content) == "table" and content or {content}
   if type(path) ~= "string" then error("write_file: path: expected a string, got " .. type(path), 2) end
-  if content == nil then error("write_file: content: expected a text or a list, got nil", 2) end
-  for _, piece in ipairs(pieces) do
-    if type(piece) ~= "string" and not core.is_tensor(piece) then
-      error("write_file: content: expected a text, or a list of texts and tensors, got " .. type(piece), 2)
-    end
-  end
+  check(content)
+  local pieces = type(content) == "table" and content or {content}
   local target, special = core.resolve(path)
   local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
   local returned, ok, message = pcall(write, written, pieces) -- Ctrl-C may come in between
