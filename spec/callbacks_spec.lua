@@ -203,6 +203,45 @@ describe("LearningRateScheduler", function()
       monitor = "loss", factor = 0.5, patience = 1, min_delta = 1e9,
     }))
   end)
+
+  it("keeps the proportion of such groups while the rate is 0, and in files", function()
+    local function trainer()
+      local w, v = fnn.zeros(1):requires_grad_(), fnn.zeros(1):requires_grad_()
+      local optimizer = fnn.optim.Adam {parameters = {{parameters = {w}, lr = 0.01}, {parameters = {v}}}, lr = 0.1}
+      return make {optimizer = optimizer}
+    end
+    local rates = {0, 0, 0.05, 0.1, 0, 0.2}
+    local function run(with, first, last)
+      local seen = {}
+      fit(with, {
+        callbacks.LearningRateScheduler {function(epoch) return rates[epoch + first - 1] end},
+        {on_epoch_end = function(_, own) seen[#seen + 1] = own.optimizer.groups[1].lr end},
+      }, {epochs = last - first + 1})
+      return seen
+    end
+    local function assert_near(expected, got)
+      assert.are.equal(#expected, #got)
+      for i, rate in ipairs(expected) do assert(math.abs(rate - got[i]) < 1e-12, got[i]) end
+    end
+    assert_near({0, 0, 0.005, 0.01, 0, 0.02}, run(trainer(), 1, 6))
+    local first, second = trainer(), trainer()
+    run(first, 1, 2)
+    local state = first.optimizer:state()
+    second.optimizer:set_state(state)
+    assert_near({0.005}, run(second, 3, 3))
+    first.optimizer:set_state(second.optimizer:state()) -- whose rate is not 0
+    assert_near({0.01}, run(first, 4, 4))
+    state.numbers["1.proportion"] = nil -- as states were before
+    second.optimizer:set_state(state)
+    assert.are.equal(0, second.optimizer.groups[1].lr)
+  end)
+
+  it("leaves the rate of a group alone that is in no proportion to a rate of 0", function()
+    local group = {parameters = {fnn.zeros(1):requires_grad_()}, lr = 0.4}
+    local optimizer = fnn.optim.SGD {parameters = {group}, lr = 0}
+    fit(make {optimizer = optimizer}, {callbacks.LearningRateScheduler {function() return 0.1 end}})
+    assert.are.same({0.1, 0.4}, {optimizer.options.lr, optimizer.groups[1].lr})
+  end)
 end)
 
 describe("ModelCheckpoint", function()

@@ -202,8 +202,8 @@ function Optimizer:attach(model) end
 function Optimizer:state() end
 
 --- What changes from step to step, to be written to a file: `numbers` as JSON, `tensors` as safetensors. The names that
---- an optimizer gives are "Adam.steps", "lr", "2.lr" of the second group, and "2.3.1" for the first tensor that is kept
---- for the third parameter of the second group.
+--- an optimizer gives are "Adam.steps", "lr", "2.lr" of the second group (while that is 0, "2.proportion" to the
+--- optimizer's), and "2.3.1" for the first tensor that is kept for the third parameter of the second group.
 ---@class fmnistnn.State
 ---@field numbers table<string, number> Numbers by name.
 ---@field tensors table<string, fmnistnn.Tensor> Tensors by name.

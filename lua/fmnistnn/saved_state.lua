@@ -2,7 +2,8 @@
 -- to a file: {numbers = a number by name, tensors = a tensor by name}.
 --
 -- Whose state it is says what it consists of: own.numbers[name] = {table, key}, where the number stands, with
--- "integer" as a third element where it must be one, and own.tensors[name] = tensor.
+-- "integer" as a third element where it must be one and optional = true where there may be none, and own.tensors[name]
+-- = tensor.
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
@@ -23,7 +24,8 @@ local function check_names(who, what, given, own)
     refuse("%s: %s: expected a table by name, got %s", who, what, type(given))
   end
   for _, name in ipairs(sorted_names(own)) do
-    if given[name] == nil then
+    local optional = what == "numbers" and own[name].optional
+    if given[name] == nil and not optional then
       local there = sorted_names(given)
       local list = #there == 0 and "none" or table.concat(there, ", ", 1, math.min(#there, 8))
       refuse("%s: %s: expected %s, which is missing; there are %s", who, what, name, list)
@@ -68,7 +70,10 @@ function saved_state.check(who, given, own)
   if type(given) ~= "table" then refuse("%s: expected a table, got %s", who, type(given)) end
   check_names(who, "numbers", given.numbers, own.numbers)
   check_names(who, "tensors", given.tensors, own.tensors)
-  for name, place in pairs(own.numbers) do check_number(who, name, given.numbers[name], place[3]) end
+  for name, place in pairs(own.numbers) do
+    local number = given.numbers[name]
+    if number ~= nil or not place.optional then check_number(who, name, number, place[3]) end
+  end
   for name, tensor in pairs(own.tensors) do check_tensor(who, name, given.tensors[name], tensor) end
 end
 

@@ -8,18 +8,25 @@ function rate.get(trainer)
   return type(lr) == "number" and lr or lr(math.max(optimizer.steps - 1, 0))
 end
 
---- Sets it, for the steps to come. Groups that have a rate of their own keep their proportion to it.
+-- A group's own rate goes with the optimizer's, from one number to another. At 0 the group keeps their proportion.
+local function follow(group, from, to)
+  local own = rawget(group, "lr")
+  if not own then return end
+  local proportion = own == 0 and rawget(group, "proportion") or own / from
+  if proportion - proportion ~= 0 then return end -- to a rate of 0
+  group.lr = proportion * to
+  group.proportion = to == 0 and proportion or nil
+end
+
+--- Sets it, for the steps to come. Groups that have a rate of their own keep their proportion to it, also when it was 0
+-- in between.
 function rate.set(self, trainer, lr)
   if type(lr) ~= "number" or lr ~= lr then
     error(("%s: expected a number as the learning rate, got %s"):format(self.name, tostring(lr)), 0)
   end
   local optimizer = trainer.optimizer
-  local factor = lr / optimizer.options.lr
+  for _, group in ipairs(optimizer.groups) do follow(group, optimizer.options.lr, lr) end
   optimizer.options.lr = lr
-  for _, group in ipairs(optimizer.groups) do
-    local own = rawget(group, "lr")
-    if own and factor - factor == 0 then group.lr = own * factor end
-  end
 end
 
 --- Raises when the optimizer, or a group of it, has a schedule, which sets the rate itself.

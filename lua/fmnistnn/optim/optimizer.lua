@@ -173,9 +173,13 @@ local function rule_of(self, group)
   return self.rule(setmetatable({}, {__index = group}), {1, math.huge, 0.0, 0.0}, self.steps + 1)
 end
 
--- Adds what a group carries from step to step: a learning rate of its own, its numbers, its parameters' tensors.
+-- Adds what a group carries from step to step: a learning rate of its own (and what it is to the optimizer's while
+-- both are 0), its numbers, its parameters' tensors.
 local function add_group_state(self, g, group, own)
-  if type(rawget(group, "lr")) == "number" then own.numbers[g .. ".lr"] = {group, "lr"} end
+  if type(rawget(group, "lr")) == "number" then
+    own.numbers[g .. ".lr"] = {group, "lr"}
+    own.numbers[g .. ".proportion"] = {group, "proportion", optional = true}
+  end
   for name in pairs(self.carried) do own.numbers[g .. "." .. name] = {group, name} end
   local rule = rule_of(self, group)
   for p, tensor in ipairs(group.list()) do
