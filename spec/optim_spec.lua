@@ -348,6 +348,33 @@ describe("an optimizer refuses", function()
     refuses("SGD: expected either a model or parameters", "SGD", {model = nn.Dense {1}, parameters = {w}})
   end)
 
+  it("an empty list, as a model gives before its first call", function()
+    local model = nn.Sequential {nn.Dense {2}}
+    local hint = "SGD: parameters: got an empty list; a model has none before its first call: give it as model = model"
+    refuses(hint, "SGD", {parameters = model:parameters()})
+    refuses(hint, "SGD", {parameters = {{parameters = {w}}, {parameters = {}}}})
+    refuses("SGD: parameters: expected a list, got another table", "SGD", {parameters = {weight = w}})
+    refuses("SGD: parameters: expected a list, got another table", "SGD", {parameters = {nil, w}})
+  end)
+
+  it("a parameter that is there twice", function()
+    local message = "SGD: parameter %d of group %d is in group %d already; expected each parameter once"
+    local model = nn.Sequential {nn.Dense {2}, nn.Dense {1}}
+    model(fnn.ones(1, 3))
+    refuses(message:format(2, 1, 1), "SGD", {parameters = {w, w}})
+    refuses(message:format(1, 2, 1), "SGD", {parameters = {{parameters = {w}, lr = 1}, {parameters = {w}}}})
+    refuses(message:format(1, 2, 1), "SGD", {parameters = {{model = model}, {model = model[2]}}})
+  end)
+
+  it("to step a parameter that is in two groups of a model that was built since", function()
+    local model = nn.Sequential {nn.Dense {2}, nn.Dense {1}}
+    local optimizer = optim.SGD {parameters = {{model = model}, {model = model[2]}}}
+    model(fnn.ones(1, 3)):sum():backward()
+    local before = model[2].weight:clone()
+    assert.error_matches(function() optimizer:step() end, "SGD: parameter 1 of group 2 is in group 1 already")
+    assert.is_true(model[2].weight:equal(before))
+  end)
+
   it("two bounds on norms", function()
     local message = "SGD: expected either clip_norm or global_clip_norm"
     refuses(message, "SGD", {clip_norm = 1, global_clip_norm = 1})

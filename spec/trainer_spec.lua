@@ -636,7 +636,7 @@ describe("an error in fit", function()
       if not self.training then error("in evaluation") end
       return x:flatten(2):narrow(2, 1, 2) * fnn.ones(1, {requires_grad = true})
     end
-    local trainer = make {model = Fails(), optimizer = fnn.optim.SGD {parameters = {}}}
+    local trainer = make {model = Fails(), optimizer = fnn.optim.SGD {}}
     local message = error_of(fit, trainer, data, {validation = few})
     assert.matches("trainer_spec.lua:%d+: in evaluation\nstack traceback:", message)
     assert.are.equal(1, count(message))

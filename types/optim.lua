@@ -24,7 +24,7 @@ function optim.SGD(options) end
 ---@field momentum? number (default 0) 0 <= momentum < 1.
 ---@field nesterov? boolean (default false) Look ahead (needs momentum).
 
---- Options of all optimizers.
+--- Options of all optimizers. Lists of parameters that are empty, and parameters that are there twice, raise an error.
 ---@class fmnistnn.optim.Options
 ---@field model? fmnistnn.nn.Module Whose parameters to train, those that it has at each step: it need not be built yet.
 ---@field parameters? fmnistnn.Tensor[]|fmnistnn.optim.Options[] Instead: tensors, or groups with options of their own.

@@ -10,7 +10,7 @@
 --   model                    whose parameters to train; they are asked for at each step, so a model may be given before
 --                            it has been built by its first call
 --   parameters               instead of a model: a list of tensors, or of groups {model = m, or parameters = {...},
---                            lr = ...} with options of their own
+--                            lr = ...} with options of their own; no list is empty, and no parameter there twice
 --   lr                       learning rate: a number, or a schedule (fnn.schedules) or another function of how many
 --                            steps were done before this one
 --   weight_decay 0           decoupled, w = w (1 - lr weight_decay) before the step, as in Keras (Loshchilov and Hutter

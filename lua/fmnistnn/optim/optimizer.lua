@@ -1,5 +1,6 @@
 --- What all optimizers are: groups of parameters, steps, and the state that outlives a program.
 local core = require "fmnistnn.core"
+local is_list = require "fmnistnn.is_list"
 local options = require "fmnistnn.nn.options"
 local saved_state = require "fmnistnn.saved_state"
 
@@ -26,10 +27,15 @@ local function lister(self, source)
     end
     return function() return model:parameters() end
   end
+  if not is_list(list) then options.refuse("%s: parameters: expected a list, got another table", self.name) end
   for i, tensor in ipairs(list) do
     if not core.is_tensor(tensor) then
       options.refuse("%s: parameters: element %d: expected a tensor, got %s", self.name, i, type(tensor))
     end
+  end
+  if #list == 0 then
+    local hint = "%s: parameters: got an empty list; a model has none before its first call: give it as model = model"
+    options.refuse(hint, self.name)
   end
   return function() return list end
 end
@@ -64,6 +70,22 @@ local function add_own_groups(self, list)
   end
 end
 
+-- What each group trains now. Raises when a parameter is there twice, which each step would move twice.
+local function lists_of(self)
+  local lists, group_of = {}, {}
+  for g, group in ipairs(self.groups) do
+    lists[g] = group.list()
+    for p, tensor in ipairs(lists[g]) do
+      if group_of[tensor] then
+        local message = "%s: parameter %d of group %d is in group %d already; expected each parameter once"
+        options.refuse(message, self.name, p, g, group_of[tensor])
+      end
+      group_of[tensor] = g
+    end
+  end
+  return lists
+end
+
 local function make_groups(self)
   local given = self.options
   local list = given.parameters
@@ -75,6 +97,7 @@ local function make_groups(self)
   elseif given.model or list then
     add_group(self, given, {})
   end
+  lists_of(self)
 end
 
 --- Trains this model from now on, if no parameters were given before (a Trainer calls this). Raises when it was
@@ -92,13 +115,10 @@ local function check_attached(self)
   if #self.groups == 0 then error(self.name .. ": nothing to train: give it a model or parameters", 3) end
 end
 
---- A list of all parameters.
+--- A list of all parameters. Raises when one is there twice.
 function Optimizer:_parameters()
   local all = {}
-  for _, group in ipairs(self.groups) do
-    local list = group.list()
-    table.move(list, 1, #list, #all + 1, all)
-  end
+  for _, list in ipairs(lists_of(self)) do table.move(list, 1, #list, #all + 1, all) end
   return all
 end
 
@@ -143,8 +163,8 @@ local function lr_of(self, group)
   return now
 end
 
-local function step_group(self, group, all_norm)
-  local list, lr = group.list(), lr_of(self, group)
+local function step_group(self, group, list, all_norm)
+  local lr = lr_of(self, group)
   local factor = group.global_clip_norm and shrink(all_norm, group.global_clip_norm) or 1
   local numbers = {factor, group.clip_value or math.huge, lr, lr * (group.weight_decay or 0)}
   local rule = self.rule(group, numbers, self.steps + 1)
@@ -155,13 +175,14 @@ local function step_group(self, group, all_norm)
   end
 end
 
---- Moves every parameter that has a gradient. closure, if there is one, is called first, to compute a loss and its
--- gradients; step returns what it does.
+--- Moves every parameter that has a gradient; raises when one is there twice. closure, if there is one, is called
+-- first, to compute a loss and its gradients; step returns what it does.
 function Optimizer:step(closure)
   check_attached(self)
   local loss = closure and closure()
+  local lists = lists_of(self)
   local all_norm = self.options.global_clip_norm and core.optim.grad_norm(self:_parameters()) or 0
-  for _, group in ipairs(self.groups) do step_group(self, group, all_norm) end
+  for g, group in ipairs(self.groups) do step_group(self, group, lists[g], all_norm) end
   self.steps = self.steps + 1
   return loss
 end
