@@ -222,6 +222,27 @@ describe("a trial", function()
     assert.are.equal(third:float("x", 0, 1), b:ask():float("x", 0, 1))
   end)
 
+  it("draws by the study's seed with every sampler that has none of its own, and by its own else", function()
+    for _, name in ipairs {"Random", "QuasiRandom", "TPE", "CMAES", "GP", "NSGA2", "PBT"} do
+      local function draws(seed, of_sampler)
+        local study = new {seed = seed, sampler = search[name] {seed = of_sampler}}
+        optimize(study, function(trial) return trial:float("x", 0, 1) + trial:float("y", 0, 1) end, {trials = 13})
+        local list = {}
+        for i, trial in ipairs(study.trials) do list[i] = trial.params end
+        return list
+      end
+      local expected = draws(9)
+      assert.are.same(expected, draws(9), name)
+      assert.are_not.same(expected, draws(8), name)
+      assert.are.same(expected, draws(nil, 9), name)
+      assert.are.same(draws(9, 4), draws(9, 4), name)
+    end
+    local function first(o) return new(o):ask():float("x", 0, 1) end
+    assert.are.equal(first {seed = 4, sampler = search.QuasiRandom {}},
+      first {seed = 9, sampler = search.QuasiRandom {seed = 4}})
+    assert.are_not.equal(first {sampler = search.QuasiRandom {}}, first {sampler = search.QuasiRandom {}})
+  end)
+
   it("checks its arguments", function()
     local trial = new():ask()
     fails("float: x: expected low <= high, got 2 and 1", trial.float, trial, "x", 2, 1)
@@ -478,6 +499,22 @@ describe("optimize", function()
 end)
 
 describe("search", function()
+  it("goes on with the same seed, whoever goes on", function()
+    if not has_sqlite then return pending "LuaSQL for SQLite is not installed" end
+    local url = "sqlite:///" .. folder .. "/seeds.db"
+    local function objective(trial) return trial:float("x", 0, 1) + trial:float("y", 0, 1) end
+    for _, name in ipairs {"QuasiRandom", "CMAES", "GP"} do
+      local study
+      for trials = 2, 6, 2 do -- each time as another process, with a sampler that knows nothing
+        study = search.study {name = name, storage = url, sampler = search[name] {}}
+        optimize(study, objective, {trials = trials})
+      end
+      local whole = new {seed = study.seed, sampler = search[name] {}}
+      optimize(whole, objective, {trials = 6})
+      for i, trial in ipairs(study.trials) do assert.are.same(whole.trials[i].params, trial.params, name) end
+    end
+  end)
+
   it("prunes only in an objective", function()
     local ok, message = pcall(search.prune)
     assert(not ok and tostring(message):find("study:optimize", 1, true))

@@ -63,7 +63,7 @@ function search.delete_study(options) end
 ---@field metric_names? string[] (default: none) A name for each objective.
 ---@field sampler? table (default: TPE, for several objectives NSGA2) What draws hyperparameters.
 ---@field pruner? table (default: Median, for several objectives none) What gives trials up early.
----@field seed? integer (default: the first sampler's) What trials draw follows from it and their numbers; it is kept.
+---@field seed? integer (default: the first sampler's, or any) What trials draw follows from it; it is kept.
 ---@field load_if_exists? boolean (default true) Whether to go on with a study that is there, or to raise an error.
 ---@field heartbeat? number (default 60) Seconds between two signs of life; after twice as long a trial is lost.
 ---@field checkpoints? string (default: FILE.checkpoints by an SQLite file, else checkpoints) The folder of checkpoints.
@@ -339,7 +339,7 @@ function search.categorical(choices) end
 
 --- Options of samplers that draw at random.
 ---@class fmnistnn.search.SamplerOptions
----@field seed? integer (default: differs at each start) What is drawn follows from it and the trials' numbers.
+---@field seed? integer (default: the study's) What is drawn follows from it and the trials' numbers.
 
 --- Every combination of the values of a space, once, in the order of the names, the last name's values changing
 --- fastest; then the study ends. Enqueued trials take no combination.

@@ -5,7 +5,7 @@ local space = require "fmnistnn.search.space"
 local loop = {}
 
 --- An empty history.
-function loop.history(...) return {directions = {...}, trials = {}} end
+function loop.history(...) return {directions = {...}, seed = 0, trials = {}} end
 
 --- A record of a trial with the next number, added to the history.
 function loop.add(history, fields)
@@ -20,7 +20,7 @@ end
 
 --- Draws a running record's parameters, `...` times again: returns a function that suggests the value of one.
 function loop.begin(history, record, sampler, ...)
-  local random = Random.new(sampler.seed or 0, record.number, ...)
+  local random = Random.new(sampler.seed or history.seed, record.number, ...)
   record.params, record.distributions = {}, {}
   local relative = sampler:begin(history, record, random)
   return function(name, distribution)

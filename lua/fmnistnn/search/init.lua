@@ -66,7 +66,7 @@ end
 -- The samplers and pruners that nobody chose.
 local function choose(o, directions)
   local several = #directions > 1
-  o.sampler = o.sampler or (several and search.NSGA2 or search.TPE) {seed = o.seed}
+  o.sampler = o.sampler or (several and search.NSGA2 or search.TPE) {}
   o.pruner = o.pruner or several and no_pruner or search.Median {}
 end
 
@@ -78,8 +78,9 @@ end
 --   metric_names     a list, a name for each objective
 --   sampler          search.TPE{} by default, with several objectives search.NSGA2{}
 --   pruner           search.Median{} by default, with several objectives none
---   seed             an integer from which, with their numbers, follows what trials draw; by default that of the first
---                    sampler, which is kept with the study
+--   seed             an integer from which, with their numbers, follows what trials draw; it is kept with the study. By
+--                    default that of the first sampler, or any. QuasiRandom, GP and CMAES with a seed of their own
+--                    keep to that
 --   load_if_exists   true; false: an error when it is there
 --   heartbeat        seconds (60): how often a running trial is said to be alive; after twice as long without that
 --                    it is taken for lost

@@ -6,7 +6,6 @@
 local Trial = require "fmnistnn.search.trial"
 local attribute = require "fmnistnn.search.attribute"
 local best = require "fmnistnn.search.best"
-local core = require "fmnistnn.core"
 local export = require "fmnistnn.search.export"
 local json = require "fmnistnn.json"
 local options = require "fmnistnn.nn.options"
@@ -20,10 +19,10 @@ Study.__name = "fmnistnn.search.Study"
 -- ---- reading ----
 
 local function with_trials(self, trials)
-  return {directions = self.directions, metric_names = self.metric_names, trials = trials}
+  return {directions = self.directions, metric_names = self.metric_names, seed = self.seed, trials = trials}
 end
 
---- What samplers and pruners see, brought up to date: {directions, metric_names, trials}.
+--- What samplers and pruners see, brought up to date: {directions, metric_names, seed, trials}.
 function Study:history() return with_trials(self, self.storage:trials(self.id)) end
 
 -- The same as it was read last.
@@ -237,7 +236,7 @@ end
 -- ---- making ----
 
 -- A seed for a study that was given none.
-local function any_seed() return (os.time() * 1000003 + core.process_id()) & 0x7fffffff end
+local function any_seed() return math.random(0, 0x7fffffff) end
 
 local function check_directions(given)
   local list = given.directions or {given.direction or "minimize"}

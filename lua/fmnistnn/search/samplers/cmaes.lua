@@ -90,7 +90,6 @@ end
 
 function CMAES:init()
   if self.population < 2 then options.refuse("CMAES: population: expected 2 or more, got %d", self.population) end
-  self.seed = common.seed(self.seed)
   self.observations = Observations.new()
   self.generations = Generations.new(attribute, rules_of(self))
 end
@@ -119,9 +118,9 @@ end
 
 -- Where a trial's point comes from: trials 2k and 2k + 1 lie opposite each other about the mean, which makes the steps
 -- of small populations less noisy (mirrored sampling, Brockhoff et al. 2010). A trial that is drawn again has its own.
-local function source(self, record, random)
+local function source(self, history, record, random)
   if record.system_attributes[attribute] then return random, 1 end
-  return Random.new(self.seed, record.number // 2), record.number % 2 == 0 and 1 or -1
+  return Random.new(self.seed or history.seed, record.number // 2), record.number % 2 == 0 and 1 or -1
 end
 
 function CMAES:begin(history, record, random)
@@ -134,7 +133,7 @@ function CMAES:begin(history, record, random)
   for _, dimension in ipairs(dimensions) do dimension.low, dimension.high = space.bounds(dimension.distribution) end
   local state, generation = self.generations:follow(self.observations.list, signature, dimensions)
   local values = {}
-  for i, x in ipairs(draw(state.cma, source(self, record, random))) do
+  for i, x in ipairs(draw(state.cma, source(self, history, record, random))) do
     values[dimensions[i].name] = space.from_unit(dimensions[i].distribution, x)
   end
   record.system_attributes[attribute] = generation

@@ -40,7 +40,4 @@ function common.announced(record)
   return type(values) == "table" and values or {}
 end
 
---- The seed that an option gives, or one that differs at each start.
-function common.seed(given) return given or math.random(0, 0x7fffffff) end
-
 return common

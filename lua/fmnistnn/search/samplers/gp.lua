@@ -25,7 +25,6 @@ local GP = class("GP", {
 })
 
 function GP:init()
-  self.seed = common.seed(self.seed)
   self.observations = Observations.new()
   self.startup = QuasiRandom {seed = self.seed}
 end

@@ -86,7 +86,6 @@ end
 
 function NSGA2:init()
   if self.population < 2 then options.refuse("NSGA2: population: expected 2 or more, got %d", self.population) end
-  self.seed = common.seed(self.seed)
   self.observations = Observations.new()
   self.generations = Generations.new(attribute, rules_of(self))
 end

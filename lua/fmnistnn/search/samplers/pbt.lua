@@ -51,7 +51,6 @@ function PBT:init()
       options.refuse("PBT: factors: element %d: expected a number above 0, got %s", i, tostring(factor))
     end
   end
-  self.seed = common.seed(self.seed)
 end
 
 -- The trials by their places; what failed leaves its place to another.

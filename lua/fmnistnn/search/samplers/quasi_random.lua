@@ -14,19 +14,17 @@ local space = require "fmnistnn.search.space"
 
 local QuasiRandom = class("QuasiRandom", {{"seed", "integer", optional = true}})
 
-function QuasiRandom:init() self.seed = common.seed(self.seed) end
-
 function QuasiRandom:begin(_, record)
   self.again = self.begun == record -- its point is known, and was not wanted
   self.begun = record
   return {}
 end
 
-function QuasiRandom:sample(_, record, _, distribution, random)
+function QuasiRandom:sample(history, record, _, distribution, random)
   local dimension = 1
   for _ in pairs(record.params) do dimension = dimension + 1 end
   if self.again or dimension > sobol.dimensions then return common.uniform(distribution, random) end
-  return space.from_unit(distribution, sobol.scrambled(record.number, dimension, self.seed))
+  return space.from_unit(distribution, sobol.scrambled(record.number, dimension, self.seed or history.seed))
 end
 
 return QuasiRandom

@@ -3,13 +3,12 @@
 --   search.Random{seed = 1}
 --
 -- Options of every sampler that draws at random:
---   seed   an integer from which, with a trial's number, its draws follow; without one they differ at each start
+--   seed   an integer from which, with a trial's number, its draws follow; without one the study's (search.study),
+--          which is by default that of its first sampler
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 
 local Random = class("Random", {{"seed", "integer", optional = true}})
-
-function Random:init() self.seed = common.seed(self.seed) end
 
 function Random:begin() return {} end
 

@@ -29,10 +29,7 @@ local TPE = class("TPE", {
   {"constant_liar", "boolean", default = true},
 })
 
-function TPE:init()
-  self.seed = common.seed(self.seed)
-  self.observations = Observations.new()
-end
+function TPE:init() self.observations = Observations.new() end
 
 -- ---- the two mixtures ----
 
