@@ -76,6 +76,21 @@ for _, kind in ipairs {"memory", "sqlite", "postgresql"} do
       assert.is_nil(again():study "u")
     end)
 
+    test("keeps copies", function()
+      local list = {1, {2}}
+      storage:set_study_attribute(id, "user", "list", list)
+      local record = storage:create_trial(id, {
+        state = "running", user_attributes = {list = list}, system_attributes = {list = list},
+      })
+      storage:set_trial_attribute(record, "user", "own", list)
+      list[1], list[2][1], list[3] = 5, 5, 5
+      assert.are.same({1, {2}}, again():study("s").user_attributes.list)
+      for _, each in ipairs {record, storage:trials(id)[1], again():trials(id)[1]} do
+        assert.are.same({list = {1, {2}}, own = {1, {2}}}, each.user_attributes)
+        assert.are.same({1, {2}}, each.system_attributes.list)
+      end
+    end)
+
     test("keeps all of a trial, to the bit", function()
       local record = storage:start_trial(id, {})
       assert.are.same({0, "running"}, {record.number, record.state})

@@ -145,7 +145,7 @@ describe("a study", function()
     tell(4)
     assert.are.equal(1, study.best.number)
     assert.are.same({0.0, -1.0}, study.best.constraints)
-    fails("expected a number", function() study:ask():set_constraint("c", 0 / 0) end)
+    fails("expected a finite number", function() study:ask():set_constraint("c", 0 / 0) end)
   end)
 
   it("keeps attributes and tags", function()
@@ -165,6 +165,42 @@ describe("a study", function()
     local copy = study:trial(0)
     copy.params.x, copy.user_attributes.note = 5, "changed"
     assert.are.equal("good", study:trial(0).user_attributes.note)
+  end)
+
+  it("keeps copies of what it is given, and gives copies", function()
+    local study, params, list, directions = new(), {}, {1}, {"minimize", "minimize"}
+    local several = new {directions = directions}
+    directions[1] = "maximize"
+    assert.are.equal("minimize", several.directions[1])
+    for _, x in ipairs {0.25, 0.75} do
+      params.x = x
+      study:enqueue(params, {user_attributes = {list = list}})
+    end
+    study:set_user_attribute("list", list)
+    local trial = study:ask()
+    trial:set_user_attribute("own", {list = list})
+    list[1], list[2] = 5, 6
+    study:trial(0).user_attributes.list[1] = 7
+    study.user_attributes.list[1], study.user_attributes.other = 7, 7
+    trial.user_attributes.own.list[1] = 7
+    assert.are.same({0.25, 0.75}, {trial:float("x", 0, 1), study:ask():float("x", 0, 1)})
+    assert.are.same({list = {1}}, study.user_attributes)
+    assert.are.same({list = {1}, own = {list = {1}}}, study:trial(0).user_attributes)
+    assert.are.same({list = {1}, own = {list = {1}}}, trial.user_attributes)
+    assert.are.same({list = {1}}, study:trial(1).user_attributes)
+  end)
+
+  it("refuses what a database could not keep", function()
+    local study = new()
+    fails("enqueue: user_attributes: json: cannot write a userdata", study.enqueue, study, {x = 1},
+      {user_attributes = {f = fnn.zeros(1)}})
+    fails("enqueue: user_attributes: expected texts of UTF-8", study.enqueue, study, {},
+      {user_attributes = {f = "\xff"}})
+    fails("enqueue: json: cannot write a function", study.enqueue, study, {x = print})
+    fails("enqueue: name: expected a string, got number", study.enqueue, study, {0.5})
+    fails("set_constraint: value: expected a finite number, got inf", function()
+      study:ask():set_constraint("c", math.huge)
+    end)
   end)
 
   it("is written as CSV and JSON", function()

@@ -11,4 +11,12 @@ function attribute.check(who, name, value)
   if not utf8.len(name .. text) then error(who .. ": expected texts of UTF-8", 3) end
 end
 
+--- A copy of a value, with all tables in it: what is kept does not change with what its maker or reader does later.
+function attribute.copy(value)
+  if type(value) ~= "table" or value == json.null then return value end
+  local copy = setmetatable({}, getmetatable(value))
+  for key, each in pairs(value) do copy[key] = attribute.copy(each) end
+  return copy
+end
+
 return attribute

@@ -38,6 +38,7 @@ local function public(record)
   end
   for _, key in ipairs {"params", "distributions", "intermediate", "user_attributes", "system_attributes"} do
     for name, value in pairs(record[key]) do
+      if key ~= "distributions" then value = attribute.copy(value) end -- those never change
       if value ~= space.null then copy[key][name] = value end
     end
   end
@@ -60,7 +61,7 @@ local properties = {
     for i, record in ipairs(best.front(self:history())) do list[i] = public(record) end
     return list
   end,
-  user_attributes = function(self) return self.storage:study(self.name).user_attributes end,
+  user_attributes = function(self) return attribute.copy(self.storage:study(self.name).user_attributes) end,
 }
 
 function Study:__index(key)
@@ -174,6 +175,8 @@ function Study:enqueue(params, given)
   if type(params) ~= "table" then
     error("enqueue: expected a table of parameters, got " .. type(params), 2)
   end
+  for name, value in pairs(params) do attribute.check("enqueue", name, value) end
+  for name, value in pairs(o.user_attributes) do attribute.check("enqueue: user_attributes", name, value) end
   local text = json.encode(params)
   if o.skip_if_exists then
     for _, record in ipairs(self:history().trials) do

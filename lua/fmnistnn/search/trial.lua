@@ -191,8 +191,8 @@ end
 --- Says how far a constraint is from being met: 0 or less is feasible. The best trials are among the feasible ones.
 function Trial:set_constraint(name, value)
   check_text("set_constraint: name", name)
-  if type(value) ~= "number" or value ~= value then
-    error("set_constraint: value: expected a number, got " .. tostring(value), 2)
+  if type(value) ~= "number" or value - value ~= 0 then
+    error("set_constraint: value: expected a finite number, got " .. tostring(value), 2)
   end
   return self.study.storage:set_trial_attribute(self.record, "system", "constraints:" .. name, value + 0.0)
 end
@@ -228,7 +228,7 @@ local properties = {
     end
     return params
   end,
-  user_attributes = function(self) return self.record.user_attributes end,
+  user_attributes = function(self) return attribute.copy(self.record.user_attributes) end,
 }
 
 function Trial:__index(key)

@@ -1,4 +1,5 @@
 --- Trials in the memory of this process. The methods are those of every storage (storage/init.lua).
+local attribute = require "fmnistnn.search.attribute"
 local core = require "fmnistnn.core"
 local rules = require "fmnistnn.search.storage.rules"
 
@@ -29,7 +30,8 @@ function Memory:create_study(name, directions, system_attributes)
   if self:study(name) then return false end
   self.last = self.last + 1
   self.list[#self.list + 1] = {
-    id = self.last, name = name, directions = directions, user_attributes = {}, system_attributes = system_attributes,
+    id = self.last, name = name, directions = attribute.copy(directions), user_attributes = {},
+    system_attributes = attribute.copy(system_attributes),
   }
   self.records[self.last] = {}
   return true
@@ -44,7 +46,7 @@ end
 
 function Memory:set_study_attribute(id, kind, key, value)
   for _, study in ipairs(self.list) do
-    if study.id == id then study[kind .. "_attributes"][key] = value end
+    if study.id == id then study[kind .. "_attributes"][key] = attribute.copy(value) end
   end
 end
 
@@ -64,8 +66,9 @@ function Memory:create_trial(id, template)
   local records = self:trials(id)
   local record = {
     number = #records, id = #records + 1, study_id = id, state = template.state, params = copy(template.params),
-    distributions = copy(template.distributions), values = template.values, intermediate = copy(template.intermediate),
-    user_attributes = copy(template.user_attributes), system_attributes = copy(template.system_attributes),
+    distributions = copy(template.distributions), values = attribute.copy(template.values),
+    intermediate = copy(template.intermediate), user_attributes = attribute.copy(template.user_attributes or {}),
+    system_attributes = attribute.copy(template.system_attributes or {}),
   }
   if record.state ~= "waiting" then record.started = now() end
   if rules.is_finished(record) then record.finished = now() end
@@ -108,15 +111,15 @@ end
 
 function Memory:set_trial_attribute(record, kind, key, value)
   if rules.is_finished(record) then return false end
-  record[kind .. "_attributes"][key] = value
+  record[kind .. "_attributes"][key] = attribute.copy(value)
   record.constraints = rules.constraints(record.system_attributes)
   return true
 end
 
 function Memory:finish(record, given)
   if record.state ~= "running" then return nil, record.state end
-  for key, value in pairs(given.system_attributes or {}) do record.system_attributes[key] = value end
-  record.state, record.values, record.finished = given.state, given.values, now()
+  for key, value in pairs(given.system_attributes or {}) do record.system_attributes[key] = attribute.copy(value) end
+  record.state, record.values, record.finished = given.state, attribute.copy(given.values), now()
   local again = given.retries and rules.retry(record, given.retries)
   if again then self:create_trial(record.study_id, again) end
   return true

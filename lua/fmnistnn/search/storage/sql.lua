@@ -10,6 +10,7 @@
 --   insert(column, statement, ...)   the new row's id, which is in that column
 --   is_lost(message)             whether the error means that another connection might do
 --   words, now, beat_now, seconds(column), stale(seconds)    what each has its own words for
+local attribute = require "fmnistnn.search.attribute"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
 local rules = require "fmnistnn.search.storage.rules"
@@ -506,7 +507,7 @@ function SQL:set_trial_attribute(record, kind, key, value)
     return true
   end)
   if done then
-    record[kind .. "_attributes"][key] = value
+    record[kind .. "_attributes"][key] = attribute.copy(value)
     record.constraints = rules.constraints(record.system_attributes)
   end
   return done
