@@ -109,6 +109,22 @@ describe("a study", function()
     fails("x: the enqueued value 3.0 is not among those it can have", ask)
   end)
 
+  it("takes 3 and 3.0 for one value when it is to enqueue what is not there", function()
+    local study = new()
+    local once = {skip_if_exists = true}
+    assert.is_true(study:enqueue {dropout = 0.0, n = 3.0, c = 1.0})
+    assert.is_false(study:enqueue({dropout = 0, n = 3, c = 1}, once))
+    local trial = study:ask()
+    local params = trial:draw {dropout = search.float(0, 0.5), n = search.int(1, 4), c = {2, 1}}
+    assert.are.same({"float", "integer", "integer"},
+      {math.type(params.dropout), math.type(params.n), math.type(params.c)})
+    assert.is_false(study:enqueue({dropout = 0, n = 3.0, c = 1}, once))
+    study:tell(study:ask(), 1)
+    for _, other in ipairs {{dropout = 0, n = 3}, {dropout = 0, n = 3, c = 1, x = 1}, {dropout = 0, n = 3, c = "1"}} do
+      assert.is_true(study:enqueue(other, once))
+    end
+  end)
+
   it("keeps one kind of parameter for a name", function()
     local study = new()
     study:ask():float("x", 0, 1)

@@ -160,9 +160,21 @@ end
 
 -- ---- enqueued trials ----
 
-local function is_fixed(record, text)
+-- Whether two tables have the same values by name; 3 and 3.0 are one value.
+local function are_equal(a, b)
+  for name, value in pairs(a) do
+    if b[name] ~= value then return false end
+  end
+  for name in pairs(b) do
+    if a[name] == nil then return false end
+  end
+  return true
+end
+
+-- Whether a trial has just these parameters, or is to have them.
+local function has_params(record, params)
   local fixed = record.system_attributes.fixed_params
-  return type(fixed) == "table" and json.encode(fixed) == text or json.encode(record.params) == text
+  return type(fixed) == "table" and are_equal(fixed, params) or are_equal(record.params, params)
 end
 
 --- Enqueues a trial with these parameters, {name = value} (search.null for nil); those it does not name are drawn.
@@ -177,10 +189,9 @@ function Study:enqueue(params, given)
   end
   for name, value in pairs(params) do attribute.check("enqueue", name, value) end
   for name, value in pairs(o.user_attributes) do attribute.check("enqueue: user_attributes", name, value) end
-  local text = json.encode(params)
   if o.skip_if_exists then
     for _, record in ipairs(self:history().trials) do
-      if is_fixed(record, text) then return false end
+      if has_params(record, params) then return false end
     end
   end
   self.storage:create_trial(self.id, {

@@ -75,6 +75,10 @@ local function fixed_value(self, name, distribution)
   if value == nil or fixed == nil then return false end
   if distribution.kind == "float" and type(value) == "number" then value = value + 0.0 end
   if distribution.kind == "int" and type(value) == "number" then value = math.tointeger(value) or value end
+  if distribution.kind == "categorical" then -- of 1 and 1.0 the one that is among the choices
+    local index = space.index(distribution, value)
+    value = index and distribution.choices[index] or value
+  end
   if not space.contains(distribution, value) then
     error(("%s: the enqueued value %s is not among those it can have"):format(name, tostring(value)), 4)
   end
