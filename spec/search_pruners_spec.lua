@@ -287,6 +287,8 @@ describe("the patient pruner", function()
     assert.equal("because", reason)
     assert.equal(1, asked)
     assert.error_matches(function() pruner("patient", {{}, patience = 1}) end, "pruner: expected a pruner")
+    local median = require "fmnistnn.search.pruners.median"
+    assert.error_matches(function() pruner("patient", {median, patience = 1}) end, "call it, as in Median{...}")
   end)
 
   it("does not stop a trial for NaN", function()

@@ -156,6 +156,12 @@ function options.check(who, given, spec)
   return checked
 end
 
+--- Raises unless a table is an object with a method, and no class: `expected` says what.
+function options.object(who, value, method, expected)
+  if options.is_maker(value) then refuse("%s: expected %s, got %s", who, expected, describe(value)) end
+  if type(value[method]) ~= "function" then refuse("%s: expected %s, got a table without %s", who, expected, method) end
+end
+
 --- Raises unless what stands by position in a list are modules; returns them.
 function options.modules(who, given)
   local count, list = 0, {}

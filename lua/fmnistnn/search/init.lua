@@ -59,6 +59,10 @@ local function check(who, given)
     {"checkpoints", "string", optional = true},
   })
   if o.name == "" then error(who .. ": name: expected a text, got an empty one", 3) end
+  for _, method in ipairs {"sample", "begin"} do
+    if o.sampler then options.object(who .. ": sampler", o.sampler, method, "a sampler") end
+  end
+  if o.pruner then options.object(who .. ": pruner", o.pruner, "prune", "a pruner") end
   o.storage = search.overrides.storage or o.storage
   return o
 end

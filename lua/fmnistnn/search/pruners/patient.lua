@@ -19,7 +19,7 @@ local Patient = class("Patient", common.options {
 
 function Patient:init()
   common.check_direction(self)
-  if self.pruner and type(self.pruner.prune) ~= "function" then options.refuse("Patient: pruner: expected a pruner") end
+  if self.pruner then options.object("Patient: pruner", self.pruner, "prune", "a pruner") end
   if self.min_delta < 0 then options.refuse("Patient: min_delta: expected 0 or more, got %s", self.min_delta) end
 end
 
