@@ -149,6 +149,106 @@ describe("an optimizer's state", function()
   end)
 end)
 
+describe("the state of a model that is frozen in part", function()
+  local x = fnn.tensor {{1, -2, 0.5}, {0.3, 1, -1}}
+
+  local function make() return nn.Sequential {nn.Dense {4}, nn.Dense {3}, nn.Dense {1}} end
+
+  local function train(model, optimizer, steps)
+    for _ = 1, steps do
+      optimizer:zero_grad()
+      model(x):square():sum():backward()
+      optimizer:step()
+    end
+  end
+
+  local function bytes_of_model(model)
+    local parts = {}
+    for _, entry in ipairs(model:state()) do parts[#parts + 1] = entry[2]:tobytes() end
+    return table.concat(parts)
+  end
+
+  -- A model of the same weights, with the same layers frozen, and an optimizer that has taken up the state.
+  local function resumed(model, class, state, frozen)
+    local other = make()
+    other(x)
+    for i, entry in ipairs(other:state()) do fnn.no_grad(entry[2].copy_, entry[2], model:state()[i][2]) end
+    for _, layer in ipairs(frozen) do other[layer]:requires_grad_(false) end
+    local optimizer = class(other)
+    optimizer:set_state(through_files(state))
+    return other, optimizer
+  end
+
+  local classes = {
+    Adam = function(model) return optim.Adam {model = model, lr = 0.01} end,
+    SGD = function(model) return optim.SGD {model = model, lr = 0.01} end,
+    Muon = function(model) return optim.Muon {model = model, lr = 0.01} end,
+    Lookahead = function(model)
+      return optim.Lookahead {optim.SGD {model = model, lr = 0.01, momentum = 0.9}, steps = 3}
+    end,
+  }
+
+  for name, class in pairs(classes) do
+    it("keeps what there is of frozen parameters, and takes it up whatever is frozen then: " .. name, function()
+      local model = make()
+      model(x)
+      model[1]:requires_grad_(false) -- from the start
+      local optimizer = class(model)
+      train(model, optimizer, 4)
+      model[2]:requires_grad_(false) -- since
+      train(model, optimizer, 1)
+      local state = optimizer:state()
+      local thawed, one = resumed(model, class, state, {})
+      local frozen, two = resumed(model, class, state, {1, 2})
+      for layer = 1, 2 do
+        frozen[layer]:requires_grad_(true)
+        model[layer]:requires_grad_(true)
+      end
+      for _, each in ipairs {{model, optimizer}, {thawed, one}, {frozen, two}} do train(each[1], each[2], 4) end
+      assert(bytes_of_model(model) == bytes_of_model(thawed))
+      assert(bytes_of_model(model) == bytes_of_model(frozen))
+    end)
+  end
+
+  it("has nothing of those that were frozen from the start, and says so", function()
+    local model = make()
+    model(x)
+    model[1]:requires_grad_(false)
+    local optimizer = classes.Adam(model)
+    train(model, optimizer, 1)
+    local state = optimizer:state()
+    assert.are.same({1, 1}, {state.numbers["1.1.frozen"], state.numbers["1.2.frozen"]})
+    assert.is_nil(state.numbers["1.3.frozen"])
+    assert.is_nil(state.tensors["1.1.1"])
+    assert.are.same({3, 4}, state.tensors["1.3.1"].shape)
+    train(model, optimizer, 1)
+    optimizer:set_state(state)
+    assert(optimizer:state().tensors["1.3.1"]:equal(state.tensors["1.3.1"]))
+    model[1]:requires_grad_(true)
+    optimizer:set_state(state)
+    assert.are.equal(0, optimizer:state().tensors["1.1.1"]:abs():sum():item())
+  end)
+
+  it("is taken up as it once was, without those that are frozen", function()
+    for name, class in pairs(classes) do
+      local model = make()
+      model(x)
+      model[1]:requires_grad_(false)
+      local optimizer = class(model)
+      train(model, optimizer, 4)
+      local state, old = optimizer:state(), {numbers = {}, tensors = {}}
+      for key, number in pairs(state.numbers) do old.numbers[key] = not key:find "frozen$" and number or nil end
+      for key, tensor in pairs(state.tensors) do
+        local before, number, rest = key:match "^(%a*%.?1%.)(%d)(.*)$" -- "1.", "inner.1." or "Lookahead.1." before it
+        old.tensors[before .. math.tointeger(number - 2) .. rest] = tensor
+      end
+      local other, again = resumed(model, class, old, {1})
+      for _, each in ipairs {{model, optimizer}, {other, again}} do train(each[1], each[2], 4) end
+      assert(bytes_of_model(model) == bytes_of_model(other), name)
+    end
+  end)
+end)
+
 describe("set_state refuses", function()
   local list, optimizer
 

@@ -203,13 +203,14 @@ function Optimizer:state() end
 
 --- What changes from step to step, to be written to a file: `numbers` as JSON, `tensors` as safetensors. The names that
 --- an optimizer gives are "Adam.steps", "lr", "2.lr" of the second group (while that is 0, "2.proportion" to the
---- optimizer's), and "2.3.1" for the first tensor that is kept for the third parameter of the second group.
+--- optimizer's), and "2.3.1" for the first tensor that is kept for the third parameter of the second group; frozen ones
+--- count, and "2.3.frozen" is 1 where one has nothing yet.
 ---@class fmnistnn.State
 ---@field numbers table<string, number> Numbers by name.
 ---@field tensors table<string, fmnistnn.Tensor> Tensors by name.
 
 --- Goes on from a state that an optimizer of the same class gave, over parameters of the same shapes in the same order.
---- It may come before the first step, but the model must have been built. Raises when it does not fit; all is then as
---- it was.
+--- It may come before the first step, but the model must have been built; what was frozen then and is now does not
+--- matter. Raises when it does not fit; all is then as it was.
 ---@param state fmnistnn.State
 function Optimizer:set_state(state) end

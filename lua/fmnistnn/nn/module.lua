@@ -299,6 +299,15 @@ function Module:requires_grad_(value)
   return self
 end
 
+-- For optimizers: the parameters and those that are frozen, in the same order whatever is frozen.
+function Module:_all_parameters()
+  local list = {}
+  for _, tensor in ipairs(second(collect_tensors(self, any))) do
+    if tensor.requires_grad or parameters[tensor] then list[#list + 1] = tensor end
+  end
+  return list
+end
+
 -- For files: whether a tensor is a parameter that was frozen.
 function Module._is_frozen(tensor) return parameters[tensor] ~= nil and not tensor.requires_grad end
 

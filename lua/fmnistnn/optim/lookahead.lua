@@ -5,6 +5,7 @@
 --
 -- optimizer; steps 5, alpha 0.5. The slow weights begin as the weights before the first step.
 local core = require "fmnistnn.core"
+local places = require "fmnistnn.optim.places"
 local saved_state = require "fmnistnn.saved_state"
 local wrapper = require "fmnistnn.optim.wrapper"
 
@@ -16,9 +17,14 @@ local Lookahead = wrapper.class("Lookahead", {
   self.slow = setmetatable({}, {__mode = "k"})
 end)
 
--- Slow weights for those parameters that have none yet.
+-- The slow weights of a parameter, which begin as it is.
+local function slow_of(self, w)
+  self.slow[w] = self.slow[w] or core.no_grad(w.clone, w)
+  return self.slow[w]
+end
+
 local function begin(self)
-  for _, w in ipairs(self:_parameters()) do self.slow[w] = self.slow[w] or core.no_grad(w.clone, w) end
+  for _, w in ipairs(self:_parameters()) do slow_of(self, w) end
 end
 
 local function synchronize(self)
@@ -45,13 +51,17 @@ end
 
 local PREFIX = "inner." -- of the names of the optimizer within
 
-local function own_state(self)
-  begin(self)
-  local own = {numbers = {}, tensors = {}}
+-- What the state has of its own, as it is or as a given one is to be taken up, and the parameters that are left out.
+local function own_state(self, given)
+  local own, left_out = {numbers = {}, tensors = {}}, {}
+  local function has(w) return self.slow[w] end
   for g, group in ipairs(self.groups) do
-    for p, w in ipairs(group.list()) do own.tensors[("Lookahead.%d.%d"):format(g, p)] = self.slow[w] end
+    local name = "Lookahead." .. g
+    local list, others = places(own, name, group, has, given)
+    for _, each in ipairs(list) do own.tensors[("%s.%d"):format(name, each.number)] = slow_of(self, each.tensor) end
+    left_out[g] = others
   end
-  return own
+  return own, left_out
 end
 
 -- The entries whose names begin with the prefix, without it, and the others.
@@ -67,7 +77,7 @@ end
 
 --- As of all optimizers: the state of the one within, whose names get the prefix "inner.", and the slow weights.
 function Lookahead:state()
-  local within, state = self.optimizer:state(), saved_state.copy(own_state(self))
+  local within, state = self.optimizer:state(), saved_state.copy((own_state(self)))
   for name, value in pairs(within.numbers) do state.numbers[PREFIX .. name] = value end
   for name, value in pairs(within.tensors) do state.tensors[PREFIX .. name] = value end
   return state
@@ -75,15 +85,18 @@ end
 
 --- As of all optimizers.
 function Lookahead:set_state(given)
-  local who, own = "Lookahead: set_state", own_state(self)
-  local within, others = given, given
+  local who, within, others = "Lookahead: set_state", given, given
   if type(given) == "table" then
     within, others = {}, {}
     for _, kind in ipairs {"numbers", "tensors"} do within[kind], others[kind] = split(given[kind]) end
   end
+  local own, left_out = own_state(self, others)
   saved_state.check(who, others, own)
   self.optimizer:set_state(within)
   saved_state.restore(who, others, own)
+  for _, list in ipairs(left_out) do
+    for _, w in ipairs(list) do self.slow[w] = nil end
+  end
 end
 
 return Lookahead

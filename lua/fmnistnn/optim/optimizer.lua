@@ -2,6 +2,7 @@
 local core = require "fmnistnn.core"
 local is_list = require "fmnistnn.is_list"
 local options = require "fmnistnn.nn.options"
+local places = require "fmnistnn.optim.places"
 local saved_state = require "fmnistnn.saved_state"
 
 local Optimizer = {}
@@ -48,7 +49,9 @@ end
 
 -- Adds a group with options of its own; the others are the optimizer's, also when these change later.
 local function add_group(self, source, own)
-  local group = setmetatable({list = lister(self, source), model = source.model}, {__index = self.options})
+  local list, model = lister(self, source), source.model
+  local all = model and model._all_parameters and function() return model:_all_parameters() end or list
+  local group = setmetatable({list = list, all = all, model = model}, {__index = self.options})
   for name, start in pairs(self.carried) do group[name] = start end
   for name, value in pairs(own) do
     if name ~= "model" and name ~= "parameters" then group[name] = value end
@@ -195,40 +198,53 @@ local function rule_of(self, group)
 end
 
 -- Adds what a group carries from step to step: a learning rate of its own (and what it is to the optimizer's while
--- both are 0), its numbers, its parameters' tensors.
-local function add_group_state(self, g, group, own)
+-- both are 0), its numbers, its parameters' tensors. Returns the parameters that are left out; see places.lua.
+local function add_group_state(self, g, group, own, given)
   if type(rawget(group, "lr")) == "number" then
     own.numbers[g .. ".lr"] = {group, "lr"}
     own.numbers[g .. ".proportion"] = {group, "proportion", optional = true}
   end
   for name in pairs(self.carried) do own.numbers[g .. "." .. name] = {group, name} end
   local rule = rule_of(self, group)
-  for p, tensor in ipairs(group.list()) do
-    local states = self:_states(group, tensor, rule)
-    for k = 1, self:_count(group, tensor, rule) do own.tensors[("%d.%d.%d"):format(g, p, k)] = states[k] end
+  local function has(tensor) return self.states[tensor] or self:_count(group, tensor, rule) == 0 end
+  local list, left_out = places(own, tostring(g), group, has, given)
+  for _, each in ipairs(list) do
+    local states = self:_states(group, each.tensor, rule)
+    for k = 1, self:_count(group, each.tensor, rule) do
+      own.tensors[("%d.%d.%d"):format(g, each.number, k)] = states[k]
+    end
   end
+  return left_out
 end
 
-local function own_state(self)
+-- What the state consists of, as it is or as a given one is to be taken up, and the parameters that are left out.
+local function own_state(self, given)
   check_attached(self)
+  local left_out = {}
   local own = {numbers = {[self.name .. ".steps"] = {self, "steps", "integer"}}, tensors = {}}
   if type(self.options.lr) == "number" then own.numbers.lr = {self.options, "lr"} end
-  for g, group in ipairs(self.groups) do add_group_state(self, g, group, own) end
-  return own
+  for g, group in ipairs(self.groups) do left_out[g] = add_group_state(self, g, group, own, given) end
+  return own, left_out
 end
 
 --- A copy of all that a later set_state needs to go on bit for bit: {numbers =, tensors =}, tables by name. Numbers:
 -- "Adam.steps", "lr" and what else changes. Tensors: "2.3.1" is the first that is kept for the third parameter of the
--- second group. Hyperparameters other than the learning rate are not in it.
-function Optimizer:state() return saved_state.copy(own_state(self)) end
+-- second group; parameters that are frozen count, and have their tensors there if they were trained before.
+-- Hyperparameters other than the learning rate are not in it.
+function Optimizer:state() return saved_state.copy((own_state(self))) end
 
 --- Goes on from a state that an optimizer of the same class and parameters gave, also before the first step. The
--- model must have been built. Raises when it does not fit; all is then as it was.
+-- model must have been built; it does not matter what was frozen then and is now. Raises when it does not fit; all is
+-- then as it was.
 function Optimizer:set_state(given)
-  local who, own, parameters = self.name .. ": set_state", own_state(self), 0
-  for _, group in ipairs(self.groups) do parameters = parameters + #group.list() end
+  local who, parameters = self.name .. ": set_state", 0
+  local own, left_out = own_state(self, given)
+  for _, group in ipairs(self.groups) do parameters = parameters + #group.all() end
   if parameters == 0 then options.refuse("%s: the model has no parameters before its first call", who) end
   saved_state.restore(who, given, own)
+  for _, list in ipairs(left_out) do
+    for _, tensor in ipairs(list) do self.states[tensor] = nil end
+  end
 end
 
 -- ---- classes ----
