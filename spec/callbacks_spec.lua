@@ -186,11 +186,15 @@ describe("LearningRateScheduler", function()
     end
   end)
 
+  local function built()
+    local model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}
+    model(few:tensors())
+    return model, model[2].weight, model[2].bias
+  end
+
   it("and ReduceLROnPlateau change groups with a rate of their own in proportion", function()
     local function rates_after(callback)
-      local model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}
-      model(few:tensors())
-      local w, v = model[2].weight, model[2].bias
+      local model, w, v = built()
       local optimizer = fnn.optim.SGD {parameters = {{parameters = {w}, lr = 0.4}, {parameters = {v}}}, lr = 0.2}
       fit(make {model = model, optimizer = optimizer}, {callback}, {epochs = 2})
       return {optimizer.groups[1].lr, optimizer.groups[2].lr}
@@ -206,9 +210,9 @@ describe("LearningRateScheduler", function()
 
   it("keeps the proportion of such groups while the rate is 0, and in files", function()
     local function trainer()
-      local w, v = fnn.zeros(1):requires_grad_(), fnn.zeros(1):requires_grad_()
+      local model, w, v = built()
       local optimizer = fnn.optim.Adam {parameters = {{parameters = {w}, lr = 0.01}, {parameters = {v}}}, lr = 0.1}
-      return make {optimizer = optimizer}
+      return make {model = model, optimizer = optimizer}
     end
     local rates = {0, 0, 0.05, 0.1, 0, 0.2}
     local function run(with, first, last)
@@ -237,9 +241,9 @@ describe("LearningRateScheduler", function()
   end)
 
   it("leaves the rate of a group alone that is in no proportion to a rate of 0", function()
-    local group = {parameters = {fnn.zeros(1):requires_grad_()}, lr = 0.4}
-    local optimizer = fnn.optim.SGD {parameters = {group}, lr = 0}
-    fit(make {optimizer = optimizer}, {callbacks.LearningRateScheduler {function() return 0.1 end}})
+    local model = built()
+    local optimizer = fnn.optim.SGD {parameters = {{model = model, lr = 0.4}}, lr = 0}
+    fit(make {model = model, optimizer = optimizer}, {callbacks.LearningRateScheduler {function() return 0.1 end}})
     assert.are.same({0.1, 0.4}, {optimizer.options.lr, optimizer.groups[1].lr})
   end)
 end)

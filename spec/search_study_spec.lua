@@ -252,8 +252,9 @@ describe("a study", function()
     fails("metric_names: expected 1", new, {metric_names = {"a", "b"}})
     fails("study: unknown option", new, {directon = "minimize"})
     fails("study: unknown option", new, {"x", storrage = 1})
-    fails("study: sampler: expected a sampler, got a class that makes one: call it, as in TPE{...}", new, {sampler = search.TPE})
-    fails("study: pruner: expected a pruner, got a class that makes one: call it, as in Median{...}", new, {pruner = search.Median})
+    local maker = "study: %s: expected a %s, got a class that makes one: call it, as in %s{...}"
+    fails(maker:format("sampler", "sampler", "TPE"), new, {sampler = search.TPE})
+    fails(maker:format("pruner", "pruner", "Median"), new, {pruner = search.Median})
     fails("study: sampler: expected a sampler, got a table without sample", new, {sampler = search.Median {}})
     fails("study: pruner: expected a pruner, got a table without prune", new, {pruner = search.TPE {}})
     fails("load_study: sampler: expected a sampler, got a table without sample", search.load_study,
