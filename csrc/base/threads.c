@@ -24,6 +24,7 @@ struct fnn_pool {
   void *user;
   atomic_int stop;
   int workers;
+  unsigned forks;                    /* when it was started */
   _Alignas(LINE) atomic_int running; /* workers that have not finished the current job */
   struct share {
     _Alignas(LINE) atomic_size_t next; /* the next piece to hand out */
@@ -103,11 +104,24 @@ static void publish(struct fnn_pool *pool) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
+/* How many forks led to this process since the first pool was started. A pool from before a fork has no workers here. */
+static atomic_uint forks;
+
+static void count_fork(void) { atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed); }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+static int is_of_this_process(const struct fnn_pool *pool) {
+  return pool->forks == atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
 /* Start count - 1 workers, or as many as the system grants; NULL when there is no memory. */
 static struct fnn_pool *pool_start(int count) {
+  static pthread_once_t watched = PTHREAD_ONCE_INIT;
   struct fnn_pool *pool = aligned_alloc(LINE, sizeof *pool);
   if (!pool) return NULL;
   memset(pool, 0, sizeof *pool);
+  pthread_once(&watched, watch_forks);
+  pool->forks = atomic_load_explicit(&forks, memory_order_relaxed);
   pthread_mutex_init(&pool->mutex, NULL);
   pthread_cond_init(&pool->wake, NULL);
   pthread_cond_init(&pool->done, NULL);
@@ -131,16 +145,19 @@ void fnn_threads_init(struct fnn_threads *threads, int count) {
   fnn_threads_set(threads, count);
 }
 
-void fnn_threads_stop(struct fnn_threads *threads) {
-  struct fnn_pool *pool = threads->pool;
-  if (!pool) return;
+static void join_workers(struct fnn_pool *pool) {
   atomic_store(&pool->stop, 1);
   publish(pool);
   for (int i = 0; i < pool->workers; i++) pthread_join(pool->worker[i].thread, NULL);
   pthread_cond_destroy(&pool->done);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->mutex);
-  free(pool);
+}
+
+void fnn_threads_stop(struct fnn_threads *threads) {
+  if (!threads->pool) return;
+  if (is_of_this_process(threads->pool)) join_workers(threads->pool);
+  free(threads->pool);
   threads->pool = NULL;
 }
 
@@ -154,6 +171,7 @@ void fnn_threads_set(struct fnn_threads *threads, int count) {
 void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task task, void *user) {
   struct fnn_threads *threads = &context->threads;
   if (grain == 0) grain = 1;
+  if (threads->pool && !is_of_this_process(threads->pool)) fnn_threads_stop(threads);
   if (n > grain && threads->count > 1 && !threads->pool) threads->pool = pool_start(threads->count);
   struct fnn_pool *pool = threads->pool;
   if (n <= grain || !pool || pool->workers == 0) {

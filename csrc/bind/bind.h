@@ -27,12 +27,14 @@ struct fnn_bind {
   unsigned many;           /* after how many it runs again in any case */
   int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
+  struct fnn_box *boxes;   /* those that hold a tensor */
 };
 
-/* A tensor in Lua: a full userdata with one pointer, NULL before it is filled (by fnn_fill_box alone) and after close. */
+/* A tensor in Lua, a full userdata: NULL before it is filled (by fnn_fill_box alone) and after close. */
 struct fnn_box {
   struct fnn_tensor *tensor;
-  size_t counted; /* its share of fnn_bind.boxed */
+  size_t counted;               /* its share of fnn_bind.boxed */
+  struct fnn_box *next, **from; /* while it is among fnn_bind.boxes: what points to it */
 };
 
 enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };

@@ -35,10 +35,24 @@ struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who) {
   return tensor;
 }
 
+static void note(struct fnn_bind *bind, struct fnn_box *box) {
+  box->next = bind->boxes, box->from = &bind->boxes;
+  if (box->next) box->next->from = &box->next;
+  bind->boxes = box;
+}
+
+static void strike(struct fnn_box *box) {
+  *box->from = box->next;
+  if (box->next) box->next->from = box->from;
+}
+
 void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor *tensor) {
   struct fnn_tensor *before = box->tensor;
+  if (tensor && !before) note(bind, box);
+  if (before && !tensor) strike(box);
   bind->boxed -= box->counted;
-  *box = (struct fnn_box){tensor, tensor ? fnn_tensor_numel(tensor) * fnn_dtype_size(tensor->dtype) : 0};
+  box->tensor = tensor;
+  box->counted = tensor ? fnn_tensor_numel(tensor) * fnn_dtype_size(tensor->dtype) : 0;
   bind->boxed += box->counted;
   fnn_tensor_release(before);
 }

@@ -2,6 +2,8 @@
  * does alone. And the deaths of states: with tensors alive, in the middle of a pass, one after the other. */
 #include <pthread.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "host.h"
@@ -167,6 +169,11 @@ static void test_deaths(void) {
               "local core = require 'fmnistnn.core'\n"
               "local t = core.full({3}, 2)\n"
               "early = setmetatable({}, {__gc = function() t:close() t = nil end})");
+  check_death("finalizers that make tensors",
+              "local core = require 'fmnistnn.core'\n"
+              "core.set_threads(2)\n"
+              "local t = core.full({100000}, 2)\n"
+              "early = setmetatable({}, {__gc = function() local u = t + 1 made = {u, u:exp(), u * 2} end})");
   check_death("the module required twice",
               "local core = require 'fmnistnn.core'\n"
               "package.loaded['fmnistnn.core'] = nil\n"
@@ -175,7 +182,34 @@ static void test_deaths(void) {
               "assert(core ~= again and not pcall(function() return a + b end))");
 }
 
+/* A host that forks has no threads of ours in the new process, which starts its own. */
+static void test_fork(void) {
+#if !defined(__SANITIZE_THREAD__) /* which does not allow it */
+  lua_State *L = open_state();
+  const char *script =
+      "local core = require 'fmnistnn.core'\n"
+      "core.set_threads(3)\n"
+      "x = core.full({100000}, 1)\n"
+      "assert(core.ops.sum(x:exp()):item() > 271827)";
+  if (luaL_dostring(L, script) != LUA_OK) die(L, "before a fork");
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    if (luaL_dostring(L, script) != LUA_OK) die(L, "after a fork");
+    lua_close(L);
+    _exit(0);
+  }
+  int status = -1;
+  EXPECT(waitpid(child, &status, 0) == child);
+  expect(status == 0, "a forked process computes and closes its state: status %d", status);
+  if (luaL_dostring(L, script) != LUA_OK) die(L, "in the process that forked");
+  lua_close(L);
+  host_expect_clean("a state in a process that forked");
+#endif
+}
+
 int main(void) {
+  test_fork();
   test_coroutines();
   test_side_by_side();
   test_many_states();
