@@ -98,8 +98,8 @@ static void check_softmax(const struct fnn_kernels *k, size_t n, size_t stride, 
   double lse = naive_logsumexp(n, x, stride);
   k->reduce->softmax(n, stride, x, y);
   k->reduce->log_softmax(n, stride, x, z);
-  expect(is_near(k->reduce->logsumexp(n, stride, x), lse, 1e-5, 1e-6), "%s logsumexp of %zu, stride %zu", k->name, n,
-         stride);
+  expect(is_near((float)k->reduce->logsumexp(n, stride, x), lse, 1e-5, 1e-6), "%s logsumexp of %zu, stride %zu",
+         k->name, n, stride);
   float *over = exactly(count, sizeof *over);
   if (count) memcpy(over, x, count * sizeof *over);
   k->reduce->softmax(n, stride, over, over);
