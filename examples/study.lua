@@ -83,10 +83,10 @@ local function earlier_runs()
   for i, row in ipairs(rows) do
     results[i] = {row = row}
     for seed = 1, given.seeds do
-      local ok, found = pcall(run.earlier, path_of(row, seed) .. ".json", row, seed, data)
-      options.check(ok, found)
-      results[i][seed] = found
-      some = some or found
+      local ok, begun, result = pcall(run.earlier, path_of(row, seed), row, seed, data)
+      options.check(ok, begun)
+      results[i][seed] = result
+      some = some or begun
     end
   end
   if some and not given.resume then

@@ -93,6 +93,36 @@ describe("the study #long", function() -- each case trains in processes of its o
     assert.equal(2, #results("twice").runs)
   end)
 
+  it("refuses to mix an interrupted run with others, and goes on with it where it is told to", function()
+    if not process.has "python3" then return pending("python3 is needed") end
+    local run = here .. "/stopped/runs/1, seed 1"
+    local code, _, err = process.interrupt(command("--trials 1 --epochs 100000 --limit 16 --out " ..
+      quote(here .. "/stopped")), run .. "/state.safetensors")
+    assert.equal(1, code, err)
+    assert.matches("study.lua: stopped; %-%-resume goes on\n$", err)
+    local backup = process.read(run .. "/state.safetensors")
+    code, _, err = study("stopped", "--trials 1 --epochs 100000 --limit 16")
+    assert.equal(1, code)
+    assert.matches("study.lua: [^\n]*/stopped: there are results in it: go on with them by %-%-resume", err)
+    for options, expected in pairs {
+      ["--epochs 1 --limit 16"] = "a run with epochs 100000, not 1",
+      ["--epochs 100000 --limit 32"] = "a run with images 16, not 32",
+      ["--epochs 100000 --limit 32 --validation 0.5"] = "a run with validation_images 30, not 16",
+    } do
+      code, _, err = study("stopped", "--trials 1 --resume " .. options)
+      assert.equal(1, code)
+      assert.matches("^study.lua: [^\n]*/1, seed 1/run.json: " .. expected .. ": [^\n]*\n$", err)
+    end
+    assert.equal(backup, process.read(run .. "/state.safetensors"))
+
+    os.remove(run .. "/run.json") -- as older versions left it
+    assert.equal(1, (study("stopped", "--trials 1 --epochs 1 --limit 16")))
+    process.write(run .. "/run.json", '{"trial": "1", "epochs": 1}')
+    code, _, err = study("stopped", "--trials 1 --epochs 1 --limit 16 --resume")
+    assert.equal(0, code, err)
+    assert.same({"1, seed 1.json"}, process.list(here .. "/stopped/runs"))
+  end)
+
   it("ends in the same numbers when it is killed again and again", function()
     local options = "--trials 1,9,cured --epochs 3 --limit 64 --threads 1"
     assert.equal(0, (study("whole", options)))

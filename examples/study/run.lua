@@ -1,5 +1,6 @@
 -- One run: a row of study/trials.lua, trained with one seed. What came of it is a table, kept as a file of JSON.
 local fnn = require "fmnistnn"
+local folder = require "fmnistnn.folder"
 local networks = require "study.networks"
 
 local run = {}
@@ -102,20 +103,35 @@ end
 -- ---- the run ----
 
 local function identity(row, seed, data)
-  return {trial = row.name, seed = seed, epochs = row.epochs, batch = row.batch, images = #data.train}
+  return {
+    trial = row.name, seed = seed, epochs = row.epochs, batch = row.batch, images = #data.train,
+    validation_images = #data.validation,
+  }
 end
 
---- What the run of an earlier call came to, or nil; raises when it was another run.
-function run.earlier(path, row, seed, data)
-  local result = read(path)
-  if not result then return nil end
-  for name, value in pairs(identity(row, seed, data)) do
-    if result[name] ~= value then
-      error(("%s: a run with %s %s, not %s: choose another folder by --out"):format(path, name, tostring(result[name]),
+-- Where a run's identity is until there is a result.
+local function identity_path(path) return path .. "/run.json" end
+
+-- Raises when what a file has is another run. Files of older versions do not have all of an identity.
+local function check(path, found, expected)
+  for name, value in pairs(expected) do
+    if found[name] ~= nil and found[name] ~= value then
+      error(("%s: a run with %s %s, not %s: choose another folder by --out"):format(path, name, tostring(found[name]),
         tostring(value)), 0)
     end
   end
-  return result
+end
+
+--- Whether an earlier call began this run, and what it came to, nil when it was interrupted; raises when it was another
+-- run. path: as run.train takes it.
+function run.earlier(path, row, seed, data)
+  local expected, result = identity(row, seed, data), read(path .. ".json")
+  if result then
+    check(path .. ".json", result, expected)
+    return true, result
+  end
+  check(identity_path(path), read(identity_path(path)) or {}, expected)
+  return io.open(path .. "/.") ~= nil, nil
 end
 
 -- What there is to say of a fit that has come to its end.
@@ -131,13 +147,17 @@ local function conclude(trainer, average, row, data, result)
 end
 
 --- Trains, and writes the result to path .. ".json"; until then the folder `path` has what it needs to go on after an
--- interruption. data: {train, validation, test}; progress: a display; on_epoch(result): called after each epoch with
--- what there is by then. Returns the result, which is `interrupted` when Ctrl-C ended training; or nil and a message.
+-- interruption, and the run's identity. data: {train, validation, test}; progress: a display; on_epoch(result): called
+-- after each epoch with what there is by then. Returns the result, which is `interrupted` when Ctrl-C ended training;
+-- or nil and a message.
 function run.train(row, seed, data, path, progress, on_epoch)
   local trainer = trainer_of(row, #data.train)
   local average = row.average and fnn.averages.EMA{model = trainer.model, decay = row.average, warmup = true}
   local backup = fnn.callbacks.BackupAndRestore{path, delete_checkpoint = false}
   local result = identity(row, seed, data)
+  local ok, message = folder.make(path)
+  if ok then ok, message = run.write(identity_path(path), result) end
+  if not ok then return nil, message end
   local callbacks = {
     fnn.callbacks.TerminateOnNaN{}, backup,
     {
@@ -156,8 +176,9 @@ function run.train(row, seed, data, path, progress, on_epoch)
   result.history, result.stopped, result.interrupted = history, history.stopped, history.interrupted
   if result.interrupted then return result end
   if not result.stopped then conclude(trainer, average, row, data, result) end
-  local ok, message = run.write(path .. ".json", result)
+  ok, message = run.write(path .. ".json", result)
   if not ok then return nil, message end
+  os.remove(identity_path(path))
   backup:delete()
   return result
 end
