@@ -55,6 +55,19 @@ local function enqueue_trials(study)
   end
 end
 
+-- What the trials of a search have in common, so that they can be compared, and go on from their checkpoints.
+local conditions = {
+  epochs = given.epochs, images = #fit, validation_images = #validation, seed = given.seed,
+}
+
+-- Searches of older versions do not say what theirs were.
+local function check_conditions(study)
+  for name, value in pairs(study.user_attributes.conditions or {}) do
+    local message = "the search that is there has %s %s, not %s: choose another folder by --out"
+    options.check(conditions[name] == value, message:format(name, value, conditions[name]))
+  end
+end
+
 local is_guest = search.overrides.workers ~= nil -- of fmnistnn-worker: the search is another's
 
 -- A new study, or the one that is there: of workers that begin at once, one makes it.
@@ -69,6 +82,7 @@ local function open_study()
   }
   local is_new, study = pcall(search.study, settings)
   if is_new then
+    study:set_user_attribute("conditions", conditions)
     enqueue_trials(study)
     return study
   end
@@ -77,6 +91,7 @@ local function open_study()
   local count = #study.trials
   options.check(is_guest or given.resume or count == 0,
     ("there are %d trials already: go on with them by --resume, or choose another folder"):format(count))
+  check_conditions(study)
   return study
 end
 

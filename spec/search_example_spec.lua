@@ -107,6 +107,24 @@ describe("the example's search", function()
     assert.matches("^search.lua: there are 11 trials already: go on with them by %-%-resume, or [^\n]*\n$", err)
   end)
 
+  test("is not mixed with one of other epochs, images or seeds", function()
+    assert.equal(0, (process.run(command("other", "--trials 1"))))
+    for options, expected in pairs {
+      ["--trials 2 --resume --epochs 3"] = "epochs 2, not 3",
+      ["--trials 2 --resume --limit 30"] = "images %d+, not %d+",
+      ["--trials 2 --resume --validation 0.5"] = "images %d+, not 20",
+      ["--trials 2 --resume --seed 2"] = "seed 1, not 2",
+    } do
+      for _, line in ipairs {command("other", options), worker("other", options)} do
+        local code, _, err = process.run(line)
+        assert.equal(1, code, options)
+        assert.matches("search.lua: the search that is there has [^\n]*" .. expected .. ": choose another folder", err)
+      end
+    end
+    assert.equal(1, count_told(trials_of "other"))
+    assert.equal(0, (process.run(command("other", "--trials 2 --resume"))))
+  end)
+
   test("goes on after being killed, and with workers that join", function()
     for _ = 1, 3 do process.run(("timeout -s KILL 0.6 %s"):format(command("killed", "--trials 10 --resume"))) end
     local code, out, err = process.run(worker("killed", "--trials 12"))
