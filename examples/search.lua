@@ -68,6 +68,13 @@ local function check_conditions(study)
   end
 end
 
+-- The trials that are over or run: the others wait.
+local function count_begun(study)
+  local count = 0
+  for _, trial in ipairs(study.trials) do count = count + (trial.state == "waiting" and 0 or 1) end
+  return count
+end
+
 local is_guest = search.overrides.workers ~= nil -- of fmnistnn-worker: the search is another's
 
 -- A new study, or the one that is there: of workers that begin at once, one makes it.
@@ -88,7 +95,7 @@ local function open_study()
   end
   settings.load_if_exists = true
   study = search.study(settings) -- raises what else may be wrong
-  local count = #study.trials
+  local count = count_begun(study)
   options.check(is_guest or given.resume or count == 0,
     ("there are %d trials already: go on with them by --resume, or choose another folder"):format(count))
   check_conditions(study)
@@ -142,8 +149,8 @@ if is_guest then return end
 
 local best = options.check(study.best, "no trial was completed")
 local row = space.row(best.params)
-print(("the best of %d trials is trial %d, with a validation accuracy of %.4f:\n%s"):format(#study.trials, best.number,
-  best.value, space.describe(row)))
+print(("the best of %d trials is trial %d, with a validation accuracy of %.4f:\n%s"):format(count_begun(study),
+  best.number, best.value, space.describe(row)))
 
 local trainer = trainer_of(row, #train)
 local history = trainer:fit(train, {

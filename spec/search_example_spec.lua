@@ -125,6 +125,14 @@ describe("the example's search", function()
     assert.equal(0, (process.run(command("other", "--trials 2 --resume"))))
   end)
 
+  test("counts no trials that wait", function()
+    local code, out, err = process.run(command("few", "--trials 2"))
+    assert.equal(0, code, err)
+    assert.equal(9, #trials_of "few")
+    assert.matches("^the best of 2 trials is trial ", out)
+    assert.matches("there are 2 trials already", select(3, process.run(command("few", "--trials 2"))))
+  end)
+
   test("goes on after being killed, and with workers that join", function()
     for _ = 1, 3 do process.run(("timeout -s KILL 0.6 %s"):format(command("killed", "--trials 10 --resume"))) end
     local code, out, err = process.run(worker("killed", "--trials 12"))
