@@ -437,6 +437,40 @@ describe("a save that fails", function()
     assert.are.same({"model"}, process.list(place .. "/a"))
     assert(nn.load(place .. "/link"))
   end)
+
+  it("through links to what is not there makes that", function()
+    assert(os.execute(("cd %s; mkdir a; ln -s a/second first; ln -s ../third a/second; ln -s $PWD/new third"):format(
+      quote(place))))
+    assert(fnn.write_file(place .. "/first", "x"))
+    assert.are.equal("x", process.read(place .. "/new"))
+    for link, target in pairs {first = "a/second", ["a/second"] = "../third", third = place .. "/new"} do
+      assert.are.equal(target .. "\n", process.output("readlink " .. quote(place .. "/" .. link)))
+    end
+    assert(os.execute(("cd %s; ln -s none/new nowhere; ln -s other one; ln -s one other"):format(quote(place))))
+    fails(place .. "/nowhere", "No such file or directory")
+    fails(place .. "/one", "Too many levels of symbolic links")
+    assert.are.same({"a", "first", "new", "nowhere", "one", "other", "third"}, process.list(place))
+  end)
+
+  it("keeps the permissions of the file that was there, and shows nobody more in between", function()
+    local path, sync, between = place .. "/model", core.sync, {}
+    local function permissions(of) return process.output("stat -c %a " .. quote(of)):match("%d+") end
+    process.write(path, "old")
+    finally(function() core.sync = sync end)
+    core.sync = function(written, ...) -- luacheck: ignore
+      between[#between + 1] = permissions(written)
+      sync(written, ...)
+    end
+    for _, mode in ipairs {"600", "640", "666", "400", "755"} do
+      assert(os.execute(("chmod %s %s"):format(mode, quote(path))))
+      assert(fnn.write_file(path, mode))
+      assert.are.same({mode, mode}, {permissions(path), process.read(path)})
+    end
+    assert.are.same({"600", "600", "600", "600", "600"}, between)
+    assert(fnn.write_file(place .. "/new", "x"))
+    process.write(place .. "/like", "x")
+    assert.are.equal(permissions(place .. "/like"), permissions(place .. "/new"))
+  end)
 end)
 
 -- nil and a message that names the file.

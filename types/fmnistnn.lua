@@ -308,6 +308,7 @@ function fnn.profile(f, ...) end
 ---@field bytes number
 
 --- Writes a file so that there is never half of it: what was there before stays until the new one is whole.
+--- Links are followed, and the permissions of a file that was there are kept.
 ---@param path string
 ---@param content string|(string|fmnistnn.Tensor)[] A text, or a list of texts and tensors (their bytes).
 ---@return true? ok

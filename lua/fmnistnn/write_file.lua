@@ -11,11 +11,12 @@ local function write_pieces(file, pieces)
   return file:flush()
 end
 
--- Opens a file, writes it and closes it.
-local function write(path, pieces)
-  local file, message = io.open(path, "wb")
+-- Opens a file, writes it and closes it. private: so that nobody else can read it.
+local function write(path, pieces, private)
+  local ok, file, message = true, nil, nil
+  if private then ok, message = core.make_private(path) end
+  if ok then file, message = io.open(path, "wb") end
   if not file then return nil, message end
-  local ok
   ok, message = write_pieces(file, pieces)
   local closed, close_message = file:close()
   if ok and not closed then return nil, close_message end
@@ -33,21 +34,22 @@ local function check(content)
 end
 
 --- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the
--- path; a file that was there before is then as it was. Links are followed; devices and pipes, such as /dev/stdout,
--- are written to.
+-- path; a file that was there before is then as it was. Links are followed, also to where nothing is yet, and a file
+-- that was there keeps its permissions; devices and pipes, such as /dev/stdout, are written to.
 return function(path, content)
   if type(path) ~= "string" then error("write_file: path: expected a string, got " .. type(path), 2) end
   check(content)
   local pieces = type(content) == "table" and content or {content}
-  local target, special = core.resolve(path)
+  local target, special, permissions = core.resolve(path)
+  if not target then return nil, ("%s: %s"):format(path, special) end
   local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
-  local returned, ok, message = pcall(write, written, pieces) -- Ctrl-C may come in between
+  local returned, ok, message = pcall(write, written, pieces, permissions) -- Ctrl-C may come in between
   if not returned then
     if not special then os.remove(written) end
     error(ok, 0)
   end
   if ok and not special then
-    core.sync(written)
+    core.sync(written, permissions)
     ok, message = os.rename(written, target)
   end
   if ok then return true end
