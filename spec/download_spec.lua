@@ -249,7 +249,7 @@ describe("fashion_mnist from an address", function()
   end)
 
   it("goes on where it stopped", function()
-    assert.is_nil(fetch("files/", setmetatable({test_images = "0"}, {__index = sums})))
+    assert.is_nil(fetch("files/", setmetatable({test_images = ("0"):rep(64)}, {__index = sums})))
     assert.are.same({idx.names.train_images .. ".gz", idx.names.train_labels .. ".gz"}, process.list(place))
     requests()
     assert(fetch("files/", sums))
@@ -264,9 +264,27 @@ describe("fashion_mnist from an address", function()
   it("checks no sum that is not among those given", function()
     assert(fetch("files/", {}))
     os.remove(place .. "/" .. idx.names.test_labels .. ".gz")
-    local set, message = fetch("files/", {test_labels = "00"})
+    local other = ("0"):rep(64)
+    local set, message = fetch("files/", {test_labels = other})
     assert.is_nil(set)
-    assert(plain(message, address "test_labels") and plain(message, "expected 00"), message)
+    assert(plain(message, address "test_labels") and plain(message, "expected " .. other), message)
+  end)
+
+  it("refuses what is no sum of one of them, and fetches nothing then", function()
+    local digits = "expected 64 hexadecimal digits, got "
+    for expected, checksums in pairs {
+      ["unknown option trian_images"] = {trian_images = sums.train_images},
+      ["train_images: " .. digits .. "number 5"] = {train_images = 5},
+      ["test_labels: " .. digits .. "string '00'"] = {test_labels = "00"},
+      ["test_images: " .. digits .. "string 'x"] = {test_images = ("x"):rep(64)},
+    } do
+      local ok, message = pcall(fetch, "files/", checksums)
+      assert(not ok and plain(message, "fashion_mnist: checksums: " .. expected), message)
+    end
+    assert.are.same({}, requests())
+    assert.are.same({}, process.list(place))
+    sums.train_images = sums.train_images:upper()
+    assert(fetch("files/", sums))
   end)
 
   it("says what is wrong with the server", function()

@@ -25,7 +25,7 @@ function data.fashion_mnist(options) end
 ---@field folder? string (default: as above) Where the files are.
 ---@field download? boolean (default true) Whether to download what is nowhere.
 ---@field url? string (default: the authors' server) Fetch what `folder` or the cache lacks from here.
----@field checksums? table<string, string> (default: Fashion-MNIST's) By train_images, test_labels and so on.
+---@field checksums? table<string, string> (default: Fashion-MNIST's) SHA-256 by train_images, test_labels and so on.
 ---@field progress? boolean (default true) Whether to tell on standard error how a download goes.
 
 --- A data set of one's own, from two tensors whose first axes count the examples: `Dataset{examples, labels}`.

@@ -210,13 +210,20 @@ end
 -- are missing or damaged.
 function data.fashion_mnist(given)
   if type(given) == "string" then given = {folder = given} end
-  local paths, message = files.locate(options.check("fashion_mnist", given, {
+  local o = options.check("fashion_mnist", given, {
     {"folder", "string", optional = true},
     {"download", "boolean", default = true},
     {"url", "string", optional = true},
     {"checksums", "table", optional = true},
     {"progress", "boolean", default = true},
-  }))
+  })
+  o.checksums = o.checksums and options.check("fashion_mnist: checksums", o.checksums, {
+    {"train_images", "sha256", optional = true},
+    {"train_labels", "sha256", optional = true},
+    {"test_images", "sha256", optional = true},
+    {"test_labels", "sha256", optional = true},
+  })
+  local paths, message = files.locate(o)
   if not paths then return nil, message end
   local train, test
   train, message = read_half(paths.train_images, paths.train_labels)

@@ -75,6 +75,7 @@ local kinds = {
   whole = {"an integer of 0 or more", function(v) return is_integer(v) and v >= 0 end},
   integer = {"an integer", is_integer},
   string = {"a string", function(v) return type(v) == "string" end},
+  sha256 = {"64 hexadecimal digits", function(v) return type(v) == "string" and #v == 64 and not v:find("%X") end},
   ["function"] = {"a function", function(v) return type(v) == "function" end},
   module = {"a module", Module.is_module},
   optimizer = {"one of fnn.optim", function(v)
