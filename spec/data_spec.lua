@@ -342,6 +342,7 @@ describe("a Dataset", function()
     assert.are.same({7.0}, bytes:tensors():totable())
     local words = data.Dataset {fnn.tensor({{3, 1}}, {dtype = "int64"}), fnn.tensor {1}}
     assert.are.same({{3, 1}}, words:tensors():totable())
+    assert.are.same({{3, 1}}, data.Dataset({words.examples, words.labels, scale = words.scale}):tensors():totable())
   end)
 
   it("takes tensors that do not lie densely", function()
@@ -483,6 +484,9 @@ describe("a Dataset", function()
     try("examples: expected a tensor of at least one axis", data.Dataset, {fnn.tensor(1), labels})
     try("labels: expected a tensor of 3", data.Dataset, {images})
     try("labels: expected a tensor of 3", data.Dataset, {images, fnn.zeros(2)})
+    local words = fnn.tensor({3, 1, 2}, {dtype = "int64"})
+    try("scale: expected none for int64 examples, which stay as they are, got 0.5", data.Dataset,
+      {words, labels, scale = 0.5})
     try("unknown option scales", data.Dataset, {images, labels, scales = 2})
     try("unknown option 3", data.Dataset, {images, labels, labels})
     try("range: first: expected an integer of 1..24, got 0", set.range, set, 0, 3)

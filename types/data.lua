@@ -35,9 +35,9 @@ function data.Dataset(options) end
 
 --- The two tensors and options of a data set.
 ---@class fmnistnn.data.DatasetOptions
----@field [1] fmnistnn.Tensor Examples (N, ...), uint8 or float32.
+---@field [1] fmnistnn.Tensor Examples (N, ...), uint8, float32, or int64, which stay so.
 ---@field [2] fmnistnn.Tensor Labels: class numbers 1..C (N), or floats to be predicted (N, ...).
----@field scale? number (default: 1/255 for uint8, else 1) A factor on the examples.
+---@field scale? number (default: 1/255 for uint8, else 1) A factor on the examples, none on int64 ones.
 ---@field class_names? string[] Names of the classes, for reports.
 
 --- Whether a value is a data set.

@@ -29,8 +29,9 @@ end
 local dataset_options = {true, true, scale = true, class_names = true}
 
 --- Dataset{examples, labels, scale =, class_names =}: two tensors whose first axes count the examples. The examples
--- stay as they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time.
--- Labels are class numbers 1..C, or floats to be predicted.
+-- stay as they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time;
+-- int64 ones, numbers of something, remain int64, without a scale. Labels are class numbers 1..C, or floats to be
+-- predicted.
 function data.Dataset(given)
   if type(given) ~= "table" then error("Dataset: expected a table of two tensors, got " .. type(given), 2) end
   for name in pairs(given) do
@@ -46,6 +47,9 @@ function data.Dataset(given)
   options.check("Dataset", {scale = given.scale, class_names = given.class_names}, {
     {"scale", "number", optional = true}, {"class_names", "table", optional = true},
   })
+  if examples.dtype == "int64" and given.scale and given.scale ~= 1 then
+    error(("Dataset: scale: expected none for int64 examples, which stay as they are, got %s"):format(given.scale), 2)
+  end
   local scale = given.scale or (examples.dtype == "uint8" and 1 / 255 or 1)
   return new(examples:contiguous(), labels:contiguous(), {scale = scale, class_names = given.class_names})
 end
