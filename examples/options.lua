@@ -69,27 +69,20 @@ local converters = {
   end,
   file = function(name)
     return function(text) -- that it cannot be written should not be found out after training
-      local probe = ("%s.%d.tmp"):format(text, math.random(0, 0xffffff))
-      local file, message = io.open(probe, "wb")
-      if not file then return nil, ("option '%s': %s%s"):format(name, text, message:sub(#probe + 1)) end
-      file:close()
-      os.remove(probe)
       if not text:find("[^/]$") or io.open(text .. "/.") then
         return nil, ("option '%s': expected the name of a file, got '%s'"):format(name, text)
       end
-      return text
+      local ok, message = require "fmnistnn.probe"(text)
+      if ok then return text end
+      return nil, ("option '%s': %s: %s"):format(name, text, message)
     end
   end,
   folder = function(name)
     return function(text)
       local ok, message = require "fmnistnn.folder".make(text)
-      local probe = text .. "/probe.tmp"
-      local file = ok and io.open(probe, "wb")
-      message = message or text .. ": nothing can be written there"
-      if not file then return nil, ("option '%s': %s"):format(name, message) end
-      file:close()
-      os.remove(probe)
-      return text
+      if ok then ok, message = require "fmnistnn.probe"(text .. "/.probe"), text .. ": nothing can be written there" end
+      if ok then return text end
+      return nil, ("option '%s': %s"):format(name, message)
     end
   end,
 }

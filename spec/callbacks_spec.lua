@@ -296,6 +296,17 @@ describe("ModelCheckpoint", function()
     assert.matches("^ModelCheckpoint: path: val_f1_none is a list and cannot stand in a path",
       error_of(fit, make {metrics = {fnn.metrics.f1 {average = "none"}}}, {spy, list}))
     assert.are.equal(1, trained)
+    assert.matches("^ModelCheckpoint: " .. folder .. ": Is a directory",
+      error_of(fit, make(), {spy, callbacks.ModelCheckpoint {folder}}))
+  end)
+
+  it("finds out whether it can write without harm to other files", function()
+    local kept = {"m.trial", "m.trial2"}
+    for _, name in ipairs(kept) do process.write(folder .. "/" .. name, name) end
+    fit(make(), {callbacks.ModelCheckpoint {folder .. "/m"}}, {epochs = 1})
+    for _, name in ipairs(kept) do assert.are.equal(name, process.read(folder .. "/" .. name)) end
+    assert.is_nil(process.read(folder .. "/m.trial3"))
+    assert(nn.load(folder .. "/m"))
   end)
 end)
 
@@ -324,6 +335,20 @@ describe("CSVLogger", function()
       assert.are.equal(history.val_loss[epoch], tonumber(cells[5]))
       assert.are.equal(history.seconds[epoch], tonumber(cells[9]))
     end
+  end)
+
+  it("writes to pipes, from which nothing is read", function()
+    process.write(folder .. "/script.lua", [[
+      local fnn = require "fmnistnn"
+      local model = fnn.nn.Dense {1}
+      local trainer = fnn.Trainer {model = model, optimizer = fnn.optim.SGD {lr = 0.1}, loss = "mean_squared_error"}
+      trainer:fit(fnn.data.Dataset {fnn.ones(4, 2), fnn.ones(4, 1)}, {epochs = 2, progress = false, callbacks = {
+        fnn.callbacks.CSVLogger {"/proc/self/fd/1", append = true},
+      }})
+    ]])
+    local code, out, err = process.run(("timeout 60 %s | cat"):format(process.lua(folder .. "/script.lua")))
+    assert.are.same({0, ""}, {code, err})
+    assert.matches("^epoch,loss,[^\n]*\n1,[^\n]*\n2,[^\n]*\n$", out)
   end)
 
   it("takes lists of numbers apart", function()

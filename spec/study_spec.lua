@@ -169,6 +169,10 @@ describe("the study #long", function() -- each case trains in processes of its o
   end)
 
   it("refuses what it cannot do, in a line and before it begins", function()
+    os.execute("mkdir " .. quote(here .. "/kept"))
+    process.write(here .. "/kept/probe.tmp", "kept")
+    assert.equal(1, (study("kept", "--trials bogus")))
+    assert.equal("kept", file("kept", "probe.tmp"))
     for options, expected in pairs {
       ["--trials 1,bogus"] = {1, "option '--trials': there is no trial 'bogus'"},
       ["--experiments bogus"] = {1, "option '--experiments': there is no experiment 'bogus'"},

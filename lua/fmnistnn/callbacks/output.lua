@@ -1,6 +1,8 @@
 --- What callbacks that write files share: that a file cannot be written should be found out before training, not after
 -- an hour of it; and later it is no reason to lose the training.
+local core = require "fmnistnn.core"
 local folder = require "fmnistnn.folder"
+local probe = require "fmnistnn.probe"
 local write_file = require "fmnistnn.write_file"
 
 local output = {}
@@ -8,29 +10,13 @@ local output = {}
 --- A line on standard error.
 function output.warn(who, message) io.stderr:write(who, ": ", message, "\n") end
 
--- Writes a file of a page, as a full disk takes names but no bytes.
-local function write_little(path)
-  local file, message = io.open(path, "wb")
-  if not file then return nil, message end
-  local ok
-  ok, message = file:write((" "):rep(4096))
-  local closed, close_message = file:close()
-  if not ok or not closed then return nil, message or close_message end
-  return true
-end
-
---- Raises unless a file can be written where `path` is, whose folder is made if needed. write(path), which returns true
--- or nil and a message, writes one for trial (a page without it); it is removed again.
+--- Raises unless a file can be written where `path` is, whose folder is made if needed. write: as probe takes it.
 function output.probe(who, path, write)
   local into = path:match("^(.*/)[^/]*$")
   local ok, message = true, nil
   if into then ok, message = folder.make(into) end
-  local trial = path .. ".trial"
   if ok then
-    ok, message = (write or write_little)(trial)
-    os.remove(trial)
-    local named = trial .. ": "
-    if not ok and message:sub(1, #named) == named then message = message:sub(#named + 1) end
+    ok, message = probe(path, write)
     message = not ok and ("%s: %s"):format(path, message)
   end
   if not ok then error(("%s: %s"):format(who, message), 0) end
@@ -63,9 +49,10 @@ Log.__index = Log
 -- that was there, or all ("all").
 function output.log(who, path, kept) return setmetatable({who = who, path = path, kept = kept}, Log) end
 
---- What the log begins with: the bytes that are kept of the file.
+--- What the log begins with: the bytes that are kept of the file; none of a device or a pipe.
 function Log:head()
-  if self.kept == 0 then return "" end
+  local _, special = core.resolve(self.path)
+  if self.kept == 0 or special then return "" end
   local file = io.open(self.path, "rb")
   if not file then return "" end
   local text = file:read(self.kept == "all" and "a" or self.kept) or ""
