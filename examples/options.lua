@@ -150,6 +150,13 @@ function options.check(ok, message, ...)
   os.exit(1)
 end
 
+--- Two parts of a data set, as --validation says; see Dataset:split.
+function options.split(set, share)
+  local ok, kept, apart = pcall(set.split, set, share)
+  if not ok then options.check(nil, (kept:gsub("^split", "option '--validation'"))) end
+  return kept, apart
+end
+
 --- Writes what --json promises.
 function options.write_json(path, model, history, result, confusion)
   local fnn = require "fmnistnn"

@@ -37,7 +37,7 @@ local MOST_WORK = 28e6
 
 local train, test = options.check(fnn.data.fashion_mnist())
 if given.limit then train = train:first(given.limit) end
-local fit, validation = train:split(given.validation)
+local fit, validation = options.split(train, given.validation)
 
 local page = given.out .. "/search.html"
 

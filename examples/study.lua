@@ -34,16 +34,17 @@ local table_of = require "study.trials"
 
 -- ---- what is to be done ----
 
-local function each_name(text)
+local function each_name(option, text)
   local names = {}
   for name in text:gmatch("[^,]+") do names[#names + 1] = name:match("^%s*(.-)%s*$") end
+  options.check(#names > 0, ("option '%s': expected names, got '%s'"):format(option, text))
   return names
 end
 
 local function rows_of_trials(names)
   if not names then return table_of.trials end
   local rows = {}
-  for _, name in ipairs(each_name(names)) do
+  for _, name in ipairs(each_name("--trials", names)) do
     local found
     for _, row in ipairs(table_of.trials) do found = row.name == name and row or found end
     options.check(found, ("option '--trials': there is no trial '%s'"):format(name))
@@ -54,7 +55,7 @@ end
 
 local function rows_of_experiments(names)
   local rows = {}
-  for _, name in ipairs(each_name(names)) do
+  for _, name in ipairs(each_name("--experiments", names)) do
     local more = options.check(table_of.experiments[name],
       ("option '--experiments': there is no experiment '%s'"):format(name))
     table.move(more, 1, #more, #rows + 1, rows)
@@ -68,7 +69,7 @@ for _, row in ipairs(rows) do row.epochs = given.epochs or row.epochs end
 local train, test = options.check(fnn.data.fashion_mnist())
 if given.limit then train = train:first(given.limit) end
 local data = {train = train, test = test, validation = test}
-if given.validation then data.train, data.validation = train:split(given.validation) end
+if given.validation then data.train, data.validation = options.split(train, given.validation) end
 
 -- ---- doing it ----
 

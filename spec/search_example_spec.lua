@@ -145,12 +145,15 @@ describe("the example's search", function()
   end)
 
   it("refuses what it cannot do, in a line", function()
+    local code, _, err = process.run(command("refused", "--validation 0.001"))
+    assert.equal(1, code)
+    assert.equal("search.lua: option '--validation': 40 examples are too few to set 0.001 of them apart\n", err)
     for options, expected in pairs {
       ["--trials 0"] = "option '--trials': expected an integer of 1 or more, got '0'",
       ["--minutes 0"] = "option '--minutes': expected a number above 0, got '0'",
       ["--validation 1"] = "option '--validation': expected a number between 0 and 1, got '1'",
     } do
-      local code, _, err = process.run(command("refused", options))
+      code, _, err = process.run(command("refused", options))
       assert.equal(2, code)
       assert.equal("search.lua: " .. expected, err:sub(1, #expected + 12))
       assert.equal(1, select(2, err:gsub("\n", "")), err)

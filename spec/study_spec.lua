@@ -175,6 +175,9 @@ describe("the study #long", function() -- each case trains in processes of its o
     assert.equal("kept", file("kept", "probe.tmp"))
     for options, expected in pairs {
       ["--trials 1,bogus"] = {1, "option '--trials': there is no trial 'bogus'"},
+      ["--trials ''"] = {1, "option '--trials': expected names, got ''"},
+      ["--experiments ,"] = {1, "option '--experiments': expected names, got ','"},
+      ["--limit 9 --validation 0.01"] = {1, "option '--validation': 9 examples are too few to set 0.01 of them apart"},
       ["--experiments bogus"] = {1, "option '--experiments': there is no experiment 'bogus'"},
       ["--validation 1.5"] = {2, "option '--validation': expected a number between 0 and 1, got '1.5'"},
       ["--seeds 0"] = {2, "option '--seeds': expected an integer of 1 or more, got '0'"},
