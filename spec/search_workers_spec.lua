@@ -185,6 +185,62 @@ describe("workers", function()
     assert.are.equal(2, failed)
   end)
 
+  local function dying(name, how)
+    return ([[
+      local core = require "fmnistnn.core"
+      local study = require "fmnistnn.search".study{name = "s", storage = "sqlite:///%s/%s.db"}
+      print(pcall(study.optimize, study, function(trial)
+        trial:float("x", 0, 1)
+        %s
+      end, {workers = 2, max_failures = 4, progress = false}))
+      for _, trial in ipairs(study.trials) do
+        print(trial.system_attributes.fail_reason)
+      end]]):format(folder, name, how)
+  end
+
+  for name, given in pairs {
+    killed = {'core.kill(core.process_id(), "KILL")', "the worker was ended by signal 9"},
+    leaving = {"os.exit(5)", "the worker ended with code 5"},
+    quiet = {"os.exit(0)", "the worker ended with code 0"},
+  } do
+    test("that die in trial after trial end the search with an error: " .. name, function()
+      local code, out, err = process.run_lua(dying(name, given[1]))
+      assert(code == 0, err)
+      local message = "^false\toptimize: [456] trials in a row failed %(max_failures%), the last one with: "
+      assert.matches(message .. given[2], out)
+      local failed = select(2, out:gsub("\n" .. given[2] .. "%f[\n]", ""))
+      assert(failed >= 4 and failed <= 6, out)
+    end)
+  end
+
+  test("may die now and then, when trials are told between", function()
+    local code, out, err = process.run_lua(([[
+      local core = require "fmnistnn.core"
+      local study = require "fmnistnn.search".study{name = "s", storage = "sqlite:///%s/now_and_then.db"}
+      study:optimize(function(trial)
+        if trial.number %% 3 == 0 then os.exit(5) end
+        return trial:float("x", 0, 1)
+      end, {trials = 12, workers = 2, max_failures = 3, restarts = 20, progress = false})
+      local counts = {complete = 0, failed = 0}
+      for _, trial in ipairs(study.trials) do counts[trial.state] = counts[trial.state] + 1 end
+      print(counts.complete, counts.failed >= 3)]]):format(folder))
+    assert(code == 0, err)
+    assert.are.equal("12\ttrue\n", out)
+  end)
+
+  test("that die before they begin a trial end the search with an error", function()
+    local study = search.study {name = "s", storage = ("sqlite:///%s/idle.db"):format(folder)}
+    local parent, sampler = core.process_id(), study.sampler
+    study.sampler = setmetatable({exhausted = function()
+      if core.process_id() ~= parent then core.leave(7) end
+      return false
+    end}, {__index = sampler})
+    local ok, message = pcall(study.optimize, study, print, {workers = 2, progress = false})
+    assert(not ok and message:find("workers die before they begin a trial", 1, true), message)
+    assert(message:find("the worker ended with code 7", 1, true), message)
+    assert.are.equal(0, #study.trials)
+  end)
+
   for _, workers in ipairs {1, 2} do
     test(("that die with all others, %d of them, are missed at the next start"):format(workers), function()
       local at = place {trials = 4, workers = workers, step = 0.03}

@@ -136,9 +136,10 @@ local function call_back(study, o, record)
   for _, callback in ipairs(o.callbacks) do callback(study, study:trial(record.number)) end
 end
 
-local function check_failures(o, failures, reason)
-  if failures < o.max_failures then return end
-  error(("optimize: %d trials in a row failed (max_failures), the last one with: %s"):format(failures, reason), 0)
+--- The error that ends a search after so many failed trials in a row; nil when they are not too many.
+function optimize.failure(o, failures, reason)
+  if failures < o.max_failures then return nil end
+  return ("optimize: %d trials in a row failed (max_failures), the last one with: %s"):format(failures, reason)
 end
 
 --- Runs trials until there are none left to begin. hooks: leave() says whether to end before; after(), if any, is
@@ -153,7 +154,8 @@ function optimize.loop(study, objective, o, hooks)
       failures = state == "failed" and failures + 1 or 0
       if hooks.after then hooks.after() end
       call_back(study, o, record)
-      check_failures(o, failures, reason)
+      local failure = optimize.failure(o, failures, reason)
+      if failure then error(failure, 0) end
     elseif hooks.waits and optimize.others_run(study) then
       core.sleep(0.5)
     else

@@ -5,6 +5,7 @@
 local LivePage = require "fmnistnn.search.live_page"
 local SQL = require "fmnistnn.search.storage.sql"
 local View = require "fmnistnn.search.view"
+local common = require "fmnistnn.search.samplers.common"
 local core = require "fmnistnn.core"
 local optimize = require "fmnistnn.search.optimize"
 local process = require "fmnistnn.search.process"
@@ -136,19 +137,43 @@ function Supervisor:stop_now(reason)
   self.children = {}
 end
 
+-- The search ends with an error when the trials that run are over.
+function Supervisor:fail(message)
+  self.failed = message
+  self:leave()
+end
+
+-- How many trials of the study have come to a value, or were pruned.
+local function count_told(study)
+  local n = 0
+  for _, record in ipairs(study.storage:trials(study.id)) do n = n + (common.is_told(record) and 1 or 0) end
+  return n
+end
+
+-- A worker was cut off, with so many trials (one, or none yet): failures in a row are those with no told trial between.
+function Supervisor:died(trials, reason)
+  self.idle_deaths = trials == 0 and self.idle_deaths + 1 or 0
+  if self.idle_deaths >= IDLE_DEATHS then
+    self:fail("optimize: workers die before they begin a trial, the last one so: " .. reason)
+  end
+  local told = count_told(self.study)
+  if told > self.told then self.told, self.failures = told, 0 end
+  self.failures = self.failures + trials
+  local failure = trials > 0 and optimize.failure(self.o, self.failures, reason)
+  if failure then self:fail(failure) end
+end
+
+local ends = {exit = "the worker ended with code %d", signal = "the worker was ended by signal %d"}
+
 function Supervisor:buried(name, how, code)
-  if how == "exit" and code == STOPPED then
+  local reason = ends[how]:format(code)
+  local trials = put_back(self.study, name, reason, self.o.restarts)
+  if how == "exit" and code == FAILED then
+    self:fail "optimize: a worker ended with an error, which it has told above"
+  elseif how == "exit" and code == STOPPED and trials == 0 then
     self:leave()
-  elseif how == "exit" and code == FAILED then
-    self.failed = true
-    self:leave()
-  elseif how == "signal" then
-    local trials = put_back(self.study, name, ("the worker was ended by signal %d"):format(code), self.o.restarts)
-    self.idle_deaths = trials == 0 and self.idle_deaths + 1 or 0
-    if self.idle_deaths >= IDLE_DEATHS then
-      self:stop_now "stopped"
-      error(("optimize: workers die before they begin a trial, by signal %d"):format(code), 0)
-    end
+  elseif how == "signal" or code ~= 0 or trials > 0 then -- an objective may end its process with any code
+    self:died(trials, reason)
   end
 end
 
@@ -216,8 +241,8 @@ end
 -- pressed twice.
 function workers.run(study, objective, o)
   local self = setmetatable({
-    study = study, objective = objective, o = o, children = {}, idle_deaths = 0, beaten = core.now(),
-    threads = math.max(1, core.threads() // o.workers),
+    study = study, objective = objective, o = o, children = {}, idle_deaths = 0, failures = 0, told = 0,
+    beaten = core.now(), threads = math.max(1, core.threads() // o.workers),
   }, Supervisor)
   core.hold_signals("INT", "TERM", "CHLD")
   local ok, message = pcall(self.run, self)
@@ -226,7 +251,7 @@ function workers.run(study, objective, o)
   if self.terminated then core.kill(core.process_id(), "TERM") end
   if not ok then error(message, 0) end
   if self.stopped then error("interrupted!", 0) end
-  if self.failed then error("optimize: a worker ended with an error, which it has told above", 0) end
+  if self.failed then error(self.failed, 0) end
 end
 
 return workers
