@@ -145,6 +145,22 @@ describe("workers", function()
     assert.are.equal(3, #study.trials)
   end)
 
+  for _, workers in ipairs {1, 2} do
+    test(("leave signals held that were held before, %d at a time"):format(workers), function()
+      local code, out, err = process.run_lua(([[
+        local core = require "fmnistnn.core"
+        local host <close> = core.hold_signals("INT", "TERM")
+        local study = require "fmnistnn.search".study{name = "%d", storage = "sqlite:///%s/held.db"}
+        study:optimize(function(trial) return trial.number end, {trials = 2, workers = %d, progress = false})
+        for _, name in ipairs{"INT", "TERM"} do
+          core.kill(core.process_id(), name)
+          print(core.next_signal(0))
+        end]]):format(workers, folder, workers))
+      assert(code == 0, err)
+      assert.are.equal("INT\nTERM\n", out)
+    end)
+  end
+
   test("stop together when one says so, or fails", function()
     local study = search.study {name = "stop", storage = ("sqlite:///%s/stop.db"):format(folder),
       sampler = search.Random {seed = 1}}

@@ -105,19 +105,47 @@ static int process_sleep(lua_State *L) {
   return 0;
 }
 
-static int set_mask(lua_State *L, const char *who, int how) {
+static sigset_t signal_set(lua_State *L, int last, const char *who) {
   sigset_t set;
   sigemptyset(&set);
-  for (int i = 1, last = lua_gettop(L); i <= last; i++) sigaddset(&set, signal_at(L, i, who));
-  pthread_sigmask(how, &set, NULL);
+  for (int i = 1; i <= last; i++) sigaddset(&set, signal_at(L, i, who));
+  return set;
+}
+
+/* The signals that hold_signals holds and that were not held before; a userdata that lets them go when it is closed. */
+struct held {
+  sigset_t signals;
+};
+
+static int held_close(lua_State *L) {
+  struct held *held = luaL_checkudata(L, 1, "fmnistnn.held");
+  pthread_sigmask(SIG_UNBLOCK, &held->signals, NULL);
   return 0;
 }
 
-/* hold_signals(name ...): from now on they wait for next_signal */
-static int hold_signals(lua_State *L) { return set_mask(L, "hold_signals", SIG_BLOCK); }
+/* hold_signals(name ...): from now on they wait for next_signal. Returns a value that is to be closed, in the same thread: from
+ * then on they are as they were before, held or not. */
+static int hold_signals(lua_State *L) {
+  sigset_t set = signal_set(L, lua_gettop(L), "hold_signals"), before;
+  struct held *held = lua_newuserdatauv(L, sizeof *held, 0);
+  if (luaL_newmetatable(L, "fmnistnn.held")) {
+    static const luaL_Reg methods[] = {{"__close", held_close}, {NULL, NULL}};
+    luaL_setfuncs(L, methods, 0);
+  }
+  lua_setmetatable(L, -2);
+  pthread_sigmask(SIG_BLOCK, &set, &before);
+  sigemptyset(&held->signals);
+  for (int i = 0; i < HELD; i++)
+    if (sigismember(&set, signals[i]) && !sigismember(&before, signals[i])) sigaddset(&held->signals, signals[i]);
+  return 1;
+}
 
-/* release_signals(name ...): from now on they do what they did before */
-static int release_signals(lua_State *L) { return set_mask(L, "release_signals", SIG_UNBLOCK); }
+/* release_signals(name ...): in a process of one's own, from now on they do what they do where nobody holds them */
+static int release_signals(lua_State *L) {
+  sigset_t set = signal_set(L, lua_gettop(L), "release_signals");
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  return 0;
+}
 
 /* next_signal(seconds): the name of the next held signal that arrives within that time, or nil. One that this process was told to
  * ignore before it began, as a shell does for jobs in the background, is passed over. */

@@ -55,15 +55,18 @@ local function keep_heartbeat(study, o, parent, name)
   end
 end
 
+-- Spawns a process that holds these signals for good, from its beginning on.
+local function spawn_holding(f)
+  local _ <close> = core.hold_signals("INT", "TERM", "HUP")
+  return spawn(f)
+end
+
 --- A process that keeps the heartbeat of the trials that this one runs, and puts them back when it dies; nil with a
 -- storage in memory. To be closed.
 function workers.beside(study, o)
   if not study.storage.is_shared then return nil end
   local parent, name = core.process_id(), process.name()
-  core.hold_signals("INT", "TERM", "HUP") -- in the new process for good, from its beginning on
-  local ok, id = pcall(spawn, function() return keep_heartbeat(study, o, parent, name) end)
-  core.release_signals("INT", "TERM", "HUP")
-  if not ok then error(id, 0) end
+  local id = spawn_holding(function() return keep_heartbeat(study, o, parent, name) end)
   return setmetatable({}, {__close = function()
     core.kill(id, "TERM")
     while not core.wait(id) do core.sleep(0.005) end
@@ -237,6 +240,14 @@ function Supervisor:run()
   if page then page:stop() end
 end
 
+-- Runs it while the signals that it heeds are held: true, or false and what it raised.
+local function supervise(self)
+  local _ <close> = core.hold_signals("INT", "TERM", "CHLD")
+  local ok, message = pcall(self.run, self)
+  if not ok then self:stop_now "stopped" end
+  return ok, message
+end
+
 --- Runs the objective in o.workers processes until there is nothing left to do. Raises "interrupted!" when Ctrl-C was
 -- pressed twice.
 function workers.run(study, objective, o)
@@ -244,10 +255,7 @@ function workers.run(study, objective, o)
     study = study, objective = objective, o = o, children = {}, idle_deaths = 0, failures = 0, told = 0,
     beaten = core.now(), threads = math.max(1, core.threads() // o.workers),
   }, Supervisor)
-  core.hold_signals("INT", "TERM", "CHLD")
-  local ok, message = pcall(self.run, self)
-  if not ok then self:stop_now "stopped" end
-  core.release_signals("INT", "TERM", "CHLD")
+  local ok, message = supervise(self)
   if self.terminated then core.kill(core.process_id(), "TERM") end
   if not ok then error(message, 0) end
   if self.stopped then error("interrupted!", 0) end
