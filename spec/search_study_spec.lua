@@ -91,6 +91,33 @@ describe("a study", function()
     assert(trial.params.lr >= 1e-4 and (trial.params.name == "Adam" or trial.params.name == "SGD"))
   end)
 
+  it("leaves no trial behind when it cannot ask for a space", function()
+    local study = new()
+    local function ask(space) return study:ask(space) end
+    study:ask {n = {1, 2}}
+    study:enqueue {n = 2}
+    fails("ask: n: earlier trials of the study had this parameter as", ask, {n = {1, 3}, x = {1}})
+    fails("ask: n: choice 2: 1 is there already", ask, {n = {1, 1}})
+    fails("ask: expected names, got the key 1", ask, {{1, 2}})
+    fails("ask: expected a table of distributions, got 3", ask, 3)
+    assert.are.same({"running", "waiting"}, states(study))
+    assert.are.same({n = 2, x = 0.5}, ask({n = {1, 2}, x = search.float(0.5, 0.5)}).params) -- x had no kind yet
+    study:enqueue {n = 5}
+    fails("n: the enqueued value 5 is not among those it can have", ask, {n = {1, 2}})
+    assert.are.same({"running", "running", "failed"}, states(study))
+    assert.matches("the enqueued value 5", study:trial(2).system_attributes.fail_reason)
+  end)
+
+  it("sees with a space what another connection has asked for", function()
+    if not has_sqlite then return pending "LuaSQL for SQLite is not installed" end
+    local url = ("sqlite:///%s/asked.db"):format(folder)
+    local study = search.study {name = "s", storage = url}
+    local other = search.study {name = "s", storage = (url:gsub("^%a+", "%0+2"))}
+    study:ask {n = {1, 2}}
+    fails("ask: n: earlier trials", other.ask, other, {n = {1, 3}})
+    assert.are.equal(1, #other.trials)
+  end)
+
   it("runs enqueued trials first, with their parameters", function()
     local study = new()
     assert.is_true(study:enqueue({x = 0.25, c = search.null}, {user_attributes = {from = "me"}}))

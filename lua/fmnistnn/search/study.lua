@@ -70,31 +70,50 @@ function Study:__index(key)
   return Study[key]
 end
 
--- Raises unless a parameter of this name can have the distribution, after what it had in earlier trials.
-function Study:_check_distribution(name, distribution)
+--- Nothing when a parameter of this name can have the distribution, after what it had in earlier trials; else what is
+-- wrong with it.
+function Study:_distribution_fault(name, distribution)
   if not space.is_distribution(distribution) then
-    error(("suggest: %s: expected a distribution, got %s"):format(name, type(distribution)), 3)
+    return ("suggest: %s: expected a distribution, got %s"):format(name, type(distribution))
   end
   local known = self.distributions[name]
-  if known == distribution then return end
+  if known == distribution then return nil end
   if not known then
     for _, record in ipairs(self.storage:known(self.id)) do known = known or record.distributions[name] end
-    self.distributions[name] = known or distribution
+    self.distributions[name] = known
   end
-  if known and not space.compatible(known, distribution) then
-    local message = "%s: earlier trials of the study had this parameter as %s, and now it is %s"
-    error(message:format(name, space.encode(known), space.encode(distribution)), 3)
-  end
+  if not known or space.compatible(known, distribution) then return nil end
+  local message = "%s: earlier trials of the study had this parameter as %s, and now it is %s"
+  return message:format(name, space.encode(known), space.encode(distribution))
 end
 
 -- ---- asking and telling ----
 
+-- A space in which all parameters can be drawn, as a table of distributions: checked before there is a trial.
+local function check_space(self, given)
+  local declared = space.declare(given, "ask")
+  self:history()
+  for name, distribution in pairs(declared) do
+    local fault = self:_distribution_fault(name, distribution)
+    if fault then error("ask: " .. fault, 3) end
+  end
+  return declared
+end
+
 --- A new trial, or the first that was enqueued, as one that runs. space: draws these parameters now, {name =
--- distribution or list of choices}; they are in trial.params.
+-- distribution or list of choices}; they are in trial.params. Raises when that cannot be: no trial has begun then, but
+-- for an enqueued one with a value that the space does not have, which has failed.
 function Study:ask(given)
-  local trial = Trial._new(self, self.storage:start_trial(self.id, {}))
-  if given ~= nil then trial:draw(given) end
-  return trial
+  local declared = given ~= nil and check_space(self, given)
+  local record = self.storage:start_trial(self.id, {})
+  local ok, result = pcall(function()
+    local trial = Trial._new(self, record)
+    if declared then trial:draw(declared) end
+    return trial
+  end)
+  if ok then return result end
+  self:_finish(record, {state = "failed", reason = tostring(result)})
+  error(result, 0)
 end
 
 -- The values of an objective as a list of floats, or nil and what is wrong with them.

@@ -102,7 +102,8 @@ function Trial:suggest(name, distribution)
     error("suggest: name: expected a string, got " .. tostring(name), 2)
   end
   local record = self.record
-  self.study:_check_distribution(name, distribution)
+  local fault = self.study:_distribution_fault(name, distribution)
+  if fault then error(fault, 2) end
   local value = record.params[name]
   if value == nil then
     value = draw(self, name, distribution)
