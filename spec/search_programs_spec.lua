@@ -16,6 +16,9 @@ local function new_url()
   return ("sqlite:///%s/%d.db"):format(folder, count)
 end
 
+-- The file of such a database.
+local function path_of(url) return url:match "^sqlite:///(.*)" end
+
 -- Runs a program with its words; `before` are assignments to the environment.
 local function run(program, url, ...)
   local words = {process.lua("bin/" .. program, url and "FMNISTNN_STORAGE=" .. process.quote(url))}
@@ -103,7 +106,16 @@ describe("fmnistnn-study", function()
     fails("expected a command, got frob", url, "frob")
     fails("unknown option --frob", url, "list", "--frob")
     fails("expected --storage URL", nil, "list")
+    for _, words in ipairs {
+      {"list"}, {"show", "a"}, {"best", "a"}, {"trials", "a"}, {"export", "a", "csv"}, {"render", "a", folder .. "/x"},
+      {"delete", "a"}, {"enqueue", "a"}, {"ask", "a"}, {"tell", "a", "0", "1"},
+    } do
+      fails("there is no file " .. path_of(url), url, table.unpack(words))
+      assert.is_nil(process.read(path_of(url)))
+    end
+    assert.are.equal(0, (run("fmnistnn-study", url, "create", "b")))
     fails("there is no study 'a'", url, "show", "a")
+    assert.are.equal(0, process.run(("test ! -e %s-wal -a ! -e %s-shm"):format(path_of(url), path_of(url))))
     fails("expected the name of a study", url, "show")
     fails("--direction: expected a value", url, "create", "a", "--direction")
     assert.are.equal(0, (run("fmnistnn-study", url, "create", "a")))

@@ -624,4 +624,16 @@ describe("search", function()
     assert.is_nil((search.delete_study {name = "one", storage = url}))
     assert.are.same({}, search.studies(url))
   end)
+
+  it("makes no file where one is only looked for", function()
+    if not has_sqlite then return pending "LuaSQL for SQLite is not installed" end
+    local path = folder .. "/mistyped.db"
+    local given = {name = "s", storage = "sqlite:///" .. path}
+    assert.are.same({nil, "there is no file " .. path}, {search.load_study(given)})
+    assert.are.same({nil, "there is no file " .. path}, {search.delete_study(given)})
+    fails("search: there is no file " .. path, search.studies, given.storage)
+    assert.is_nil(process.read(path))
+    new(given)
+    assert.are.same({"s"}, search.studies(given.storage))
+  end)
 end)

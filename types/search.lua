@@ -37,7 +37,7 @@ function search.study(options) end
 ---@return string? message What is wrong.
 function search.load_study(options) end
 
---- The names of the studies in a storage, the oldest first.
+--- The names of the studies in a storage, the oldest first. Raises when there is no such file.
 ---@param storage fmnistnn.search.Storage
 ---@return string[]
 function search.studies(storage) end

@@ -4,7 +4,7 @@ local command_line = {}
 --- Ends the program with a message on standard error.
 function command_line.fail(format, ...)
   io.stderr:write((arg[0]:match "[^/]*$"), ": ", format:format(...), "\n")
-  os.exit(2)
+  os.exit(2, true) -- databases are closed
 end
 
 --- The options among the words, {name = value or true}, and the other words. known: {name = "value", "list" (it may
@@ -23,6 +23,7 @@ function command_line.parse(words, known, first)
     elseif not known[name] then
       command_line.fail("unknown option %s (--help tells the options)", word)
     elseif known[name] == "flag" then
+      if value then command_line.fail("--%s: expected no value, got %s", name, value) end
       options[name] = true
     else
       if not value then i, value = i + 1, words[i + 1] end

@@ -99,29 +99,38 @@ function search.study(given)
   return Study._make(o, storage)
 end
 
+-- What a storage has of the study of a name, and the storage; or nil and a message.
+local function find(name, given)
+  local storage, message = storages.open(given, true)
+  if not storage then return nil, message end
+  local found = storage:study(name)
+  if not found then return nil, ("there is no study '%s' in %s"):format(name, storage.name) end
+  return found, storage
+end
+
 --- search.load_study{name, storage, ...}: as search.study, of one that exists; else nil and a message.
 function search.load_study(given)
   local o = check("load_study", given)
-  local storage = storages.open(o.storage)
-  local found = storage:study(o.name)
-  if not found then return nil, ("there is no study '%s' in %s"):format(o.name, storage.name) end
+  local found, storage = find(o.name, o.storage)
+  if not found then return nil, storage end
   choose(o, found.directions)
   return Study._open(o, storage)
 end
 
---- search.studies(storage): the names of the studies in a storage, the oldest first.
-function search.studies(storage)
+--- search.studies(storage): the names of the studies in a storage, the oldest first. Raises when there is no such file.
+function search.studies(given)
+  local storage, message = storages.open(given, true)
+  if not storage then error("search: " .. message, 0) end
   local names = {}
-  for i, study in ipairs(storages.open(storage):studies()) do names[i] = study.name end
+  for i, study in ipairs(storage:studies()) do names[i] = study.name end
   return names
 end
 
 --- search.delete_study{name, storage}: true, or nil and a message when there is none.
 function search.delete_study(given)
   local o = options.check("delete_study", given, {{"name", "string"}, {"storage", "any", optional = true}})
-  local storage = storages.open(o.storage)
-  local found = storage:study(o.name)
-  if not found then return nil, ("there is no study '%s' in %s"):format(o.name, storage.name) end
+  local found, storage = find(o.name, o.storage)
+  if not found then return nil, storage end
   storage:delete_study(found.id)
   return true
 end

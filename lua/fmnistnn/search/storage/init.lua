@@ -21,6 +21,7 @@
 --   lost(id, seconds, is_dead)                  running trials without a heartbeat for so long, or of a worker that
 --                                               is_dead(worker) knows to be gone
 --   disconnect()                                before a process is forked
+local core = require "fmnistnn.core"
 local schema = require "fmnistnn.search.storage.schema"
 
 local storage = {}
@@ -30,11 +31,12 @@ local storage = {}
 local opened = setmetatable({}, {__mode = "v"})
 
 local makers = {
-  sqlite = function(url, version)
+  sqlite = function(url, version, existing)
     local path = url:match("^[%w+]+:///([^?]+)$")
     if not path or path == ":memory:" then
       error('search: storage: expected "sqlite:///FILE" or "sqlite:////PATH/FILE", got "' .. url .. '"', 0)
     end
+    if existing and not core.file_size(path) then return nil, "there is no file " .. path end
     return require "fmnistnn.search.storage.sqlite".new(path, version)
   end,
   postgresql = function(url, version)
@@ -44,8 +46,9 @@ local makers = {
 
 --- storage.open(given): nil for one in memory; a URL, "sqlite:///FILE" or "postgresql://USER:PASSWORD@HOST/DATABASE";
 -- or {URL, optuna = "5"}: which Optuna is to open a new database without a question, "5" for 3.2 and newer, "3.1", or
--- "any" for the first that comes. Raises when it cannot be opened or is none of ours.
-function storage.open(given)
+-- "any" for the first that comes. existing true: nil and a message when there is no such file, which is made else.
+-- Raises when it cannot be opened or is none of ours.
+function storage.open(given, existing)
   if given == nil then return require "fmnistnn.search.storage.memory".new() end
   local url, version = given, "5"
   if type(given) == "table" then url, version = given[1], given.optuna or "5" end
@@ -57,8 +60,10 @@ function storage.open(given)
   if not schema.versions[version] then
     error('search: storage: optuna: expected "5", "3.1" or "any", got ' .. tostring(version), 0)
   end
-  opened[url] = opened[url] or makers[scheme](url, version)
-  return opened[url]
+  if opened[url] then return opened[url] end
+  local made, message = makers[scheme](url, version, existing)
+  opened[url] = made
+  return made, message
 end
 
 return storage
