@@ -272,6 +272,17 @@ describe("a study", function()
     assert.are.equal("CategoricalDistribution", read.trials[1].distributions.name.name)
   end)
 
+  it("is written with times to the nearest thousandth of a second", function()
+    local study = new()
+    study:tell(study:ask(), 1)
+    local record = study:history().trials[1]
+    record.started, record.finished = 1000.9996, 1001.0004
+    assert.matches("1970%-01%-01T00:16:41%.000Z,1970%-01%-01T00:16:41%.000Z,", study:csv())
+    record.started, record.finished = 1000.9994, 1059.9999
+    local trial = fnn.json.decode(study:json()).trials[1]
+    assert.are.same({"1970-01-01T00:16:40.999Z", "1970-01-01T00:17:40.000Z"}, {trial.started, trial.finished})
+  end)
+
   it("is checked when it is made", function()
     fails("study: name: expected", search.study, {})
     fails("study: direction: expected minimize or maximize, got up", new, {direction = "up"})

@@ -8,8 +8,8 @@ local export = {}
 
 local function time(seconds)
   if not seconds then return nil end
-  local whole = math.floor(seconds)
-  return os.date("!%Y-%m-%dT%H:%M:%S", whole) .. ("%.3fZ"):format(seconds - whole):sub(2)
+  local thousandths = math.floor(seconds * 1000 + 0.5)
+  return os.date("!%Y-%m-%dT%H:%M:%S", thousandths // 1000) .. (".%03dZ"):format(thousandths % 1000)
 end
 
 -- ---- CSV ----
