@@ -127,6 +127,15 @@ describe("fmnistnn-study", function()
     fails("expected the number of a trial", url, "tell", "a", "x")
     fails("expected a number, got much", url, "tell", "a", "0", "much")
   end)
+
+  test("shows values that JSON has no number for", function()
+    local url = new_url()
+    local study = search.study {name = "s", storage = url, directions = {"minimize", "maximize"}}
+    study:tell(study:ask(), {-math.huge, 0.5})
+    local code, out, err = run("fmnistnn-study", url, "best", "s")
+    assert(code == 0, err)
+    assert.are.same({"-inf", 0.5}, {table.unpack(json.decode((out:gsub("\n", ""))).values)})
+  end)
 end)
 
 describe("fmnistnn-worker", function()

@@ -77,7 +77,8 @@ local function number(value)
   return value == -math.huge and "-inf" or value
 end
 
-local function numbers(list)
+--- A list of numbers as JSON.
+function export.numbers(list)
   local result = json.array()
   for i, value in ipairs(list) do result[i] = number(value) end
   return result
@@ -94,8 +95,8 @@ local function trial(record)
   end
   return {
     number = record.number, state = record.state, params = record.params, distributions = distributions,
-    values = record.values and numbers(record.values), intermediate = intermediate,
-    constraints = record.constraints and numbers(record.constraints), user_attributes = record.user_attributes,
+    values = record.values and export.numbers(record.values), intermediate = intermediate,
+    constraints = record.constraints and export.numbers(record.constraints), user_attributes = record.user_attributes,
     system_attributes = record.system_attributes, started = time(record.started), finished = time(record.finished),
   }
 end
