@@ -136,6 +136,17 @@ describe("fmnistnn-study", function()
     assert(code == 0, err)
     assert.are.same({"-inf", 0.5}, {table.unpack(json.decode((out:gsub("\n", ""))).values)})
   end)
+
+  test("fails when its output cannot be written", function()
+    if not os.execute "test -c /dev/full" then return pending "there is no /dev/full" end
+    local url = new_url()
+    assert.are.equal(0, (run("fmnistnn-study", url, "create", "s")))
+    for _, words in ipairs {"export s csv", "export s json", "list", "show s", "--help"} do
+      local program = process.lua("bin/fmnistnn-study", "FMNISTNN_STORAGE=" .. process.quote(url))
+      local code, _, err = process.run(("%s %s >/dev/full"):format(program, words))
+      assert(code == 2 and err:find("fmnistnn-study: standard output: ", 1, true) == 1, err)
+    end
+  end)
 end)
 
 describe("fmnistnn-worker", function()
