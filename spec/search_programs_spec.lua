@@ -116,16 +116,48 @@ describe("fmnistnn-study", function()
     assert.are.equal(0, (run("fmnistnn-study", url, "create", "b")))
     fails("there is no study 'a'", url, "show", "a")
     assert.are.equal(0, process.run(("test ! -e %s-wal -a ! -e %s-shm"):format(path_of(url), path_of(url))))
-    fails("expected the name of a study", url, "show")
     fails("--direction: expected a value", url, "create", "a", "--direction")
+    fails("--direction: expected minimize or maximize, got up", url, "create", "a", "--direction", "up")
     assert.are.equal(0, (run("fmnistnn-study", url, "create", "a")))
     fails("'a' exists already", url, "create", "a")
     fails("expected csv or json", url, "export", "a", "xml")
-    fails("render: expected a file", url, "render", "a")
+    fails("--state: expected complete, pruned, failed, running or waiting, got bogus", url, "trials", "a", "--state",
+      "bogus")
     fails("--every: expected an integer of 1 or more, got x", url, "render", "a", folder .. "/x.html", "--every", "x")
     fails("nowhere/x.html", url, "render", "a", folder .. "/nowhere/x.html")
     fails("expected the number of a trial", url, "tell", "a", "x")
     fails("expected a number, got much", url, "tell", "a", "0", "much")
+    fails("--state: expected complete, pruned or failed, got running", url, "tell", "a", "0", "--state", "running")
+    fails("tell: a failed trial has no values", url, "tell", "a", "0", "1", "--state", "failed")
+    fails("expected a trial of the study or its number, got 9", url, "tell", "a", "9", "1")
+    for _, text in ipairs {"[1]", "[]", "3", "null"} do
+      fails("expected a JSON object, got " .. text, url, "enqueue", "a", text)
+      fails("expected a JSON object, got " .. text, url, "ask", "a", text)
+    end
+    assert.are.equal(0, #search.load_study({name = "a", storage = url}).trials)
+  end)
+
+  test("refuses words and options that a command does not take", function()
+    local url = new_url()
+    local function fails(words, ...)
+      local code, out, err = run("fmnistnn-study", url, ...)
+      assert.are.same({2, "", "fmnistnn-study: " .. words .. "\n"}, {code, out, err})
+    end
+    for command, takes in pairs {
+      create = "NAME", show = "NAME", best = "NAME", trials = "NAME", export = "NAME csv|json [FILE]",
+      render = "NAME FILE", delete = "NAME", enqueue = "NAME [JSON]", ask = "NAME [JSON]",
+      tell = "NAME NUMBER [VALUE ...]",
+    } do
+      fails(("%s: expected %s (--help tells more)"):format(command, takes), command)
+    end
+    fails("create: expected NAME, got also: maximize", "create", "a", "maximize")
+    fails("export: expected NAME csv|json [FILE], got also: d e", "export", "a", "csv", "c", "d", "e")
+    fails("ask: expected NAME [JSON], got also: c", "ask", "a", "{}", "c")
+    fails("list: expected no words, got also: a", "list", "a")
+    fails("list: it has no option --every (--help tells more)", "list", "--every", "2")
+    fails("show: it has no option --state (--help tells more)", "show", "a", "--state", "complete")
+    fails("--help: expected no value, got 1", "list", "--help=1")
+    assert.is_nil(process.read(path_of(url)))
   end)
 
   test("shows values that JSON has no number for", function()
@@ -135,6 +167,15 @@ describe("fmnistnn-study", function()
     local code, out, err = run("fmnistnn-study", url, "best", "s")
     assert(code == 0, err)
     assert.are.same({"-inf", 0.5}, {table.unpack(json.decode((out:gsub("\n", ""))).values)})
+  end)
+
+  test("leaves no trial behind that it could not ask for", function()
+    local url = new_url()
+    assert.are.equal(0, (run("fmnistnn-study", url, "create", "s")))
+    assert.are.equal(0, (run("fmnistnn-study", url, "ask", "s", '{"n": [1, 2]}')))
+    local code, _, err = run("fmnistnn-study", url, "ask", "s", '{"n": [1, 3]}')
+    assert(code == 2 and err:find("ask: n: earlier trials of the study had this parameter as", 1, true), err)
+    assert.are.equal(1, #search.load_study({name = "s", storage = url}).trials)
   end)
 
   test("fails when its output cannot be written", function()
@@ -212,6 +253,8 @@ describe("fmnistnn-worker", function()
     fails "expected the name of a script"
     fails("cannot open", "nowhere.lua")
     fails("--workers: expected an integer of 1 or more, got x", "--workers=x", script(nil))
+    fails("fmnistnn-worker: --threads: expected 1..", "--threads", "100000", script(nil))
+    fails("--help: expected no value, got 1", "--help=1")
   end)
 
   it("tells its options", function()

@@ -40,6 +40,34 @@ function command_line.parse(words, known, first)
   return options, others
 end
 
+local function count_words(text) return select(2, text:gsub("%S+", "")) end
+
+--- Ends the program unless a command is given what it takes: {"NAME [FILE]", option ...}, its words, of which those in
+-- brackets may be left out and those before dots may be many, and the options beside --storage.
+function command_line.expect(command, takes, words, options)
+  local pattern = takes[1]
+  local most = pattern:find("...", 1, true) and math.huge or count_words(pattern)
+  if #words < count_words((pattern:gsub("%[.*", ""))) then
+    command_line.fail("%s: expected %s (--help tells more)", command, pattern)
+  elseif #words > most then
+    command_line.fail("%s: expected %s, got also: %s", command, most > 0 and pattern or "no words",
+      table.concat(words, " ", most + 1))
+  end
+  local allowed = {storage = true}
+  for i = 2, #takes do allowed[takes[i]] = true end
+  for name in pairs(options) do
+    if not allowed[name] then command_line.fail("%s: it has no option --%s (--help tells more)", command, name) end
+  end
+end
+
+--- Ends the program unless an option's text is one of a list.
+function command_line.choice(name, text, list)
+  for _, each in ipairs(list) do
+    if text == each then return end
+  end
+  command_line.fail("--%s: expected %s or %s, got %s", name, table.concat(list, ", ", 1, #list - 1), list[#list], text)
+end
+
 --- The integer of 1 or more that a text is.
 function command_line.count(name, text)
   local value = math.tointeger(tonumber(text))
