@@ -129,6 +129,10 @@ describe("fmnistnn-study", function()
     fails("expected a number, got much", url, "tell", "a", "0", "much")
     fails("--state: expected complete, pruned or failed, got running", url, "tell", "a", "0", "--state", "running")
     fails("tell: a failed trial has no values", url, "tell", "a", "0", "1", "--state", "failed")
+    for _, values in ipairs {{}, {"1", "2"}} do
+      fails("tell: expected a value for each of 1 objectives, got " .. #values, url, "tell", "a", "0",
+        table.unpack(values))
+    end
     fails("expected a trial of the study or its number, got 9", url, "tell", "a", "9", "1")
     for _, text in ipairs {"[1]", "[]", "3", "null"} do
       fails("expected a JSON object, got " .. text, url, "enqueue", "a", text)
