@@ -109,7 +109,8 @@ function Study:optimize(objective, options) end
 ---@field progress? boolean (default true) Whether to tell on standard error how it goes.
 ---@field report? string (default: none) A file for the study's page, written every twenty seconds or so and at the end.
 
---- A new trial, or the first that was enqueued: to be told by hand.
+--- A new trial, or the first that was enqueued: to be told by hand. Raises when the space cannot be drawn: no trial has
+--- begun then, but for an enqueued one with a value that the space does not have, which has failed.
 ---@param space? table<string, fmnistnn.search.Distribution|any[]> Draws these now; trial.params has them.
 ---@return fmnistnn.search.Trial
 function Study:ask(space) end
