@@ -290,12 +290,12 @@ describe("a study", function()
     fails("metric_names: expected 1", new, {metric_names = {"a", "b"}})
     fails("study: unknown option", new, {directon = "minimize"})
     fails("study: unknown option", new, {"x", storrage = 1})
-    local maker = "study: %s: expected a %s, got a class that makes one: call it, as in %s{...}"
-    fails(maker:format("sampler", "sampler", "TPE"), new, {sampler = search.TPE})
-    fails(maker:format("pruner", "pruner", "Median"), new, {pruner = search.Median})
-    fails("study: sampler: expected a sampler, got a table without sample", new, {sampler = search.Median {}})
-    fails("study: pruner: expected a pruner, got a table without prune", new, {pruner = search.TPE {}})
-    fails("load_study: sampler: expected a sampler, got a table without sample", search.load_study,
+    local maker = ", got a class that makes one: call it, as in "
+    fails("sampler: expected a sampler, which has begin and sample" .. maker .. "TPE{...}", new, {sampler = search.TPE})
+    fails("pruner: expected a pruner, which has prune" .. maker .. "Median{...}", new, {pruner = search.Median})
+    fails("sampler: expected a sampler, which has begin and sample, got table", new, {sampler = search.Median {}})
+    fails("study: pruner: expected a pruner, which has prune, got table", new, {pruner = search.TPE {}})
+    fails("load_study: sampler: expected a sampler, which has begin and sample, got table", search.load_study,
       {name = "s", sampler = {}})
   end)
 end)

@@ -55,6 +55,18 @@ function options.is_maker(value) return value ~= nil and call_of(value) ~= nil e
 
 -- ---- checks ----
 
+-- The kind of an object with these methods, no class.
+local function object(expected, ...)
+  local methods = {...}
+  return {expected, function(v)
+    if type(v) ~= "table" or options.is_maker(v) then return false end
+    for _, method in ipairs(methods) do
+      if not v[method] then return false end
+    end
+    return true
+  end}
+end
+
 -- Each kind: what is expected, in words, and the test.
 local kinds = {
   any = {"a value", function() return true end},
@@ -78,9 +90,9 @@ local kinds = {
   sha256 = {"64 hexadecimal digits", function(v) return type(v) == "string" and #v == 64 and not v:find("%X") end},
   ["function"] = {"a function", function(v) return type(v) == "function" end},
   module = {"a module", Module.is_module},
-  optimizer = {"one of fnn.optim", function(v)
-    return type(v) == "table" and not options.is_maker(v) and v.attach ~= nil
-  end},
+  optimizer = object("one of fnn.optim", "attach"),
+  sampler = object("a sampler, which has begin and sample", "begin", "sample"),
+  pruner = object("a pruner, which has prune", "prune"),
   table = {"a table", function(v) return type(v) == "table" end},
   pair = {"an integer of 1 or more, or two of them", function(v) return is_pair(v, 1) end},
   pair0 = {"an integer of 0 or more, or two of them", function(v) return is_pair(v, 0) end},
@@ -155,12 +167,6 @@ function options.check(who, given, spec)
     checked[name] = value
   end
   return checked
-end
-
---- Raises unless a table is an object with a method, and no class: `expected` says what.
-function options.object(who, value, method, expected)
-  if options.is_maker(value) then refuse("%s: expected %s, got %s", who, expected, describe(value)) end
-  if type(value[method]) ~= "function" then refuse("%s: expected %s, got a table without %s", who, expected, method) end
 end
 
 --- Raises unless what stands by position in a list are modules; returns them.

@@ -51,18 +51,14 @@ local function check(who, given)
     {"direction", "string", optional = true},
     {"directions", "table", optional = true},
     {"metric_names", "table", optional = true},
-    {"sampler", "table", optional = true},
-    {"pruner", "table", optional = true},
+    {"sampler", "sampler", optional = true},
+    {"pruner", "pruner", optional = true},
     {"seed", "integer", optional = true},
     {"load_if_exists", "boolean", default = true},
     {"heartbeat", "positive", default = 60},
     {"checkpoints", "string", optional = true},
   })
   if o.name == "" then error(who .. ": name: expected a text, got an empty one", 3) end
-  for _, method in ipairs {"sample", "begin"} do
-    if o.sampler then options.object(who .. ": sampler", o.sampler, method, "a sampler") end
-  end
-  if o.pruner then options.object(who .. ": pruner", o.pruner, "prune", "a pruner") end
   o.storage = search.overrides.storage or o.storage
   return o
 end

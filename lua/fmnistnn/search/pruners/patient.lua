@@ -12,14 +12,13 @@ local common = require "fmnistnn.search.pruners.common"
 local options = require "fmnistnn.nn.options"
 
 local Patient = class("Patient", common.options {
-  {"pruner", "table", optional = true},
+  {"pruner", "pruner", optional = true},
   {"patience", "whole"},
   {"min_delta", "number", default = 0},
 })
 
 function Patient:init()
   common.check_direction(self)
-  if self.pruner then options.object("Patient: pruner", self.pruner, "prune", "a pruner") end
   if self.min_delta < 0 then options.refuse("Patient: min_delta: expected 0 or more, got %s", self.min_delta) end
 end
 
