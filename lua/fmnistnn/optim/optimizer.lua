@@ -118,12 +118,14 @@ local function check_attached(self)
   if #self.groups == 0 then error(self.name .. ": nothing to train: give it a model or parameters", 3) end
 end
 
---- A list of all parameters. Raises when one is there twice.
-function Optimizer:_parameters()
+local function joined(lists)
   local all = {}
-  for _, list in ipairs(lists_of(self)) do table.move(list, 1, #list, #all + 1, all) end
+  for _, list in ipairs(lists) do table.move(list, 1, #list, #all + 1, all) end
   return all
 end
+
+--- A list of all parameters. Raises when one is there twice.
+function Optimizer:_parameters() return joined(lists_of(self)) end
 
 --- Forgets the gradients of all parameters.
 function Optimizer:zero_grad()
@@ -184,7 +186,7 @@ function Optimizer:step(closure)
   check_attached(self)
   local loss = closure and closure()
   local lists = lists_of(self)
-  local all_norm = self.options.global_clip_norm and core.optim.grad_norm(self:_parameters()) or 0
+  local all_norm = self.options.global_clip_norm and core.optim.grad_norm(joined(lists)) or 0
   for g, group in ipairs(self.groups) do step_group(self, group, lists[g], all_norm) end
   self.steps = self.steps + 1
   return loss
