@@ -105,10 +105,11 @@ static int process_sleep(lua_State *L) {
   return 0;
 }
 
-static sigset_t signal_set(lua_State *L, int last, const char *who) {
+/* All arguments. */
+static sigset_t signal_set(lua_State *L, const char *who) {
   sigset_t set;
   sigemptyset(&set);
-  for (int i = 1; i <= last; i++) sigaddset(&set, signal_at(L, i, who));
+  for (int i = 1, last = lua_gettop(L); i <= last; i++) sigaddset(&set, signal_at(L, i, who));
   return set;
 }
 
@@ -126,7 +127,7 @@ static int held_close(lua_State *L) {
 /* hold_signals(name ...): from now on they wait for next_signal. Returns a value that is to be closed, in the same thread: from
  * then on they are as they were before, held or not. */
 static int hold_signals(lua_State *L) {
-  sigset_t set = signal_set(L, lua_gettop(L), "hold_signals"), before;
+  sigset_t set = signal_set(L, "hold_signals"), before;
   struct held *held = lua_newuserdatauv(L, sizeof *held, 0);
   if (luaL_newmetatable(L, "fmnistnn.held")) {
     static const luaL_Reg methods[] = {{"__close", held_close}, {NULL, NULL}};
@@ -142,7 +143,7 @@ static int hold_signals(lua_State *L) {
 
 /* release_signals(name ...): in a process of one's own, from now on they do what they do where nobody holds them */
 static int release_signals(lua_State *L) {
-  sigset_t set = signal_set(L, lua_gettop(L), "release_signals");
+  sigset_t set = signal_set(L, "release_signals");
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
   return 0;
 }
