@@ -231,6 +231,7 @@ struct fnn_lane_row {
   int relu;          /* negative results become 0 */
   float *y;
   size_t y_filter, y_pixel;
+  int fetch_results; /* lines of y are fetched before they are written: they lie in no near cache */
 };
 
 /* Part of a weight gradient: for all filters k and taps t,

@@ -70,22 +70,38 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
   }
 }
 
-FNN_INLINE void store_result(const struct fnn_lane_row *j, float *y, fnn_v v) {
-  fnn_store(y, j->relu ? fnn_pick(v < 0.0f, (fnn_v){0}, v) : v); /* NaN stays */
+/* The sums for filters from k on begin with their biases; where results are far, the lines that these will write are fetched. */
+FNN_INLINE void begin_sums(const struct fnn_lane_row *j, const int K, const int Q, size_t k, const float *y,
+                           fnn_v sum[][FNN_SINGLE_Q]) {
+  const size_t y_filter = j->y_filter, y_pixel = j->y_pixel;
+  FNN_UNROLL for (int m = 0; m < K; m++) {
+    const fnn_v start = fnn_splat(j->bias ? j->bias[k + (size_t)m] : 0.0f);
+    FNN_UNROLL for (int q = 0; q < Q; q++) sum[m][q] = start;
+  }
+  if (!j->fetch_results) return;
+  FNN_UNROLL for (int m = 0; m < K; m++) FNN_UNROLL for (int q = 0; q < Q; q++) {
+    __builtin_prefetch(y + (size_t)m * y_filter + (size_t)q * y_pixel, 1);
+  }
 }
 
-/* The lines that it will write are fetched first. */
+/* What can be looked at once is: this takes as long as the products of several channels. */
+FNN_INLINE void end_sums(const struct fnn_lane_row *j, const int K, const int Q, fnn_v sum[][FNN_SINGLE_Q], float *y) {
+  const size_t y_filter = j->y_filter, y_pixel = j->y_pixel;
+  if (j->relu) {
+    FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int q = 0; q < Q; q++) {
+      sum[k][q] = fnn_pick(sum[k][q] < 0.0f, (fnn_v){0}, sum[k][q]); /* NaN stays */
+    }
+  }
+  FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int q = 0; q < Q; q++) {
+    fnn_store(y + (size_t)k * y_filter + (size_t)q * y_pixel, sum[k][q]);
+  }
+}
+
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
                          size_t q0) {
   fnn_v sum[FNN_ROW_K][FNN_SINGLE_Q];
   float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
-  FNN_UNROLL for (int k = 0; k < K; k++) {
-    const fnn_v start = fnn_splat(j->bias ? j->bias[k0 + (size_t)k] : 0.0f);
-    FNN_UNROLL for (int q = 0; q < Q; q++) {
-      sum[k][q] = start;
-      __builtin_prefetch(y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, 1);
-    }
-  }
+  begin_sums(j, K, Q, k0, y, sum);
   const size_t x_pixel = j->x_pixel, x_tap = j->x_tap, rows = j->r, taps = j->s;
   const size_t left_columns = (j->w_columns - taps) * (size_t)K,
                left_rows = (j->w_rows - rows) * j->w_columns * (size_t)K;
@@ -103,9 +119,7 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
         }
       }
     }
-  FNN_UNROLL for (int k = 0; k < K; k++) FNN_UNROLL for (int q = 0; q < Q; q++) {
-    store_result(j, y + (size_t)k * j->y_filter + (size_t)q * j->y_pixel, sum[k][q]);
-  }
+  end_sums(j, K, Q, sum, y);
 }
 
 enum { SLIDING_TAPS = 3 };
@@ -113,12 +127,9 @@ enum { SLIDING_TAPS = 3 };
 /* One filter whose taps in a row are three neighbouring pixels: each pixel is read once for all of them. */
 static void sliding_tile(const struct fnn_lane_row *j, size_t q0) {
   enum { Q = FNN_SINGLE_Q };
-  fnn_v sum[Q];
+  fnn_v sum[1][Q];
   float *y = j->y + q0 * j->y_pixel;
-  FNN_UNROLL for (int q = 0; q < Q; q++) {
-    sum[q] = fnn_splat(j->bias ? *j->bias : 0.0f);
-    __builtin_prefetch(y + (size_t)q * j->y_pixel, 1);
-  }
+  begin_sums(j, 1, Q, 0, y, sum);
   const size_t x_pixel = j->x_pixel, left_rows = (j->w_rows - j->r) * j->w_columns;
   const float *w = j->weight + j->w_row * j->w_columns + j->w_column;
   size_t from = q0 * x_pixel;
@@ -129,11 +140,11 @@ static void sliding_tile(const struct fnn_lane_row *j, size_t q0) {
       FNN_UNROLL for (int i = 0; i < Q + SLIDING_TAPS - 1; i++, x += x_pixel) {
         const fnn_v v = fnn_load(x);
         FNN_UNROLL for (int s = 0; s < SLIDING_TAPS; s++) {
-          if (i >= s && i - s < Q) sum[i - s] = fnn_multiply_add(sum[i - s], tap[s], v);
+          if (i >= s && i - s < Q) sum[0][i - s] = fnn_multiply_add(sum[0][i - s], tap[s], v);
         }
       }
     }
-  FNN_UNROLL for (int q = 0; q < Q; q++) store_result(j, y + (size_t)q * j->y_pixel, sum[q]);
+  end_sums(j, 1, Q, sum, y);
 }
 
 /* Every size of tile is a function of its own, so that its sums have registers. */

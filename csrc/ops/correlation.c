@@ -151,6 +151,7 @@ static struct fnn_lane_row task_of(const struct job *job, size_t group) {
       .relu = j->epilogue.relu && !j->epilogue.addend,
       .y_filter = j->y_filter,
       .y_pixel = j->y_pixel * job->together,
+      .fetch_results = 1,
   };
 }
 
