@@ -31,31 +31,40 @@ FNN_INLINE void output6(const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
 
 /* M x M pixels from A x A places */
 FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j,
-                            const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, size_t to) {
+                            const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, fnn_v least, size_t to) {
+  enum { LINE = 16 };
+  const size_t m_place = j->m_place, y_row = j->y_row, y_pixel = j->y_pixel, y_filter = j->y_filter;
   fnn_v d[36];
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) d[i] = fnn_load(m + (size_t)i * j->m_place);
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? output4(d + i, A) : output6(M, d + i, A);
-  FNN_UNROLL for (ptrdiff_t i = 0; i < M; i++) A == 4 ? output4(d + i * A, 1) : output6(M, d + i * A, 1);
-  FNN_UNROLL for (ptrdiff_t i = 0; i < M * M; i++) {
-    const ptrdiff_t p = i / M, q = i % M;
-    const size_t at = to + (size_t)p * j->y_row + (size_t)q * j->y_pixel;
-    fnn_v v = d[p * A + q] + bias;
-    if ((size_t)p >= tile->p || (size_t)q >= tile->q) continue;
-    if (j->addend) {
-      v += fnn_load(j->addend + at);
-      __builtin_prefetch(j->addend + at + j->y_filter);
+  FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
+    const float *place = m + (size_t)k * m_place;
+    FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++, place += (size_t)A * m_place) d[i * A + k] = fnn_load(place);
+    A == 4 ? output4(d + k, A) : output6(M, d + k, A);
+  }
+  FNN_UNROLL for (ptrdiff_t p = 0; p < M; p++, to += y_row) {
+    A == 4 ? output4(d + p * A, 1) : output6(M, d + p * A, 1);
+    if ((size_t)p >= tile->p) return;
+    float *y = j->y + to;
+    const float *addend = j->addend ? j->addend + to : NULL;
+    FNN_UNROLL for (ptrdiff_t q = 0; q < M; q++, y += y_pixel) {
+      fnn_v v = d[p * A + q] + bias;
+      if ((size_t)q >= tile->q) break;
+      if (addend) {
+        v += fnn_load(addend + (size_t)q * y_pixel);
+        if (q % (LINE / FNN_WIDTH) == 0) __builtin_prefetch(addend + (size_t)q * y_pixel + y_filter);
+      }
+      fnn_store(y, fnn_pick(v < least, least, v)); /* NaN stays */
+      if (q % (LINE / FNN_WIDTH) == 0) __builtin_prefetch(y + y_filter, 1);
     }
-    if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
-    fnn_store(j->y + at, v);
-    __builtin_prefetch(j->y + at + j->y_filter, 1);
   }
 }
 
 FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j) {
+  const fnn_v least = fnn_splat(j->relu ? 0.0f : -__builtin_inff());
   for (size_t k = 0; k < j->filters; k++) {
     const fnn_v bias = j->biases ? fnn_load(j->biases + k * FNN_WIDTH) : fnn_splat(j->bias ? j->bias[k] : 0.0f);
     for (size_t t = 0; t < j->tiles; t++)
-      output_tile(A, M, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias, k * j->y_filter + j->tile[t].to);
+      output_tile(A, M, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias, least,
+                  k * j->y_filter + j->tile[t].to);
   }
 }
 

@@ -36,17 +36,23 @@ FNN_INLINE void input6(fnn_v *d, const ptrdiff_t step) {
 
 /* ---- tiles ---- */
 
-/* Pixel (r, c) of a tile of A x A, 0 outside of the image. */
-FNN_INLINE fnn_v pixel(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const float *x, const ptrdiff_t r,
-                       const ptrdiff_t c) {
-  return (fnn_v)((fnn_vi)fnn_load(x + tile->row[r] + tile->column[c]) & tile->inside[r * A + c]);
+/* Column c of the pixels of a tile of A x A, 0 outside of the image. */
+FNN_INLINE void load_column(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const float *x, const ptrdiff_t c,
+                            fnn_v *d, const ptrdiff_t step) {
+  const float *from = x + tile->column[c];
+  FNN_UNROLL for (ptrdiff_t r = 0; r < A; r++) {
+    d[r * step] = (fnn_v)((fnn_vi)fnn_load(from + tile->row[r]) & tile->inside[r * A + c]);
+  }
 }
 
-/* Has pixel (r, c) of the next channel, `next` floats farther, fetched; not where tiles overlap and a neighbour will. */
-FNN_INLINE void fetch(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const int overlap, const float *x,
-                      size_t next, const ptrdiff_t r, const ptrdiff_t c) {
-  const int inner = r > 0 && r < A - 1 && c > 0 && c < A - 1;
-  if (inner || !overlap) __builtin_prefetch(x + next + tile->row[r] + tile->column[c]);
+/* Has column c of the next channel, `next` floats farther, fetched: where tiles overlap, all but what a neighbour will. A line
+ * may have two pixels. */
+FNN_INLINE void fetch_column(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const int overlap, const float *x,
+                             size_t next, const ptrdiff_t c) {
+  enum { LINE = 16 };
+  const float *from = x + next + tile->column[c];
+  if ((c - overlap) % (LINE / FNN_WIDTH) != 0 || c < overlap || c >= A - overlap) return;
+  FNN_UNROLL for (ptrdiff_t r = overlap; r < A - overlap; r++) __builtin_prefetch(from + tile->row[r]);
 }
 
 /* What becomes one vector: a place of one tile, or of two. */
@@ -61,11 +67,11 @@ FNN_INLINE fnn_v together(const fnn_v *d) { return d[0]; }
 /* The tile's pixels, its columns transformed. */
 FNN_INLINE void columns_of_places(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, size_t next,
                                   fnn_v *d) {
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A * A; i++) {
-    d[i] = pixel(tile, A, x, i / A, i % A);
-    fetch(tile, A, 1, x, next, i / A, i % A);
+  FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
+    load_column(tile, A, x, c, d + c, A);
+    fetch_column(tile, A, 1, x, next, c);
+    A == 4 ? input4(d + c, A) : input6(d + c, A);
   }
-  FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) A == 4 ? input4(d + i, A) : input6(d + i, A);
 }
 
 /* A second tile of a pair lies `second` floats farther; with 0 it has zeros. */
@@ -76,9 +82,9 @@ FNN_INLINE void input_tile(const ptrdiff_t A, const struct fnn_winograd_tile *ti
   if (second) columns_of_places(A, tile, x + second, next, d[TOGETHER - 1]);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) {
     FNN_UNROLL for (ptrdiff_t n = 0; n < TOGETHER; n++) A == 4 ? input4(d[n] + i * A, 1) : input6(d[n] + i * A, 1);
-    FNN_UNROLL for (ptrdiff_t k = i * A; k < (i + 1) * A; k++) {
+    FNN_UNROLL for (ptrdiff_t k = i * A; k < (i + 1) * A; k++, v += v_place) {
       const fnn_v place[] = {d[0][k], d[TOGETHER - 1][k]};
-      fnn_store(v + (size_t)k * v_place, together(place));
+      fnn_store(v, together(place));
     }
   }
 }
@@ -123,10 +129,8 @@ FNN_INLINE void columns_of_row(const ptrdiff_t A, const int i, const struct fnn_
                                size_t next, fnn_v *d) {
   FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
     fnn_v column[6];
-    FNN_UNROLL for (ptrdiff_t r = 0; r < A; r++) {
-      column[r] = pixel(tile, A, x, r, c);
-      if (i % 3 == 0) fetch(tile, A, A == 6, x, next, r, c);
-    }
+    load_column(tile, A, x, c, column, 1);
+    if (i % 3 == 0) fetch_column(tile, A, A == 6, x, next, c);
     d[c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
   }
 }
