@@ -97,12 +97,14 @@ FNN_INLINE void end_sums(const struct fnn_lane_row *j, const int K, const int Q,
   }
 }
 
-FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
-                         size_t q0) {
-  fnn_v sum[FNN_ROW_K][FNN_SINGLE_Q];
+/* Q pixels of `tiles` tiles of K filters. */
+FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int tiles, const int K, const int Q, const float *weight,
+                         size_t k0, size_t q0) {
+  fnn_v sum[2 * FNN_ROW_K][FNN_SINGLE_Q];
   float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
-  begin_sums(j, K, Q, k0, y, sum);
+  begin_sums(j, tiles * K, Q, k0, y, sum);
   const size_t x_pixel = j->x_pixel, x_tap = j->x_tap, rows = j->r, taps = j->s;
+  const size_t next_tile = j->channels * j->w_rows * j->w_columns * (size_t)K;
   const size_t left_columns = (j->w_columns - taps) * (size_t)K,
                left_rows = (j->w_rows - rows) * j->w_columns * (size_t)K;
   const float *w = weight + (j->w_row * j->w_columns + j->w_column) * (size_t)K;
@@ -113,13 +115,13 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int K, const int Q,
       for (size_t s = 0; s < taps; s++, x += x_tap, w += K) {
         fnn_v v[FNN_SINGLE_Q];
         FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
-        FNN_UNROLL for (int k = 0; k < K; k++) {
-          const fnn_v one = fnn_splat(w[k]);
+        FNN_UNROLL for (int k = 0; k < tiles * K; k++) {
+          const fnn_v one = fnn_splat(w[(size_t)(k / K) * next_tile + (size_t)(k % K)]);
           FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] = fnn_multiply_add(sum[k][q], one, v[q]);
         }
       }
     }
-  end_sums(j, K, Q, sum, y);
+  end_sums(j, tiles * K, Q, sum, y);
 }
 
 enum { SLIDING_TAPS = 3 };
@@ -152,11 +154,16 @@ typedef void (*row_function)(const struct fnn_lane_row *j, const float *weight, 
 
 #define ROW(K, Q)                                                                                    \
   static void row_##K##x##Q(const struct fnn_lane_row *j, const float *weight, size_t k, size_t q) { \
-    row_tile(j, K, Q, weight, k, q);                                                                 \
+    row_tile(j, 1, K, Q, weight, k, q);                                                              \
   }
 FNN_ROW_TILES(ROW)
 #define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
 static const row_function row_functions[FNN_ROW_K + 1][FNN_SINGLE_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
+
+/* A single pixel, as at the edges of an image, has too few sums in one tile of filters to keep the multipliers busy: two do. */
+static void single_pixel(const struct fnn_lane_row *j, const float *weight, size_t k, size_t q) {
+  row_tile(j, 2, FNN_ROW_K, 1, weight, k, q);
+}
 
 /* Has what pixels q .. q + Q - 1 want next time fetched into the second cache, while filters k .. k + K - 1 are at them: of their
  * share of the channels. */
@@ -186,12 +193,13 @@ static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_r
   const struct tiling pixels = tiling_of(j->q, j->filters == 1 ? FNN_SINGLE_Q : FNN_ROW_Q);
   for (size_t q = 0, m = 0; q < j->q; m++) {
     const size_t Q = tile_size(pixels, m);
-    for (size_t k = 0, i = 0; k < j->filters; i++) {
-      const size_t K = tile_size(filters, i);
-      if (j->fetch_rows) fetch_next(j, k, K, q, Q);
+    for (size_t k = 0, i = 0; k < j->filters;) {
+      const size_t K = tile_size(filters, i), both = K + tile_size(filters, i + 1);
+      const int two = Q == 1 && both == 2 * FNN_ROW_K && k + both <= j->filters;
+      if (j->fetch_rows) fetch_next(j, k, two ? both : K, q, Q);
       /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): each size that tilings have is there */
-      row_functions[K][Q](task, j->weight + k * taps, k, q);
-      k += K;
+      (two ? single_pixel : row_functions[K][Q])(task, j->weight + k * taps, k, q);
+      k += two ? both : K, i += two ? 2 : 1;
     }
     q += Q;
   }
