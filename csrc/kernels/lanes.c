@@ -63,7 +63,7 @@ static void unpack(size_t images, size_t n, const float *x, float *y, size_t ste
 
 /* b is larger than the largest so far, or the first NaN */
 FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) {
-  return (b > top) | ((b != b) & (top == top)); /* NOLINT(misc-redundant-expression): NaN is not itself */
+  return ~(b <= top) & (top == top); /* NOLINT(misc-redundant-expression): NaN is not itself */
 }
 
 FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(wins(v, top), v, top); }
