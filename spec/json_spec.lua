@@ -189,6 +189,21 @@ describe("json.decode refuses", function()
     assert.matches("line 1: a control character", refuses '"\n"')
   end)
 
+  it("what is no text", function()
+    for _, value in ipairs {5, true, {}} do
+      assert.are.same({nil, "json: expected a text, got " .. type(value)}, {json.decode(value)})
+    end
+  end)
+
+  it("no text for what else goes wrong while it reads, such as Ctrl-C", function()
+    local text = "[" .. ("1,"):rep(1000) .. "1]"
+    debug.sethook(function()
+      debug.sethook()
+      error("interrupted!", 0)
+    end, "", 1000)
+    assert.error_matches(function() json.decode(text) end, "^interrupted!$")
+  end)
+
   it("any bytes with a message, never with an error", function()
     local seed = 1
     local function random(n)

@@ -308,6 +308,25 @@ describe("a damaged backup", function()
     end
   end)
 
+  it("is not what Ctrl-C makes of a good one while it is read", function()
+    local state, previous = stopped()
+    for _, count in ipairs {100, 300, 1000, 3000, 10000} do -- instructions
+      local backup = callbacks.BackupAndRestore {folder, every = 1}
+      function backup:on_restore(trainer)
+        debug.sethook(function()
+          debug.sethook()
+          error("interrupted!", 0)
+        end, "", count)
+        callbacks.BackupAndRestore.on_restore(self, trainer)
+        debug.sethook()
+      end
+      assert.matches("interrupted!$", error_of(fit, make(), {backup}, {seed = 1}))
+      assert.are.same({"state.previous.safetensors", "state.safetensors"}, process.list(folder))
+    end
+    assert.are.equal(state, process.read(folder .. "/state.safetensors"))
+    assert.are.equal(previous, process.read(folder .. "/state.previous.safetensors"))
+  end)
+
   it("is not put in the place of a good one", function()
     local state, previous = stopped()
     damaged(state:sub(1, -2), previous)

@@ -686,6 +686,26 @@ describe("Ctrl-C", function()
     assert.are.equal(2, #trainer.history.loss)
   end)
 
+  it("is never lost in what saves and loads models", function()
+    local Own = nn.Module:extend("Own")
+    function Own:forward(x) return x end
+    local trainer = make {model = nn.Sequential {Own(), nn.Flatten {}, nn.Dense {2}}}
+    local folder = process.folder()
+    fit(trainer, data, {batch_size = 10})
+    local path, state = folder .. "/model", folder .. "/state"
+    assert(trainer.model:save(path))
+    assert.error_matches(function() nn.load(path, {Own = setmetatable({}, {__call = interrupt})}) end, "interrupted!$")
+
+    assert(trainer:save(state))
+    trainer.optimizer.set_state = interrupt
+    assert.error_matches(function() trainer:load(state) end, "interrupted!$")
+
+    Own._made_of = interrupt
+    trainer.model[1].weight = fnn.ones(2)
+    assert.error_matches(function() trainer:save(state) end, "interrupted!$")
+    process.remove(folder)
+  end)
+
   it("during the validation ends it too, and the model trains", function()
     local metric = fnn.metrics.accuracy()
     local update = metric.update

@@ -81,16 +81,19 @@ local function part(tensors, prefix)
   return own
 end
 
+-- Returns nil and a message where they are damaged. Other errors, such as Ctrl-C, say nothing of that, and pass.
 local function decode(tensors, metadata)
-  local entries, state = json.decode(metadata.model or ""), json.decode(metadata.state or "")
+  local entries, packed = json.decode(metadata.model or ""), json.decode(metadata.state or "")
   local modules = metadata.modules and json.decode(metadata.modules) -- older files have none
-  if not json.is_array(entries) or type(state) ~= "table" then error("its state is damaged", 0) end
+  if not json.is_array(entries) or type(packed) ~= "table" then return nil, "its state is damaged" end
+  local ok, state = packing.unpack(packed, tensors)
+  if not ok then return nil, state end
   return {
     entries = entries,
     modules = modules,
     model = part(tensors, "model."),
     optimizer = part(tensors, "optimizer."),
-    state = packing.unpack(state, tensors),
+    state = state,
   }
 end
 
@@ -102,8 +105,8 @@ function checkpoint.read(path)
   if metadata.format ~= FORMAT or not metadata.crc32 then
     return nil, ("%s: expected a file of the format %s, got %s"):format(path, FORMAT, tostring(metadata.format))
   end
-  local ok, read = pcall(decode, tensors, metadata)
-  if not ok then return nil, ("%s: %s"):format(path, read) end
+  local read, message = decode(tensors, metadata)
+  if not read then return nil, ("%s: %s"):format(path, message) end
   return read
 end
 

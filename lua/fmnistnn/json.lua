@@ -90,9 +90,12 @@ end
 
 -- ---- reading ----
 
+-- What is wrong with a text, as an error of its own: others, such as Ctrl-C or want of memory, say nothing of it.
+local Failure = {}
+
 local function fail(text, at, what)
   local _, line = text:sub(1, at - 1):gsub("\n", "")
-  error(("json: line %d: %s"):format(line + 1, what), 0)
+  error(setmetatable({message = ("json: line %d: %s"):format(line + 1, what)}, Failure))
 end
 
 local function skip(text, at) return text:find("[^ \t\r\n]", at) or #text + 1 end
@@ -192,8 +195,12 @@ end
 
 --- The value of a text, or nil and what is wrong with it.
 function json.decode(text)
+  if type(text) ~= "string" then return nil, "json: expected a text, got " .. type(text) end
   local ok, value, at = pcall(read, text, 1, 0)
-  if not ok then return nil, value end
+  if not ok then
+    if getmetatable(value) == Failure then return nil, value.message end
+    error(value, 0)
+  end
   if skip(text, at) <= #text then return nil, "json: more after the value" end
   return value
 end

@@ -50,16 +50,44 @@ function packing.pack(value, where, tensors) return pack(value, where, tensors, 
 
 local numbers = {nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge}
 
---- The value again. `tensors` are the tensors by name. Raises when it is damaged.
-function packing.unpack(value, tensors)
-  if type(value) ~= "table" then return value end
-  if value.tensor then return tensors[value.tensor] or error("the tensor " .. value.tensor .. " is missing", 0) end
-  if value.number then return numbers[value.number] end
-  local result = {}
-  for i, element in ipairs(value.list) do result[i] = packing.unpack(element, tensors) end
-  for name, element in pairs(value.fields) do result[name] = packing.unpack(element, tensors) end
-  for key, element in pairs(value.numbered) do result[math.tointeger(key)] = packing.unpack(element, tensors) end
-  return result
+local unpack
+
+local DAMAGED = "its state is damaged"
+
+-- Puts the elements of a table into another, with the keys that key_of(key) gives. Returns true, or nil and a message.
+local function unpack_all(elements, into, key_of, tensors)
+  if type(elements) ~= "table" then return nil, DAMAGED end
+  for key, element in pairs(elements) do
+    local own, ok, value = key_of(key), unpack(element, tensors)
+    if not ok then return nil, value end
+    if own == nil then return nil, DAMAGED end
+    into[own] = value
+  end
+  return true
 end
+
+local function itself(key) return key end
+
+function unpack(value, tensors)
+  if type(value) ~= "table" then return true, value end
+  if value.tensor ~= nil then
+    local tensor = tensors[value.tensor]
+    if tensor then return true, tensor end
+    return nil, ("the tensor %s is missing"):format(tostring(value.tensor))
+  end
+  if value.number ~= nil then
+    local number = numbers[value.number]
+    return number and true, number or DAMAGED
+  end
+  local result = {}
+  for _, part in ipairs {{value.list, itself}, {value.fields, itself}, {value.numbered, math.tointeger}} do
+    local ok, message = unpack_all(part[1], result, part[2], tensors)
+    if not ok then return nil, message end
+  end
+  return true, result
+end
+
+--- true and the value again, or nil and what is wrong with it. `tensors` are the tensors by name.
+function packing.unpack(value, tensors) return unpack(value, tensors) end
 
 return packing

@@ -388,8 +388,9 @@ function Trainer:load(path)
   if not state then return nil, message end
   local ok
   ok, message = pcall(Checkpoint.apply, self, state)
-  if not ok then return nil, ("%s: %s"):format(path, message) end
-  return true
+  if ok then return true end
+  traceback.pass_interrupt(message)
+  return nil, ("%s: %s"):format(path, message)
 end
 
 -- ---- using ----

@@ -8,6 +8,7 @@ local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
 local safetensors = require "fmnistnn.safetensors"
+local traceback = require "fmnistnn.traceback"
 
 local FORMAT = "fmnistnn 1"
 
@@ -161,7 +162,9 @@ end
 -- What a module was made of, as JSON, or nil where a file cannot hold it.
 local function made_of(module)
   local ok, text = pcall(function() return json.encode(encode(module, module.class_name, {count = 0})) end)
-  return ok and text or nil
+  if ok then return text end
+  traceback.pass_interrupt(text)
+  return nil
 end
 
 --- What a file says of a model's modules: a list of {name =, class =}, and of those that have tensors also what they
@@ -342,8 +345,9 @@ function files.load(path, classes)
   local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end
   local ok, model = pcall(rebuild, tensors, metadata, classes)
-  if not ok then return nil, ("%s: %s"):format(path, model) end
-  return model
+  if ok then return model end
+  traceback.pass_interrupt(model)
+  return nil, ("%s: %s"):format(path, model)
 end
 
 return files
