@@ -10,6 +10,12 @@ local function error_of(f, ...)
   return message
 end
 
+-- What lua does at Ctrl-C, as a hook.
+local function interrupt()
+  debug.sethook()
+  error("interrupted!", 0)
+end
+
 -- A model with batch normalization, built, and what moves its weights and statistics to new places.
 local function make_model(seed)
   fnn.manual_seed(seed or 1)
@@ -147,6 +153,22 @@ describe("apply", function()
     local problem = {}
     assert.are.equal(problem, error_of(ema.apply, ema, function() error(problem) end))
     assert(bytes_of(model) == own)
+  end)
+
+  it("puts them back when Ctrl-C comes, wherever that is", function()
+    local at_all = 0
+    for _, place in ipairs {"before", "after"} do
+      for count = 20, 400, 20 do -- instructions
+        local ok = pcall(function()
+          if place == "before" then debug.sethook(interrupt, "", count) end
+          ema:apply(function() debug.sethook(place == "after" and interrupt or nil, "", count) end)
+          debug.sethook()
+        end)
+        at_all = at_all + (ok and 0 or 1)
+        assert(bytes_of(model) == own, count)
+      end
+    end
+    assert.is_true(at_all > 20)
   end)
 
   it("puts them back whatever was done to the model", function()
@@ -438,6 +460,27 @@ describe("as a callback", function()
         for name, bytes in pairs(train(make_list, validation or nil)) do assert(bytes == expected[name], name) end
       end
     end
+  end)
+
+  it("they leave the model its own weights when Ctrl-C comes, wherever that is", function()
+    local model = nn.Sequential {nn.Flatten {}, nn.Dense {2}}
+    local count, history = 0
+    repeat
+      count = count + 5
+      local own
+      local trainer = fnn.Trainer {model = model, optimizer = fnn.optim.SGD {lr = 0.1}, loss = "cross_entropy"}
+      history = trainer:fit(data, {
+        progress = false, interruptible = true, callbacks = {
+          averages.EMA {model = model, decay = 0.9}, averages.EMA {model = model, decay = 0.5}, {
+            on_batch_end = function() own = bytes_of(model) end,
+            on_epoch_end = function() debug.sethook(interrupt, "", count) end,
+            on_save_point = function(_, _, batch) if not batch then debug.sethook() end end,
+          },
+        },
+      })
+      assert(bytes_of(model) == own, count)
+    until not history.interrupted
+    assert.is_true(count > 100)
   end)
 
   it("EMA is in the model between on_evaluate_begin and on_evaluate_end", function()

@@ -686,6 +686,18 @@ describe("Ctrl-C", function()
     assert.are.equal(2, #trainer.history.loss)
   end)
 
+  it("before training has begun ends only what had begun", function()
+    local ended, path = {}, os.tmpname()
+    local history = fit(make(), data, {interruptible = true, callbacks = {
+      {on_train_end = function() ended[#ended + 1] = "first" end},
+      {on_train_begin = function() interrupt() end, on_train_end = function() ended[#ended + 1] = "second" end},
+      fnn.callbacks.CSVLogger {path}, fnn.callbacks.TensorBoard {path .. ".none"},
+    }})
+    os.remove(path)
+    assert.is_true(history.interrupted)
+    assert.are.same({"first"}, ended)
+  end)
+
   it("is never lost in what saves and loads models", function()
     local Own = nn.Module:extend("Own")
     function Own:forward(x) return x end

@@ -51,9 +51,12 @@ local function check_begun(self, who)
   end
 end
 
+local function check_out(self)
+  if self._kept then error(self.name .. ": apply: the averaged weights are in the model already", 3) end
+end
+
 -- Puts the averaged weights into the model and keeps its own.
 local function put_in(self)
-  if self._kept then error(self.name .. ": apply: the averaged weights are in the model already", 3) end
   local kept = {}
   for i, entry in ipairs(self.model:state()) do
     local tensor = entry[2]
@@ -66,14 +69,25 @@ local function put_in(self)
   end
 end
 
--- Puts the weights back that were in the model before, if they were kept.
-local function take_out(self)
-  for _, each in ipairs(self._kept or {}) do
-    core.no_grad(each[1].copy_, each[1], each[2])
-    if rawequal(own_weights[each[1]], each[2]) then own_weights[each[1]] = nil end
-    each[2]:close()
+local function put_back(self)
+  local kept = self._kept
+  while kept and #kept > 0 do
+    local tensor, own = kept[#kept][1], kept[#kept][2]
+    core.no_grad(tensor.copy_, tensor, own)
+    if rawequal(own_weights[tensor], own) then own_weights[tensor] = nil end
+    kept[#kept] = nil
+    own:close()
   end
   self._kept = nil
+end
+
+-- Puts the weights back that were in the model before, if they were kept: also when Ctrl-C comes meanwhile, as it does
+-- once only.
+local function take_out(self)
+  local ok, message = pcall(put_back, self)
+  if ok then return end
+  put_back(self)
+  error(message, 0)
 end
 
 local function finish(self, ok, ...)
@@ -82,11 +96,16 @@ local function finish(self, ok, ...)
   return ...
 end
 
+local function with_average(self, f, ...)
+  put_in(self)
+  return f(...)
+end
+
 --- f(...) with the averaged weights in the model, which gets its own back whatever happens. Returns what f does.
 function Average:apply(f, ...)
   check_begun(self, "apply")
-  put_in(self)
-  return finish(self, pcall(f, ...))
+  check_out(self)
+  return finish(self, pcall(with_average, self, f, ...))
 end
 
 --- Copies the average into a model: the same one, or another of the same names and shapes.
@@ -221,6 +240,7 @@ end)
 function EMA:on_batch_end() self:update() end
 
 function EMA:on_evaluate_begin()
+  check_out(self)
   if self.updates > 0 then put_in(self) end
 end
 

@@ -137,13 +137,6 @@ local function call_back(o, event, ...)
   end
 end
 
-local function call_back_reversed(o, event, ...)
-  for i = #o.callbacks, 1, -1 do
-    local callback = o.callbacks[i]
-    if callback[event] then callback[event](callback, ...) end
-  end
-end
-
 local function has_event(o, event)
   for _, callback in ipairs(o.callbacks) do
     if callback[event] then return true end
@@ -216,6 +209,15 @@ local function train_epoch(self, data, o, epoch, progress)
   return position.averages:values()
 end
 
+-- Calls on_evaluate_end of those where it is still to come, the last one first.
+local function end_evaluation(self, o)
+  while o.evaluating > 0 do
+    local callback = o.callbacks[o.evaluating]
+    if callback.on_evaluate_end then callback:on_evaluate_end(self) end
+    o.evaluating = o.evaluating - 1
+  end
+end
+
 -- Adds what the validation comes to, if there is one.
 local function validate(self, o, values)
   call_back(o, "on_evaluate_begin", self)
@@ -235,6 +237,20 @@ end
 -- Where a fit is before the first batch of an epoch.
 local function before_epoch(epoch) return {epoch = epoch, batch = 0, seconds = 0} end
 
+-- From the last batch of an epoch to its place in the history and to those who want to know what it came to.
+local function judge_epoch(self, data, o, progress, values)
+  local epoch = self._position.epoch
+  local seconds = core.now() - self._position.started
+  local rate = #data / seconds
+  local ok, message = xpcall(validate, traceback.add, self, o, values)
+  if progress then progress:end_epoch(self.value_names, values, seconds, rate) end
+  values.seconds, values.images_per_second = seconds, rate
+  add_to_history(self.history, values) -- of a validation that failed too: the epoch itself was over
+  if not ok then error(message, 0) end
+  self._position = before_epoch(epoch + 1)
+  call_back(o, "on_epoch_end", self, epoch, values)
+end
+
 -- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history. Who puts
 -- other weights in for the validation (averages) leaves them there for on_epoch_end, so that what is saved is what was
 -- judged, and gets to put the model's back after an error too; several of them in the opposite order.
@@ -246,23 +262,30 @@ local function run_epoch(self, data, o, progress)
   if position.batch == 0 then call_back(o, "on_epoch_begin", self, epoch) end
   position.started = core.now() - position.seconds
   local values = train_epoch(self, data, o, epoch, progress)
-  local seconds = core.now() - position.started
-  local rate = #data / seconds
-  local ok, message = xpcall(validate, traceback.add, self, o, values)
-  if progress then progress:end_epoch(self.value_names, values, seconds, rate) end
-  values.seconds, values.images_per_second = seconds, rate
-  add_to_history(self.history, values) -- of a validation that failed too: the epoch itself was over
-  if ok then
-    self._position = before_epoch(epoch + 1)
-    ok, message = xpcall(call_back, traceback.add, o, "on_epoch_end", self, epoch, values)
-  end
-  call_back_reversed(o, "on_evaluate_end", self)
+  o.evaluating = #o.callbacks
+  local ok, message = xpcall(judge_epoch, traceback.add, self, data, o, progress, values)
+  end_evaluation(self, o)
   if not ok then error(message, 0) end
   call_back(o, "on_save_point", self)
 end
 
+-- Who has not begun does not get to end: Ctrl-C may come before.
+local function begin_train(self, o)
+  for i, callback in ipairs(o.callbacks) do
+    if callback.on_train_begin then callback:on_train_begin(self) end
+    o.begun = i
+  end
+end
+
+local function end_train(self, o)
+  for i = 1, o.begun do
+    local callback = o.callbacks[i]
+    if callback.on_train_end then callback:on_train_end(self) end
+  end
+end
+
 local function run_epochs(self, data, o, progress)
-  call_back(o, "on_train_begin", self)
+  begin_train(self, o)
   call_back(o, "on_restore", self)
   while self._position.epoch <= o.epochs and not self.stop do run_epoch(self, data, o, progress) end
 end
@@ -305,6 +328,7 @@ local function note_end(self, o, message)
 end
 
 local function begin_fit(self, data, o)
+  o.begun, o.evaluating = 0, 0
   o.looks_at_values, o.looks_at_loss = has_event(o, "on_batch_end"), has_event(o, "on_loss")
   if o.seed then core.manual_seed(o.seed) end
   self.history, self.stop = {}, false
@@ -359,10 +383,11 @@ function Trainer:fit(data, given)
   begin_fit(self, data, o)
   local progress = progress_of(o)
   local ok, message = xpcall(run_epochs, traceback.add, self, data, o, progress)
+  if traceback.is_interrupt(message) then end_evaluation(self, o) end -- it may have come in between, but once only
   self._fit = nil
   if progress then progress:stop() end
   if not ok then note_end(self, o, message) end
-  call_back(o, "on_train_end", self)
+  end_train(self, o)
   return self.history
 end
 

@@ -11,10 +11,12 @@
 --   on_epoch_end(self, trainer, epoch, values)
 --   on_evaluate_end(self, trainer)                   after on_epoch_end of all, also after an error in it or in the
 --                                                    validation: what was changed for these is to be as before; called
---                                                    in the opposite order of the list
+--                                                    in the opposite order of the list, and once more where Ctrl-C
+--                                                    came in the midst of it
 --   on_save_point(self, trainer, batch)              after on_batch_end of all, and without a batch after
 --                                                    on_epoch_end of all: the place for trainer:save
---   on_train_end(self, trainer)                      not after an error
+--   on_train_end(self, trainer)                      not after an error, nor when Ctrl-C or a halt came before its
+--                                                    on_train_begin was over
 --   state(self), set_state(self, state)              what it must keep to go on: plain values and tensors
 --
 -- trainer.stop = true ends training after the epoch, trainer:halt(text) at once. Those of fnn.callbacks follow Keras;
