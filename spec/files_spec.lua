@@ -403,6 +403,26 @@ describe("a save that fails", function()
     assert.are.same({"model"}, process.list(place))
   end)
 
+  it("that the disk refuses at last leaves the file that was there, and nothing else", function()
+    if not process.has "strace" then return pending("strace is needed") end
+    process.write(place .. "/file", "before")
+    process.write(folder .. "/script.lua",
+      ('print(require("fmnistnn").write_file(%q, "after"))'):format(place .. "/file"))
+    local function write(code)
+      local before = ("strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:error=%s"):format(code)
+      return process.run(process.lua(folder .. "/script.lua", before))
+    end
+    if write "EINVAL" ~= 0 then return pending("a process cannot be traced here") end
+    assert.are.equal("after", process.read(place .. "/file"))
+    process.write(place .. "/file", "before")
+    for name, words in pairs {EIO = "Input/output error", ENOSPC = "No space left on device"} do
+      local _, out = write(name)
+      assert.are.equal(("nil\t%s/file: %s\n"):format(place, words), out)
+      assert.are.equal("before", process.read(place .. "/file"))
+      assert.are.same({"file"}, process.list(place))
+    end
+  end)
+
   it("that is interrupted leaves nothing", function()
     local closed = fnn.ones(2)
     closed:close()
@@ -459,7 +479,7 @@ describe("a save that fails", function()
     finally(function() core.sync = sync end)
     core.sync = function(written, ...) -- luacheck: ignore
       between[#between + 1] = permissions(written)
-      sync(written, ...)
+      return sync(written, ...)
     end
     for _, mode in ipairs {"600", "640", "666", "400", "755"} do
       assert(os.execute(("chmod %s %s"):format(mode, quote(path))))

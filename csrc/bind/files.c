@@ -91,15 +91,18 @@ static int file_size(lua_State *L) {
 }
 
 /* sync(path, permissions): gives the file these where the file system has some, and waits until it is on the disk, so that a
- * power cut cannot take it; what cannot be waited for is not. Without permissions it keeps its own */
+ * power cut cannot take it; true, or nil and a message where it could not get there. A file system that cannot wait does not
+ * count. Without permissions it keeps its own */
 static int sync_file(lua_State *L) {
   lua_Integer permissions = luaL_optinteger(L, 2, -1);
   int file = open(luaL_checkstring(L, 1), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
+  if (file < 0) return refuse(L, errno);
   if (permissions >= 0) (void)fchmod(file, (mode_t)permissions);
-  (void)fsync(file);
+  int code = fsync(file) == 0 ? 0 : errno;
   (void)close(file);
-  return 0;
+  if (code != 0 && code != EINVAL && code != ENOSYS && code != ENOTSUP) return refuse(L, code);
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 void fnn_open_files(lua_State *L) {

@@ -48,10 +48,8 @@ return function(path, content)
     if not special then os.remove(written) end
     error(ok, 0)
   end
-  if ok and not special then
-    core.sync(written, permissions)
-    ok, message = os.rename(written, target)
-  end
+  if ok and not special then ok, message = core.sync(written, permissions) end
+  if ok and not special then ok, message = os.rename(written, target) end
   if ok then return true end
   if not special then os.remove(written) end
   return nil, ("%s: %s"):format(path, message)
