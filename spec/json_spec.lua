@@ -269,6 +269,11 @@ describe("json.encode", function()
     assert.are.equal('{\n  "a": [],\n  "b": {\n    "c": "' .. ("x"):rep(200) .. '",\n    "d": {}\n  }\n}', text)
   end)
 
+  it("has no array of what is no table", function()
+    assert.error_matches(function() json.array(5) end, "json.array: expected a table, got number")
+    assert.are.equal("[]", json.encode(json.array()))
+  end)
+
   it("raises for what JSON cannot hold", function()
     local circle = {}
     circle[1] = circle

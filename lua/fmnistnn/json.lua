@@ -9,7 +9,10 @@ json.null = setmetatable({}, {__name = "json.null", __tostring = function() retu
 local array_mark = {__name = "json.array"}
 
 --- Marks a table as an array, which an empty one does not show by itself.
-function json.array(list) return setmetatable(list or {}, array_mark) end
+function json.array(list)
+  if list ~= nil and type(list) ~= "table" then error("json.array: expected a table, got " .. type(list), 2) end
+  return setmetatable(list or {}, array_mark)
+end
 
 --- Whether a value is an array that json.array or decode made.
 function json.is_array(value) return getmetatable(value) == array_mark end
