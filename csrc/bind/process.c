@@ -91,8 +91,11 @@ static int parent_id(lua_State *L) {
   return 1;
 }
 
+/* No time below 0, and of longer ones so much that nobody sees it end: infinity is none that the system takes. */
 static struct timespec time_at(lua_State *L, int at) {
+  const double longest = 1e9;
   double seconds = luaL_checknumber(L, at);
+  seconds = seconds > 0.0 ? (seconds < longest ? seconds : longest) : 0.0;
   struct timespec time = {.tv_sec = (time_t)seconds};
   time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
   return time;
