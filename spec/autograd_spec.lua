@@ -287,6 +287,7 @@ describe("no_grad:", function()
     assert.is_nil(c)
     assert.is_true(fnn.is_grad_enabled())
     assert.is_true((w * 2).requires_grad)
+    assert.equal(250000, select("#", fnn.no_grad(table.unpack, {}, 1, 250000)))
     refuses(function() fnn.no_grad(1) end, "no_grad: expected a function, got number 1")
     refuses(function() fnn.no_grad() end, "no_grad")
   end)
@@ -591,6 +592,14 @@ describe("custom ops:", function()
     refuses(function() core.record("mine", a:detach(), {a, 5}, error) end, "mine", "tensors as inputs")
     refuses(function() core.record("mine", a:detach(), 5, error) end, "table expected")
     refuses(function() core.record("mine", a:detach(), {a}, 5) end, "function expected")
+  end)
+
+  it("more gradients than tensors are refused, however many", function()
+    local a = leaf {1, 2}
+    for _, count in ipairs {2, 250000} do
+      local y = record({a}, function() return table.unpack({[count] = 1}, 1, count) end)
+      refuses(function() y:sum():backward() end, "gave " .. count .. " gradients for its 1 tensors")
+    end
   end)
 
   it("errors go on as they were, and leave nothing behind", function()

@@ -136,10 +136,11 @@ static void take_answers(lua_State *L, int called, size_t inputs) {
     lua_error(L);
   }
   enum fnn_status status = FNN_OK;
-  int wrong = 0, top = lua_gettop(L);
+  int wrong = 0, top = lua_gettop(L), has_room = lua_checkstack(L, LUA_MINSTACK); /* results may fill the stack */
   while (top >= ANSWERS && lua_isnil(L, top)) top--;
   int given = top - ANSWERS + 1;
-  if (given > (int)inputs) {
+  if (!has_room || given > (int)inputs) {
+    lua_settop(L, PASS);
     stop(L, box);
     luaL_error(L, "backward: a custom op gave %d gradients for its %d tensors", given, (int)inputs);
   }
@@ -253,8 +254,12 @@ static int switch_off(lua_State *L, int off) {
   return was;
 }
 
+/* The results may fill the stack. */
 static int leave_mode(lua_State *L, int status, lua_KContext was) {
+  int has_room = lua_checkstack(L, LUA_MINSTACK);
+  if (!has_room) lua_settop(L, 0);
   switch_off(L, (int)was);
+  if (!has_room) return luaL_error(L, "too many results");
   if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
   return lua_gettop(L);
 }
