@@ -98,9 +98,9 @@ static int frombytes(lua_State *L) {
   enum fnn_dtype dtype = dtype_at(L, 3, "frombytes");
   size_t expected = fnn_dtype_size(dtype);
   char text[FNN_SHAPE_TEXT];
-  for (int i = 0; i < shape.rank; i++)
-    if (!fnn_multiply(expected, shape.size[i], &expected)) expected = SIZE_MAX, shape.rank = i;
-  if (expected != length)
+  int is_known = 1;
+  for (int i = 0; i < shape.rank && is_known; i++) is_known = fnn_multiply(expected, shape.size[i], &expected);
+  if (!is_known || expected != length)
     return luaL_error(L, "frombytes: expected as many bytes as shape %s of %s has, got %I",
                       fnn_shape_text(&shape, text), fnn_dtype_name(dtype), (LUAI_UACINT)length);
   memcpy(fnn_tensor_data(push_new(L, dtype, &shape)), bytes, length);
