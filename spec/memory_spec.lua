@@ -134,6 +134,11 @@ describe("the limit:", function()
       check.refused(core.uniform, {"out of memory"}, shape, 0, 1)
     end
     check.refused(fnn.zeros, {"out of memory"}, {0, math.maxinteger, math.maxinteger})
+    local empty = fnn.zeros({math.maxinteger, 0}, {dtype = "uint8"})
+    for count = 2, 4 do
+      check.refused(fnn.cat, {"too large to address"}, {table.unpack({empty, empty, empty, empty}, 1, count)}, 1)
+    end
+    check.refused(empty.pad, {"too large to address"}, empty, {{1, 0}, {0, 0}})
     check.refused(fnn.ones(1).expand, {"too large"}, fnn.ones(1), math.maxinteger)
     check.refused(fnn.randperm, {"out of memory"}, 1 << 40)
     check.refused(fnn.eye, {"out of memory"}, 1 << 30)

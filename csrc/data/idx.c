@@ -59,7 +59,7 @@ static enum fnn_status check_plausible(struct reader *r, const struct fnn_shape 
   int fits = stat(r->path, &info) == 0 && S_ISREG(info.st_mode);
   for (int i = 0; i < shape->rank; i++)
     fits = fits && fnn_multiply(counted, shape->size[i] ? shape->size[i] : 1, &counted);
-  if (fits && bytes / DEFLATE_BEST <= (size_t)info.st_size) return FNN_OK;
+  if (fits && counted <= PTRDIFF_MAX && bytes / DEFLATE_BEST <= (size_t)info.st_size) return FNN_OK;
   return fnn_fail(r->context, FNN_IO, "%s: its head says %s elements, which a file of this size cannot hold", r->path,
                   fnn_shape_text(shape, text));
 }

@@ -24,7 +24,8 @@ static enum fnn_status infer(struct fnn_call *call) {
     if (!fnn_shape_equal(&other, &first))
       return fnn_refuse(call, "tensors", "number %zu: expected shape %s but for axis %d, got %s", i + 1,
                         fnn_shape_text(&first, a), axis + 1, fnn_shape_text(fnn_in_shape(call, i), b));
-    shape.size[axis] += length;
+    if (__builtin_add_overflow(shape.size[axis], length, &shape.size[axis]))
+      return fnn_refuse(call, "tensors", "their size along axis %d is too large to address", axis + 1);
   }
   fnn_out(call, 0, call->in_spec[0].dtype, &shape);
   return FNN_OK;

@@ -66,7 +66,7 @@ static enum fnn_status byte_count(struct fnn_context *context, enum fnn_dtype dt
   size_t counted = *bytes; /* without axes of size 0, so that strides cannot overflow either */
   for (int i = 0; i < shape->rank; i++)
     if (!fnn_multiply(*bytes, shape->size[i], bytes) ||
-        !fnn_multiply(counted, shape->size[i] ? shape->size[i] : 1, &counted)) {
+        !fnn_multiply(counted, shape->size[i] ? shape->size[i] : 1, &counted) || counted > PTRDIFF_MAX) {
       char text[FNN_SHAPE_TEXT];
       return fnn_fail(context, FNN_NO_MEMORY, "out of memory: a tensor of shape %s is too large to address",
                       fnn_shape_text(shape, text));
