@@ -42,4 +42,17 @@ describe("profile", function()
     assert.are.equal("mine", message)
     assert.are.same({}, core.profile_end())
   end)
+
+  it("may be ended by a finalizer while its lines are told", function()
+    local x, mode = fnn.ones(1), collectgarbage "generational"
+    for count = 1, 400 do
+      core.profile_begin()
+      for _, op in ipairs {"exp", "abs", "neg", "cos", "sin", "tanh", "square", "relu", "gelu"} do core.ops[op](x) end
+      for _ = 1, count do setmetatable({}, {__gc = function() core.profile_end() end}) end
+      for _, line in ipairs(core.profile_end()) do
+        assert.are.same({"forward", 1, 8.0}, {line.phase, line.calls, line.bytes})
+      end
+    end
+    collectgarbage(mode)
+  end)
 end)

@@ -127,18 +127,18 @@ static int profile_end(lua_State *L) {
   struct fnn_context *context = context_of(L);
   lua_newtable(L);
   for (size_t i = 0; context->profile && i < context->profile->count; i++) {
-    const struct fnn_profile_line *line = &context->profile->line[i];
+    const struct fnn_profile_line line = context->profile->line[i]; /* a finalizer may end the profile */
     lua_createtable(L, 0, 6);
-    lua_pushstring(L, line->name);
+    lua_pushstring(L, line.name);
     lua_setfield(L, -2, "name");
-    lua_pushstring(L, line->phase);
+    lua_pushstring(L, line.phase);
     lua_setfield(L, -2, "phase");
-    set_integer(L, "calls", line->calls);
-    lua_pushnumber(L, line->seconds);
+    set_integer(L, "calls", line.calls);
+    lua_pushnumber(L, line.seconds);
     lua_setfield(L, -2, "seconds");
-    lua_pushnumber(L, line->multiply_adds);
+    lua_pushnumber(L, line.multiply_adds);
     lua_setfield(L, -2, "multiply_adds");
-    lua_pushnumber(L, line->bytes);
+    lua_pushnumber(L, line.bytes);
     lua_setfield(L, -2, "bytes");
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
