@@ -1,7 +1,7 @@
 /* A context is everything that the library keeps between calls: memory, worker
  * threads, the random generator, the text of the last error. Each Lua state has
- * its own, nothing is shared, and there are no mutable statics; so several states
- * may run in one process, each in its own thread. One context serves one thread at a time.
+ * its own, nothing is shared, and there are no mutable statics but a count of forks (threads.c); so
+ * several states may run in one process, each in its own thread. One context serves one thread at a time.
  *
  * It is reference counted: the Lua state holds one reference and each live block of
  * memory another, so that the order in which a dying state frees things does not matter. */
