@@ -226,6 +226,7 @@ for _, kind in ipairs {"memory", "sqlite", "postgresql"} do
           return numbers
         end
         assert.are.same({}, lost(100))
+        assert.are.same({}, lost(math.huge))
         assert.are.same({silent.number}, lost(100, "w1"))
         assert.are.same({loud.number}, lost(100, "w2"))
         process.wait(function() return #lost(1) == 2 end)

@@ -560,7 +560,7 @@ function SQL:lost(study_id, grace, is_dead)
     local records, found = refresh(self, study_id), {}
     local late = {}
     local statement = ([[SELECT t.trial_id FROM trials t JOIN trial_heartbeats h ON h.trial_id = t.trial_id
-      WHERE t.study_id = ? AND t.state = 'RUNNING' AND h.heartbeat < %s]]):format(self:stale(grace))
+      WHERE t.study_id = ? AND t.state = 'RUNNING' AND h.heartbeat < %s]]):format(self:stale(math.min(grace, 1e9)))
     for _, row in ipairs(self:run(statement, study_id)) do late[math.tointeger(tonumber(row[1]))] = true end
     for _, record in ipairs(records) do
       local worker = record.state == "running" and record.system_attributes[rules.WORKER]
