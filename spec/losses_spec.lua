@@ -103,6 +103,16 @@ describe("a loss refuses", function()
     end
   end)
 
+  it("class numbers that are floats, and says what they are to be", function()
+    local expected = "target: expected (2,3), as the prediction has, or class numbers (int64), got (2) of float32"
+    for _, name in ipairs {"cross_entropy", "focal", "kullback_leibler_divergence"} do
+      refuses(expected, name, p, t:float())
+    end
+    refuses(expected, "cross_entropy", p, t:float(), {from_logits = false})
+    local one = "target: expected (2,1), as the prediction has, got (2) of float32"
+    refuses(one, "mean_squared_error", fnn.ones(2, 1), fnn.ones(2))
+  end)
+
   it("class numbers outside the classes", function()
     for _, from_logits in ipairs {true, false} do
       for _, class in ipairs {0, 4, -1} do

@@ -1,7 +1,7 @@
 --- Losses: functions (prediction, target, options) that return a tensor. Formulas are Keras's.
 --
--- The target has the prediction's shape, or, where the prediction is (N,C), may be N class numbers 1..C: these stand
--- for one-hot rows.
+-- The target has the prediction's shape, or, where the prediction is (N,C), may be N class numbers 1..C, int64 or
+-- uint8: these stand for one-hot rows.
 -- Options of all: reduction "mean" (over the batch), "sum" or "none" (one value an example).
 --
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
@@ -23,13 +23,23 @@ local reduction = {"reduction", "string", default = "mean"}
 local from_logits = {"from_logits", "boolean", default = true}
 local label_smoothing = {"label_smoothing", "fraction", default = 0}
 
--- The target as floats of the prediction's shape.
-local function as_rows(who, prediction, target)
+-- Raises unless both are tensors of one shape.
+local function check_rows(who, prediction, target)
   if not core.is_tensor(prediction) then refuse(who, "prediction: expected a tensor, got %s", type(prediction)) end
   if not core.is_tensor(target) then refuse(who, "target: expected a tensor, got %s", type(target)) end
-  if is_class_numbers(target) and prediction:dim() == 2 then target = target:one_hot(prediction:size(2)) end
   local expected, got = table.concat(prediction.shape, ","), table.concat(target.shape, ",")
-  if expected ~= got then refuse(who, "target: expected shape (%s) or class numbers, got (%s)", expected, got) end
+  if expected ~= got then
+    local classes = prediction:dim() == 2 and prediction:size(2) > 1
+    local numbers = classes and ", or class numbers (int64)" or ""
+    refuse(who, "target: expected (%s), as the prediction has%s, got (%s) of %s", expected, numbers, got, target.dtype)
+  end
+end
+
+-- The target as floats of the prediction's shape.
+local function as_rows(who, prediction, target)
+  local is_matrix = core.is_tensor(prediction) and prediction:dim() == 2
+  if is_matrix and is_class_numbers(target) then target = target:one_hot(prediction:size(2)) end
+  check_rows(who, prediction, target)
   return target:float()
 end
 
@@ -70,7 +80,9 @@ function losses.categorical_crossentropy(prediction, target, options)
   local who = "categorical_crossentropy"
   options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
   if options.from_logits then
-    local op = is_class_numbers(target) and ops.cross_entropy_classes or ops.cross_entropy_soft
+    local numbers = is_class_numbers(target)
+    if not numbers then check_rows(who, prediction, target) end
+    local op = numbers and ops.cross_entropy_classes or ops.cross_entropy_soft
     return op(prediction, target, {
       weight = options.weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
     })
