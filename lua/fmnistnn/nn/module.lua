@@ -1,7 +1,7 @@
 --- nn.Module: what all layers and models are.
 --
 --   local Block = nn.Module:extend("Block")
---   function Block:init(channels) self.conv = nn.Conv2d{channels, kernel = 3} end
+--   function Block:init(channels) self.conv = nn.Conv2d{channels, kernel = 3, padding = "same"} end
 --   function Block:forward(x) return self.conv(x):relu() + x end
 --   local block = Block(16)
 --   local y = block(x)
