@@ -165,6 +165,16 @@ describe("backward:", function()
     refuses(function() y:backward() end, "backward", "retain_graph")
   end)
 
+  it("names detach where a step goes back into the graph of the last", function()
+    local w, running = leaf {1, 2}, fnn.zeros(2)
+    local function step()
+      running = running * 0.9 + w * w
+      running:sum():backward()
+    end
+    step()
+    refuses(step, "backward", "what one step keeps for the next must be detached (x:detach())")
+  end)
+
   it("of two results that share a part refuses the second pass through it", function()
     local w = leaf {1, 2}
     local shared = w * w

@@ -456,7 +456,7 @@ enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign
       return fnn_fail(
           pass->context, FNN_INVALID,
           "backward: a graph serves one backward, and this one is used up; to go through it again, give the first "
-          "backward {retain_graph = true}");
+          "backward {retain_graph = true}; what one step keeps for the next must be detached (x:detach())");
     }
     if (!node->op) {
       pass->current = node;
