@@ -247,6 +247,25 @@ describe("a script #long", function()
     assert.truthy(fnn.nn.load(here .. "/clothes.safetensors"))
   end)
 
+  it("of all the blocks of docs/from-pytorch.md runs", function()
+    local parts = {}
+    for text in process.read("docs/from-pytorch.md"):gmatch("\n```lua\n(.-)\n```") do
+      parts[#parts + 1] = text
+      if #parts == 1 then -- what the page speaks of besides
+        parts[2] = "local train, test = assert(fnn.data.fashion_mnist())"
+        parts[3] = "local model = nn.Sequential{nn.Flatten{}, nn.Dense{16}, nn.Dense{10}}"
+      end
+    end
+    assert.equal(7, #parts)
+    parts[8] = "model = nn.Sequential{nn.Conv2d{4, kernel = 3}, Block(4), nn.Flatten{}, Center(2704), nn.Dense{10}}"
+    parts[9] = "trainer = fnn.Trainer{model = model, optimizer = fnn.optim.Adam{}, loss = 'cross_entropy'}"
+    parts[10] = "trainer:fit(train, {epochs = 2})"
+    parts[11] = "assert(#model:parameters() == 7 and #model:buffers() == 1 and model[4].mean:any())"
+    process.write(here .. "/from-pytorch.lua", table.concat(parts, "\n"))
+    local code, _, err = process.run(process.lua(here .. "/from-pytorch.lua", "FMNISTNN_DATA=" .. quote(here)))
+    assert.equal(0, code, err)
+  end)
+
   for _, name in ipairs {"tensors", "loop", "trainer"} do
     it("that learns from the real images, or needs none, runs: " .. name, function()
       if name ~= "tensors" and not fnn.data.fashion_mnist {download = false} then

@@ -8,7 +8,8 @@
 --
 -- The fields of a module decide what belongs to it: modules (and lists of modules) are its children; tensors that
 -- require a gradient its parameters; other tensors its buffers, which are saved with it but not trained. Names that
--- begin with "_" are private: they hold what does not belong to the model's state.
+-- begin with "_" are private: they hold what does not belong to the model's state. Nor do lists of tensors, and what
+-- was computed with a gradient: a new value of a buffer has to be detached.
 local core = require "fmnistnn.core"
 
 local Module = {class_name = "Module"}
