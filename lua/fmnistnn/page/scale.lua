@@ -1,8 +1,8 @@
 --- Scales: where a value stands between the two ends of an axis, as 0..1, and which values get a tick.
 --
---   local scale = Scale.linear(0.83, 0.957, {nice = true})
---   scale:at(0.9)      --> 0.5
---   scale:ticks(5)     --> {{value = 0.85, text = "0.85"}, ...}
+--   local scale = Scale.linear(0.83, 0.957, {nice = true}) -- from 0.82 to 0.96
+--   scale:at(0.89)     --> 0.5
+--   scale:ticks(5)     --> {{value = 0.82, text = "0.82"}, ...}
 local numbers = require "fmnistnn.page.numbers"
 
 local Scale = {}
