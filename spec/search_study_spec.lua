@@ -397,6 +397,20 @@ describe("a trial", function()
     process.write(path, "")
     assert(new {name = "../a/b"}.checkpoints:find "^checkpoints/%%2e.%%2fa%%2fb$")
   end)
+
+  it("begins trials without the checkpoints that an earlier study of its name left", function()
+    local checkpoints = folder .. "/left"
+    for round = 1, 3 do
+      local trial = new {checkpoints = checkpoints}:ask()
+      local path = trial:checkpoint_path()
+      assert.is_nil(process.read(path))
+      process.write(path, tostring(round))
+      assert.are.equal(path, trial:checkpoint_path())
+      assert.are.equal(tostring(round), process.read(path))
+    end
+    assert.are.equal("1", process.read(checkpoints .. "/0.1/checkpoint"))
+    assert.are.equal("2", process.read(checkpoints .. "/0.2/checkpoint"))
+  end)
 end)
 
 describe("optimize", function()

@@ -265,7 +265,8 @@ function Trial:tag(...) end
 function Trial:set_constraint(name, value) end
 
 --- The path of a file in a folder of the trial's own. The attempt that takes the place of a trial that was cut off has
---- the same one, and goes on from what it finds there.
+--- the same one, and goes on from what it finds there. The first attempt finds nothing there: what another study of the
+--- same name left is renamed, to NUMBER.1, NUMBER.2 and so on.
 ---@param name? string (default "checkpoint") The file's name.
 ---@return string
 function Trial:checkpoint_path(name) end

@@ -202,14 +202,33 @@ function Trial:set_constraint(name, value)
   return self.study.storage:set_trial_attribute(self.record, "system", "constraints:" .. name, value + 0.0)
 end
 
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- Makes the trial's folder. What lies there when the trial is first begun is another study's, of the same name, whose
+-- training is not to be gone on with: it is kept as NUMBER.1, NUMBER.2 and so on.
+local function make_folder(self, path)
+  if not rules.attempts(self.record)[1] and exists(path) then
+    local count = 1
+    while exists(path .. "." .. count) do count = count + 1 end
+    local moved, message = os.rename(path, path .. "." .. count)
+    if not moved then return nil, message end
+  end
+  return folder.make(path)
+end
+
 --- The path of a file of the trial's own, in a folder that is made for it beside the database. When the trial is cut
--- off, the attempt that takes its place has the same path and seed, so that it can go on from what it finds there.
+-- off, the attempt that takes its place has the same path and seed, so that it can go on from what it finds there. The
+-- first attempt finds nothing there.
 function Trial:checkpoint_path(name)
   name = name or "checkpoint"
   check_text("checkpoint_path: name", name)
   local path = ("%s/%d"):format(self.study.checkpoints, rules.origin(self.record))
   if not self.folder then
-    local made, message = folder.make(path)
+    local made, message = make_folder(self, path)
     if not made then error("checkpoint_path: " .. message, 2) end
     self.folder = path
   end
