@@ -44,6 +44,16 @@ describe("an optimizer", function()
     end)
   end
 
+  it("of RMSprop has no variance below 0 when gradients have become constant", function()
+    local w = fnn.zeros(64):requires_grad_()
+    local optimizer, gradient = optim.RMSprop {parameters = {w}, centered = true}, fnn.linspace(1, 1000, 64)
+    for step = 1, 300 do
+      w.grad = step < 20 and gradient * 2 or gradient
+      optimizer:step()
+    end
+    assert.equal(64, w:isfinite():sum():item())
+  end)
+
   it("has a case, each of them", function()
     local with_case = {}
     for _, case in ipairs(cases) do with_case[case.optimizer] = true end

@@ -60,11 +60,13 @@ UPDATE(rmsprop, {
   w -= lr * g / sqrtf(v + h[6]);
 })
 
-/* The same with s[1] momentum, s[2] mean gradient; h[5] momentum, h[7] 1 for the centered form (Graves 2013) */
+/* The same with s[1] momentum, s[2] mean gradient; h[5] momentum, h[7] 1 for the centered form (Graves 2013), whose
+ * variance rounding may take below 0 */
 UPDATE(rmsprop_full, {
   const float v = s[0][i] + (g * g - s[0][i]) * h[4];
   const float mean = s[2][i] + (g - s[2][i]) * h[4];
-  const float step = h[5] * s[1][i] + lr * g / sqrtf(v - h[7] * mean * mean + h[6]);
+  const float rest = v - h[7] * mean * mean, variance = rest < 0.0f ? 0.0f : rest;
+  const float step = h[5] * s[1][i] + lr * g / sqrtf(variance + h[6]);
   s[0][i] = v, s[1][i] = step, s[2][i] = mean;
   w -= step;
 })
