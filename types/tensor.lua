@@ -306,7 +306,7 @@ function Tensor:prod(dim, keepdim) end
 ---@return fmnistnn.Tensor
 function Tensor:var(dim, keepdim, correction) end
 
---- The standard deviation: the square root of the variance, with the same arguments.
+--- The standard deviation: the square root of the variance, with the same arguments. Its gradient is 0 where it is 0.
 ---@param ... any
 ---@return fmnistnn.Tensor
 function Tensor:std(...) end
@@ -353,7 +353,7 @@ function Tensor:all(dim, keepdim) end
 ---@return fmnistnn.Tensor
 function Tensor:logsumexp(dim, keepdim) end
 
---- The Euclidean norm of all elements, the square root of the sum of their squares.
+--- The Euclidean norm of all elements, the square root of the sum of their squares. Its gradient is 0 where it is 0.
 ---@return fmnistnn.Tensor
 function Tensor:norm() end
 

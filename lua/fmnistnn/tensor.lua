@@ -184,8 +184,14 @@ end
 --- The exchange of the last two axes of a matrix (or stack of them).
 function Tensor:t() return self:transpose(-1, -2) end
 
---- Standard deviation: the square root of var, with the same arguments.
-function Tensor:std(...) return self:var(...):sqrt() end
+-- The square root, with the gradient 0 where x is 0: where all that x is made of is, no direction is the steepest.
+local function root(x)
+  local zero = x:eq(0)
+  return core.ops.where(zero, 0, core.ops.where(zero, 1, x):sqrt())
+end
+
+--- Standard deviation: the square root of var, with the same arguments. Its gradient is 0 where it is 0.
+function Tensor:std(...) return root(self:var(...)) end
 
 --- topk(k, dim, {largest = true}): the k largest (smallest) elements along an axis in order, and their positions.
 function Tensor:topk(k, dim, options)
@@ -199,8 +205,8 @@ function Tensor:topk(k, dim, options)
   return values:narrow(dim, 1, k), positions:narrow(dim, 1, k)
 end
 
---- The Euclidean norm of all elements.
-function Tensor:norm() return self:square():sum():sqrt() end
+--- The Euclidean norm of all elements. Its gradient is 0 where it is 0.
+function Tensor:norm() return root(self:square():sum()) end
 
 function Tensor:tostring() return require "fmnistnn.format"(self) end
 
