@@ -96,6 +96,15 @@ describe("mixed precision:", function()
     end
   end)
 
+  it("weights kept as pairs are not taken for half as many in float32", function()
+    fnn.manual_seed(10)
+    local x, w = fnn.randn(32, 64, 6, 6), fnn.randn(64, 32, 3, 3)
+    local half, few = x:narrow(2, 1, 32), w:narrow(1, 1, 32)
+    local want = F.conv2d(half, few:clone(), {padding = 1})
+    F.conv2d(x, w, {padding = 1, groups = 2, precision = "bf16"})
+    assert.equal(0, distance(want, F.conv2d(half, few, {padding = 1})))
+  end)
+
   it("infinities and NaN stay what they are", function()
     local x = fnn.ones(16, 2, 3, 3)
     x[1] = math.huge

@@ -19,9 +19,15 @@ struct fnn_convolution {
   int bf16; /* products of bfloat16 will do, where the CPU has them; sums are float32 */
 };
 
-/* In which kernels' order a weight keeps its elements for the next call: the first number of a recipe (fnn_tensor_keep). Pairs of
- * bfloat16 are told apart by their bytes, which are half as many. */
-enum { FNN_FLAT_ORDER = 1, FNN_CHANNEL_ORDER, FNN_CHANNEL_TILE_ORDER, FNN_LANE_ORDER, FNN_TILE_ORDER };
+/* In which kernels' order a weight keeps its elements for the next call: the first number of a recipe (fnn_tensor_keep). */
+enum {
+  FNN_FLAT_ORDER = 1,
+  FNN_CHANNEL_ORDER,
+  FNN_CHANNEL_TILE_ORDER,
+  FNN_LANE_ORDER,
+  FNN_TILE_ORDER,
+  FNN_PAIRS_TILE_ORDER, /* of bfloat16 */
+};
 
 /* What is done to sums before they become the result. */
 struct fnn_epilogue {

@@ -222,13 +222,13 @@ static void pack_places(void *user, size_t first, size_t last, int worker) {
 /* What is kept counts as known from then on, so nothing may fail between that and its being filled. */
 static enum fnn_status take_weights(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  size_t rows = j->groups * job->places * j->filters;
+  size_t rows = j->groups * job->places * j->filters, order = j->pairs ? FNN_PAIRS_TILE_ORDER : FNN_TILE_ORDER;
   int known;
   job->plain = fnn_alloc(context, j->groups * job->places * plain_step(j) * sizeof *job->plain);
   if (!job->plain) return FNN_NO_MEMORY;
   FNN_TRY(fnn_take_weights(context, j, rows * fnn_depth(j),
-                           &(struct fnn_recipe){{FNN_TILE_ORDER, job->size, j->r, j->channels, j->filters}},
-                           &job->weights, &job->own, &known));
+                           &(struct fnn_recipe){{order, job->size, j->r, j->channels, j->filters}}, &job->weights,
+                           &job->own, &known));
   if (known) return FNN_OK;
   fnn_parallel(context, j->groups * j->filters, 4, transform_weights, job);
   fnn_parallel(context, j->groups * job->places, 2, pack_places, job);
