@@ -67,6 +67,17 @@ describe("the median pruner", function()
     assert.matches("NaN", select(2, stopped_at(median, history, {nan})))
   end)
 
+  it("takes infinite reports for worse than all others", function()
+    local median, inf = pruner("median", {startup_trials = 1}), math.huge
+    local history = history_of("minimize", {{1}, {2}, {3}, {inf}, {inf}})
+    assert.is_nil(stopped_at(median, history, {3}))
+    assert.equal(1, (stopped_at(median, history, {3.1})))
+    history = history_of("minimize", {{1}, {inf}, {inf}, {inf}})
+    assert.is_nil(stopped_at(median, history, {9}))
+    assert.is_nil(stopped_at(median, history_of("minimize", {{1}, {inf}}), {9}))
+    assert.equal(1, (stopped_at(median, history_of("maximize", {{-inf}, {1}, {2}, {3}, {-inf}}), {0.9})))
+  end)
+
   it("does not count pruned trials", function()
     local history = history_of("minimize", {{5}})
     loop.add(history, {state = "pruned", intermediate = {1}, values = {1}})

@@ -38,7 +38,9 @@ local function percentile_of(list, percentile)
   table.sort(list)
   local at = 1 + (#list - 1) * percentile / 100
   local low = math.floor(at)
-  return list[low] + (at - low) * ((list[low + 1] or list[low]) - list[low])
+  local below, above = list[low], list[low + 1]
+  if at == low or below == above then return below end -- of infinite ones there is no difference
+  return below + (at - low) * (above - below)
 end
 
 -- How many trials are complete, and the losses at a step of those that reported there a number.
@@ -73,7 +75,7 @@ function Percentile:prune(history, record)
   if not best then return true, ("%s: step %d: nothing but NaN was reported"):format(self.name, step) end
   if #losses < self.min_trials then return false end
   local bound = percentile_of(losses, self.percentile)
-  if best <= bound then return false end
+  if best <= bound or bound ~= bound then return false end -- it is NaN between -inf and another
   return true, ("%s: step %d: its best, %.6g, is behind %.6g, the percentile %g of %d trials"):format(self.name, step,
     sign * best, sign * bound, self.percentile, #losses)
 end
