@@ -302,6 +302,13 @@ describe("the patient pruner", function()
     assert.error_matches(function() pruner("patient", {median, patience = 1}) end, "call it, as in Median{...}")
   end)
 
+  it("stops a trial whose reports have become infinite", function()
+    local patient, inf = pruner("patient", {patience = 1}), math.huge
+    assert.equal(3, (stopped_at(patient, loop.history("minimize"), {1, inf, inf})))
+    assert.equal(3, (stopped_at(patient, loop.history("maximize"), {1, -inf, -inf})))
+    assert.is_nil(stopped_at(patient, loop.history("minimize"), {inf, inf, inf}))
+  end)
+
   it("does not stop a trial for NaN", function()
     assert.is_nil(stopped_at(pruner("patient", {patience = 1}), loop.history("minimize"), {nan, nan, nan, 1, nan, 0}))
   end)

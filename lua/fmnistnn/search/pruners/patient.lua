@@ -22,12 +22,12 @@ function Patient:init()
   if self.min_delta < 0 then options.refuse("Patient: min_delta: expected 0 or more, got %s", self.min_delta) end
 end
 
--- The least loss of some steps, NaN left out: inf when there is none.
+-- The least loss of some steps, NaN left out: nil when there is none.
 local function least(record, steps, from, to, sign)
-  local best = math.huge
+  local best
   for i = from, to do
     local loss = sign * record.intermediate[steps[i]]
-    if loss < best then best = loss end
+    if loss == loss and (not best or loss < best) then best = loss end
   end
   return best
 end
@@ -40,7 +40,7 @@ function Patient:prune(history, record)
   if split < 1 then return false end
   local sign = common.sign(self, history)
   local before, after = least(record, steps, 1, split, sign), least(record, steps, split + 1, #steps, sign)
-  if after == math.huge or before + self.min_delta >= after then return false end
+  if not before or not after or before + self.min_delta >= after then return false end
   if self.pruner then return self.pruner:prune(history, record) end
   return true, ("Patient: step %d: no report since step %d was better than %.6g"):format(steps[#steps], steps[split],
     sign * before)
