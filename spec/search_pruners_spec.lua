@@ -369,6 +369,14 @@ describe("the Wilcoxon pruner", function()
     assert.is_nil(stopped_at(pruner("wilcoxon"), history, {math.huge, 3, 4, 5, 6}))
     assert.is_nil(stopped_at(pruner("wilcoxon"), loop.history("minimize"), {1, 2, 3, 4}))
   end)
+
+  it("compares with no trial that violates its constraints", function()
+    local history = history_of("minimize", {{1, 2, 3, 4, 5}, {7, 8, 9, 10, 11}})
+    history.trials[1].constraints = {0.5}
+    assert.is_nil(stopped_at(pruner("wilcoxon"), history, {3, 4, 5, 6, 7}))
+    history.trials[1].constraints = {-0.5}
+    assert.equal(4, (stopped_at(pruner("wilcoxon"), history, {3, 4, 5, 6, 7})))
+  end)
 end)
 
 describe("pruners and several objectives", function()

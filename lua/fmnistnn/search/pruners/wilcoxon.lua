@@ -13,6 +13,7 @@
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
 local normal = require "fmnistnn.search.samplers.normal"
+local violation = require("fmnistnn.search.samplers.common").violation
 
 local Wilcoxon = class("Wilcoxon", {
   {"p", "fraction", default = 0.1},
@@ -79,11 +80,11 @@ end
 
 -- ---- the pruner ----
 
--- The complete trial with the least loss.
+-- The complete trial with the least loss, of those that keep to their constraints.
 local function best_trial(history, objective, sign)
   local best
   for _, other in ipairs(history.trials) do
-    if other.state == "complete" then
+    if other.state == "complete" and violation(other) == 0 then
       local loss = sign * other.values[objective]
       if not best or loss < sign * best.values[objective] then best = other end
     end
