@@ -121,6 +121,15 @@ describe("importances", function()
     assert.same(expected, {fanova(history), ped_anova(history)})
   end)
 
+  it("take values that lie as near to each other as floats can", function()
+    local history, wide = loop.history("minimize"), {x = space.float(0, 1.7e308)}
+    for i = 1, 12 do
+      local x = i <= 6 and 1 + i * 0x1p-52 or i * 1.4e307
+      loop.add(history, {state = "complete", params = {x = x}, distributions = wide, values = {i}})
+    end
+    assert.same({{name = "x", importance = 1.0}}, fanova(history))
+  end)
+
   it("refuse a quantile that is none", function()
     assert.error_matches(function() ped_anova(loop.history("minimize"), {quantile = 1}) end,
       "ped_anova: quantile: expected 0 < quantile < 1")

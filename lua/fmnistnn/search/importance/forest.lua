@@ -10,6 +10,13 @@ local function goes_left(node, x)
   return x <= node.threshold
 end
 
+-- A threshold that has `here` on its left and `there`, which is more, on its right: the middle, unless rounding takes
+-- that out of [here, there), as it does between neighbouring floats.
+local function between(here, there)
+  local middle = (here + there) / 2
+  return middle >= here and middle < there and middle or here
+end
+
 -- The best threshold on a feature for rows sorted by it: the larger the score, the less error is left.
 local function best_threshold(sorted, X, y, feature)
   local total, left, best, threshold = 0, 0, nil, nil
@@ -19,7 +26,7 @@ local function best_threshold(sorted, X, y, feature)
     local here, there = X[sorted[i]][feature], X[sorted[i + 1]][feature]
     if here < there then
       local score = left ^ 2 / i + (total - left) ^ 2 / (#sorted - i)
-      if not best or score > best then best, threshold = score, (here + there) / 2 end
+      if not best or score > best then best, threshold = score, between(here, there) end
     end
   end
   return best, threshold
