@@ -110,6 +110,9 @@ describe("distributions", function()
     assert.equal(29, space.int(8, 30, {step = 7}).high)
     assert.same({8, 15, 22, 29}, space.grid(space.int(8, 30, {step = 7})))
     assert.same({5}, space.grid(space.int(5, 5)))
+    local d = space.float(0.1 + 0.2, 0.6, {step = 0.5}) -- of one value, with a 17th digit
+    assert.same({0.1 + 0.2}, space.grid(d))
+    assert.is_true(space.equal(d, assert(space.decode(space.encode(d)))))
   end)
 
   it("know what is theirs", function()

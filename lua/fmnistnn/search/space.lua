@@ -52,7 +52,7 @@ function space.float(low, high, given, who)
   if o.step then
     local steps = (high - low) / o.step
     local whole = math.floor(steps + 1e-8)
-    if math.abs(steps - whole) > 1e-8 then high = tidy(low + whole * o.step) end
+    if math.abs(steps - whole) > 1e-8 then high = math.max(low, tidy(low + whole * o.step)) end
   end
   return {kind = "float", low = low + 0.0, high = high + 0.0, log = o.log, step = o.step and o.step + 0.0}
 end
