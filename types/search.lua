@@ -116,7 +116,7 @@ function Study:optimize(objective, options) end
 function Study:ask(space) end
 
 --- Ends a trial that ask gave. A value that is no number makes it a failed one, with a message. Returns true, or nil
---- and why when it was over already.
+--- and why when it was over already, or still waits.
 ---@param trial fmnistnn.search.Trial|integer The trial, or its number.
 ---@param values? number|number[] The value, or one for each objective.
 ---@param options? fmnistnn.search.TellOptions

@@ -155,14 +155,16 @@ function Study:_finish(record, outcome)
     retries = state == "failed" and outcome.retries or nil,
   })
   if done then return state, reason end
-  return nil, ("trial %d is over already: it is %s"):format(record.number, before)
+  local message = before == "waiting" and "trial %d has not begun: it is %s" or "trial %d is over already: it is %s"
+  return nil, message:format(record.number, before)
 end
 
 local states = {complete = true, pruned = true, failed = true}
 
 --- Ends a trial that study:ask gave, by itself or its number: with the value of the objective or a list of several, or
 -- in another state, {state = "pruned"} or {state = "failed", reason = text}. A value that is no number or NaN makes it
--- a failed one. Returns true, or nil and why when it was over already, as it may be when it was taken for lost.
+-- a failed one. Returns true, or nil and why when it was over already, as it may be when it was taken for lost, or when
+-- it still waits.
 function Study:tell(trial, values, given)
   local o = options.check("tell", given, {
     {"state", "string", default = "complete"}, {"reason", "string", optional = true},
