@@ -331,6 +331,22 @@ describe("the grid sampler", function()
     assert.same({1, 1, 2, 3, 4}, tries)
   end)
 
+  it("lets trials that wait begin when all combinations are taken, as further attempts at the last one do", function()
+    local study, tries = search.study {name = "grid", sampler = sampler("grid", {space = {a = {1, 2}}})}, {}
+    local function objective_of_two(trial)
+      local x = trial:categorical("a", {1, 2})
+      tries[#tries + 1] = x
+      if #tries == 2 then error "once" end
+      return x
+    end
+    study:optimize(objective_of_two, {retries = 1, progress = false})
+    assert.same({1, 2, 2}, tries)
+    study:enqueue {a = 1}
+    study:optimize(objective_of_two, {progress = false})
+    study:optimize(objective_of_two, {progress = false})
+    assert.same({1, 2, 2, 1}, tries)
+  end)
+
   it("says what is not in the grid", function()
     local grid = sampler("grid", {space = {a = a}})
     assert.error_matches(function() loop.run(loop.history("minimize"), grid, 1, objective) end,

@@ -160,6 +160,17 @@ for _, kind in ipairs {"memory", "sqlite", "postgresql"} do
       assert.is_nil(storage:start_trial(id, {limit = 5}))
     end)
 
+    test("makes no new trial when there is nothing left for one, but claims what waits", function()
+      local room = 1
+      local given = {is_exhausted = function() return #storage:known(id) >= room end}
+      storage:create_trial(id, {state = "waiting"})
+      assert.are.equal(0, storage:start_trial(id, given).number)
+      assert.is_nil(storage:start_trial(id, given))
+      room = 2
+      assert.are.equal(1, storage:start_trial(id, given).number)
+      assert.is_nil(storage:start_trial(id, given))
+    end)
+
     test("puts another attempt in the place of a failed trial", function()
       local record = storage:start_trial(id, {limit = 1})
       storage:set_parameter(record, "x", 0.5, half)

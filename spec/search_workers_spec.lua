@@ -293,6 +293,21 @@ describe("workers", function()
     end)
   end
 
+  test("take each combination of a grid once", function()
+    local study = search.study {name = "s", storage = ("sqlite:///%s/grid.db"):format(folder)}
+    local grid = search.Grid {space = {x = {1, 2}}}
+    study.sampler = setmetatable({exhausted = function(_, history)
+      local answer = grid:exhausted(history)
+      core.sleep(0.2) -- others may ask meanwhile
+      return answer
+    end}, {__index = grid})
+    study:optimize(function(trial) return trial:categorical("x", {1, 2}) end, {workers = 4, progress = false})
+    local values = {}
+    for i, trial in ipairs(study.trials) do values[i] = trial.value end
+    table.sort(values)
+    assert.are.same({1.0, 2.0}, values)
+  end)
+
   test("of several searches make so many trials in all", function()
     local at = place {trials = 12, workers = 2, step = 0.01}
     local code, _, err = process.run(("(%s & %s & wait)"):format(at.command, at.command))

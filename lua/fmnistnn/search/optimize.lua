@@ -33,17 +33,21 @@ end
 --- Whether no further trial is to begin, whoever asks.
 function optimize.is_over(study, o)
   if study.stopping or o.timeout and core.now() - o.started >= o.timeout then return true end
+  return o.no_improvement ~= nil and since_best(study:history()) >= o.no_improvement
+end
+
+-- Whether the sampler has no more for new trials, by the records as they were read last.
+local function is_exhausted(study)
   local sampler = study.sampler
-  if not (o.no_improvement or sampler.exhausted) then return false end
-  local history = study:history()
-  if o.no_improvement and since_best(history) >= o.no_improvement then return true end
-  return sampler.exhausted ~= nil and sampler:exhausted(history)
+  return sampler.exhausted ~= nil and sampler:exhausted(study:_known_history())
 end
 
 --- Whether a trial could begin now.
 function optimize.can_start(study, o)
   if optimize.is_over(study, o) then return false end
-  return not o.trials or rules.begun(study.storage:trials(study.id)) < o.trials
+  local records = study.storage:trials(study.id)
+  if o.trials and rules.begun(records) >= o.trials then return false end
+  return rules.has_waiting(records) or not is_exhausted(study)
 end
 
 --- Whether a trial runs in a process other than this one and its workers.
@@ -146,9 +150,10 @@ end
 -- called after each trial; waits: whether to wait for trials that run elsewhere, which may be cut off and left to us.
 function optimize.loop(study, objective, o, hooks)
   local failures = 0
+  local start = {limit = o.trials, worker = o.worker, is_exhausted = function() return is_exhausted(study) end}
   while not hooks.leave() and not optimize.is_over(study, o) do
     optimize.give_up_lost(study, o)
-    local record = study.storage:start_trial(study.id, {limit = o.trials, worker = o.worker})
+    local record = study.storage:start_trial(study.id, start)
     if record then
       local state, reason = run_trial(study, objective, o, record)
       failures = state == "failed" and failures + 1 or 0

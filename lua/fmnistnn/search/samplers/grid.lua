@@ -6,8 +6,8 @@
 --   space   {name = list of values or distribution}; a float needs a step
 --
 -- Trials take the combinations in the order of the names, the last name's values changing fastest; enqueued trials
--- take none, and a further attempt at a trial takes that trial's. The study ends when all are taken; trials beyond
--- that begin again.
+-- take none, and a further attempt at a trial takes that trial's. study:optimize ends when all are taken and no trial
+-- waits; trials that are asked for beyond that begin again.
 local class = require "fmnistnn.class"
 local options = require "fmnistnn.nn.options"
 local rules = require "fmnistnn.search.storage.rules"

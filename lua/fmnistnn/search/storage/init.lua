@@ -10,8 +10,9 @@
 --   trials(id)                                  all records, by number: number n stands at n + 1
 --   known(id)                                   the same as they were read last, or begun by this process
 --   create_trial(id, template)                  a new record with the template's state, params ...
---   start_trial(id, {limit, worker})            the first trial that waits, or a new one, now running; nil when as
---                                               many as `limit` have begun. worker: the process that it runs in
+--   start_trial(id, {limit, worker, is_exhausted})   the first trial that waits, or a new one, now running; nil when
+--                                               as many as `limit` have begun, or when none waits and is_exhausted()
+--                                               says so of known(id). worker: the process that it runs in
 --   set_parameter(record, name, value, distribution), forget_parameters(record)
 --   report(record, step, value), forget_reports(record, step)     of this step and later ones
 --   set_trial_attribute(record, kind, key, value)

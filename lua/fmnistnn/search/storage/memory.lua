@@ -86,6 +86,7 @@ function Memory:start_trial(id, given)
       return record
     end
   end
+  if given.is_exhausted and given.is_exhausted() then return nil end
   return self:create_trial(id, {state = "running"})
 end
 

@@ -29,6 +29,14 @@ function rules.begun(records)
   return count
 end
 
+--- Whether a trial waits.
+function rules.has_waiting(records)
+  for _, record in ipairs(records) do
+    if record.state == "waiting" then return true end
+  end
+  return false
+end
+
 --- The numbers of the trials that a trial is a further attempt at, the first one first.
 function rules.attempts(record)
   local list = record.system_attributes.retry_history

@@ -465,7 +465,9 @@ function SQL:start_trial(study_id, given)
     local mine = again and given.worker and begun_before(records, given.worker)
     if mine then return mine end
     if given.limit and rules.begun(records) >= given.limit then return nil end
-    local id = claim(self, self.caches[study_id]) or create(self, study_id, {state = "running"})
+    local id = claim(self, self.caches[study_id])
+    if not id and given.is_exhausted and given.is_exhausted() then return nil end
+    id = id or create(self, study_id, {state = "running"})
     sign(self, id, given.worker)
     return reread(self, study_id, id)
   end)
