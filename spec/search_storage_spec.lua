@@ -377,6 +377,18 @@ describe("an SQLite file", function()
     end
   end)
 
+  sqlite("that was deleted is made anew, and not the one that was open", function()
+    local storage = open_with_trials(path, 1)
+    for _, suffix in ipairs {"", "-wal", "-shm"} do os.remove(path .. suffix) end
+    assert.are.same({nil, "there is no file " .. path}, {storages.open("sqlite:///" .. path, true)})
+    local new = open_with_trials(path, 2)
+    assert.are.equal(2, #new:trials(1))
+    assert.are.equal(new, storages.open("sqlite:///" .. path))
+    storage:disconnect()
+    new:disconnect()
+    assert.are.equal(2, #storages.open(fresh(path)):trials(1))
+  end)
+
   sqlite("with a page of rubbish is refused", function()
     with_trials(path, 30)
     local text = process.read(path)

@@ -28,7 +28,7 @@ local schema = require "fmnistnn.search.storage.schema"
 local storage = {}
 
 -- One storage for each database in a process: two connections to one file would be in each other's way, and records
--- are kept once.
+-- are kept once. One whose file was deleted since is none.
 local opened = setmetatable({}, {__mode = "v"})
 
 local makers = {
@@ -61,7 +61,7 @@ function storage.open(given, existing)
   if not schema.versions[version] then
     error('search: storage: optuna: expected "5", "3.1" or "any", got ' .. tostring(version), 0)
   end
-  if opened[url] then return opened[url] end
+  if opened[url] and opened[url]:is_there() then return opened[url] end
   local made, message = makers[scheme](url, version, existing)
   opened[url] = made
   return made, message

@@ -57,6 +57,8 @@ function PostgreSQL:is_lost(message)
   return false
 end
 
+function PostgreSQL:is_there() return true end
+
 -- ---- opening ----
 
 local function found_tables(self)

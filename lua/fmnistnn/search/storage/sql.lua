@@ -9,6 +9,7 @@
 --   begin(), lock(id)            a transaction that will write; the study's lock in it
 --   insert(column, statement, ...)   the new row's id, which is in that column
 --   is_lost(message)             whether the error means that another connection might do
+--   is_there()                   whether what was opened has not been deleted since
 --   words, now, beat_now, seconds(column), stale(seconds)    what each has its own words for
 local attribute = require "fmnistnn.search.attribute"
 local core = require "fmnistnn.core"

@@ -54,6 +54,8 @@ end
 
 function SQLite:is_lost() return false end
 
+function SQLite:is_there() return core.file_size(self.path) ~= nil end
+
 -- ---- opening ----
 
 local function found_tables(self)
