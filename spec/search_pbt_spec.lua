@@ -62,6 +62,18 @@ describe("population based training", function()
     assert.equal(3, parent(trial(history, sampler, 0)))
   end)
 
+  it("gives trials that begin at once in several processes a place each, whichever is drawn first", function()
+    local history = loop.history "maximize"
+    local sampler, places = PBT {seed = 1, population = 4}, {}
+    loop.ask(history, sampler)
+    local begun = {loop.add(history), loop.add(history), loop.add(history)}
+    for _, i in ipairs {2, 1, 3} do
+      loop.begin(history, begun[i], sampler)
+      places[i] = begun[i].system_attributes["pbt:place"]
+    end
+    assert.same({1, 2, 3}, places)
+  end)
+
   it("keeps the place and the parent of a trial that is tried again", function()
     local history = loop.history "maximize"
     local sampler = PBT {seed = 1, population = 2}

@@ -53,19 +53,26 @@ function PBT:init()
   end
 end
 
--- The trials by their places; what failed leaves its place to another.
-local function trials_by_place(history)
-  local places = {}
+-- The trials by their places; what failed leaves its place to another. And how many of those before `number` have
+-- just begun in other processes and are about to take a place.
+local function trials_by_place(history, number)
+  local places, others = {}, 0
   for _, record in ipairs(history.trials) do
-    local place = record.system_attributes[PLACE]
+    local origin = history.trials[rules.origin(record) + 1] or record
+    local place = record.system_attributes[PLACE] or origin.system_attributes[PLACE]
     if place and record.state ~= "failed" then places[place] = record end
+    if not place and record.state == "running" and record.number < number then others = others + 1 end
   end
-  return places
+  return places, others
 end
 
-local function first_free(places)
+-- The first place that is free when so many others have taken theirs.
+local function first_free(places, others)
   local place = 0
-  while places[place] do place = place + 1 end
+  while places[place] or others > 0 do
+    if not places[place] then others = others - 1 end
+    place = place + 1
+  end
   return place
 end
 
@@ -129,8 +136,8 @@ function PBT:begin(history, record, random)
     attributes[rules.PARENT] = origin.system_attributes[rules.PARENT]
     return {}
   end
-  local places = trials_by_place(history)
-  local place = first_free(places)
+  local places, others = trials_by_place(history, record.number)
+  local place = first_free(places, others)
   attributes[PLACE] = place
   local ranked = ranking(self, history, places, place // self.population - 1)
   if #ranked == 0 then return {} end
