@@ -247,6 +247,15 @@ describe("a study", function()
     fails("set_constraint: value: expected a finite number, got inf", function()
       study:ask():set_constraint("c", math.huge)
     end)
+    local trial, words = study:ask(), ": name: expected a text of UTF-8 without zero bytes, got "
+    for _, name in ipairs {"a\0", "\xff"} do
+      fails("suggest" .. words, trial.float, trial, name, 0, 1)
+      fails("ask: suggest" .. words, study.ask, study, {[name] = {1, 2}})
+      fails("enqueue" .. words, study.enqueue, study, {[name] = 1})
+      fails("set_user_attribute" .. words, trial.set_user_attribute, trial, name, 1)
+      fails("set_constraint" .. words, trial.set_constraint, trial, name, 1)
+    end
+    assert.are.equal(2, #study.trials)
   end)
 
   it("is written as CSV and JSON", function()

@@ -3,12 +3,18 @@ local json = require "fmnistnn.json"
 
 local attribute = {}
 
+--- Whether every storage can keep a string as a name: UTF-8 without zero bytes.
+function attribute.is_name(text) return utf8.len(text) ~= nil and not text:find("\0", 1, true) end
+
 --- Raises, at the line that called `who`, unless a name and a value can be kept in every storage.
 function attribute.check(who, name, value)
   if type(name) ~= "string" then error(("%s: name: expected a string, got %s"):format(who, type(name)), 3) end
+  if not attribute.is_name(name) then
+    error(("%s: name: expected a text of UTF-8 without zero bytes, got %q"):format(who, name), 3)
+  end
   local ok, text = pcall(json.encode, value)
   if not ok then error(("%s: %s"):format(who, text), 3) end
-  if not utf8.len(name .. text) then error(who .. ": expected texts of UTF-8", 3) end
+  if not utf8.len(text) then error(who .. ": expected texts of UTF-8", 3) end
 end
 
 --- A copy of a value, with all tables in it: what is kept does not change with what its maker or reader does later.

@@ -78,6 +78,9 @@ function Study:_distribution_fault(name, distribution)
   end
   local known = self.distributions[name]
   if known == distribution then return nil end
+  if not attribute.is_name(name) then
+    return ("suggest: name: expected a text of UTF-8 without zero bytes, got %q"):format(name)
+  end
   if not known then
     for _, record in ipairs(self.storage:known(self.id)) do known = known or record.distributions[name] end
     self.distributions[name] = known

@@ -195,10 +195,10 @@ end
 
 --- Says how far a constraint is from being met: 0 or less is feasible. The best trials are among the feasible ones.
 function Trial:set_constraint(name, value)
-  check_text("set_constraint: name", name)
   if type(value) ~= "number" or value - value ~= 0 then
     error("set_constraint: value: expected a finite number, got " .. tostring(value), 2)
   end
+  attribute.check("set_constraint", name, value)
   return self.study.storage:set_trial_attribute(self.record, "system", "constraints:" .. name, value + 0.0)
 end
 
