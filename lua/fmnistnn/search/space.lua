@@ -38,8 +38,18 @@ local function check_range(who, low, high, test, expected)
   if low > high then options.refuse("%s: expected low <= high, got %s and %s", who, low, high) end
 end
 
--- The value to 15 digits: low + 3 * 0.1 is 0.3, as it would be written, and not 0.30000000000000004.
-local function tidy(x) return tonumber(("%.15g"):format(x)) + 0.0 end
+-- The decimal exponent of a number above 0.
+local function exponent(x) return math.floor(math.log(x, 10)) end
+
+-- low + distance, to 15 digits of the larger of these: 3 * 0.1 after 0 is 0.3, as it would be written, and not
+-- 0.30000000000000004; after -0.3 it is 0, and not 5.6e-17.
+local function after(low, distance)
+  local x = low + distance
+  local size = math.abs(x)
+  if size == 0 or size == math.huge then return x end
+  local digits = 15 - math.max(0, exponent(math.max(math.abs(low), math.abs(distance))) - exponent(size))
+  return digits > 0 and tonumber(("%%.%dg"):format(digits):format(x)) + 0.0 or 0.0
+end
 
 --- A float of low..high. Options: log = true, uniform on a logarithmic scale (low > 0); or step, a grid from low on
 -- (high is lowered to its last point). `who` begins an error's text.
@@ -52,7 +62,7 @@ function space.float(low, high, given, who)
   if o.step then
     local steps = (high - low) / o.step
     local whole = math.floor(steps + 1e-8)
-    if math.abs(steps - whole) > 1e-8 then high = math.max(low, tidy(low + whole * o.step)) end
+    if math.abs(steps - whole) > 1e-8 then high = math.max(low, after(low, whole * o.step)) end
   end
   return {kind = "float", low = low + 0.0, high = high + 0.0, log = o.log, step = o.step and o.step + 0.0}
 end
@@ -185,7 +195,7 @@ local function clip(x, low, high) return x < low and low or x > high and high or
 local function on_grid(d, x)
   local steps = math.floor((x - d.low) / d.step + 0.5)
   if d.kind == "int" then return clip(d.low + math.tointeger(steps) * d.step, d.low, d.high) end
-  return clip(tidy(d.low + steps * d.step), d.low, d.high)
+  return clip(after(d.low, steps * d.step), d.low, d.high)
 end
 
 --- A value as a number; nil when it is no choice.
