@@ -129,7 +129,8 @@ describe("IDX files", function()
       end
     end
     refused(folder .. "/huge", "", core.data.idx(write("huge", idx.head {top}), 1))
-    assert.are.same({top, top, 0}, assert(core.data.idx(write("empty", idx.head {top, top, 0}), 3)).shape)
+    refused(folder .. "/empty", "cannot hold", core.data.idx(write("empty", idx.head {top, top, 0}), 3))
+    assert.are.same({top, 1 << 30, 0}, assert(core.data.idx(write("empty", idx.head {top, 1 << 30, 0}), 3)).shape)
   end)
 
   it("that are not there, or folders, are named", function()

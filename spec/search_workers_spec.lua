@@ -164,16 +164,16 @@ describe("workers", function()
   it("wait for a signal as long as they are told, for ever too", function()
     local code, out, err = process.run_lua [[
       local core = require "fmnistnn.core"
-      local held <close> = core.hold_signals("HUP")
+      local held <close> = core.hold_signals("TERM")
       if core.fork("KILL") == 0 then
         core.sleep(0.05)
-        core.kill(core.parent_id(), "HUP")
+        core.kill(core.parent_id(), "TERM")
         core.leave(0)
       end
       print(core.next_signal(math.huge))
       print(core.next_signal(-math.huge) or core.next_signal(0/0))]]
     assert(code == 0, err)
-    assert.are.equal("HUP\nnil\n", out)
+    assert.are.equal("TERM\nnil\n", out)
   end)
 
   test("stop together when one says so, or fails", function()

@@ -194,12 +194,12 @@ static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_r
   for (size_t q = 0, m = 0; q < j->q; m++) {
     const size_t Q = tile_size(pixels, m);
     for (size_t k = 0, i = 0; k < j->filters;) {
-      const size_t K = tile_size(filters, i), both = K + tile_size(filters, i + 1);
-      const int two = Q == 1 && both == 2 * FNN_ROW_K && k + both <= j->filters;
-      if (j->fetch_rows) fetch_next(j, k, two ? both : K, q, Q);
+      const size_t K = tile_size(filters, i), next = tile_size(filters, i + 1);
+      const size_t tiles = Q == 1 && K == FNN_ROW_K && next == K && k + K < j->filters ? 2 : 1;
+      if (j->fetch_rows) fetch_next(j, k, tiles * K, q, Q);
       /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): each size that tilings have is there */
-      (two ? single_pixel : row_functions[K][Q])(task, j->weight + k * taps, k, q);
-      k += two ? both : K, i += two ? 2 : 1;
+      (tiles == 2 ? single_pixel : row_functions[K][Q])(task, j->weight + k * taps, k, q);
+      k += tiles * K, i += tiles;
     }
     q += Q;
   }
