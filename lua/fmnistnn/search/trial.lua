@@ -5,6 +5,7 @@
 --   if trial:should_prune() then search.prune() end
 local Random = require "fmnistnn.search.random"
 local attribute = require "fmnistnn.search.attribute"
+local core = require "fmnistnn.core"
 local folder = require "fmnistnn.folder"
 local json = require "fmnistnn.json"
 local rules = require "fmnistnn.search.storage.rules"
@@ -202,18 +203,12 @@ function Trial:set_constraint(name, value)
   return self.study.storage:set_trial_attribute(self.record, "system", "constraints:" .. name, value + 0.0)
 end
 
-local function exists(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- Makes the trial's folder. What lies there when the trial is first begun is another study's, of the same name, whose
 -- training is not to be gone on with: it is kept as NUMBER.1, NUMBER.2 and so on.
 local function make_folder(self, path)
-  if not rules.attempts(self.record)[1] and exists(path) then
+  if not rules.attempts(self.record)[1] and core.file_size(path) then
     local count = 1
-    while exists(path .. "." .. count) do count = count + 1 end
+    while core.file_size(path .. "." .. count) do count = count + 1 end
     local moved, message = os.rename(path, path .. "." .. count)
     if not moved then return nil, message end
   end
