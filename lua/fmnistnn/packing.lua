@@ -50,15 +50,13 @@ function packing.pack(value, where, tensors) return pack(value, where, tensors, 
 
 local numbers = {nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge}
 
-local unpack
-
 local DAMAGED = "its state is damaged"
 
 -- Puts the elements of a table into another, with the keys that key_of(key) gives. Returns true, or nil and a message.
 local function unpack_all(elements, into, key_of, tensors)
   if type(elements) ~= "table" then return nil, DAMAGED end
   for key, element in pairs(elements) do
-    local own, ok, value = key_of(key), unpack(element, tensors)
+    local own, ok, value = key_of(key), packing.unpack(element, tensors)
     if not ok then return nil, value end
     if own == nil then return nil, DAMAGED end
     into[own] = value
@@ -68,7 +66,8 @@ end
 
 local function itself(key) return key end
 
-function unpack(value, tensors)
+--- true and the value again, or nil and what is wrong with it. `tensors` are the tensors by name.
+function packing.unpack(value, tensors)
   if type(value) ~= "table" then return true, value end
   if value.tensor ~= nil then
     local tensor = tensors[value.tensor]
@@ -86,8 +85,5 @@ function unpack(value, tensors)
   end
   return true, result
 end
-
---- true and the value again, or nil and what is wrong with it. `tensors` are the tensors by name.
-function packing.unpack(value, tensors) return unpack(value, tensors) end
 
 return packing
