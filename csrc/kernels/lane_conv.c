@@ -168,12 +168,11 @@ static void single_pixel(const struct fnn_lane_row *j, const float *weight, size
 /* Has what pixels q .. q + Q - 1 want next time fetched into the second cache, while filters k .. k + K - 1 are at them: of their
  * share of the channels. */
 FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, size_t q, size_t Q) {
-  enum { LINE = 16 };
   const size_t last = (k + K) * j->channels / j->filters;
   for (size_t c = k * j->channels / j->filters; c < last; c++)
     for (size_t r = j->r - j->fetch_rows; r < j->r; r++) {
       const float *x = j->x[r] + c * j->x_channel + j->fetch_ahead;
-      for (size_t i = q * j->x_pixel; i < (q + Q) * j->x_pixel; i += LINE) __builtin_prefetch(x + i, 0, 2);
+      for (size_t i = q * j->x_pixel; i < (q + Q) * j->x_pixel; i += FNN_LINE) __builtin_prefetch(x + i, 0, 2);
     }
 }
 

@@ -44,6 +44,8 @@ enum { FNN_WIDTH = 8 };
 enum { FNN_WIDTH = 4 };
 #endif
 
+enum { FNN_LINE = 16 }; /* floats of a cache's line */
+
 typedef float fnn_v __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
 typedef float fnn_v_anywhere __attribute__((vector_size(FNN_WIDTH * 4), aligned(4), may_alias));
 typedef int32_t fnn_vi __attribute__((vector_size(FNN_WIDTH * 4), may_alias));

@@ -32,7 +32,6 @@ FNN_INLINE void output6(const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
 /* M x M pixels from A x A places */
 FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j,
                             const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, fnn_v least, size_t to) {
-  enum { LINE = 16 };
   const size_t m_place = j->m_place, y_row = j->y_row, y_pixel = j->y_pixel, y_filter = j->y_filter;
   fnn_v d[36];
   FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
@@ -50,10 +49,10 @@ FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct f
       if ((size_t)q >= tile->q) break;
       if (addend) {
         v += fnn_load(addend + (size_t)q * y_pixel);
-        if (q % (LINE / FNN_WIDTH) == 0) __builtin_prefetch(addend + (size_t)q * y_pixel + y_filter);
+        if (q % (FNN_LINE / FNN_WIDTH) == 0) __builtin_prefetch(addend + (size_t)q * y_pixel + y_filter);
       }
       fnn_store(y, fnn_pick(v < least, least, v)); /* NaN stays */
-      if (q % (LINE / FNN_WIDTH) == 0) __builtin_prefetch(y + y_filter, 1);
+      if (q % (FNN_LINE / FNN_WIDTH) == 0) __builtin_prefetch(y + y_filter, 1);
     }
   }
 }

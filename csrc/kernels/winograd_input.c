@@ -49,9 +49,8 @@ FNN_INLINE void load_column(const struct fnn_winograd_tile *tile, const ptrdiff_
  * may have two pixels. */
 FNN_INLINE void fetch_column(const struct fnn_winograd_tile *tile, const ptrdiff_t A, const int overlap, const float *x,
                              size_t next, const ptrdiff_t c) {
-  enum { LINE = 16 };
   const float *from = x + next + tile->column[c];
-  if ((c - overlap) % (LINE / FNN_WIDTH) != 0 || c < overlap || c >= A - overlap) return;
+  if ((c - overlap) % (FNN_LINE / FNN_WIDTH) != 0 || c < overlap || c >= A - overlap) return;
   FNN_UNROLL for (ptrdiff_t r = overlap; r < A - overlap; r++) __builtin_prefetch(from + tile->row[r]);
 }
 
