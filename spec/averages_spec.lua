@@ -1,5 +1,6 @@
 -- Averages of weights against sums in plain Lua, and that a model gets its own weights back.
 local blobs = require "spec.support.blobs"
+local ctrl_c = require "spec.support.ctrl_c"
 local fnn = require "fmnistnn"
 
 local nn, averages = fnn.nn, fnn.averages
@@ -8,12 +9,6 @@ local function error_of(f, ...)
   local ok, message = pcall(f, ...)
   assert.is_false(ok)
   return message
-end
-
--- What lua does at Ctrl-C, as a hook.
-local function interrupt()
-  debug.sethook()
-  error("interrupted!", 0)
 end
 
 -- A model with batch normalization, built, and what moves its weights and statistics to new places.
@@ -160,8 +155,11 @@ describe("apply", function()
     for _, place in ipairs {"before", "after"} do
       for count = 20, 400, 20 do -- instructions
         local ok = pcall(function()
-          if place == "before" then debug.sethook(interrupt, "", count) end
-          ema:apply(function() debug.sethook(place == "after" and interrupt or nil, "", count) end)
+          if place == "before" then ctrl_c(count) end
+          ema:apply(function()
+            debug.sethook()
+            if place == "after" then ctrl_c(count) end
+          end)
           debug.sethook()
         end)
         at_all = at_all + (ok and 0 or 1)
@@ -473,7 +471,7 @@ describe("as a callback", function()
         progress = false, interruptible = true, callbacks = {
           averages.EMA {model = model, decay = 0.9}, averages.EMA {model = model, decay = 0.5}, {
             on_batch_end = function() own = bytes_of(model) end,
-            on_epoch_end = function() debug.sethook(interrupt, "", count) end,
+            on_epoch_end = function() ctrl_c(count) end,
             on_save_point = function(_, _, batch) if not batch then debug.sethook() end end,
           },
         },

@@ -1,5 +1,6 @@
 -- JSON by RFC 8259: what must be read, what must be refused, what is written. Cases follow the categories of the
 -- well-known JSON test suites (Seriot, "Parsing JSON is a minefield").
+local ctrl_c = require "spec.support.ctrl_c"
 local json = require "fmnistnn.json"
 
 local null = json.null
@@ -197,10 +198,7 @@ describe("json.decode refuses", function()
 
   it("no text for what else goes wrong while it reads, such as Ctrl-C", function()
     local text = "[" .. ("1,"):rep(1000) .. "1]"
-    debug.sethook(function()
-      debug.sethook()
-      error("interrupted!", 0)
-    end, "", 1000)
+    ctrl_c(1000)
     assert.error_matches(function() json.decode(text) end, "^interrupted!$")
   end)
 

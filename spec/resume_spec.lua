@@ -1,6 +1,7 @@
 -- The whole state of a fit: saved, read, damaged, and gone on from, also by processes that were killed.
 local blobs = require "spec.support.blobs"
 local core = require "fmnistnn.core"
+local ctrl_c = require "spec.support.ctrl_c"
 local fnn = require "fmnistnn"
 local process = require "spec.support.process"
 
@@ -313,10 +314,7 @@ describe("a damaged backup", function()
     for _, count in ipairs {100, 300, 1000, 3000, 10000} do -- instructions
       local backup = callbacks.BackupAndRestore {folder, every = 1}
       function backup:on_restore(trainer)
-        debug.sethook(function()
-          debug.sethook()
-          error("interrupted!", 0)
-        end, "", count)
+        ctrl_c(count)
         callbacks.BackupAndRestore.on_restore(self, trainer)
         debug.sethook()
       end
