@@ -145,7 +145,7 @@ describe("a folded model", function()
 
     it("takes parts, none of them small", function()
       for images, expected in pairs {
-        [255] = {255}, [256] = {128, 128}, [319] = {128, 191}, [320] = {128, 128, 64}, [520] = {128, 128, 128, 136},
+        [191] = {191}, [192] = {96, 96}, [239] = {96, 143}, [240] = {96, 96, 48}, [520] = {96, 96, 96, 96, 136},
       } do
         assert.are.same(expected, parts_of(small(), images))
       end

@@ -191,7 +191,7 @@ end
 
 -- ---- batches in parts ----
 
-local PART = 128     -- images whose activations the caches hold; a part has half as many at least
+local PART = 96      -- images whose activations the caches hold; a part has half as many at least
 local WEIGHTS = 2^20 -- that are worth reading again for each part, at most
 
 -- Whether what a layer makes of an image is known not to depend on the others of the batch.
