@@ -324,7 +324,7 @@ describe("functions written in Lua", function()
       {"glorot_uniform: fan_out: expected a number of 0 or more, got nil", fnn.initializers.glorot_uniform, {2}, 2},
       {"zeros: shape: expected a list of sizes, got number", fnn.initializers.zeros, 5},
       {"orthogonal: shape: expected at least one size", fnn.initializers.orthogonal, {}},
-      {"SGD: lr: expected a number or a schedule, got number", fnn.optim.SGD, {lr = nan}},
+      {"SGD: lr: expected a number of 0 or more, or a schedule, got number", fnn.optim.SGD, {lr = nan}},
       {"Trainer: optimizer: expected one of fnn.optim", fnn.Trainer,
         {model = nn.Dense {2}, loss = "huber", optimizer = {}}},
       {"Dataset: scale: expected a number, got string 'x'", fnn.data.Dataset, {x, classes, scale = "x"}},

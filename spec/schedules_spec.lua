@@ -148,7 +148,7 @@ describe("an optimizer with a schedule", function()
     local w = fnn.zeros(1, {requires_grad = true})
     local optimizer = optim.SGD {parameters = {w}, lr = function() end}
     assert.matches("SGD: lr: expected a number from the schedule, got nil", error_of(step, optimizer, w))
-    assert.matches("SGD: lr: expected a number or a schedule, got table", error_of(optim.SGD, {lr = {}}))
+    assert.matches("SGD: lr: expected a number of 0 or more, or a schedule, got table", error_of(optim.SGD, {lr = {}}))
   end)
 end)
 
@@ -169,7 +169,7 @@ describe("schedules refuse", function()
     refuses("warmup: expected 0 <= rate < 1, got number 1", "OneCycle", {lr = 1, steps = 3, warmup = 1})
     refuses("curve: expected 'linear' or 'cosine', got 'cubic'", "OneCycle", {lr = 1, steps = 3, curve = "cubic"})
     refuses("curve: expected 'linear' or 'cosine', got 'cos'", "Warmup", {1, steps = 3, curve = "cos"})
-    refuses("schedule: expected a number or a schedule, got string 'Cosine'", "Warmup", {"Cosine", steps = 3})
+    refuses("schedule: expected a number of 0 or more, or a schedule, got string 'Cosine'", "Warmup", {"Cosine", steps = 3})
     refuses("unknown option gamma", "Step", {lr = 1, every = 2, gamma = 0.1})
   end)
 
@@ -180,7 +180,7 @@ describe("schedules refuse", function()
     refuses("values: expected 3, got 2", "PiecewiseConstant", {{1, 2}, values = {1, 2}})
     refuses("values: element 2: expected a number, got string", "PiecewiseConstant", {{1}, values = {1, "2"}})
     refuses("schedules: expected 2, got 1", "Sequential", {{1}, milestones = {3}})
-    refuses("schedules: element 2: schedule: expected a number or a schedule, got table", "Sequential",
+    refuses("schedules: element 2: schedule: expected a number of 0 or more, or a schedule, got table", "Sequential",
       {{1, {}}, milestones = {3}})
   end)
 

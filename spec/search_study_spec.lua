@@ -84,6 +84,8 @@ describe("a study", function()
     end
     assert.are.equal("the value is NaN", study:trial(0).system_attributes.fail_reason)
     assert.are.equal("the value: expected a number, got nothing", study:trial(5).system_attributes.fail_reason)
+    study:tell(study:ask(), fnn.tensor(0.5))
+    assert.are.equal("the value: expected a number, got tensor", study:trial(6).system_attributes.fail_reason)
     study:tell(study:ask(), -math.huge)
     assert.are.equal(-math.huge, study.best.value)
   end)

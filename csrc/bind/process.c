@@ -194,9 +194,11 @@ struct deferred {
 
 static void on_interrupt(int signal) {
   static const char text[] = "\nstopping when the work at hand is done; Ctrl-C again stops now\n";
+  int before = errno;
   (void)signal;
   ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
   (void)written;
+  errno = before;
 }
 
 /* SA_RESETHAND: the system itself notes that the signal has come, by making the next one end the process. */

@@ -74,8 +74,8 @@ local kinds = {
   number = {"a number", function(v) return type(v) == "number" and v == v end}, -- NaN is none
   positive = {"a number above 0", function(v) return type(v) == "number" and v > 0 end},
   nonnegative = {"a number of 0 or more", function(v) return type(v) == "number" and v >= 0 end},
-  lr = {"a number or a schedule", function(v)
-    return type(v) == "number" and v == v or options.is_callable(v) and not options.is_maker(v)
+  lr = {"a number of 0 or more, or a schedule", function(v)
+    return type(v) == "number" and v >= 0 or options.is_callable(v) and not options.is_maker(v)
   end},
   rate = {"0 <= rate < 1", function(v) return type(v) == "number" and v >= 0 and v < 1 end},
   fraction = {"0..1", function(v) return type(v) == "number" and v >= 0 and v <= 1 end},
@@ -112,6 +112,7 @@ local kinds = {
 function options.describe(value)
   if type(value) == "string" then return ("string '%s'"):format(value) end
   if type(value) == "number" then return "number " .. tostring(value) end
+  if core.is_tensor(value) then return "tensor" end
   if not options.is_maker(value) then return type(value) end
   local kind = type(value) == "table" and "a class" or "function"
   return ("%s that makes one: call it, as in %s"):format(kind, call_of(value))

@@ -11,8 +11,8 @@
 --                            it has been built by its first call
 --   parameters               instead of a model: a list of tensors, or of groups {model = m, or parameters = {...},
 --                            lr = ...} with options of their own; no list is empty, and no parameter there twice
---   lr                       learning rate: a number, or a schedule (fnn.schedules) or another function of how many
---                            steps were done before this one
+--   lr                       learning rate: a number of 0 or more, or a schedule (fnn.schedules) or another function of
+--                            how many steps were done before this one
 --   weight_decay 0           decoupled, w = w (1 - lr weight_decay) before the step, as in Keras (Loshchilov and Hutter
 --                            2017); PyTorch's SGD, Adam and others add weight_decay w to the gradient instead
 --   clip_value, clip_norm, global_clip_norm   bounds on each element, on each tensor's norm, on the norm of all; one of
@@ -31,7 +31,7 @@ local function class(name, ...) optim[name] = optimizer.class(name, ...) end
 
 local function lr(value) return {"lr", "lr", default = value} end
 local beta1, beta2 = {"beta1", "rate", default = 0.9}, {"beta2", "rate", default = 0.999}
-local epsilon = {"epsilon", "number", default = 1e-7}
+local epsilon = {"epsilon", "nonnegative", default = 1e-7}
 
 --- SGD: w = w - lr g; with momentum, v = momentum v - lr g and w = w + v, or, with nesterov, w = w + momentum v - lr g
 -- (Sutskever et al. 2013). PyTorch's v does not have lr in it: the same steps while lr is constant.
@@ -47,7 +47,7 @@ end)
 class("Adam", {lr(0.001), beta1, beta2, epsilon}, adam)
 
 --- AdamW: Adam with weight_decay 0.004 (PyTorch: 0.01).
-class("AdamW", {lr(0.001), beta1, beta2, epsilon, {"weight_decay", "number", default = 0.004}}, adam)
+class("AdamW", {lr(0.001), beta1, beta2, epsilon, {"weight_decay", "nonnegative", default = 0.004}}, adam)
 
 --- Adamax (Kingma and Ba 2014, section 7.1): u = max(beta2 u, |g|), w = w - lr / (1 - beta1^t) m / (u + epsilon). lr
 -- 0.001; PyTorch: lr 0.002, and epsilon inside the maximum.
@@ -88,7 +88,7 @@ end)
 
 --- Adagrad (Duchi et al. 2011): v = v + g^2, w = w - lr g / sqrt(v + epsilon). lr 0.001, initial_accumulator 0.1,
 -- epsilon 1e-7; PyTorch: lr 0.01, accumulator 0, epsilon 1e-10 outside the root.
-class("Adagrad", {lr(0.001), {"initial_accumulator", "number", default = 0.1}, epsilon}, function(group, h)
+class("Adagrad", {lr(0.001), {"initial_accumulator", "nonnegative", default = 0.1}, epsilon}, function(group, h)
   h[5], h[6], h[7] = 0, 0, group.epsilon
   return "adagrad"
 end)

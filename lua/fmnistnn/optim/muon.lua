@@ -80,8 +80,8 @@ local Muon = optimizer.class("Muon", {
   {"use_muon", "boolean", default = true},
   {"beta1", "rate", default = 0.9},
   {"beta2", "rate", default = 0.999},
-  {"epsilon", "number", default = 1e-7},
-  {"weight_decay", "number", default = 0.004},
+  {"epsilon", "nonnegative", default = 1e-7},
+  {"weight_decay", "nonnegative", default = 0.004},
 }, function(group, h, t)
   h.lr = h[3]
   return adam(group, h, t)

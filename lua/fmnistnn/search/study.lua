@@ -128,7 +128,7 @@ local function check_values(self, given)
     local value = given[i] or name and given[name]
     local what = name or count == 1 and "the value" or "value " .. i
     if type(value) ~= "number" then
-      return nil, ("%s: expected a number, got %s"):format(what, value == nil and "nothing" or type(value))
+      return nil, ("%s: expected a number, got %s"):format(what, value == nil and "nothing" or options.describe(value))
     end
     if value ~= value then return nil, what .. " is NaN" end
     list[i] = value + 0.0

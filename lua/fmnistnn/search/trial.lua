@@ -8,6 +8,7 @@ local attribute = require "fmnistnn.search.attribute"
 local core = require "fmnistnn.core"
 local folder = require "fmnistnn.folder"
 local json = require "fmnistnn.json"
+local options = require "fmnistnn.nn.options"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
@@ -148,7 +149,7 @@ end
 --- Reports a value after a step (an integer of 0 or more, such as the epoch): what pruners compare. Of several reports
 -- of one step the first counts. Returns false when the trial is over for the others, because it was taken for lost.
 function Trial:report(value, step)
-  if type(value) ~= "number" then error("report: value: expected a number, got " .. type(value), 2) end
+  if type(value) ~= "number" then error("report: value: expected a number, got " .. options.describe(value), 2) end
   local whole = math.tointeger(step)
   if not whole or whole < 0 then error("report: step: expected an integer of 0 or more, got " .. tostring(step), 2) end
   step = whole
