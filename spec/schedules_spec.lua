@@ -169,7 +169,8 @@ describe("schedules refuse", function()
     refuses("warmup: expected 0 <= rate < 1, got number 1", "OneCycle", {lr = 1, steps = 3, warmup = 1})
     refuses("curve: expected 'linear' or 'cosine', got 'cubic'", "OneCycle", {lr = 1, steps = 3, curve = "cubic"})
     refuses("curve: expected 'linear' or 'cosine', got 'cos'", "Warmup", {1, steps = 3, curve = "cos"})
-    refuses("schedule: expected a number of 0 or more, or a schedule, got string 'Cosine'", "Warmup", {"Cosine", steps = 3})
+    refuses("schedule: expected a number of 0 or more, or a schedule, got string 'Cosine'", "Warmup",
+      {"Cosine", steps = 3})
     refuses("unknown option gamma", "Step", {lr = 1, every = 2, gamma = 0.1})
   end)
 

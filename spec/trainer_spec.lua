@@ -351,9 +351,9 @@ describe("Trainer:fit", function()
         {optimizer = fnn.optim[name]})
     end
     refuses("SGD: model: expected a module, got " .. of "Dense{...}", fnn.optim.SGD, {model = nn.Dense})
-    refuses("SGD: lr: expected a number of 0 or more, or a schedule, got " .. of("Cosine{...}", "function"), fnn.optim.SGD,
-      {lr = fnn.schedules.Cosine})
-    refuses("LearningRateScheduler: schedule: expected a number of 0 or more, or a schedule, got " .. of("Step{...}", "function"),
+    local rate = "expected a number of 0 or more, or a schedule, got "
+    refuses("SGD: lr: " .. rate .. of("Cosine{...}", "function"), fnn.optim.SGD, {lr = fnn.schedules.Cosine})
+    refuses("LearningRateScheduler: schedule: " .. rate .. of("Step{...}", "function"),
       fnn.callbacks.LearningRateScheduler, {fnn.schedules.Step})
     refuses("got " .. of("f1{...}", "function"), make, {metrics = {fnn.metrics.f1}})
     refuses("got " .. of("top_k(5)", "function"), make, {metrics = {fnn.metrics.top_k}})
