@@ -6,10 +6,9 @@
 
 /* ---- of transformed tiles ---- */
 
-/* V vectors of filters, from number k on, for T tiles from number t on. */
-FNN_INLINE void product_tiles(const struct fnn_channel_product *j, const int V, const int T, size_t k, size_t t) {
-  const float *u = j->u + k * j->u_vector, *tiles = j->v + t * FNN_WIDTH;
-  float *m = j->m + k * j->m_vector + t * FNN_WIDTH;
+/* A place of V vectors of filters and T tiles: u, v and m are those of the first. */
+FNN_INLINE void product_tiles(const struct fnn_channel_product *j, const int V, const int T, const float *u,
+                              const float *tiles, float *m) {
   fnn_v sum[FNN_PRODUCT_V][FNN_PRODUCT_T];
   FNN_UNROLL for (int n = 0; n < V; n++) FNN_UNROLL for (int i = 0; i < T; i++) sum[n][i] = (fnn_v){0};
   for (size_t left = j->channels; left > 0; tiles += j->v_block) {
@@ -30,25 +29,30 @@ FNN_INLINE void product_tiles(const struct fnn_channel_product *j, const int V, 
   }
 }
 
-typedef void (*product_function)(const struct fnn_channel_product *j, size_t k, size_t t);
+typedef void (*product_function)(const struct fnn_channel_product *j, const float *u, const float *v, float *m);
 
-#define PRODUCT(V, T)                                                                      \
-  static void product_##V##x##T(const struct fnn_channel_product *j, size_t k, size_t t) { \
-    product_tiles(j, V, T, k, t);                                                          \
+#define PRODUCT(V, T)                                                                                            \
+  static void product_##V##x##T(const struct fnn_channel_product *j, const float *u, const float *v, float *m) { \
+    product_tiles(j, V, T, u, v, m);                                                                             \
   }
 FNN_PRODUCTS(PRODUCT)
 #define PRODUCT_ENTRY(V, T) [V][T] = product_##V##x##T,
 static const product_function products[FNN_PRODUCT_V + 1][FNN_PRODUCT_T + 1] = {FNN_PRODUCTS(PRODUCT_ENTRY)};
 
-/* Tiles in as few parts as there must be, of nearly equal size. */
+/* Tiles in as few parts as there must be, of nearly equal size; the last `more` have one more than the others. */
 void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
-  const size_t parts = (j->tiles + FNN_PRODUCT_T - 1) / FNN_PRODUCT_T;
+  if (j->tiles == 0) return;
+  const size_t parts = (j->tiles + FNN_PRODUCT_T - 1) / FNN_PRODUCT_T, T = j->tiles / parts, more = j->tiles % parts;
   for (size_t k = 0; k < j->vectors; k += FNN_PRODUCT_V) {
     const size_t V = j->vectors - k < FNN_PRODUCT_V ? j->vectors - k : FNN_PRODUCT_V;
-    for (size_t i = 0, t = 0; i < parts; i++) {
-      const size_t T = (j->tiles - t) / (parts - i);
-      products[V][T](j, k, t);
-      t += T;
+    for (size_t place = 0; place < j->places; place++) {
+      const float *u = j->u + place * j->u_place + k * j->u_vector, *v = j->v + place * j->v_place;
+      float *m = j->m + place * j->m_place + k * j->m_vector;
+      for (size_t i = parts; i > 0; i--) {
+        const size_t tiles = T + (i <= more);
+        products[V][tiles](j, u, v, m);
+        v += tiles * FNN_WIDTH, m += tiles * FNN_WIDTH;
+      }
     }
   }
 }

@@ -285,14 +285,15 @@ struct fnn_winograd_output {
  * `width` of them; where there are fewer, vectors of weights reach over the next ones, and the other lanes of results mean
  * nothing. */
 
-/* For one place of some transformed tiles, and each vector k of filters: m[k * m_vector + t * width] = the sum over channels c of
- * the vector u[k * u_vector + c * filters] times the number v[c / width * v_block + t * width + c % width]. */
+/* For each place i of some transformed tiles, and each vector k of filters: m[i * m_place + k * m_vector + t * width] = the sum
+ * over channels c of the vector u[i * u_place + k * u_vector + c * filters] times the number
+ * v[i * v_place + c / width * v_block + t * width + c % width]. */
 struct fnn_channel_product {
-  size_t tiles, channels, vectors, filters;
+  size_t places, tiles, channels, vectors, filters;
   const float *v, *u;
-  size_t v_block, u_vector;
+  size_t v_place, v_block, u_place, u_vector;
   float *m;
-  size_t m_vector;
+  size_t m_place, m_vector;
 };
 
 /* For output pixels number first .. last-1 of an image: y[i * width] = the sum over taps t and channels c of the vector

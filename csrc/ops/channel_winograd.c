@@ -54,19 +54,22 @@ static size_t filters_of(const struct job *j, size_t block) {
 /* Vectors of filters from number `block` on, all of as many filters. */
 static void multiply(const struct job *j, size_t tiles, size_t block, size_t vectors, const float *v, float *m) {
   size_t lanes = j->kernels->width, filters = filters_of(j, block), channels = j->conv->c;
-  for (size_t place = 0; place < j->places; place++)
-    j->kernels->channel_product(&(struct fnn_channel_product){
-        .tiles = tiles,
-        .channels = channels,
-        .vectors = vectors,
-        .filters = filters,
-        .v = v + place * j->v_place,
-        .v_block = MOST_TILES * lanes,
-        .u = j->u + (block * lanes * j->places + place * filters) * channels,
-        .u_vector = lanes * j->places * channels,
-        .m = m + place * j->m_place,
-        .m_vector = MOST_TILES * lanes,
-    });
+  j->kernels->channel_product(&(struct fnn_channel_product){
+      .places = j->places,
+      .tiles = tiles,
+      .channels = channels,
+      .vectors = vectors,
+      .filters = filters,
+      .v = v,
+      .v_place = j->v_place,
+      .v_block = MOST_TILES * lanes,
+      .u = j->u + block * lanes * j->places * channels,
+      .u_place = filters * channels,
+      .u_vector = lanes * j->places * channels,
+      .m = m,
+      .m_place = j->m_place,
+      .m_vector = MOST_TILES * lanes,
+  });
 }
 
 /* A vector of filters. */

@@ -6,28 +6,34 @@
 static uint64_t state = 23;
 
 static void check_product(const struct fnn_kernels *k, size_t tiles, size_t channels, size_t vectors, size_t filters) {
-  const size_t width = k->lanes->width, blocks = (channels + width - 1) / width, v_block = (tiles + 1) * width;
-  const size_t u_vector = channels * filters + 5, m_vector = tiles * width + 3;
-  const size_t results = (vectors - 1) * m_vector + tiles * width;
-  float *v = floats(&state, blocks ? (blocks - 1) * v_block + tiles * width : 0);
-  float *u = floats(&state, vectors * u_vector + width), *m = untouched(results);
+  const size_t width = k->lanes->width, blocks = (channels + width - 1) / width, places = 3;
+  const size_t v_block = (tiles + 1) * width, u_vector = channels * filters + 5, m_vector = tiles * width + 3;
+  const size_t v_place = blocks * v_block + 1, u_place = vectors * u_vector + 2, m_place = vectors * m_vector + 4;
+  const size_t results = places * m_place;
+  float *v = floats(&state, places * v_place), *u = floats(&state, places * u_place + width), *m = untouched(results);
   struct sum *want = expected(results);
-  for (size_t at = 0; at < vectors * tiles * width; at++) {
-    const size_t n = at / width / tiles, t = at / width % tiles, l = at % width;
+  for (size_t at = 0; at < places * vectors * tiles * width; at++) {
+    const size_t i = at / width / tiles / vectors, n = at / width / tiles % vectors, t = at / width % tiles,
+                 l = at % width;
     struct sum sum = {0.0, 0.0};
     for (size_t c = 0; c < channels; c++)
-      add(&sum, (double)u[n * u_vector + c * filters + l] * (double)v[c / width * v_block + t * width + c % width]);
-    want[n * m_vector + t * width + l] = sum;
+      add(&sum, (double)u[i * u_place + n * u_vector + c * filters + l] *
+                    (double)v[i * v_place + c / width * v_block + t * width + c % width]);
+    want[i * m_place + n * m_vector + t * width + l] = sum;
   }
-  k->lanes->channel_product(&(struct fnn_channel_product){.tiles = tiles,
+  k->lanes->channel_product(&(struct fnn_channel_product){.places = places,
+                                                          .tiles = tiles,
                                                           .channels = channels,
                                                           .vectors = vectors,
                                                           .filters = filters,
                                                           .v = v,
                                                           .u = u,
+                                                          .v_place = v_place,
                                                           .v_block = v_block,
+                                                          .u_place = u_place,
                                                           .u_vector = u_vector,
                                                           .m = m,
+                                                          .m_place = m_place,
                                                           .m_vector = m_vector});
   expect_sums(results, m, want, "%s channel_product of %zu tiles, %zu channels, %zu vectors of %zu filters", k->name,
               tiles, channels, vectors, filters);
