@@ -59,7 +59,7 @@ void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
 
 /* ---- of pixels where they are ---- */
 
-enum { PIXELS = 8 }; /* at a time: an address each, in registers */
+enum { PIXELS = 8 }; /* at a time, at most: an address each, in registers */
 
 /* Where the windows of T output pixels from number i on begin. */
 struct corners {
@@ -79,8 +79,9 @@ FNN_INLINE struct corners corners_of(const int T, const struct fnn_window *w, si
 
 /* One tap of T pixels, `s` columns from where their windows begin, in rows that begin at `line` and have so many columns, or
  * none beside the image. Returns the next tap's weights. */
-FNN_INLINE const float *add_tap(const int T, const struct fnn_channel_correlation *j, const ptrdiff_t *corner, size_t s,
-                                const size_t *line, const size_t *columns, const float *weight, fnn_v *sum) {
+FNN_INLINE const float *add_tap(const int V, const int T, const struct fnn_channel_correlation *j,
+                                const ptrdiff_t *corner, size_t s, const size_t *line, const size_t *columns,
+                                const float *weight, fnn_v sum[][PIXELS]) {
   static const float outside[FNN_WIDTH];
   const size_t plane = j->window->h * j->window->w;
   for (size_t first = 0; first < j->channels; first += FNN_WIDTH) {
@@ -91,21 +92,29 @@ FNN_INLINE const float *add_tap(const int T, const struct fnn_channel_correlatio
       x[t] = column < columns[t] ? block + line[t] + column * FNN_WIDTH : outside;
     }
     for (size_t c = 0; c < channels; c++, weight += j->filters) {
-      const fnn_v filters = fnn_load(weight);
-      FNN_UNROLL for (int t = 0; t < T; t++) sum[t] += fnn_splat(x[t][c]) * filters;
+      fnn_v filters[FNN_PRODUCT_V];
+      FNN_UNROLL for (int n = 0; n < V; n++) filters[n] = fnn_load(weight + (size_t)n * j->weight_vector);
+      FNN_UNROLL for (int t = 0; t < T; t++) {
+        const fnn_v one = fnn_splat(x[t][c]);
+        FNN_UNROLL for (int n = 0; n < V; n++) sum[n][t] += one * filters[n];
+      }
     }
   }
   return weight;
 }
 
-/* As the indirect convolution of Dukhan (2019), with addresses made as they are needed: the pixel of each window under one
- * tap, or zeros beside the image. */
-FNN_INLINE void correlate_pixels(const int T, const struct fnn_channel_correlation *j, size_t i) {
+/* V vectors of filters from number k on, for T pixels from number i on. As the indirect convolution of Dukhan (2019), with
+ * addresses made as they are needed: the pixel of each window under one tap, or zeros beside the image. */
+FNN_INLINE void correlate_pixels(const int V, const int T, const struct fnn_channel_correlation *j, size_t k,
+                                 size_t i) {
   const struct fnn_window *w = j->window;
   const struct corners corners = corners_of(T, w, i);
-  const float *weight = j->weight;
-  fnn_v sum[PIXELS];
-  FNN_UNROLL for (int t = 0; t < T; t++) sum[t] = fnn_load(j->bias);
+  const float *weight = j->weight + k * j->weight_vector;
+  fnn_v sum[FNN_PRODUCT_V][PIXELS];
+  FNN_UNROLL for (int n = 0; n < V; n++) {
+    const fnn_v bias = fnn_load(j->bias + (k + (size_t)n) * FNN_WIDTH);
+    FNN_UNROLL for (int t = 0; t < T; t++) sum[n][t] = bias;
+  }
   for (size_t r = 0; r < w->r; r++) {
     size_t line[PIXELS], columns[PIXELS];
     FNN_UNROLL for (int t = 0; t < T; t++) {
@@ -113,23 +122,37 @@ FNN_INLINE void correlate_pixels(const int T, const struct fnn_channel_correlati
       line[t] = row * w->w * FNN_WIDTH, columns[t] = row < w->h ? w->w : 0;
     }
     for (size_t s = 0; s < w->s; s++)
-      weight = add_tap(T, j, corners.column, s * w->dilation[1], line, columns, weight, sum);
+      weight = add_tap(V, T, j, corners.column, s * w->dilation[1], line, columns, weight, sum);
   }
-  FNN_UNROLL for (int t = 0; t < T; t++) {
-    const size_t at = (i + (size_t)t) * FNN_WIDTH;
-    fnn_v v = sum[t];
+  FNN_UNROLL for (int n = 0; n < V; n++) FNN_UNROLL for (int t = 0; t < T; t++) {
+    const size_t at = (k + (size_t)n) * j->y_vector + (i + (size_t)t) * FNN_WIDTH;
+    fnn_v v = sum[n][t];
     if (j->addend) v += fnn_load(j->addend + at);
     if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
     fnn_store(j->y + at, v);
   }
 }
 
+/* The last T pixels overlap the ones before where pixels are not a multiple. */
+FNN_INLINE void correlate_by(const int V, const int T, const struct fnn_channel_correlation *j, size_t k) {
+  for (size_t i = j->first; i < j->last; i += (size_t)T)
+    correlate_pixels(V, T, j, k, i + (size_t)T <= j->last ? i : j->last - (size_t)T);
+}
+
+/* T pixels at a time if there are so many, or else a half, or one. */
+FNN_INLINE void correlate_vectors(const int V, const int T, const struct fnn_channel_correlation *j, size_t k) {
+  const size_t pixels = j->last - j->first;
+  if (pixels >= (size_t)T)
+    correlate_by(V, T, j, k);
+  else if (pixels >= (size_t)T / 2)
+    correlate_by(V, T / 2, j, k);
+  else
+    correlate_by(V, 1, j, k);
+}
+
 void FNN_VARIANT(fnn_channel_correlate)(const struct fnn_channel_correlation *j) {
-  size_t i = j->first;
-  for (; i + PIXELS <= j->last; i += PIXELS) correlate_pixels(PIXELS, j, i);
-  if (i + PIXELS / 2 <= j->last) {
-    correlate_pixels(PIXELS / 2, j, i);
-    i += PIXELS / 2;
-  }
-  for (; i < j->last; i++) correlate_pixels(1, j, i);
+  size_t k = 0;
+  if (FNN_PRODUCT_V > 1)
+    for (; k + FNN_PRODUCT_V <= j->vectors; k += FNN_PRODUCT_V) correlate_vectors(FNN_PRODUCT_V, FNN_PRODUCT_T, j, k);
+  for (; k < j->vectors; k++) correlate_vectors(1, PIXELS, j, k);
 }

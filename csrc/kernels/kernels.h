@@ -296,17 +296,19 @@ struct fnn_channel_product {
   size_t m_place, m_vector;
 };
 
-/* For output pixels number first .. last-1 of an image: y[i * width] = the sum over taps t and channels c of the vector
- * weight[(t * channels + c) * filters] times channel c of the pixel under the tap, plus bias and addend, with or without
- * relu. */
+/* For output pixels number first .. last-1 of an image, and each vector k of filters: y[k * y_vector + i * width] = the sum over
+ * taps t and channels c of the vector weight[k * weight_vector + (t * channels + c) * filters] times channel c of the pixel under
+ * the tap, plus bias and addend, with or without relu. */
 struct fnn_channel_correlation {
   const struct fnn_window *window;
-  size_t channels, filters, first, last;
+  size_t channels, vectors, filters, first, last;
   const float *x, *weight;
-  const float *bias;   /* a vector */
-  const float *addend; /* which lies like y, or NULL */
+  size_t weight_vector;
+  const float *bias;   /* the vectors one after the other */
+  const float *addend; /* which lies like y, but not in the same place, or NULL */
   int relu;
   float *y;
+  size_t y_vector;
 };
 
 struct fnn_lane_kernels {
@@ -337,7 +339,7 @@ struct fnn_lane_kernels {
   /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * step + i], for i < count */
   void (*winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 
-  size_t product_vectors; /* of filters that channel_product does at a time */
+  size_t product_vectors; /* of filters that channel_product and channel_correlate do at a time */
   void (*channel_product)(const struct fnn_channel_product *product);
   void (*channel_correlate)(const struct fnn_channel_correlation *correlation);
 

@@ -38,22 +38,26 @@ static size_t filters_of(const struct job *j, size_t block) {
   return fnn_fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
 }
 
-static void convolve_piece(const struct job *j, size_t image, size_t part, size_t block) {
+/* Vectors of filters from number `block` on, all of as many filters. */
+static void convolve_piece(const struct job *j, size_t image, size_t part, size_t block, size_t vectors) {
   const struct fnn_window *w = &j->conv->window;
   size_t lanes = j->kernels->width, pixels = w->p * w->q;
   size_t to = (image * j->filter_blocks + block) * pixels * lanes;
   j->kernels->channel_correlate(&(struct fnn_channel_correlation){
       .window = w,
       .channels = j->conv->c,
+      .vectors = vectors,
       .filters = filters_of(j, block),
       .first = part * pixels / j->parts,
       .last = (part + 1) * pixels / j->parts,
       .x = j->x + image * j->channel_blocks * w->h * w->w * lanes,
       .weight = j->weight + block * lanes * j->conv->c * w->r * w->s,
+      .weight_vector = lanes * j->conv->c * w->r * w->s,
       .bias = j->epilogue->bias + block * lanes,
       .addend = j->epilogue->addend ? j->epilogue->addend + to : NULL,
       .relu = j->epilogue->relu,
       .y = j->y + to,
+      .y_vector = pixels * lanes,
   });
 }
 
@@ -62,8 +66,12 @@ static void convolve_pieces(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
   for (size_t i = first; i < last; i++) {
     size_t group = i % j->groups, part = i / j->groups % j->parts, image = i / j->groups / j->parts;
-    for (size_t block = group * j->group; block < (group + 1) * j->group && block < j->filter_blocks; block++)
-      convolve_piece(j, image, part, block);
+    size_t end = fnn_fewer((group + 1) * j->group, j->filter_blocks);
+    for (size_t block = group * j->group, vectors; block < end; block += vectors) {
+      vectors = fnn_fewer(j->kernels->product_vectors, end - block);
+      if (filters_of(j, block + vectors - 1) < j->kernels->width) vectors = 1; /* the last one, or all before it */
+      convolve_piece(j, image, part, block, vectors);
+    }
   }
 }
 

@@ -41,41 +41,48 @@ static void check_product(const struct fnn_kernels *k, size_t tiles, size_t chan
 }
 
 /* Some of the pixels of a window's results. */
-static void check_correlate(const struct fnn_kernels *k, const struct fnn_window *w, size_t channels, size_t filters,
-                            int options) {
+static void check_correlate(const struct fnn_kernels *k, const struct fnn_window *w, size_t channels, size_t vectors,
+                            size_t filters, int options) {
   const size_t width = k->lanes->width, pixels = w->p * w->q, first = random_below(&state, pixels + 1);
   const size_t last = first + random_below(&state, pixels - first + 1), rows = w->r * w->s * channels;
   const size_t stored = (channels + width - 1) / width * w->h * w->w * width;
+  const size_t weight_vector = rows * filters + 1, y_vector = pixels * width + 2, results = vectors * y_vector;
   const int relu_after = options & 1, with_addend = options & 2;
-  float *x = floats(&state, stored), *weight = floats(&state, rows ? (rows - 1) * filters + width : 0);
-  float *bias = floats(&state, width), *addend = floats(&state, pixels * width), *y = untouched(pixels * width);
-  struct sum *want = expected(pixels * width);
-  for (size_t i = first; i < last; i++)
-    for (size_t l = 0; l < width; l++) {
-      struct sum sum = {(double)bias[l], fabs((double)bias[l])};
-      EACH_TAP(r, s) {
-        const long at = pixel(w, i / w->q, i % w->q, r, s);
-        for (size_t c = 0; at >= 0 && c < channels; c++)
-          add(&sum, (double)weight[((r * w->s + s) * channels + c) * filters + l] *
-                        (double)x[(c / width * w->h * w->w + (size_t)at) * width + c % width]);
+  float *x = floats(&state, stored), *weight = floats(&state, vectors * weight_vector + width);
+  float *bias = floats(&state, vectors * width), *addend = floats(&state, results), *y = untouched(results);
+  struct sum *want = expected(results);
+  for (size_t n = 0; n < vectors; n++)
+    for (size_t i = first; i < last; i++)
+      for (size_t l = 0; l < width; l++) {
+        const size_t to = n * y_vector + i * width + l;
+        const double start = (double)bias[n * width + l];
+        struct sum sum = {start, fabs(start)};
+        EACH_TAP(r, s) {
+          const long at = pixel(w, i / w->q, i % w->q, r, s);
+          for (size_t c = 0; at >= 0 && c < channels; c++)
+            add(&sum, (double)weight[n * weight_vector + ((r * w->s + s) * channels + c) * filters + l] *
+                          (double)x[(c / width * w->h * w->w + (size_t)at) * width + c % width]);
+        }
+        if (with_addend) add(&sum, (double)addend[to]);
+        want[to] = relu_after ? relu(sum) : sum;
       }
-      if (with_addend) add(&sum, (double)addend[i * width + l]);
-      want[i * width + l] = relu_after ? relu(sum) : sum;
-    }
   k->lanes->channel_correlate(&(struct fnn_channel_correlation){.window = w,
                                                                 .channels = channels,
+                                                                .vectors = vectors,
                                                                 .filters = filters,
                                                                 .first = first,
                                                                 .last = last,
                                                                 .x = x,
                                                                 .weight = weight,
+                                                                .weight_vector = weight_vector,
                                                                 .bias = bias,
                                                                 .addend = with_addend ? addend : NULL,
                                                                 .relu = relu_after,
-                                                                .y = y});
-  expect_sums(pixels * width, y, want,
-              "%s channel_correlate of pixels %zu to %zu, %zu channels, %zu filters, options %d", k->name, first, last,
-              channels, filters, options);
+                                                                .y = y,
+                                                                .y_vector = y_vector});
+  expect_sums(results, y, want,
+              "%s channel_correlate of pixels %zu to %zu, %zu channels, %zu vectors of %zu filters, options %d",
+              k->name, first, last, channels, vectors, filters, options);
   free(x), free(weight), free(bias), free(addend), free(y), free(want);
 }
 
@@ -92,7 +99,7 @@ int spec_channel_conv(const struct fnn_kernels *kernels) {
       }
     for (int i = 0; i < 60; i++) {
       const struct fnn_window w = random_window(&state);
-      check_correlate(kernels, &w, around[n], i % 2 ? width : 3, i % 4);
+      check_correlate(kernels, &w, around[n], 1 + (size_t)i % 3, i % 2 ? width : 3, i % 4);
     }
   }
   return check_failures;
