@@ -9,6 +9,7 @@ local numbers = require "fmnistnn.page.numbers"
 local png = require "fmnistnn.page.png"
 local process = require "spec.support.process"
 local Scale = require "fmnistnn.page.scale"
+local text_width = require("fmnistnn.page.text").width
 local xml = require "spec.support.xml"
 
 local page = fnn.page
@@ -138,6 +139,39 @@ describe("a scale", function()
     assert.same({0.25, 0.75}, {scale:at "a", scale:at "b"})
     assert.is_nil(scale:at "c")
   end)
+end)
+
+-- The texts below lying axes, by their height: lists of {left end, right end}, in order.
+local function labels_below(tree)
+  local rows = {}
+  for _, label in ipairs(xml.all(tree, "text")) do
+    local class = label.attributes.class
+    if class == "muted middle" or class == "muted middle halo" then
+      local x, y, half = tonumber(label.attributes.x), label.attributes.y, text_width(xml.text(label)) / 2
+      rows[y] = rows[y] or {}
+      table.insert(rows[y], {x - half, x + half})
+    end
+  end
+  return rows
+end
+
+describe("the ticks of a lying axis", function()
+  local trials = {0.00022, 0.0009, 0.0007} -- ticks between powers of ten lie closer and closer
+  local axis = {"lr", log = true, values = trials}
+  local charts = {
+    scatter = page.scatter {title = "t", x = {title = "lr", log = true}, series = {{"a", x = trials, y = {1, 2, 3}}}},
+    parallel = page.parallel {title = "t", axes = {axis, axis, axis, axis, axis}},
+  }
+  for name, chart in pairs(charts) do
+    it("have room: " .. name, function()
+      local rows = labels_below(xml.parse(chart:svg(340)))
+      assert.is_not_nil(next(rows))
+      for _, row in pairs(rows) do
+        assert.is_true(#row >= 2)
+        for i = 2, #row do assert.is_true(row[i - 1][2] < row[i][1]) end
+      end
+    end)
+  end
 end)
 
 describe("labels", function()

@@ -5,10 +5,13 @@
 local Scale = require "fmnistnn.page.scale"
 local numbers = require "fmnistnn.page.numbers"
 local options = require "fmnistnn.nn.options"
+local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
 
 local Axis = {}
 Axis.__index = Axis
+
+local GAP = 8 -- between the texts of ticks beside one another
 
 local spec = {
   {"title", "string", default = ""},
@@ -104,6 +107,38 @@ end
 function Axis:at(value) return value ~= nil and self.scale:at(value) or nil end
 
 function Axis:ticks(count) return self.scale:ticks(count, self.format) end
+
+-- The ticks whose texts have room beside those before them.
+local function with_room(self, ticks, length)
+  local list, last = {}, -math.huge
+  for _, tick in ipairs(ticks) do
+    local middle, half = self:at(tick.value) * length, text.width(tick.text) / 2
+    if middle - half >= last + GAP then list[#list + 1], last = tick, middle + half end
+  end
+  return list
+end
+
+-- Names cut to their part of the axis, or every second, third ... where that is too little.
+local function fitting_names(self, length)
+  local band, list = self.scale.band * length, {}
+  local every = math.max(1, math.ceil(26 / band))
+  for i, tick in ipairs(self:ticks()) do
+    if i % every == 0 or every == 1 then
+      list[#list + 1] = {value = tick.value, text = text.cut(tick.text, band * every - GAP)}
+    end
+  end
+  return list
+end
+
+--- As many ticks of a lying axis of this length as their texts leave room for.
+function Axis:fitting_ticks(length)
+  if self.scale.names then return fitting_names(self, length) end
+  for count = math.max(2, length // 60), 2, -1 do
+    local ticks = self:ticks(count)
+    if #with_room(self, ticks, length) == #ticks then return ticks end
+  end
+  return with_room(self, self:ticks(1), length)
+end
 
 --- A value as tooltips and labels show it.
 function Axis:text(value)

@@ -11,41 +11,7 @@ local e = markup.element
 local Frame = {}
 Frame.__index = Frame
 
-local GAP = 8 -- between a tick's text and the area, and between texts
-
--- ---- ticks ----
-
-local function fits(ticks, axis, length)
-  local last = -math.huge
-  for _, tick in ipairs(ticks) do
-    local middle, half = axis:at(tick.value) * length, text.width(tick.text) / 2
-    if middle - half < last + GAP then return false end
-    last = middle + half
-  end
-  return true
-end
-
--- Names cut to their part of the axis, or every second, third ... where that is too little.
-local function fitting_names(axis, length)
-  local band, list = axis.scale.band * length, {}
-  local every = math.max(1, math.ceil(26 / band))
-  for i, tick in ipairs(axis:ticks()) do
-    if i % every == 0 or every == 1 then
-      list[#list + 1] = {value = tick.value, text = text.cut(tick.text, band * every - GAP), full = tick.text}
-    end
-  end
-  return list
-end
-
--- As many ticks below an axis as their texts leave room for.
-local function fitting_ticks(axis, length)
-  if axis.scale.names then return fitting_names(axis, length) end
-  for count = math.max(2, length // 60), 1, -1 do
-    local ticks = axis:ticks(count)
-    if fits(ticks, axis, length) then return ticks end
-  end
-  return {}
-end
+local GAP = 8 -- between a tick's text and the area
 
 local function texts_of(ticks)
   local list = {}
@@ -66,7 +32,7 @@ function Frame.new(o)
   self.top = o.top + (o.y and o.y.title ~= "" and 26 or 8)
   self.bottom = self.top + o.height
   self.right = o.width - (o.right or 12)
-  self.x_ticks = fitting_ticks(o.x, self.right - self.left)
+  self.x_ticks = o.x:fitting_ticks(self.right - self.left)
   if self.is_empty then self.x_ticks, self.y_ticks = {}, {} end
   self.total = self.bottom + 22 + (o.x.title ~= "" and 18 or 0)
   return self

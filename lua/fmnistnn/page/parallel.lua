@@ -65,30 +65,16 @@ local function draw_upright(o, layout, i, width)
   return nodes
 end
 
--- As many ticks of a lying axis as have room, or else those at its ends.
-local function lying_ticks(axis, width)
-  local count = 6
-  while count > 2 and widest_tick(axis) * count > width - 40 do count = count - 1 end
-  local ticks = axis:ticks(count)
-  local every = math.max(1, math.ceil(#ticks * 30 / width))
-  local list = {}
-  for i = 1, #ticks, every do list[#list + 1] = ticks[i] end
-  return list, (width - 36) / math.max(1, #list) - 6
-end
-
 local function draw_lying(o, layout, i, width)
   local axis, nodes = o.axes[i], {}
   local left, y = layout.position(i, 0)
   local right = layout.position(i, 1)
   nodes[1] = e("path", {class = "axis", d = ("M%.1f %.1fH%.1f"):format(left, y, right)})
   nodes[2] = e("text", {class = "strong halo", x = 0, y = y - 9}, text.cut(axis.title, width))
-  local ticks, room = lying_ticks(axis, width)
-  for _, tick in ipairs(ticks) do
-    local x = layout.position(i, axis:at(tick.value))
-    local label = text.cut(tick.text, room)
-    local half = text.width(label) / 2
+  for _, tick in ipairs(axis:fitting_ticks(right - left)) do
+    local x, half = layout.position(i, axis:at(tick.value)), text.width(tick.text) / 2
     x = math.max(half, math.min(width - half, x))
-    nodes[#nodes + 1] = e("text", {class = "muted middle halo", x = x, y = y + 16}, label)
+    nodes[#nodes + 1] = e("text", {class = "muted middle halo", x = x, y = y + 16}, tick.text)
   end
   return nodes
 end
