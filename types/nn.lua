@@ -434,6 +434,7 @@ function Module:eval() end
 function Module:mixed_precision(mixed) end
 
 --- Freezes all parameters, or has them trained again. Those that a first call is yet to make are not among them.
+--- Running statistics of batch normalizations are none: they move in training, whatever is frozen.
 ---@param value? boolean (default true) Whether they are trained.
 ---@return fmnistnn.nn.Module # the module itself
 function Module:requires_grad_(value) end

@@ -291,7 +291,8 @@ function Module:mixed_precision(mixed)
   return self
 end
 
---- Freezes (false) or thaws all parameters. Those that the first call will make are not among them yet.
+--- Freezes (false) or thaws all parameters. Those that the first call will make are not among them yet. Running
+-- statistics of batch normalizations are none: they move in training, whatever is frozen.
 function Module:requires_grad_(value)
   for _, tensor in ipairs(second(collect_tensors(self, any))) do
     if tensor.requires_grad then parameters[tensor] = true end
