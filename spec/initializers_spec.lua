@@ -136,6 +136,18 @@ describe("a layer's initializer", function()
     end
   end)
 
+  it("is told the fans of a group, as PyTorch counts them", function()
+    for _, class in ipairs {"Conv2d", "ConvTranspose2d"} do
+      local fans
+      local function note(shape, fan_in, fan_out)
+        fans = {fan_in, fan_out}
+        return fnn.zeros(shape)
+      end
+      nn[class] {12, kernel = 3, groups = 4, initializer = note}(fnn.zeros(1, 8, 5, 5))
+      assert.same(class == "Conv2d" and {2 * 9, 12 * 9} or {3 * 9, 8 * 9}, fans, class)
+    end
+  end)
+
   it("records nothing of how it was made", function()
     local scale = fnn.tensor(2, {requires_grad = true})
     local layer = nn.Dense {2, initializer = function(shape) return fnn.ones(shape) * scale end}

@@ -49,8 +49,8 @@ function ConvTranspose2d:build(x)
   if type(o.kernel) == "table" then rows, columns = o.kernel[1], o.kernel[2] end
   local taps = rows * columns
   local shape = {channels, o.filters // o.groups, rows, columns}
-  -- Keras's transposed kernel is (rows, columns, filters, channels): the filters count as its inputs
-  self.weight = initializers.make(o.initializer, shape, o.filters * taps, channels * taps)
+  -- Keras's transposed kernel is (rows, columns, filters, channels): the filters (of a group) count as its inputs
+  self.weight = initializers.make(o.initializer, shape, o.filters // o.groups * taps, channels * taps)
   if o.bias then self.bias = initializers.make(o.bias_initializer, {o.filters}, o.filters, o.filters) end
 end
 
