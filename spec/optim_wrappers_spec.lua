@@ -90,6 +90,17 @@ describe("Lookahead", function()
     optimizer:step(function() model(fnn.ones(1, 2)):backward(fnn.ones(1, 1)) end)
     assert.are.same({{0.75, 0.75}}, model.weight:totable())
   end)
+
+  it("begins with the weights before the first step also when its state was told or refused before", function()
+    local list = parameters_of({1, 2})
+    local optimizer = optim.Lookahead {optim.SGD {parameters = list, lr = 1}, steps = 1, alpha = 0.25}
+    local state = optimizer:state()
+    state.numbers["inner.SGD.steps"] = nil
+    assert.is_false(pcall(optimizer.set_state, optimizer, state))
+    fnn.no_grad(function() list[1]:copy_(fnn.tensor {10, 20}) end)
+    optimizer:step(function() list[1]:sum():backward() end)
+    assert.are.same({9.75, 19.75}, list[1]:totable())
+  end)
 end)
 
 describe("SAM", function()

@@ -23,6 +23,9 @@ local function slow_of(self, w)
   return self.slow[w]
 end
 
+-- What they are now, without beginning them: the first step does.
+local function current(self, w) return self.slow[w] or w end
+
 local function begin(self)
   for _, w in ipairs(self:_parameters()) do slow_of(self, w) end
 end
@@ -52,13 +55,14 @@ end
 local PREFIX = "inner." -- of the names of the optimizer within
 
 -- What the state has of its own, as it is or as a given one is to be taken up, and the parameters that are left out.
-local function own_state(self, given)
+-- find(self, w): the slow weights of a parameter.
+local function own_state(self, find, given)
   local own, left_out = {numbers = {}, tensors = {}}, {}
   local function has(w) return self.slow[w] end
   for g, group in ipairs(self.groups) do
     local name = "Lookahead." .. g
     local list, others = places(own, name, group, has, given)
-    for _, each in ipairs(list) do own.tensors[("%s.%d"):format(name, each.number)] = slow_of(self, each.tensor) end
+    for _, each in ipairs(list) do own.tensors[("%s.%d"):format(name, each.number)] = find(self, each.tensor) end
     left_out[g] = others
   end
   return own, left_out
@@ -77,7 +81,7 @@ end
 
 --- As of all optimizers: the state of the one within, whose names get the prefix "inner.", and the slow weights.
 function Lookahead:state()
-  local within, state = self.optimizer:state(), saved_state.copy((own_state(self)))
+  local within, state = self.optimizer:state(), saved_state.copy((own_state(self, current)))
   for name, value in pairs(within.numbers) do state.numbers[PREFIX .. name] = value end
   for name, value in pairs(within.tensors) do state.tensors[PREFIX .. name] = value end
   return state
@@ -90,9 +94,9 @@ function Lookahead:set_state(given)
     within, others = {}, {}
     for _, kind in ipairs {"numbers", "tensors"} do within[kind], others[kind] = split(given[kind]) end
   end
-  local own, left_out = own_state(self, others)
-  saved_state.check(who, others, own)
+  saved_state.check(who, others, (own_state(self, current, others)))
   self.optimizer:set_state(within)
+  local own, left_out = own_state(self, slow_of, others)
   saved_state.restore(who, others, own)
   for _, list in ipairs(left_out) do
     for _, w in ipairs(list) do self.slow[w] = nil end
