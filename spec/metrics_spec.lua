@@ -83,11 +83,12 @@ describe("metrics", function()
     end
 
     it("take logits unless told otherwise: " .. case.name, function()
-      local probabilities = scores:softmax(2)
+      local logits = scores:maximum(-50) -- so that each probability is a float of its own
+      local probabilities = logits:softmax(2)
       for family in pairs(families) do
         local of_logits, of_probabilities = metrics[family]{}, metrics[family]{from_logits = false}
         local expected = of_probabilities(probabilities, target)
-        check_near(family, expected == expected and expected or fnn.json.null, of_logits(scores, target))
+        check_near(family, expected == expected and expected or fnn.json.null, of_logits(logits, target))
       end
     end)
   end
@@ -208,6 +209,29 @@ describe("roc_auc", function()
     local p = fnn.tensor {{0.25, 0.75}, {0.5, 0.5}, {0.5, 0.5}, {0.75, 0.25}}
     assert.equal(3.5 / 4, metrics.roc_auc{from_logits = false}(p, ints {2, 2, 1, 1}))
     assert.equal(0.5 / 4, metrics.roc_auc{from_logits = false}(p, ints {1, 1, 2, 2}))
+  end)
+
+  it("orders logits whose probabilities are the same float", function()
+    local z, target = fnn.tensor {{18}, {19}, {25}, {30}, {-120}, {-130}}, ints {1, 2, 1, 2, 2, 1}
+    local two, ten = fnn.cat({fnn.zeros(6, 1), z}, 2), fnn.full({6, 10}, -1000)
+    ten:narrow(2, 1, 2):copy_(two)
+    for _, logits in ipairs {z, two, two + 50, ten} do
+      local areas = metrics.roc_auc{average = "none"}(logits, target)
+      assert.are.same({6 / 9, 6 / 9}, {areas[1], areas[2]}) -- 19 is above two of the others, 30 three, -120 one
+    end
+    assert.equal(0.5, metrics.roc_auc()(fnn.tensor {{0, 0}, {1, 1}, {7.3, 7.3}}, ints {1, 2, 1}))
+  end)
+
+  it("keeps nothing of how the scores were computed", function()
+    for _, from_logits in ipairs {true, false} do
+      local metric, w = metrics.roc_auc {from_logits = from_logits}, fnn.ones(100, 2):requires_grad_()
+      local before = fnn.memory().used
+      for _ = 1, 8 do metric:update((fnn.rand(50, 100):matmul(w)) / 1000, ints {1}:expand(50):contiguous()) end
+      collectgarbage()
+      collectgarbage()
+      local kept = fnn.memory().used - before
+      assert(kept < 8 * 50 * 100 * 4, kept)
+    end
   end)
 
   it("keeps copies of what it is given", function()

@@ -10,9 +10,20 @@ local probabilities = {}
 
 local function reset_auc(self) self.scores, self.targets = {}, {} end
 
+-- log(p / (1 - p)) of each class, from rows of logits: probabilities near 0 or 1 would be the same float.
+local function log_odds(logits)
+  local x = logits - logits:max(2, true)
+  local is_best = x:argmax(2):one_hot(x:size(2)):eq(1)
+  local others = core.ops.where(is_best, -math.huge, x):logsumexp(2, true) -- all classes but the best, whose x is 0
+  return core.ops.where(is_best, -others, x - (others:exp() - x:exp()):log1p())
+end
+
+-- What orders examples by the probability of a class: a column of a tensor of its own, of which nothing is recorded.
+local function scores_of(self, rows) return self.from_logits and log_odds(rows) or rows:clone() end
+
 local function update_auc(self, prediction, target)
-  local scores, wanted = Metric.probabilities(self, prediction, target)
-  self.scores[#self.scores + 1] = rawequal(scores, prediction) and scores:clone() or scores
+  local rows, wanted = Metric.scores(self, prediction, target)
+  self.scores[#self.scores + 1] = core.no_grad(scores_of, self, rows)
   self.targets[#self.targets + 1] = rawequal(wanted, target) and wanted:clone() or wanted
 end
 
