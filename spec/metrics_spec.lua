@@ -238,7 +238,12 @@ describe("roc_auc", function()
     local metric, p, target = metrics.roc_auc {from_logits = false}, fnn.tensor {{0, 1}, {1, 0}}, ints {2, 1}
     metric:update(p, target)
     p:fill_(7)
-    target:close()
+    target:fill_(7)
+    assert.equal(1, metric:value())
+    metric:reset()
+    p, target = fnn.tensor {{0, 1}, {1, 0}}, fnn.tensor({{2}, {1}}, {dtype = "int64"})
+    metric:update(p, target)
+    target:fill_(1)
     assert.equal(1, metric:value())
   end)
 

@@ -24,7 +24,7 @@ local function scores_of(self, rows) return self.from_logits and log_odds(rows) 
 local function update_auc(self, prediction, target)
   local rows, wanted = Metric.scores(self, prediction, target)
   self.scores[#self.scores + 1] = core.no_grad(scores_of, self, rows)
-  self.targets[#self.targets + 1] = rawequal(wanted, target) and wanted:clone() or wanted
+  self.targets[#self.targets + 1] = wanted:clone()
 end
 
 -- The area of one class against the rest: how often an example of the class scores higher than another, a tie counting
