@@ -189,6 +189,19 @@ describe("scores of one column", function()
     end
   end)
 
+  it("take targets between 0 and 1, as mixup makes them, for the nearer class", function()
+    local mixed = fnn.tensor {{0.9}, {0.51}, {0.5}, {0}, {1}}
+    for _, name in ipairs {"accuracy", "f1", "roc_auc", "calibration_error"} do
+      local metric = metrics.get(name, {from_logits = false})
+      assert.equal(metric(p, classes), metric(p, mixed), name)
+    end
+    for _, wrong in ipairs {-0.6, 1.6, 2} do
+      local ok, message = pcall(metrics.accuracy(), logits, zero_or_one + wrong)
+      assert.is_false(ok)
+      assert.matches("accuracy: expected class numbers 1..2, got", message)
+    end
+  end)
+
   it("count from 0.5 on, or logits from 0", function()
     assert.equal(3 / 5, metrics.accuracy{from_logits = false}(p, zero_or_one)) -- 0.5 is not above it
     assert.equal(3 / 5, metrics.accuracy()(logits, zero_or_one))
@@ -285,6 +298,17 @@ describe("metrics refuse", function()
     refuses("confusion_matrix: .*1..3, got 1.5", metrics.confusion_matrix, fnn.tensor {1, 1.5}, ints {1, 2}, 3)
   end)
 
+  it("fractions that are no class numbers, such as the scores of one sigmoid without its axis", function()
+    for _, name in ipairs {"accuracy", "f1", "cohen_kappa"} do
+      local metric = metrics.get(name)
+      local message = name .. ": prediction: expected scores %(N,C%) or class numbers %(N%), got 0.25"
+      refuses(message, metric, fnn.tensor {1, 0.25}, ints {1, 2})
+      message = name .. ": target: expected class numbers %(N%) or rows %(N,C%), got 0.5"
+      refuses(message, metric, fnn.tensor {{1, 0}, {0, 1}}, fnn.tensor {1, 0.5})
+      assert.equal(1, metric(fnn.tensor {1, 2}, fnn.tensor {{1}, {2}}))
+    end
+  end)
+
   it("unequal numbers of predictions and targets", function()
     refuses("confusion_matrix", metrics.confusion_matrix, ints {1, 2}, ints {1}, 3)
     refuses("confusion_matrix", metrics.confusion_matrix, ints {1, 2}, ints {1, 2, 3}, 3)
@@ -318,7 +342,7 @@ describe("metrics refuse", function()
       refuses(name .. ": there are no examples", metric, fnn.zeros(0, 3), fnn.zeros({0}, {dtype = "int64"}))
     end
     refuses("f1: expected class numbers from 1 on, got 0", metrics.f1(), ints {0}, ints {1})
-    refuses("f1: expected class numbers from 1 on, got 1.5", metrics.f1(), fnn.tensor {1.5}, ints {1})
+    refuses("f1: prediction: expected scores .* or class numbers .*, got 1.5", metrics.f1(), fnn.tensor {1.5}, ints {1})
     refuses("roc_auc: prediction: expected scores %(N,C%), got %(2%)", metrics.roc_auc(), two, two)
     for _, wrong in ipairs {3, -0.5} do
       refuses("calibration_error: expected probabilities 0..1, got", metrics.calibration_error {from_logits = false},

@@ -1,7 +1,8 @@
 --- What the metrics of this folder have in common: how they are called and what they take.
 --
 -- Predictions are rows of scores (N,C) or class numbers (N); targets class numbers (N) or rows (N,C) such as one-hot
--- ones. Scores (N,1), as of one sigmoid, are of the second of two classes; targets (N,1) are then 0 and 1.
+-- ones. Scores (N,1), as of one sigmoid, are of the second of two classes; targets (N,1) are then 0 and 1, or between
+-- them, as mixup makes them, and above 0.5 of the second class.
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.nn.options"
 
@@ -57,13 +58,26 @@ local function is_binary(prediction)
   return prediction.dtype == "float32" and prediction:dim() == 2 and prediction:size(2) == 1
 end
 
+local PREDICTION, TARGET = "scores (N,C) or class numbers (N)", "class numbers (N) or rows (N,C)" -- as messages say
+
+-- Raises where what is taken for class numbers has fractions, as scores have.
+local function check_whole(who, classes, expected)
+  if classes.dtype ~= "float32" then return end
+  for _, class in ipairs(classes:totable()) do
+    if class % 1 ~= 0 then options.refuse("%s: expected %s, got %s", who, expected, class) end
+  end
+end
+
 -- The class numbers of targets.
 local function target_classes(metric, target, prediction)
-  options.input(metric.name .. ": target", target, "class numbers (N) or rows (N,C)", 1, 2)
+  local who = metric.name .. ": target"
+  options.input(who, target, TARGET, 1, 2)
   Metric.check_lengths(metric.name, prediction, target)
-  if target:dim() == 1 then return target end
-  if target:size(2) > 1 then return target:argmax(2) end
-  return is_binary(prediction) and target:flatten() + 1 or target:flatten()
+  if target:dim() == 2 and target:size(2) > 1 then return target:argmax(2) end
+  if target:dim() == 2 and is_binary(prediction) then return (target:flatten() - 0.5):ceil() + 1 end
+  local classes = target:flatten()
+  check_whole(who, classes, TARGET)
+  return classes
 end
 
 -- Rows of scores, with two columns where one stands for two classes.
@@ -102,11 +116,13 @@ end
 
 --- The class numbers of predictions and of targets; and how many classes there are, where the shapes tell.
 function Metric.classes(metric, prediction, target)
-  options.input(metric.name .. ": prediction", prediction, "scores (N,C) or class numbers (N)", 1, 2)
+  local who = metric.name .. ": prediction"
+  options.input(who, prediction, PREDICTION, 1, 2)
   if prediction:dim() == 2 then
     local rows, wanted = Metric.scores(metric, prediction, target)
     return rows:argmax(2), wanted, rows:size(2)
   end
+  check_whole(who, prediction, PREDICTION)
   local wanted = target_classes(metric, target, prediction)
   return prediction, wanted, target:dim() == 2 and target:size(2) > 1 and target:size(2) or nil
 end
