@@ -113,6 +113,16 @@ describe("a loss refuses", function()
     refuses(one, "mean_squared_error", fnn.ones(2, 1), fnn.ones(2))
   end)
 
+  it("integers for a prediction of one column, which is no class", function()
+    local one = "target: expected (2,1), as the prediction has, got (2) of "
+    for _, name in ipairs {"mean_squared_error", "binary_crossentropy", "huber", "hinge"} do
+      for _, dtype in ipairs {"int64", "uint8"} do
+        refuses(one .. dtype, name, fnn.ones(2, 1), fnn.tensor({1, 0}, {dtype = dtype}))
+        refuses(one .. dtype, name, fnn.ones(2, 1), fnn.tensor({1, 1}, {dtype = dtype}))
+      end
+    end
+  end)
+
   it("class numbers outside the classes", function()
     for _, from_logits in ipairs {true, false} do
       for _, class in ipairs {0, 4, -1} do

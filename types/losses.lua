@@ -3,8 +3,8 @@
 -- Functions of a prediction and a target that return a tensor, which `backward` begins with; a Trainer takes their
 -- names. Formulas are Keras's; p is the prediction, t the target.
 --
--- The target has the prediction's shape. Where the prediction is (N,C), it may instead be N class numbers 1..C of an
--- integer type, which stand for one-hot rows.
+-- The target has the prediction's shape. Where the prediction is (N,C) of several columns, it may instead be N class
+-- numbers 1..C of an integer type, which stand for one-hot rows.
 
 --- The losses by name. They are in `nn.functional` too.
 ---@class fmnistnn.losses

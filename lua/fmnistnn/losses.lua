@@ -1,7 +1,7 @@
 --- Losses: functions (prediction, target, options) that return a tensor. Formulas are Keras's.
 --
--- The target has the prediction's shape, or, where the prediction is (N,C), may be N class numbers 1..C, int64 or
--- uint8: these stand for one-hot rows.
+-- The target has the prediction's shape, or, where the prediction is (N,C) of several columns, may be N class numbers
+-- 1..C, int64 or uint8: these stand for one-hot rows.
 -- Options of all: reduction "mean" (over the batch), "sum" or "none" (one value an example).
 --
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
@@ -37,8 +37,8 @@ end
 
 -- The target as floats of the prediction's shape.
 local function as_rows(who, prediction, target)
-  local is_matrix = core.is_tensor(prediction) and prediction:dim() == 2
-  if is_matrix and is_class_numbers(target) then target = target:one_hot(prediction:size(2)) end
+  local has_classes = core.is_tensor(prediction) and prediction:dim() == 2 and prediction:size(2) > 1
+  if has_classes and is_class_numbers(target) then target = target:one_hot(prediction:size(2)) end
   check_rows(who, prediction, target)
   return target:float()
 end
