@@ -111,6 +111,20 @@ describe("an initializer", function()
     end
   end)
 
+  it("passes the images of each group on, by dirac with groups", function()
+    for _, groups in ipairs {1, 2, 4} do
+      local initializer = {"dirac", groups = groups}
+      local layer = nn.Conv2d {4, kernel = 3, padding = "same", groups = groups, initializer = initializer}
+      local x = fnn.randn(2, 4, 6, 7)
+      assert.is_true(layer(x):equal(x), "groups " .. groups)
+    end
+    local ok, message = pcall(initializers.dirac, {4, 2, 3, 3}, nil, nil, {groups = 3})
+    assert.is_false(ok)
+    assert.matches("dirac: groups: expected a divisor of 4 filters, got 3", message)
+    local weight = initializers.dirac({6, 2}, 1, 1, {groups = 2})
+    assert.same({{1, 0}, {0, 1}, {0, 0}, {1, 0}, {0, 1}, {0, 0}}, weight:totable())
+  end)
+
   it("can be called without settings", function()
     for name, f in pairs(all) do assert.same({4, 3}, f({4, 3}, 3, 4).shape, name) end
   end)

@@ -128,8 +128,15 @@ function initializers.orthogonal(shape, fan_in, fan_out, settings) end
 --- A convolution (filters, channels, rows, columns) that passes channel i on as filter i; the identity for a matrix
 --- (Zagoruyko and Komodakis 2017).
 ---@param shape integer[] Of two axes or more.
+---@param fan_in? integer
+---@param fan_out? integer
+---@param settings? fmnistnn.initializers.DiracOptions
 ---@return fmnistnn.Tensor
-function initializers.dirac(shape) end
+function initializers.dirac(shape, fan_in, fan_out, settings) end
+
+--- Settings of dirac.
+---@class fmnistnn.initializers.DiracOptions
+---@field groups? integer (default 1) Those of the convolution, in each of which channel i becomes filter i.
 
 -- ---- For layers of one's own ----
 

@@ -110,18 +110,27 @@ define("orthogonal", {{"gain", "number", default = 1}}, function(shape, _, _, s)
   return (matrix * s.gain):reshape(shape)
 end)
 
+-- Puts a 1 into the middle of the kernel of a filter and a channel.
+local function pass_on(weight, filter, channel)
+  local place, line = {filter, channel}, weight
+  for axis = 3, weight:dim() do place[axis] = (weight:size(axis) + 1) // 2 end
+  local last = table.remove(place)
+  for _, position in ipairs(place) do line = line:select(1, position) end
+  line[last] = 1
+end
+
 --- A convolution (filters, channels, rows, columns) that passes channel i on as filter i, by a single 1 in the kernel's
--- middle; for a matrix, the identity (Zagoruyko and Komodakis 2017).
-define("dirac", {}, function(shape)
+-- middle; for a matrix, the identity (Zagoruyko and Komodakis 2017). groups 1: those of the convolution, in each of
+-- which channel i becomes filter i.
+define("dirac", {{"groups", "count", default = 1}}, function(shape, _, _, s)
   if #shape < 2 then error("dirac: expected a weight of two axes or more, got " .. #shape, 0) end
-  local weight = core.full(shape, 0)
-  for i = 1, math.min(shape[1], shape[2]) do
-    local place = {i, i}
-    for axis = 3, #shape do place[axis] = (shape[axis] + 1) // 2 end
-    local last = table.remove(place)
-    local line = weight
-    for _, position in ipairs(place) do line = line:select(1, position) end
-    line[last] = 1
+  if shape[1] % s.groups ~= 0 then
+    options.refuse("dirac: groups: expected a divisor of %d filters, got %d", shape[1], s.groups)
+  end
+  local weight, filters = core.full(shape, 0), shape[1] // s.groups
+  for filter = 1, shape[1] do
+    local channel = (filter - 1) % filters + 1
+    if channel <= shape[2] then pass_on(weight, filter, channel) end
   end
   return weight
 end)
