@@ -48,6 +48,18 @@ describe("a loss", function()
     end
   end)
 
+  it("of one sigmoid is exact for logits that are right and large", function()
+    for target, sign in pairs {[0] = -1, [1] = 1} do
+      for _, size in ipairs {10, 15, 20, 50} do
+        local z, expected = fnn.tensor({sign * size}, {requires_grad = true}), math.exp(-size)
+        local loss = losses.binary_crossentropy(z, fnn.tensor {target})
+        loss:backward()
+        assert(math.abs(loss:item() / (expected - expected ^ 2 / 2) - 1) < 1e-6, size)
+        assert(math.abs(-sign * z.grad[1] / (expected / (1 + expected)) - 1) < 1e-6, size)
+      end
+    end
+  end)
+
   it("leaves its arguments as they were", function()
     for name, loss in pairs(losses) do
       local p, t = fnn.tensor {{0.2, 0.8}, {0.6, 0.4}}, fnn.tensor {{0, 1}, {1, 0}}

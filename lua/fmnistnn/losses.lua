@@ -133,7 +133,7 @@ function losses.binary_crossentropy(prediction, target, options)
     local p = prediction:clamp(EPSILON, 1 - EPSILON)
     values = -(t * p:log() + (1 - t) * (1 - p):log())
   else
-    values = prediction:softplus() - t * prediction
+    values = t * (-prediction):softplus() + (1 - t) * prediction:softplus() -- softplus(z) - t z would round
   end
   return reduce("binary_crossentropy", each_example(values, "mean"), options.reduction)
 end
