@@ -1,0 +1,41 @@
+--- The C program of docs/embedding.md is compiled and run as it stands there.
+local fnn = require "fmnistnn"
+local process = require "spec.support.process"
+local quote = process.quote
+
+describe("the program of docs/embedding.md", function()
+  local here, model, images
+  local flags = process.output("pkg-config --cflags --libs lua5.4 2>/dev/null"):gsub("\n", "")
+
+  lazy_setup(function()
+    here = process.folder()
+    local page = process.read("docs/embedding.md")
+    process.write(here .. "/classify.c", page:match("\n```c\n(.-)\n```"))
+    process.write(here .. "/classify.lua", page:match("\n```lua\n(.-)\n```"))
+    model = fnn.nn.Sequential {fnn.nn.Conv2d {8, kernel = 3, stride = 3, activation = "relu"}, fnn.nn.Flatten {},
+      fnn.nn.Dense {10}}
+    images = fnn.randn(20, 1, 28, 28)
+    model(images)
+    assert(model:save(here .. "/model.safetensors"))
+    process.write(here .. "/images", images:tobytes())
+  end)
+
+  lazy_teardown(function() process.remove(here) end)
+
+  local function run(command) return process.run(("cd %s && %s"):format(quote(here), command)) end
+
+  it("tells each image's class", function()
+    if flags == "" or not process.has "cc" then return pending "needs cc and Lua's headers" end
+    local code, _, err = run("cc -Wall -Wextra -Werror classify.c -o classify " .. flags)
+    assert.equal(0, code, err)
+    local out
+    code, out, err = run(process.environment() .. " ./classify model.safetensors < images")
+    assert.equal(0, code, err)
+    local expected = {}
+    for i, class in ipairs(model:eval()(images):argmax(2):totable()) do expected[i] = ("%d\n"):format(class) end
+    assert.equal(table.concat(expected), out)
+    code, _, err = run(process.environment() .. " ./classify nothing.safetensors < images")
+    assert.equal(1, code)
+    assert.matches("nothing.safetensors", err)
+  end)
+end)
