@@ -386,6 +386,19 @@ describe("CSVLogger", function()
     assert.error_matches(function() callbacks.CSVLogger {path, separator = ""} end, "separator: expected one character")
   end)
 
+  it("appends to columns whose names stand in quotes", function()
+    for _, name in ipairs {"a,b", 'a"b', '"a"', "a\nb"} do
+      local metric = {name = name, reset = function() end, update = function() end, value = function() return 1 end}
+      for _ = 1, 2 do
+        fit(make {metrics = {metric}}, {callbacks.CSVLogger {path, append = true}}, {epochs = 1, validation = false})
+      end
+      assert.matches("\n1,[^\n]+\n1,[^\n]+\n$", lines())
+      assert.matches("expected a file that begins with epoch,loss,accuracy$", error_of(fit, make(),
+        {callbacks.CSVLogger {path, append = true}}, {epochs = 1, validation = false}):match "[^\n]+")
+      os.remove(path)
+    end
+  end)
+
   it("is as it would be when a fit goes on from a backup", function()
     local function train(name, stop)
       local halt = {on_batch_end = function(_, trainer, batch)

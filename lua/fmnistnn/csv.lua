@@ -20,4 +20,24 @@ function csv.line(list, count, separator)
   return table.concat(cells, separator)
 end
 
+-- The cell that begins at a place of a text, and the place after it.
+local function read_cell(text, at, separator)
+  local pieces, piece, after = {}, text:match('^"([^"]*)"()', at)
+  if not piece then return text:match("^([^\r\n" .. separator:gsub("%W", "%%%0") .. "]*)()", at) end
+  repeat
+    pieces[#pieces + 1], at = piece, after
+    piece, after = text:match('^"([^"]*)"()', at)
+  until not piece
+  return table.concat(pieces, '"'), at
+end
+
+--- The cells of a text's first line as texts, without the quotes that csv.line gave them.
+function csv.first(text, separator)
+  local cells, at = {}, 0
+  repeat
+    cells[#cells + 1], at = read_cell(text, at + 1, separator)
+  until text:sub(at, at) ~= separator
+  return cells
+end
+
 return csv

@@ -49,10 +49,9 @@ end
 -- Raises unless the first line of the file that goes on has the trainer's names, as far as they are known before there
 -- are values: one that is a list has as many columns as numbers.
 local function check_head(self, trainer)
-  local first = self.log:head():match("[^\n]*")
-  if first == "" then return end
-  local cells, at, separator = {}, 1, self.separator:gsub("%W", "%%%0")
-  for cell in (first .. self.separator):gmatch("(.-)" .. separator) do cells[#cells + 1] = cell end
+  local head = self.log:head()
+  if head == "" then return end
+  local cells, at = csv.first(head, self.separator), 1
   local expected = {"epoch", table.unpack(trainer.value_names)}
   for _, name in ipairs(expected) do
     if cells[at] == name then
@@ -60,7 +59,7 @@ local function check_head(self, trainer)
     elseif cells[at] == name .. "_1" then
       while cells[at] and cells[at]:match("^(.*)_%d+$") == name do at = at + 1 end
     else
-      refuse(self, table.concat(expected, self.separator))
+      refuse(self, csv.line(expected, #expected, self.separator))
     end
   end
 end
