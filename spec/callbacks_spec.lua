@@ -415,6 +415,9 @@ describe("CSVLogger", function()
     assert.are.equal(4, select(2, train("resumed", true):gsub("\n", "")))
     process.write(path, process.read(path) .. "half a line")
     assert.are.equal(expected, train "resumed")
+    train("cut", true)
+    process.write(path, process.read(path):sub(1, -9)) -- by a power cut
+    assert.are.equal(expected:gsub("\n3,[^\n]+", ""), train "cut")
   end)
 end)
 

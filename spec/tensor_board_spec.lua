@@ -120,6 +120,52 @@ describe("TensorBoard", function()
     assert.are.equal(2, histogram[8][1] + 0)
   end)
 
+  -- Trains four epochs; after two of them something happens to the files. How many records each has in the end, nil
+  -- where they are not whole.
+  local function resume(accident)
+    local function train(stop)
+      local halt = {on_epoch_begin = function(_, _, epoch) if stop and epoch == 3 then error("enough", 0) end end}
+      pcall(fit, {}, 4, {fnn.callbacks.BackupAndRestore {folder .. "/backup"}, halt})
+    end
+    process.remove(folder)
+    os.execute("mkdir " .. process.quote(folder))
+    train(true)
+    local files = {}
+    for part in ("train validation"):gmatch "%a+" do
+      local _, path = process.run(("ls -d %s/runs/1/%s/*"):format(process.quote(folder), part))
+      files[part] = path:match "[^\n]+"
+    end
+    accident(files)
+    train()
+    local found = {}
+    for part, path in pairs(files) do
+      local text = process.read(path)
+      local whole, at = event_file.whole(text), 1
+      found[part] = #text == #whole and 0 or nil
+      while at < #whole do
+        at = at + 16 + string.unpack("<I8", whole, at)
+        found[part] = found[part] and found[part] + 1
+      end
+    end
+    return found
+  end
+
+  it("goes on with whole records when a power cut has taken some of a file that goes on from a backup", function()
+    assert.are.same({train = 1 + 7 * 4, validation = 1 + 4 * 4}, resume(function() end))
+    assert.are.same({train = 7 * 4, validation = 4 * 4}, resume(function(files)
+      for _, path in pairs(files) do process.write(path, process.read(path):sub(1, -4)) end
+    end))
+    assert.are.same({train = 1 + 7 * 2, validation = 1 + 4 * 2}, resume(function(files)
+      for _, path in pairs(files) do process.write(path, "") end
+    end))
+  end)
+
+  it("makes files anew that are gone when a fit goes on from a backup, with their folders", function()
+    assert.are.same({train = 1 + 7 * 2, validation = 1 + 4 * 2}, resume(function()
+      process.remove(folder .. "/runs")
+    end))
+  end)
+
   it("refuses a folder that cannot be made", function()
     process.write(folder .. "/runs", "a file")
     local ok, message = pcall(fit, {}, 1)

@@ -92,7 +92,9 @@ end
 
 function CSVLogger:on_train_end() self.log:close() end
 
+local function whole_lines(text) return text:match("^.*\n") or "" end
+
 function CSVLogger:state() return {size = self.log.size or self.log.kept} end
-function CSVLogger:set_state(state) self.log = output.log(self.name, self.path, state.size) end
+function CSVLogger:set_state(state) self.log = output.log(self.name, self.path, state.size, whole_lines) end
 
 return CSVLogger

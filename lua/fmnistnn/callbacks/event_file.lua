@@ -34,6 +34,19 @@ function event_file.record(data)
   return length .. string.pack("<I4", masked_crc(length)) .. data .. string.pack("<I4", masked_crc(data))
 end
 
+--- The text as far as it consists of whole records.
+function event_file.whole(text)
+  local at = 1
+  while #text - at >= 15 do
+    local length = string.unpack("<I8", text, at)
+    if length < 0 or length > #text - at - 15 then break end
+    local record = event_file.record(text:sub(at + 12, at + 11 + length))
+    if text:sub(at, at + #record - 1) ~= record then break end
+    at = at + #record
+  end
+  return text:sub(1, at - 1)
+end
+
 -- ---- messages ----
 
 -- An integer in groups of seven bits, the lowest first.

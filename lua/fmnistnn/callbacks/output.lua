@@ -46,8 +46,11 @@ local Log = {}
 Log.__index = Log
 
 --- A log that writes to `path` when something is first added; from then on it keeps the first `kept` bytes of the file
--- that was there, or all ("all").
-function output.log(who, path, kept) return setmetatable({who = who, path = path, kept = kept}, Log) end
+-- that was there, or all ("all"). Of a file that has fewer, as after a power cut, it keeps whole(text): what is whole
+-- of the text.
+function output.log(who, path, kept, whole)
+  return setmetatable({who = who, path = path, kept = kept, whole = whole}, Log)
+end
 
 --- What the log begins with: the bytes that are kept of the file; none of a device or a pipe.
 function Log:head()
@@ -57,7 +60,7 @@ function Log:head()
   if not file then return "" end
   local text = file:read(self.kept == "all" and "a" or self.kept) or ""
   file:close()
-  return text
+  return self.kept ~= "all" and #text < self.kept and self.whole(text) or text
 end
 
 local function open(self)

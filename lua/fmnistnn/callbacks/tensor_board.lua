@@ -34,9 +34,9 @@ end
 
 local function add(self, part, record)
   local log = self.logs[part]
-  if not log.file and log.kept == 0 then
-    if part == "validation" then output.probe(self.name, log.path) end -- its folder is made when there is a use for it
-    log:add(event_file.version(os.time()))
+  if not log.file and not log.failed then
+    output.probe(self.name, log.path) -- a folder is made when there is a use for it
+    if log:head() == "" then log:add(event_file.version(os.time())) end
   end
   log:add(record)
 end
@@ -98,7 +98,9 @@ function TensorBoard:state()
 end
 
 function TensorBoard:set_state(state)
-  for part, saved in pairs(state) do self.logs[part] = output.log(self.name, saved.path, saved.size) end
+  for part, saved in pairs(state) do
+    self.logs[part] = output.log(self.name, saved.path, saved.size, event_file.whole)
+  end
 end
 
 return TensorBoard
