@@ -225,6 +225,8 @@ describe("BackupAndRestore", function()
     refuses("callback 3: it was saved with none, and this fit has EarlyStopping", make(),
       {callbacks.EarlyStopping {monitor = "loss"}})
     refuses("it was saved with 2 metrics, and this trainer has 1", make {metrics = {"accuracy"}})
+    refuses("metric 1: it was saved in the middle of an epoch with accuracy, and this trainer has top_1",
+      make {metrics = {fnn.metrics.top_k(1), "accuracy"}})
     refuses(".*Adam: set_state", make {optimizer = fnn.optim.Adam {}})
     local short = nn.Sequential {nn.Conv2d {3, kernel = 3, activation = "relu"}}
     refuses("the model has no module 2 %(BatchNorm2d%)", make {model = short})

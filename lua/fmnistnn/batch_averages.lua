@@ -18,12 +18,12 @@ end
 
 --- Plain values and tensors. What a metric's copy has of its own is what it has counted.
 function Averages:state()
-  local counted = {}
+  local counted, names = {}, {}
   for i, metric in ipairs(self.metrics) do
-    counted[i] = {}
+    counted[i], names[i] = {}, metric.name
     for name, value in pairs(metric) do counted[i][name] = value end
   end
-  return {total = self.total, count = self.count, metrics = counted}
+  return {total = self.total, count = self.count, metrics = counted, names = names}
 end
 
 function Averages:set_state(state)

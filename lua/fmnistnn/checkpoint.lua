@@ -124,6 +124,18 @@ local function check_settings(saved, own)
   end
 end
 
+-- What was counted of an epoch that was begun is of its metrics.
+local function check_metrics(saved, own)
+  if #saved.metrics ~= #own then
+    refuse("it was saved with %d metrics, and this trainer has %d", #saved.metrics, #own)
+  end
+  for i, name in ipairs(saved.names or {}) do -- older files have none
+    if name ~= own[i].name then
+      refuse("metric %d: it was saved in the middle of an epoch with %s, and this trainer has %s", i, name, own[i].name)
+    end
+  end
+end
+
 local function check_callbacks(saved, own)
   for i = 1, math.max(#saved, #own) do
     local expected = saved[i] and saved[i].name or "none"
@@ -136,9 +148,7 @@ local function check(trainer, state)
   local fit, position = trainer._fit or {}, state.position
   if position and position.settings and fit.settings then
     check_settings(position.settings, fit.settings)
-    if #position.averages.metrics ~= #trainer.metrics then
-      refuse("it was saved with %d metrics, and this trainer has %d", #position.averages.metrics, #trainer.metrics)
-    end
+    check_metrics(position.averages, trainer.metrics)
   end
   if state.callbacks and fit.callbacks then check_callbacks(state.callbacks, fit.callbacks) end
   if (state.optimizer ~= nil) ~= (trainer.optimizer ~= nil) then refuse("one of both trainers has no optimizer") end
