@@ -864,6 +864,18 @@ describe("safetensors files", function()
     end
   end)
 
+  it("refuse texts that other programs cannot read", function()
+    local one = fnn.zeros(1)
+    for message, given in pairs {
+      ['tensors: name: expected a text of UTF-8, got "\xE9"'] = {{["\xE9"] = one}},
+      ['metadata: name: expected a text of UTF-8, got "\xE9"'] = {{{"a", one}}, {["\xE9"] = "e"}},
+      ['metadata: of: expected a text of UTF-8, got "\xE9t\xE9"'] = {{{"a", one}}, {of = "\xE9t\xE9"}},
+    } do
+      local ok, text = pcall(safetensors.save, path, table.unpack(given))
+      assert(not ok and plain(text, message), text)
+    end
+  end)
+
   it("refuse a name twice", function()
     local one = fnn.zeros(1)
     assert.error_matches(function() safetensors.save(path, {{"a", one}, {"a", one}}) end, "the name a is used twice")

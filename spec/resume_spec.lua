@@ -393,7 +393,7 @@ describe("Trainer:save and load", function()
   end)
 
   it("keep what is not finite, and any plain state of callbacks", function()
-    local state = {1, 2.5, "x\0y", -0.0, 1 / 0, -1 / 0, {a = {}, fnn.tensor {1, 2}}, math.mininteger, flag = false}
+    local state = {1, 2.5, "x\0y\xE9", -0.0, 1 / 0, -1 / 0, {a = {}, fnn.tensor {1, 2}}, math.mininteger, flag = false}
     state[99], state[-3] = {[5] = "sparse"}, 0.5
     local keeper = {name = "keeper", state = function() return state end}
     fit(make(), {keeper, {on_save_point = function(_, t) assert(t:save(folder .. "/state")) end}}, {epochs = 1})

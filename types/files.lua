@@ -8,7 +8,7 @@
 local safetensors = {}
 
 --- Writes tensors to a file. Metadata that has a crc32, as load gives it, gets that of the new file. Raises for what
---- load would refuse, such as metadata of numbers.
+--- load, or another program, would refuse, such as metadata of numbers or texts that are no UTF-8.
 ---@param path string
 ---@param tensors {[1]: string, [2]: fmnistnn.Tensor}[]|table<string, fmnistnn.Tensor> {name, tensor} each, or by name.
 ---@param metadata? table<string, string> Texts by name.

@@ -67,7 +67,7 @@ function checkpoint.save(trainer, path)
   local metadata = {format = FORMAT, model = json.encode(entries)}
   metadata.modules = json.encode(files.describe_modules(trainer.model))
   metadata.state = json.encode(packing.pack(state, "state", tensors))
-  return safetensors.save(path, tensors, metadata, true)
+  return safetensors._write(path, tensors, metadata, true) -- there may be paths in it
 end
 
 -- ---- reading ----

@@ -92,19 +92,36 @@ local function metadata_of(given, checksum)
   return metadata
 end
 
---- Writes tensors, a list of {name, tensor} or a table by name (in the order of the names), and a table of strings,
--- atomically. `checksum`: with one, as metadata.crc32; load then refuses the file when anything in it has changed.
--- Metadata that has one already, as load gives it, gets that of the new file. Returns true, or nil and a message;
--- raises for what load would refuse.
-function safetensors.save(path, tensors, metadata, checksum)
-  if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
-  checksum = checksum or type(metadata) == "table" and metadata.crc32 ~= nil
-  local head, pieces = describe(list_of(tensors))
+-- Raises unless a text is UTF-8, as the format has it: other programs refuse a file with anything else.
+local function check_text(what, text)
+  if not utf8.len(text) then refuse("%s: expected a text of UTF-8, got %q", what, text) end
+end
+
+--- As safetensors.save, but for a checked path and a list of tensors, and with texts of any bytes: for files that
+-- nobody else reads.
+function safetensors._write(path, list, metadata, checksum)
+  local head, pieces = describe(list)
   head.__metadata__ = metadata_of(metadata, checksum)
   local text = json.encode(head)
   text = text .. (" "):rep(-#text % 8)
   if checksum then text = with_checksum(text, pieces) end
   return write_file(path, table.move(pieces, 1, #pieces, 3, {string.pack("<I8", #text), text}))
+end
+
+--- Writes tensors, a list of {name, tensor} or a table by name (in the order of the names), and a table of strings,
+-- all texts of UTF-8, atomically. `checksum`: with one, as metadata.crc32; load then refuses the file when anything in
+-- it has changed. Metadata that has one already, as load gives it, gets that of the new file. Returns true, or nil and
+-- a message; raises for what load, or another program, would refuse.
+function safetensors.save(path, tensors, metadata, checksum)
+  if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
+  checksum = checksum or type(metadata) == "table" and metadata.crc32 ~= nil
+  local list = list_of(tensors)
+  for name in pairs(describe(list)) do check_text("tensors: name", name) end
+  for name, value in pairs(metadata_of(metadata) or {}) do
+    check_text("metadata: name", name)
+    check_text("metadata: " .. name, value)
+  end
+  return safetensors._write(path, list, metadata, checksum)
 end
 
 -- ---- reading ----
