@@ -424,6 +424,48 @@ describe("a finalizer that closes tensors", function()
   end)
 end)
 
+describe("an error of misuse", function()
+  -- Each raises in a line of this file; the library notices it in one of its own.
+  local function raise_all()
+    local x, dense = fnn.ones(2, 3), fnn.nn.Dense{2}
+    dense(x)
+    return {
+      function() fnn.tensor("x") end,
+      function() fnn.zeros(-1) end,
+      function() fnn.arange(0, 1, 0) end,
+      function() x:split(3, 2.5) end,
+      function() x:tile(1 << 40, 1 << 40) end,
+      function() return x[{1, 2, 3}] end,
+      function() return x[true] end,
+      function() x[{5}] = 1 end,
+      function() fnn.nn.Dense{2, kernel = {1}} end,
+      function() dense(fnn.ones(2, 4)) end,
+      function() fnn.nn.functional.dropout(x, 2) end,
+      function() fnn.losses.huber(x, 1) end,
+      function() fnn.no_grad(function() fnn.losses.cross_entropy(x, fnn.tensor({1, 9}, {dtype = "int64"})) end) end,
+    }
+  end
+
+  it("names the line of the script that called", function()
+    local here = debug.getinfo(1, "S").short_src
+    for i, f in ipairs(raise_all()) do
+      local ok, message = pcall(f)
+      local line = debug.getinfo(f, "S").linedefined
+      assert.is_false(ok, "number " .. i)
+      assert.equal(("%s:%d: "):format(here, line), message:match("^.-:%d+: "), message)
+    end
+  end)
+end)
+
+describe("an option that must be true or false", function()
+  it("is not taken for true where it is another thing", function()
+    local x = fnn.ones(2)
+    for _, wrong in ipairs {0, "false", {}, x} do
+      refuses({"ones: requires_grad: expected true or false, got"}, fnn.ones, {2}, {requires_grad = wrong})
+    end
+  end)
+end)
+
 describe("anything called with anything", function()
   -- FMNISTNN_FUZZ_SECONDS and FMNISTNN_FUZZ_SEED make it longer, and other.
   it("neither crashes nor leaks", function()

@@ -32,14 +32,14 @@ static int to_integer(lua_State *L, int at, lua_Integer *value) {
 
 lua_Integer fnn_check_integer(lua_State *L, int at, const char *who, const char *name) {
   lua_Integer value;
-  if (!to_integer(L, at, &value)) luaL_error(L, "%s: %s: expected an integer, got %s", who, name, fnn_describe(L, at));
+  if (!to_integer(L, at, &value)) fnn_error(L, "%s: %s: expected an integer, got %s", who, name, fnn_describe(L, at));
   return value;
 }
 
 static size_t check_least(lua_State *L, int at, const char *who, const char *name, size_t least) {
   lua_Integer value = fnn_check_integer(L, at, who, name);
   if (value < (lua_Integer)least)
-    luaL_error(L, "%s: %s: expected at least %I, got %I", who, name, (LUAI_UACINT)least, (LUAI_UACINT)value);
+    fnn_error(L, "%s: %s: expected at least %I, got %I", who, name, (LUAI_UACINT)least, (LUAI_UACINT)value);
   return (size_t)value;
 }
 
@@ -59,7 +59,7 @@ int fnn_check_choice(lua_State *L, int at, const char *who, const char *name, co
     luaL_addstring(&list, choices[i]);
   }
   luaL_pushresult(&list);
-  return luaL_error(L, "%s: %s: expected one of %s, got %s", who, name, lua_tostring(L, -1), got);
+  return fnn_error(L, "%s: %s: expected one of %s, got %s", who, name, lua_tostring(L, -1), got);
 }
 
 /* ---- elements ---- */
@@ -86,8 +86,8 @@ int fnn_write_element(lua_State *L, int at, struct fnn_tensor *tensor, size_t po
 
 int fnn_refuse_element(lua_State *L, int at, const struct fnn_tensor *tensor, const char *who) {
   const char *type = fnn_dtype_name(tensor->dtype);
-  if (!fnn_is_element(L, at)) return luaL_error(L, "%s: expected a number, got %s", who, fnn_describe(L, at));
-  return luaL_error(L, "%s: %s: expected 0..255, got %I", who, type, (LUAI_UACINT)fnn_check_integer(L, at, who, type));
+  if (!fnn_is_element(L, at)) return fnn_error(L, "%s: expected a number, got %s", who, fnn_describe(L, at));
+  return fnn_error(L, "%s: %s: expected 0..255, got %I", who, type, (LUAI_UACINT)fnn_check_integer(L, at, who, type));
 }
 
 /* ---- lists ---- */
@@ -95,10 +95,10 @@ int fnn_refuse_element(lua_State *L, int at, const struct fnn_tensor *tensor, co
 /* The length of the list at a stack place; raises when it is no list or too long. */
 static int check_list(lua_State *L, int at, const char *who, const char *name, int most) {
   if (lua_type(L, at) != LUA_TTABLE)
-    luaL_error(L, "%s: %s: expected a list of integers, got %s", who, name, fnn_describe(L, at));
+    fnn_error(L, "%s: %s: expected a list of integers, got %s", who, name, fnn_describe(L, at));
   lua_Unsigned length = lua_rawlen(L, at);
   if (length > (lua_Unsigned)most)
-    luaL_error(L, "%s: %s: expected at most %d numbers, got %I", who, name, most, (LUAI_UACINT)length);
+    fnn_error(L, "%s: %s: expected at most %d numbers, got %I", who, name, most, (LUAI_UACINT)length);
   return (int)length;
 }
 
@@ -111,7 +111,7 @@ static lua_Integer list_integer(lua_State *L, int at, int i, const char *who, co
 
 static size_t to_size(lua_State *L, lua_Integer value, const char *who, const char *name, int open) {
   if (open && value == -1) return FNN_INFERRED;
-  if (value < 0) luaL_error(L, "%s: %s: expected sizes of 0 or more, got %I", who, name, (LUAI_UACINT)value);
+  if (value < 0) fnn_error(L, "%s: %s: expected sizes of 0 or more, got %I", who, name, (LUAI_UACINT)value);
   return (size_t)value;
 }
 
@@ -130,7 +130,7 @@ void fnn_check_sizes(lua_State *L, int at, const char *who, const char *name, st
 
 static int to_axis(lua_State *L, lua_Integer value, int places, const char *who, const char *name) {
   if (value == 0 || value > places || value < -places)
-    luaL_error(L, "%s: %s: expected 1..%d or -%d..-1, got %I", who, name, places, places, (LUAI_UACINT)value);
+    fnn_error(L, "%s: %s: expected 1..%d or -%d..-1, got %I", who, name, places, places, (LUAI_UACINT)value);
   return (int)(value > 0 ? value - 1 : value + places);
 }
 
@@ -144,7 +144,7 @@ static void add_axis(lua_State *L, lua_Integer value, const struct fnn_parsed *p
   int axis = to_axis(L, value, rank_of(parsed), parsed->op->name, arg->name);
   for (int k = 0; arg->kind == FNN_AXES && k < i; k++)
     if (axes->axis[k] == axis)
-      luaL_error(L, "%s: %s: axis %d stands there twice", parsed->op->name, arg->name, axis + 1);
+      fnn_error(L, "%s: %s: axis %d stands there twice", parsed->op->name, arg->name, axis + 1);
   axes->axis[i] = axis;
   axes->count = i + 1;
 }
@@ -158,7 +158,7 @@ static void check_axes(lua_State *L, int at, const struct fnn_parsed *parsed, co
     return;
   }
   int count = check_list(L, at, who, arg->name, FNN_MAX_RANK);
-  if (count == 0) luaL_error(L, "%s: %s: expected at least one axis, got an empty table", who, arg->name);
+  if (count == 0) fnn_error(L, "%s: %s: expected at least one axis, got an empty table", who, arg->name);
   for (int i = 0; i < count; i++) add_axis(L, list_integer(L, at, i + 1, who, arg->name), parsed, arg, axes, i);
 }
 
@@ -169,7 +169,7 @@ static void check_pair(lua_State *L, int at, const char *who, const char *name, 
     return;
   }
   if (lua_type(L, at) != LUA_TTABLE || lua_rawlen(L, at) != 2)
-    luaL_error(L, "%s: %s: expected an integer or {rows, columns}, got %s", who, name, fnn_describe(L, at));
+    fnn_error(L, "%s: %s: expected an integer or {rows, columns}, got %s", who, name, fnn_describe(L, at));
   for (int i = 0; i < 2; i++) {
     lua_rawgeti(L, at, i + 1);
     pair[i] = check_least(L, -1, who, name, least);
@@ -195,9 +195,9 @@ static void check_padding(lua_State *L, int at, const char *who, const char *nam
   }
   lua_Integer single;
   if (!to_integer(L, at, &single) && (lua_type(L, at) != LUA_TTABLE || lua_rawlen(L, at) != 2))
-    luaL_error(
-        L, "%s: %s: expected \"valid\", \"same\", an integer, {rows, columns} or {top, bottom, left, right}, got %s",
-        who, name, fnn_describe(L, at));
+    fnn_error(L,
+              "%s: %s: expected \"valid\", \"same\", an integer, {rows, columns} or {top, bottom, left, right}, got %s",
+              who, name, fnn_describe(L, at));
   size_t pair[2];
   check_pair(L, at, who, name, 0, pair);
   padding->top = padding->bottom = pair[0];
@@ -206,7 +206,7 @@ static void check_padding(lua_State *L, int at, const char *who, const char *nam
 
 static void check_margins(lua_State *L, int at, const char *who, const char *name, struct fnn_margins *margins) {
   if (lua_type(L, at) != LUA_TTABLE || lua_rawlen(L, at) > FNN_MAX_RANK)
-    luaL_error(L, "%s: %s: expected {{before, after}, ...}, got %s", who, name, fnn_describe(L, at));
+    fnn_error(L, "%s: %s: expected {{before, after}, ...}, got %s", who, name, fnn_describe(L, at));
   margins->count = (int)lua_rawlen(L, at);
   for (int i = 0; i < margins->count; i++) {
     size_t pair[2];
@@ -219,8 +219,7 @@ static void check_margins(lua_State *L, int at, const char *who, const char *nam
 }
 
 static double check_number(lua_State *L, int at, const char *who, const char *name) {
-  if (lua_type(L, at) != LUA_TNUMBER)
-    luaL_error(L, "%s: %s: expected a number, got %s", who, name, fnn_describe(L, at));
+  if (lua_type(L, at) != LUA_TNUMBER) fnn_error(L, "%s: %s: expected a number, got %s", who, name, fnn_describe(L, at));
   return lua_tonumber(L, at);
 }
 
@@ -242,7 +241,7 @@ static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct 
     case FNN_NUMBER: *(struct fnn_number *)to = check_any_number(L, at, who, arg->name); break;
     case FNN_BOOL:
       if (!lua_isboolean(L, at))
-        luaL_error(L, "%s: %s: expected true or false, got %s", who, arg->name, fnn_describe(L, at));
+        fnn_error(L, "%s: %s: expected true or false, got %s", who, arg->name, fnn_describe(L, at));
       *(int *)to = lua_toboolean(L, at);
       break;
     case FNN_CHOICE: *(int *)to = fnn_check_choice(L, at, who, arg->name, arg->choices); break;
@@ -255,7 +254,7 @@ static void parse_param(lua_State *L, const struct fnn_arg *arg, int at, struct 
     case FNN_POSITION:
       value = fnn_check_integer(L, at, who, arg->name);
       if (value == 0)
-        luaL_error(L, "%s: %s: expected a position from 1 on, or a negative one from the end, got 0", who, arg->name);
+        fnn_error(L, "%s: %s: expected a position from 1 on, or a negative one from the end, got 0", who, arg->name);
       *(int64_t *)to = value > 0 ? value - 1 : value;
       break;
     case FNN_SIZES: check_size_list(L, at, who, arg->name, to, 1); break;
@@ -281,20 +280,20 @@ static void parse_tensor(lua_State *L, const struct fnn_arg *arg, int at, struct
   }
   struct fnn_box *box = fnn_test_box(L, at);
   if (!box)
-    luaL_error(L, "%s: %s: expected a tensor%s, got %s", who, arg->name,
-               arg->flags & FNN_OR_NUMBER ? " or a number" : "", fnn_describe(L, at));
-  if (!box->tensor) luaL_error(L, "%s: %s: tensor is closed", who, arg->name);
+    fnn_error(L, "%s: %s: expected a tensor%s, got %s", who, arg->name,
+              arg->flags & FNN_OR_NUMBER ? " or a number" : "", fnn_describe(L, at));
+  if (!box->tensor) fnn_error(L, "%s: %s: tensor is closed", who, arg->name);
   input->tensor = box->tensor;
   if (arg->kind != FNN_INDICES) return;
   if (box->tensor->dtype == FNN_FLOAT32)
-    luaL_error(L, "%s: %s: expected a tensor of integers, got float32", who, arg->name);
+    fnn_error(L, "%s: %s: expected a tensor of integers, got float32", who, arg->name);
   input->kind = FNN_IS_INDICES;
 }
 
 static void parse_tensors(lua_State *L, const struct fnn_arg *arg, int at, struct fnn_parsed *parsed) {
   const char *who = parsed->op->name;
   size_t count = lua_type(L, at) == LUA_TTABLE ? (size_t)lua_rawlen(L, at) : 0;
-  if (count == 0) luaL_error(L, "%s: %s: expected a list of tensors, got %s", who, arg->name, fnn_describe(L, at));
+  if (count == 0) fnn_error(L, "%s: %s: expected a list of tensors, got %s", who, arg->name, fnn_describe(L, at));
   if (count > FNN_INLINE_INPUTS) parsed->input = lua_newuserdatauv(L, count * sizeof *parsed->input, 0);
   for (size_t i = 1; i <= count; i++) {
     lua_rawgeti(L, at, (lua_Integer)i);
@@ -332,12 +331,12 @@ static int place_of(const struct fnn_op *op, const char *name) {
 /* Every key of the options must name an argument that was not given by position: number `given` on. A
  * metatable could run code while tensors are noted, which might close them. */
 static void check_names(lua_State *L, const struct fnn_op *op, int options, int given) {
-  if (lua_getmetatable(L, options)) luaL_error(L, "%s: options: expected a table without a metatable", op->name);
+  if (lua_getmetatable(L, options)) fnn_error(L, "%s: options: expected a table without a metatable", op->name);
   lua_pushnil(L);
   while (lua_next(L, options)) {
     int found = lua_type(L, -2) == LUA_TSTRING ? place_of(op, lua_tostring(L, -2)) : -1;
-    if (found < 0) luaL_error(L, "%s: unknown option: %s", op->name, fnn_describe(L, -2));
-    if (found < given) luaL_error(L, "%s: %s: given twice, by position and by name", op->name, op->args[found].name);
+    if (found < 0) fnn_error(L, "%s: unknown option: %s", op->name, fnn_describe(L, -2));
+    if (found < given) fnn_error(L, "%s: %s: given twice, by position and by name", op->name, op->args[found].name);
     lua_pop(L, 1);
   }
 }
@@ -363,7 +362,7 @@ static int parse_spread(lua_State *L, const struct fnn_arg *arg, int at, int las
   if ((!sizes && !axes) || arg[1].name || lua_type(L, at) != LUA_TNUMBER) return 0;
   int count = last - at + 1;
   if (count > FNN_MAX_RANK)
-    luaL_error(L, "%s: %s: expected at most %d numbers, got %d", who, arg->name, FNN_MAX_RANK, count);
+    fnn_error(L, "%s: %s: expected at most %d numbers, got %d", who, arg->name, FNN_MAX_RANK, count);
   for (int i = 0; i < count; i++) {
     lua_Integer value = fnn_check_integer(L, at + i, who, arg->name);
     if (sizes) {
@@ -403,5 +402,5 @@ void fnn_parse(lua_State *L, const struct fnn_op *op, int last, struct fnn_parse
       parse_one(L, arg, at++, parsed);
     }
   }
-  if (!options && at <= last) luaL_error(L, "%s: expected at most %d arguments, got %d", op->name, at - 1, last);
+  if (!options && at <= last) fnn_error(L, "%s: expected at most %d arguments, got %d", op->name, at - 1, last);
 }

@@ -97,9 +97,9 @@ static int record(lua_State *L) {
   else
     luaL_unref(L, LUA_REGISTRYINDEX, function);
   fnn_raise(L, status);
-  if (bad) return luaL_error(L, "%s: expected open tensors as inputs", name);
+  if (bad) return fnn_error(L, "%s: expected open tensors as inputs", name);
   if (!output || !output->tensor)
-    return luaL_error(L, "%s: forward: expected a tensor as its result, got %s", name, fnn_describe(L, 2));
+    return fnn_error(L, "%s: forward: expected a tensor as its result, got %s", name, fnn_describe(L, 2));
   lua_settop(L, recorded ? 5 : 2);
   return 1;
 }
@@ -142,7 +142,7 @@ static void take_answers(lua_State *L, int called, size_t inputs) {
   if (!has_room || given > (int)inputs) {
     lua_settop(L, PASS);
     stop(L, box);
-    luaL_error(L, "backward: a custom op gave %d gradients for its %d tensors", given, (int)inputs);
+    fnn_error(L, "backward: a custom op gave %d gradients for its %d tensors", given, (int)inputs);
   }
   for (size_t i = 0; i < inputs && status == FNN_OK && !wrong; i++) {
     int at = ANSWERS + (int)i;
@@ -156,8 +156,8 @@ static void take_answers(lua_State *L, int called, size_t inputs) {
   if (wrong || status != FNN_OK) stop(L, box);
   fnn_raise(L, status);
   if (wrong)
-    luaL_error(L, "backward: a custom op's gradient %d: expected a tensor or nil, got %s", wrong - ANSWERS + 1,
-               fnn_describe(L, wrong));
+    fnn_error(L, "backward: a custom op's gradient %d: expected a tensor or nil, got %s", wrong - ANSWERS + 1,
+              fnn_describe(L, wrong));
   lua_settop(L, PASS);
 }
 
@@ -195,13 +195,13 @@ static int backward(lua_State *L) {
     lua_pushnil(L);
     while (lua_next(L, options)) {
       if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "retain_graph") != 0)
-        return luaL_error(L, "backward: unknown option: %s", fnn_describe(L, -2));
+        return fnn_error(L, "backward: unknown option: %s", fnn_describe(L, -2));
       keep = lua_toboolean(L, -1);
       lua_pop(L, 1);
     }
     lua_settop(L, options - 1);
   }
-  if (lua_gettop(L) > 2) return luaL_error(L, "backward: expected at most a gradient and options");
+  if (lua_gettop(L) > 2) return fnn_error(L, "backward: expected at most a gradient and options");
   lua_settop(L, 2);
   struct pass_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->pass = NULL;
@@ -259,14 +259,14 @@ static int leave_mode(lua_State *L, int status, lua_KContext was) {
   int has_room = lua_checkstack(L, LUA_MINSTACK);
   if (!has_room) lua_settop(L, 0);
   switch_off(L, (int)was);
-  if (!has_room) return luaL_error(L, "too many results");
+  if (!has_room) return fnn_error(L, "too many results");
   if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
   return lua_gettop(L);
 }
 
 static int in_mode(lua_State *L, int off) {
   if (!lua_isfunction(L, 1) && luaL_getmetafield(L, 1, "__call") == LUA_TNIL)
-    return luaL_error(L, "%s: expected a function, got %s", off ? "no_grad" : "enable_grad", fnn_describe(L, 1));
+    return fnn_error(L, "%s: expected a function, got %s", off ? "no_grad" : "enable_grad", fnn_describe(L, 1));
   if (!lua_isfunction(L, 1)) lua_pop(L, 1); /* the metafield */
   lua_KContext was = switch_off(L, off);
   return leave_mode(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, was, leave_mode), was);

@@ -39,10 +39,13 @@ struct fnn_box {
 
 enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };
 
+/* Raise a message behind the place of the script that called (error.c); as luaL_error otherwise. */
+int fnn_error(lua_State *L, const char *format, ...);
+
 /* Raises in finalizers that run after ours, when the Lua state is being closed. */
 static inline struct fnn_bind *fnn_bind_of(lua_State *L) {
   struct fnn_bind *bind = lua_touserdata(L, lua_upvalueindex(FNN_UP_BIND));
-  if (!bind->context) luaL_error(L, "fmnistnn: the Lua state is being closed");
+  if (!bind->context) fnn_error(L, "fmnistnn: the Lua state is being closed");
   return bind;
 }
 
@@ -132,6 +135,7 @@ void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const stru
                        const char *name);
 
 /* ---- the functions of the module, by noun; each adds to the table on top ---- */
+void fnn_open_error(lua_State *L);    /* error.c */
 void fnn_open_ops(lua_State *L);      /* call.c */
 void fnn_open_tensor(lua_State *L);   /* tensor.c */
 void fnn_open_create(lua_State *L);   /* create.c */

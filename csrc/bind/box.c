@@ -24,8 +24,8 @@ struct fnn_box *fnn_test_box(lua_State *L, int at) {
 
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
   struct fnn_box *box = fnn_test_box(L, at);
-  if (!box) luaL_error(L, "%s: expected a tensor, got %s", who, fnn_describe(L, at));
-  if (!box->tensor) luaL_error(L, "%s: tensor is closed", who);
+  if (!box) fnn_error(L, "%s: expected a tensor, got %s", who, fnn_describe(L, at));
+  if (!box->tensor) fnn_error(L, "%s: tensor is closed", who);
   return box->tensor;
 }
 
@@ -96,7 +96,7 @@ int fnn_try_again(lua_State *L, enum fnn_status status, int *tried) {
 }
 
 void fnn_raise(lua_State *L, enum fnn_status status) {
-  if (status != FNN_OK) luaL_error(L, "%s", fnn_bind_of(L)->context->error);
+  if (status != FNN_OK) fnn_error(L, "%s", fnn_bind_of(L)->context->error);
 }
 
 int fnn_failure(lua_State *L, enum fnn_status status) {
@@ -110,7 +110,7 @@ int fnn_failure(lua_State *L, enum fnn_status status) {
 /* __gc, __close and close(): release, once. */
 static int close_box(lua_State *L) {
   struct fnn_box *box = fnn_test_box(L, 1);
-  if (!box) return luaL_error(L, "close: expected a tensor, got %s", fnn_describe(L, 1));
+  if (!box) return fnn_error(L, "close: expected a tensor, got %s", fnn_describe(L, 1));
   fnn_fill_box(fnn_bind_of(L), box, NULL);
   return 0;
 }

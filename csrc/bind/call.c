@@ -71,18 +71,18 @@ int fnn_recording(lua_State *L) {
 
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
   if (fnn_is_recorded(tensor) && fnn_recording(L))
-    luaL_error(L,
-               "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
-               "or fnn.no_grad",
-               who);
+    fnn_error(L,
+              "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
+              "or fnn.no_grad",
+              who);
   if (fnn_tensor_overlaps(tensor))
-    luaL_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
+    fnn_error(L, "%s: several elements of an expanded tensor share one place in memory", who);
 }
 
 void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const struct fnn_tensor *operand, const char *who,
                        const char *name) {
   if (operand && tensor->dtype == FNN_FLOAT32 && fnn_is_recorded(operand) && fnn_recording(L))
-    luaL_error(
+    fnn_error(
         L,
         "%s: %s: a write in place would lose the gradient that this tensor requires; use an op that returns a new "
         "one (x = x + w), or w:detach(), or fnn.no_grad",
@@ -106,7 +106,7 @@ static int run(lua_State *L, int last, int in_place) {
     lua_settop(L, top);
     fnn_parse(L, op, last, &parsed);
     if (in_place) {
-      if (!parsed.input[0].tensor) return luaL_error(L, "%s_: expected a tensor to write to", op->name);
+      if (!parsed.input[0].tensor) return fnn_error(L, "%s_: expected a tensor to write to", op->name);
       fnn_check_write(L, parsed.input[0].tensor, op->name);
       for (size_t i = 1; i < parsed.inputs; i++)
         fnn_check_operand(L, parsed.input[0].tensor, parsed.input[i].tensor, op->name, fnn_op_arg(op, i)->name);

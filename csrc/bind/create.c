@@ -39,7 +39,7 @@ static void table_shape(lua_State *L, struct fnn_shape *shape) {
   int pushed = 0;
   shape->rank = 0;
   while (lua_type(L, -1) == LUA_TTABLE) {
-    if (shape->rank == FNN_MAX_RANK) luaL_error(L, "tensor: expected tables nested at most %d deep", FNN_MAX_RANK);
+    if (shape->rank == FNN_MAX_RANK) fnn_error(L, "tensor: expected tables nested at most %d deep", FNN_MAX_RANK);
     shape->size[shape->rank++] = (size_t)lua_rawlen(L, -1);
     if (lua_rawlen(L, -1) == 0) break;
     lua_rawgeti(L, -1, 1);
@@ -59,11 +59,11 @@ static void read_table(lua_State *L, struct fnn_tensor *t, int axis, size_t *to)
     return;
   }
   if (lua_type(L, -1) != LUA_TTABLE)
-    luaL_error(L, "tensor: axis %d: expected a table of %I, got %s", axis + 1, (LUAI_UACINT)t->shape.size[axis],
-               fnn_describe(L, -1));
+    fnn_error(L, "tensor: axis %d: expected a table of %I, got %s", axis + 1, (LUAI_UACINT)t->shape.size[axis],
+              fnn_describe(L, -1));
   if (lua_rawlen(L, -1) != t->shape.size[axis])
-    luaL_error(L, "tensor: axis %d: expected %I elements as in the first row, got %I", axis + 1,
-               (LUAI_UACINT)t->shape.size[axis], (LUAI_UACINT)lua_rawlen(L, -1));
+    fnn_error(L, "tensor: axis %d: expected %I elements as in the first row, got %I", axis + 1,
+              (LUAI_UACINT)t->shape.size[axis], (LUAI_UACINT)lua_rawlen(L, -1));
   for (size_t i = 0; i < t->shape.size[axis]; i++) {
     lua_rawgeti(L, -1, (lua_Integer)i + 1);
     read_table(L, t, axis + 1, to);
@@ -78,7 +78,7 @@ static int from_table(lua_State *L) {
   size_t to = 0;
   luaL_checkstack(L, FNN_MAX_RANK + 8, "tensor");
   if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER && !lua_isboolean(L, 1))
-    return luaL_error(L, "tensor: expected a number or a table of numbers, got %s", fnn_describe(L, 1));
+    return fnn_error(L, "tensor: expected a number or a table of numbers, got %s", fnn_describe(L, 1));
   lua_pushvalue(L, 1);
   table_shape(L, &shape);
   struct fnn_tensor *t = push_new(L, dtype, &shape);
@@ -92,7 +92,7 @@ static int from_table(lua_State *L) {
 static int frombytes(lua_State *L) {
   size_t length;
   if (lua_type(L, 1) != LUA_TSTRING)
-    return luaL_error(L, "frombytes: expected a string of bytes, got %s", fnn_describe(L, 1));
+    return fnn_error(L, "frombytes: expected a string of bytes, got %s", fnn_describe(L, 1));
   const char *bytes = lua_tolstring(L, 1, &length);
   struct fnn_shape shape = shape_at(L, 2, "frombytes");
   enum fnn_dtype dtype = dtype_at(L, 3, "frombytes");
@@ -101,8 +101,8 @@ static int frombytes(lua_State *L) {
   int is_known = 1;
   for (int i = 0; i < shape.rank && is_known; i++) is_known = fnn_multiply(expected, shape.size[i], &expected);
   if (!is_known || expected != length)
-    return luaL_error(L, "frombytes: expected as many bytes as shape %s of %s has, got %I",
-                      fnn_shape_text(&shape, text), fnn_dtype_name(dtype), (LUAI_UACINT)length);
+    return fnn_error(L, "frombytes: expected as many bytes as shape %s of %s has, got %I", fnn_shape_text(&shape, text),
+                     fnn_dtype_name(dtype), (LUAI_UACINT)length);
   memcpy(fnn_tensor_data(push_new(L, dtype, &shape)), bytes, length);
   return 1;
 }
@@ -118,11 +118,11 @@ static int full(lua_State *L) {
   const char *who = luaL_optstring(L, 4, "full");
   struct fnn_shape shape = shape_at(L, 1, who);
   enum fnn_dtype dtype = dtype_at(L, 3, who);
-  if (lua_type(L, 2) != LUA_TNUMBER) return luaL_error(L, "full: value: expected a number, got %s", fnn_describe(L, 2));
+  if (lua_type(L, 2) != LUA_TNUMBER) return fnn_error(L, "full: value: expected a number, got %s", fnn_describe(L, 2));
   double value = lua_tonumber(L, 2);
   lua_Integer integer = dtype == FNN_FLOAT32 ? 0 : fnn_check_integer(L, 2, "full", "value");
   if (dtype == FNN_UINT8 && (integer < 0 || integer > 255))
-    return luaL_error(L, "full: value: uint8: expected 0..255, got %I", (LUAI_UACINT)integer);
+    return fnn_error(L, "full: value: uint8: expected 0..255, got %I", (LUAI_UACINT)integer);
   struct fnn_tensor *t = push_new(L, dtype, &shape);
   if (dtype == FNN_FLOAT32)
     fill_floats(t, value);
@@ -167,15 +167,15 @@ static void fill_sequence(struct fnn_tensor *t, const struct sequence *s) {
 static int sequence(lua_State *L) {
   const char *who = luaL_optstring(L, 5, "arange");
   if (lua_type(L, 1) != LUA_TNUMBER || lua_type(L, 2) != LUA_TNUMBER)
-    return luaL_error(L, "%s: expected numbers, got %s and %s", who, fnn_describe(L, 1), fnn_describe(L, 2));
+    return fnn_error(L, "%s: expected numbers, got %s and %s", who, fnn_describe(L, 1), fnn_describe(L, 2));
   struct fnn_shape shape = {1, {fnn_check_size(L, 3, who, "count")}};
   enum fnn_dtype dtype = dtype_at(L, 4, who);
   struct sequence s = {lua_isinteger(L, 1) && lua_isinteger(L, 2), lua_tonumber(L, 1), lua_tonumber(L, 2),
                        lua_tointeger(L, 1), lua_tointeger(L, 2)};
   size_t n = shape.size[0];
   if (dtype != FNN_FLOAT32 && n > 0 && !(holds(dtype, &s, 0) && holds(dtype, &s, n - 1)))
-    return luaL_error(L, "%s: %s does not hold all numbers from %f to %f", who, fnn_dtype_name(dtype),
-                      (LUAI_UACNUMBER)s.first, (LUAI_UACNUMBER)(s.first + s.step * (double)(n - 1)));
+    return fnn_error(L, "%s: %s does not hold all numbers from %f to %f", who, fnn_dtype_name(dtype),
+                     (LUAI_UACNUMBER)s.first, (LUAI_UACNUMBER)(s.first + s.step * (double)(n - 1)));
   fill_sequence(push_new(L, dtype, &shape), &s);
   return 1;
 }
@@ -204,7 +204,7 @@ static int random_floats(lua_State *L, const char *name, void (*fill)(struct fnn
   const char *who = luaL_optstring(L, 4, name);
   struct fnn_shape shape = shape_at(L, 1, who);
   if (lua_type(L, 2) != LUA_TNUMBER || lua_type(L, 3) != LUA_TNUMBER)
-    return luaL_error(L, "%s: expected two numbers, got %s and %s", who, fnn_describe(L, 2), fnn_describe(L, 3));
+    return fnn_error(L, "%s: expected two numbers, got %s and %s", who, fnn_describe(L, 2), fnn_describe(L, 3));
   float a = (float)lua_tonumber(L, 2), b = (float)lua_tonumber(L, 3);
   fill(push_new(L, FNN_FLOAT32, &shape), a, b);
   return 1;

@@ -11,7 +11,7 @@ static int idx(lua_State *L) {
   lua_settop(L, 2);
   const char *path = luaL_checkstring(L, 1);
   lua_Integer rank = fnn_check_integer(L, 2, "idx", "axes");
-  if (rank < 1 || rank > 4) return luaL_error(L, "idx: axes: expected 1..4, got %I", (LUAI_UACINT)rank);
+  if (rank < 1 || rank > 4) return fnn_error(L, "idx: axes: expected 1..4, got %I", (LUAI_UACINT)rank);
   struct fnn_bind *bind = fnn_bind_of(L);
   struct fnn_tensor *made = NULL;
   enum fnn_status status;
@@ -29,7 +29,7 @@ static int idx(lua_State *L) {
 /* The 1-based positions at a stack place. */
 static struct fnn_tensor *check_index(lua_State *L, int at, const char *who) {
   struct fnn_tensor *index = fnn_check_elements(L, at, who);
-  if (index->dtype != FNN_INT64) luaL_error(L, "%s: index: expected int64, got %s", who, fnn_dtype_name(index->dtype));
+  if (index->dtype != FNN_INT64) fnn_error(L, "%s: index: expected int64, got %s", who, fnn_dtype_name(index->dtype));
   return index;
 }
 
@@ -64,8 +64,8 @@ static void read_numbers(lua_State *L, int table, const struct fnn_augment_numbe
     else
       lua_pushvalue(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER)
-      luaL_error(L, "augmented: %s: expected %s, got %s", number->name, pair ? "two numbers" : "a number",
-                 fnn_describe(L, -1));
+      fnn_error(L, "augmented: %s: expected %s, got %s", number->name, pair ? "two numbers" : "a number",
+                fnn_describe(L, -1));
     to[i] = lua_tonumber(L, -1);
     lua_pop(L, 1);
   }

@@ -25,13 +25,14 @@ static struct fnn_bind *push_bind(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   bind->context = fnn_context_new();
-  if (!bind->context) luaL_error(L, "fmnistnn: out of memory");
+  if (!bind->context) fnn_error(L, "fmnistnn: out of memory");
   bind->context->kernels = fnn_kernels_for(bind->context->isa);
   return bind;
 }
 
 static int open_module(lua_State *L) {
   lua_newtable(L);
+  fnn_open_error(L);
   fnn_open_box(L);
   fnn_open_ops(L);
   fnn_open_tensor(L);

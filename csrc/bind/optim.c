@@ -9,7 +9,7 @@ static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const c
   lua_rawgeti(L, list, i);
   struct fnn_box *box = fnn_test_box(L, -1);
   if (!box || !box->tensor)
-    luaL_error(L, "optimizer: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
+    fnn_error(L, "optimizer: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));
   lua_pop(L, 1);
   fnn_raise(L, fnn_tensor_settle(box->tensor));
   return box->tensor;
@@ -25,14 +25,14 @@ struct item {
 static int step(lua_State *L) {
   lua_settop(L, 4);
   int rule = lua_type(L, 1) == LUA_TSTRING ? fnn_optim_find(lua_tostring(L, 1)) : -1;
-  if (rule < 0) return luaL_error(L, "step: no such rule: %s", fnn_describe(L, 1));
+  if (rule < 0) return fnn_error(L, "step: no such rule: %s", fnn_describe(L, 1));
   for (int i = 2; i <= 4; i++) luaL_checktype(L, i, LUA_TTABLE);
   lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
   float h[FNN_OPTIM_NUMBERS];
   for (int i = 0; i < fnn_optim_rules[rule].numbers; i++) {
     lua_rawgeti(L, 4, i + 1);
     if (lua_type(L, -1) != LUA_TNUMBER)
-      return luaL_error(L, "step: number %d: expected a number, got %s", i + 1, fnn_describe(L, -1));
+      return fnn_error(L, "step: number %d: expected a number, got %s", i + 1, fnn_describe(L, -1));
     h[i] = (float)lua_tonumber(L, -1);
     lua_pop(L, 1);
   }

@@ -58,7 +58,7 @@ static int process_wait(lua_State *L) {
   do found = waitpid(id, &status, WNOHANG);
   while (found < 0 && errno == EINTR);
   if (found == 0) return 0;
-  if (found < 0) return luaL_error(L, "wait: %s", strerror(errno));
+  if (found < 0) return fnn_error(L, "wait: %s", strerror(errno));
   int killed = WIFSIGNALED(status);
   lua_pushstring(L, killed ? "signal" : "exit");
   lua_pushinteger(L, killed ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -68,7 +68,7 @@ static int process_wait(lua_State *L) {
 /* kill(id, signal): whether there was such a process */
 static int process_kill(lua_State *L) {
   pid_t id = (pid_t)fnn_check_integer(L, 1, "kill", "id");
-  if (id <= 0) return luaL_error(L, "kill: id: expected 1 or more, got %d", (int)id);
+  if (id <= 0) return fnn_error(L, "kill: id: expected 1 or more, got %d", (int)id);
   lua_pushboolean(L, kill(id, signal_at(L, 2, "kill")) == 0);
   return 1;
 }

@@ -43,7 +43,7 @@ static void check_names(lua_State *L) {
   while (lua_next(L, 1)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     if (strcmp(name, "limit") != 0 && strcmp(name, "slack") != 0)
-      luaL_error(L, "set_memory: unknown option: %s", fnn_describe(L, -2));
+      fnn_error(L, "set_memory: unknown option: %s", fnn_describe(L, -2));
     lua_pop(L, 1);
   }
 }
@@ -81,7 +81,7 @@ static int threads(lua_State *L) {
 static int set_threads(lua_State *L) {
   lua_Integer count = fnn_check_integer(L, 1, "set_threads", "count");
   if (count < 1 || count > FNN_THREADS_MAX)
-    return luaL_error(L, "set_threads: count: expected 1..%d, got %I", FNN_THREADS_MAX, (LUAI_UACINT)count);
+    return fnn_error(L, "set_threads: count: expected 1..%d, got %I", FNN_THREADS_MAX, (LUAI_UACINT)count);
   fnn_threads_set(&context_of(L)->threads, (int)count);
   return 0;
 }

@@ -47,16 +47,16 @@ static int get_field(lua_State *L, const char *name) {
   else if (strcmp(name, "is_leaf") == 0)
     lua_pushboolean(L, t->history == NULL);
   else
-    return luaL_error(L, "tensor: no field or method '%s'", name);
+    return fnn_error(L, "tensor: no field or method '%s'", name);
   return 1;
 }
 
 /* Position `index` along the first axis, 1-based or negative; raises when there is none. */
 static size_t first_axis(lua_State *L, const struct fnn_tensor *t, lua_Integer index) {
-  if (t->shape.rank == 0) luaL_error(L, "index: a tensor without axes has no elements to index; use item()");
+  if (t->shape.rank == 0) fnn_error(L, "index: a tensor without axes has no elements to index; use item()");
   lua_Integer size = (lua_Integer)t->shape.size[0], at = index < 0 ? index + size : index - 1;
   if (index == 0 || at < 0 || at >= size)
-    luaL_error(L, "index: expected 1..%I or -%I..-1, got %I", (LUAI_UACINT)size, (LUAI_UACINT)size, (LUAI_UACINT)index);
+    fnn_error(L, "index: expected 1..%I or -%I..-1, got %I", (LUAI_UACINT)size, (LUAI_UACINT)size, (LUAI_UACINT)index);
   return (size_t)at;
 }
 
@@ -102,11 +102,11 @@ static enum fnn_status own_gradient(struct fnn_tensor *grad, struct fnn_tensor *
 static int set_field(lua_State *L, const char *name) {
   struct fnn_tensor *t = fnn_check_tensor(L, 1, name);
   if (strcmp(name, "requires_grad") == 0) {
-    if (!lua_isboolean(L, 3)) return luaL_error(L, "requires_grad: expected true or false, got %s", fnn_describe(L, 3));
+    if (!lua_isboolean(L, 3)) return fnn_error(L, "requires_grad: expected true or false, got %s", fnn_describe(L, 3));
     if (t->history)
-      return luaL_error(L, "requires_grad: only a leaf can be told; this tensor was computed (use detach)");
+      return fnn_error(L, "requires_grad: only a leaf can be told; this tensor was computed (use detach)");
     if (t->dtype != FNN_FLOAT32)
-      return luaL_error(L, "requires_grad: expected a float32 tensor, got %s", fnn_dtype_name(t->dtype));
+      return fnn_error(L, "requires_grad: expected a float32 tensor, got %s", fnn_dtype_name(t->dtype));
     t->requires_grad = lua_toboolean(L, 3);
     return 0;
   }
@@ -114,15 +114,15 @@ static int set_field(lua_State *L, const char *name) {
     char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
     struct fnn_tensor *grad = lua_isnil(L, 3) ? NULL : fnn_check_tensor(L, 3, "grad");
     if (grad && (grad->dtype != FNN_FLOAT32 || grad->history || !fnn_shape_equal(&grad->shape, &t->shape)))
-      return luaL_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s",
-                        fnn_shape_text(&t->shape, a), fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
+      return fnn_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s",
+                       fnn_shape_text(&t->shape, a), fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
     struct fnn_tensor *before = t->grad, *own = NULL;
     if (grad) fnn_raise(L, own_gradient(grad, &own));
     t->grad = own;
     fnn_tensor_release(before);
     return 0;
   }
-  return luaL_error(L, "tensor: cannot set '%s' (only requires_grad and grad)", name);
+  return fnn_error(L, "tensor: cannot set '%s' (only requires_grad and grad)", name);
 }
 
 /* What is not one number at one place goes to the method `assign`. */
@@ -152,7 +152,7 @@ static int to_string(lua_State *L) {
 
 static int length(lua_State *L) {
   struct fnn_tensor *t = fnn_check_tensor(L, 1, "#");
-  if (t->shape.rank == 0) return luaL_error(L, "#: a tensor without axes has no length");
+  if (t->shape.rank == 0) return fnn_error(L, "#: a tensor without axes has no length");
   lua_pushinteger(L, (lua_Integer)t->shape.size[0]);
   return 1;
 }
@@ -178,7 +178,7 @@ static int item(lua_State *L) {
   struct fnn_tensor *t = fnn_check_elements(L, 1, "item");
   char text[FNN_SHAPE_TEXT];
   if (fnn_tensor_numel(t) != 1)
-    return luaL_error(L, "item: expected a tensor of one element, got shape %s", fnn_shape_text(&t->shape, text));
+    return fnn_error(L, "item: expected a tensor of one element, got shape %s", fnn_shape_text(&t->shape, text));
   push_element(L, t, 0);
   return 1;
 }
@@ -271,7 +271,7 @@ static int equal(lua_State *L) {
  * "closed". One quick call: a model is asked for its parameters at each step. */
 static int role(lua_State *L) {
   struct fnn_box *box = fnn_test_box(L, 1);
-  if (!box) return luaL_error(L, "role: expected a tensor, got %s", fnn_describe(L, 1));
+  if (!box) return fnn_error(L, "role: expected a tensor, got %s", fnn_describe(L, 1));
   if (!box->tensor)
     lua_pushliteral(L, "closed");
   else if (box->tensor->history)
@@ -291,8 +291,8 @@ static int copy_(lua_State *L) {
   char a[FNN_SHAPE_TEXT], b[FNN_SHAPE_TEXT];
   fnn_raise(L, fnn_shape_broadcast(context, "copy_", &t->shape, &from->shape, &shape));
   if (!fnn_shape_equal(&shape, &t->shape))
-    return luaL_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a),
-                      fnn_shape_text(&t->shape, b));
+    return fnn_error(L, "copy_: shape %s does not broadcast to %s", fnn_shape_text(&from->shape, a),
+                     fnn_shape_text(&t->shape, b));
   fnn_check_write(L, t, "copy_");
   fnn_check_operand(L, t, from, "copy_", "other");
   if (from->storage == t->storage) { /* it may overlap */

@@ -2,6 +2,8 @@
 -- options: {dtype = "float32" | "int64" | "uint8", requires_grad = true}.
 local core = require "fmnistnn.core"
 
+local refuse = core.refuse
+
 local create = {}
 
 local function finish(tensor, options)
@@ -12,10 +14,13 @@ end
 local function check_options(who, options)
   if options == nil then return {} end
   if type(options) ~= "table" then
-    error(("%s: options: expected a table, got %s"):format(who, type(options)), 3)
+    refuse(("%s: options: expected a table, got %s"):format(who, type(options)))
   end
   for name in pairs(options) do
-    if name ~= "dtype" and name ~= "requires_grad" then error(who .. ": unknown option: " .. tostring(name), 3) end
+    if name ~= "dtype" and name ~= "requires_grad" then refuse(who .. ": unknown option: " .. tostring(name)) end
+  end
+  if options.requires_grad ~= nil and type(options.requires_grad) ~= "boolean" then
+    refuse(("%s: requires_grad: expected true or false, got %s"):format(who, type(options.requires_grad)))
   end
   return options
 end
@@ -24,7 +29,7 @@ local function check_numbers(who, names, ...)
   for i, name in ipairs(names) do
     local value = select(i, ...)
     if type(value) ~= "number" then
-      error(("%s: %s: expected a number, got %s"):format(who, name, type(value)), 3)
+      refuse(("%s: %s: expected a number, got %s"):format(who, name, type(value)))
     end
   end
 end
@@ -70,7 +75,7 @@ end
 local function like(who, value)
   create[who] = function(tensor, options)
     options = check_options(who, options)
-    if not core.is_tensor(tensor) then error(("%s: expected a tensor, got %s"):format(who, type(tensor)), 2) end
+    if not core.is_tensor(tensor) then refuse(("%s: expected a tensor, got %s"):format(who, type(tensor))) end
     return finish(core.full(tensor.shape, value, options.dtype or tensor.dtype, who), options)
   end
 end
@@ -83,7 +88,7 @@ local function count_steps(first, last, step, whole)
   local span = last - first
   if whole and (span > 0) == (step > 0) then return span // step + (span % step == 0 and 0 or 1) end
   local count = math.ceil((last + 0.0 - first) / step)
-  if math.type(count) ~= "integer" then error("arange: expected finite bounds", 3) end
+  if math.type(count) ~= "integer" then refuse("arange: expected finite bounds") end
   return count
 end
 
@@ -94,7 +99,7 @@ function create.arange(...)
   local first, last, step = given[1], given[2], given[3] or 1
   if last == nil then first, last = 0, first end
   check_numbers("arange", {"first", "last", "step"}, first, last, step)
-  if step == 0 or step ~= step then error("arange: step: expected a number other than 0, got " .. step, 2) end
+  if step == 0 or step ~= step then refuse("arange: step: expected a number other than 0, got " .. step) end
   local whole = math.type(first) == "integer" and math.type(last) == "integer" and math.type(step) == "integer"
   local count = count_steps(first, last, step, whole)
   return finish(core.sequence(first, step, count, options.dtype or (whole and "int64" or "float32")), options)
@@ -104,7 +109,7 @@ end
 function create.linspace(first, last, count, options)
   options = check_options("linspace", options)
   check_numbers("linspace", {"first", "last"}, first, last)
-  if math.type(count) ~= "integer" or count < 1 then error("linspace: count: expected an integer of 1 or more", 2) end
+  if math.type(count) ~= "integer" or count < 1 then refuse("linspace: count: expected an integer of 1 or more") end
   local step = count > 1 and (last - first) / (count - 1) or 0
   return finish(core.sequence(first, step, count, options.dtype, "linspace"), options)
 end
@@ -117,7 +122,7 @@ end
 
 local function check_float(who, options)
   if options.dtype ~= nil and options.dtype ~= "float32" then
-    error(("%s: dtype: expected float32, got %s"):format(who, tostring(options.dtype)), 3)
+    refuse(("%s: dtype: expected float32, got %s"):format(who, tostring(options.dtype)))
   end
   return options
 end
@@ -149,7 +154,7 @@ end
 --- randint(low, high, shape): integers of low..high, both included, as math.random gives. At most 2^24 different ones.
 function create.randint(low, high, shape)
   if math.type(low) ~= "integer" or math.type(high) ~= "integer" or high < low or high - low >= 2 ^ 24 then
-    error("randint: expected integers low <= high, less than 2^24 apart", 2)
+    refuse("randint: expected integers low <= high, less than 2^24 apart")
   end
   return (core.uniform(shape, 0, high - low + 1, "randint"):to("int64"):minimum(high - low)) + low
 end

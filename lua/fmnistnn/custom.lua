@@ -26,7 +26,7 @@ return function(definition)
     end
     local y = core.no_grad(forward, context, ...)
     if core.is_tensor(y) and y.dtype ~= "float32" then
-      error(("%s: forward: expected a float32 tensor as its result, got %s"):format(name, y.dtype), 2)
+      options.refuse("%s: forward: expected a float32 tensor as its result, got %s", name, y.dtype)
     end
     return core.record(name, y, inputs, function(gradient) return core.no_grad(backward, context, gradient) end)
   end

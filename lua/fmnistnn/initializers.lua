@@ -123,7 +123,7 @@ end
 -- middle; for a matrix, the identity (Zagoruyko and Komodakis 2017). groups 1: those of the convolution, in each of
 -- which channel i becomes filter i.
 define("dirac", {{"groups", "count", default = 1}}, function(shape, _, _, s)
-  if #shape < 2 then error("dirac: expected a weight of two axes or more, got " .. #shape, 0) end
+  if #shape < 2 then core.refuse("dirac: expected a weight of two axes or more, got " .. #shape) end
   if shape[1] % s.groups ~= 0 then
     options.refuse("dirac: groups: expected a divisor of %d filters, got %d", shape[1], s.groups)
   end
@@ -155,7 +155,7 @@ local function draw(given, shape, fan_in, fan_out)
   end
   local tensor = core.no_grad(find(given), shape, fan_in, fan_out, settings)
   if not core.is_tensor(tensor) or table.concat(tensor.shape, ",") ~= table.concat(shape, ",") then
-    error(("initializer: expected a tensor of shape (%s)"):format(table.concat(shape, ",")), 0)
+    core.refuse(("initializer: expected a tensor of shape (%s)"):format(table.concat(shape, ",")))
   end
   return tensor:contiguous()
 end

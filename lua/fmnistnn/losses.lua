@@ -12,7 +12,7 @@ local losses = {}
 local ops = core.ops
 local EPSILON = 1e-7 -- keeps logarithms finite, as in Keras
 
-local function refuse(who, format, ...) error(who .. ": " .. format:format(...), 0) end
+local function refuse(who, format, ...) core.refuse(who .. ": " .. format:format(...)) end
 
 local function is_class_numbers(target)
   return core.is_tensor(target) and target.dtype ~= "float32" and target:dim() == 1

@@ -17,7 +17,7 @@ end
 -- The results of the branches for x, or the arguments themselves.
 local function results(self, ...)
   if #self == 0 then
-    if select("#", ...) == 0 then error(self.class_name .. ": expected at least one tensor, got none", 0) end
+    if select("#", ...) == 0 then options.refuse("%s: expected at least one tensor, got none", self.class_name) end
     return {...}
   end
   local list = {}
@@ -85,7 +85,7 @@ function Ensemble:forward(...)
   local total, shape
   for i, output in ipairs(results(self, ...)) do
     local own = table.concat(output.shape, ",")
-    if shape and own ~= shape then error(("Ensemble: model %d: expected (%s), got (%s)"):format(i, shape, own), 0) end
+    if shape and own ~= shape then options.refuse("Ensemble: model %d: expected (%s), got (%s)", i, shape, own) end
     total, shape = total and total + output or output, own
   end
   return total / #self

@@ -53,7 +53,7 @@ function Conv2d:build(x)
   local channels = x:size(2)
   if channels % o.groups ~= 0 or o.filters % o.groups ~= 0 then
     local format = "Conv2d: groups: expected a divisor of %d channels and %d filters, got %d"
-    error(format:format(channels, o.filters, o.groups), 0)
+    options.refuse(format, channels, o.filters, o.groups)
   end
   local rows, columns = o.kernel, o.kernel
   if type(o.kernel) == "table" then rows, columns = o.kernel[1], o.kernel[2] end

@@ -59,7 +59,7 @@ end
 -- ---- what a batch normalization does in evaluation ----
 
 local function affine_of(norm)
-  if not norm.running_mean then error(norm.class_name .. ": it has not been called yet", 0) end
+  if not norm.running_mean then core.refuse(norm.class_name .. ": it has not been called yet") end
   local scale = 1 / (norm.running_variance + norm._options.epsilon):sqrt()
   if norm.weight then scale = scale * norm.weight end
   local shift = -norm.running_mean * scale

@@ -120,18 +120,8 @@ end
 
 local describe = options.describe
 
--- Raises an error at the line outside the library that the options come from, however deep in it they are checked.
-local library = debug.getinfo(1, "S").source:match("^(.*/)nn/[^/]*$") or "?"
-
-local function refuse(format, ...)
-  local level = 3
-  local caller = debug.getinfo(level, "S")
-  while caller and caller.source:sub(1, #library) == library do
-    level = level + 1
-    caller = debug.getinfo(level, "S")
-  end
-  error(format:format(...), caller and level or 0)
-end
+-- Raises an error at the line of the script that called, however deep in the library it is noticed.
+local function refuse(format, ...) core.refuse(format:format(...)) end
 
 local function check_names(who, given, spec)
   local known = {}
