@@ -62,6 +62,7 @@ describe("a schedule", function()
       start, period = start + period, period * 3
     end
     assert.are.equal(1, schedules.CosineRestarts {lr = 1, steps = 7, growth = 1}(7 * 10 ^ 9))
+    assert.are.equal(1, schedules.CosineRestarts {lr = 1, steps = 7, growth = 1 << 62}(7))
   end)
 
   it("of one step has no gap", function()
@@ -181,6 +182,11 @@ describe("schedules refuse", function()
     refuses("values: expected 3, got 2", "PiecewiseConstant", {{1, 2}, values = {1, 2}})
     refuses("values: element 2: expected a number, got string", "PiecewiseConstant", {{1}, values = {1, "2"}})
     refuses("schedules: expected 2, got 1", "Sequential", {{1}, milestones = {3}})
+    refuses("schedules: element 2: schedule: expected a number of 0 or more, or a schedule, got none", "Sequential",
+      {{1, nil, 3}, milestones = {3, 4}})
+    refuses("boundaries: element 2: expected a number above 1, got nil", "PiecewiseConstant",
+      {{1, nil, 3}, values = {1, 2, 3, 4}})
+    refuses("values: element 2: expected a number, got nil", "PiecewiseConstant", {{1, 2}, values = {1, nil, 3}})
     refuses("schedules: element 2: schedule: expected a number of 0 or more, or a schedule, got table", "Sequential",
       {{1, {}}, milestones = {3}})
   end)

@@ -48,8 +48,8 @@ end
 
 -- Raises unless a list is of numbers above `least`, each above the one before.
 local function check_rising(who, name, list, least)
-  for i, value in ipairs(list) do
-    local before = list[i - 1] or least
+  for i = 1, #list do -- ipairs would end at a hole
+    local value, before = list[i], list[i - 1] or least
     if type(value) ~= "number" or value ~= value or value <= before then
       options.refuse("%s: %s: element %d: expected a number above %s, got %s", who, name, i, before, tostring(value))
     end
@@ -110,7 +110,7 @@ end)
 -- times as many.
 local function find_period(step, first, growth)
   if growth == 1 then return step // first, step % first / first end
-  local number, length = 0, first
+  local number, length = 0, first + 0.0 -- a float, which grows without turning round
   while step >= length do
     step, length, number = step - length, length * growth, number + 1
   end
@@ -164,7 +164,8 @@ end)
 schedule("PiecewiseConstant", {{"boundaries", "table"}, {"values", "table"}}, function(o)
   check_rising("PiecewiseConstant", "boundaries", o.boundaries, -1)
   check_length("PiecewiseConstant", "values", o.values, #o.boundaries + 1)
-  for i, value in ipairs(o.values) do
+  for i = 1, #o.values do
+    local value = o.values[i]
     if type(value) ~= "number" then
       options.refuse("PiecewiseConstant: values: element %d: expected a number, got %s", i, type(value))
     end
@@ -181,9 +182,9 @@ schedule("Sequential", {{"schedules", "table"}, {"milestones", "table"}}, functi
   check_rising("Sequential", "milestones", o.milestones, 0)
   check_length("Sequential", "schedules", o.schedules, #o.milestones + 1)
   local list = {}
-  for i, each in ipairs(o.schedules) do
-    options.check("Sequential: schedules: element " .. i, {schedule = each}, {{"schedule", "lr"}})
-    list[i] = as_function(each)
+  for i = 1, #o.schedules do
+    options.check("Sequential: schedules: element " .. i, {schedule = o.schedules[i]}, {{"schedule", "lr"}})
+    list[i] = as_function(o.schedules[i])
   end
   return function(step)
     local passed = count_reached(o.milestones, step)
