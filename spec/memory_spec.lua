@@ -148,7 +148,7 @@ describe("the limit:", function()
     check.refused(core.set_memory, {"set_memory: limit", "got -1"}, {limit = -1})
     check.refused(core.set_memory, {"set_memory: slack", "integer"}, {slack = "much"})
     check.refused(core.set_memory, {"set_memory: unknown option", "limt"}, {limt = 5})
-    check.refused(core.set_memory, {"table expected"}, 5)
+    check.refused(core.set_memory, {"set_memory: expected a table of options, got number 5"}, 5)
   end)
 
   it("of another size holds for what comes", function()

@@ -51,7 +51,8 @@ static void check_names(lua_State *L) {
 /* set_memory{limit = bytes, slack = bytes} */
 static int set_memory(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
-  luaL_checktype(L, 1, LUA_TTABLE);
+  if (lua_type(L, 1) != LUA_TTABLE)
+    return fnn_error(L, "set_memory: expected a table of options, got %s", fnn_describe(L, 1));
   check_names(L);
   size_t limit = bytes_at(L, "limit", bind->context->memory.limit), slack = bytes_at(L, "slack", bind->slack);
   bind->context->memory.limit = limit;
