@@ -457,6 +457,16 @@ describe("an error of misuse", function()
   end)
 end)
 
+describe("options within a list", function()
+  it("are refused rather than lost", function()
+    local x, words = fnn.ones(2, 3), "given within a list; options are a table of their own"
+    refuses({"sum: keepdim: " .. words}, x.sum, x, {1, keepdim = true})
+    refuses({"zeros: dtype: " .. words}, fnn.zeros, {2, 3, dtype = "int64"})
+    refuses({"tensor: dtype: " .. words}, fnn.tensor, {{1, 2}, {3, 4}, dtype = "int64"})
+    refuses({"reshape: foo: " .. words}, x.reshape, x, {3, 2, foo = 1})
+  end)
+end)
+
 describe("an option that must be true or false", function()
   it("is not taken for true where it is another thing", function()
     local x = fnn.ones(2)

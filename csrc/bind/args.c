@@ -92,10 +92,21 @@ int fnn_refuse_element(lua_State *L, int at, const struct fnn_tensor *tensor, co
 
 /* ---- lists ---- */
 
+void fnn_check_unnamed(lua_State *L, int at, const char *who) {
+  at = lua_absindex(L, at);
+  lua_pushnil(L);
+  while (lua_next(L, at)) {
+    if (lua_type(L, -2) == LUA_TSTRING)
+      fnn_error(L, "%s: %s: given within a list; options are a table of their own", who, lua_tostring(L, -2));
+    lua_pop(L, 1);
+  }
+}
+
 /* The length of the list at a stack place; raises when it is no list or too long. */
 static int check_list(lua_State *L, int at, const char *who, const char *name, int most) {
   if (lua_type(L, at) != LUA_TTABLE)
     fnn_error(L, "%s: %s: expected a list of integers, got %s", who, name, fnn_describe(L, at));
+  fnn_check_unnamed(L, at, who);
   lua_Unsigned length = lua_rawlen(L, at);
   if (length > (lua_Unsigned)most)
     fnn_error(L, "%s: %s: expected at most %d numbers, got %I", who, name, most, (LUAI_UACINT)length);

@@ -86,6 +86,8 @@ const char *fnn_describe(lua_State *L, int at);
 lua_Integer fnn_check_integer(lua_State *L, int at, const char *who, const char *name);
 /* A size of 0 or more. */
 size_t fnn_check_size(lua_State *L, int at, const char *who, const char *name);
+/* Raise for names in a table that is a list: {2, 3, dtype = "int64"} would lose them. */
+void fnn_check_unnamed(lua_State *L, int at, const char *who);
 /* A list of sizes. */
 void fnn_check_sizes(lua_State *L, int at, const char *who, const char *name, struct fnn_shape *shape);
 /* One of the names, which end with NULL. */

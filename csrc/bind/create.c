@@ -79,6 +79,7 @@ static int from_table(lua_State *L) {
   luaL_checkstack(L, FNN_MAX_RANK + 8, "tensor");
   if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER && !lua_isboolean(L, 1))
     return fnn_error(L, "tensor: expected a number or a table of numbers, got %s", fnn_describe(L, 1));
+  if (lua_type(L, 1) == LUA_TTABLE) fnn_check_unnamed(L, 1, "tensor");
   lua_pushvalue(L, 1);
   table_shape(L, &shape);
   struct fnn_tensor *t = push_new(L, dtype, &shape);
