@@ -3,7 +3,8 @@ local fnn = require "fmnistnn"
 local process = require "spec.support.process"
 local quote = process.quote
 
-describe("the program of docs/embedding.md", function()
+-- #long: a program that a sanitizer does not look into
+describe("the program of docs/embedding.md #long", function()
   local here, model, images
   local flags = process.output("pkg-config --cflags --libs lua5.4 2>/dev/null"):gsub("\n", "")
 
@@ -29,12 +30,12 @@ describe("the program of docs/embedding.md", function()
     local code, _, err = run("cc -Wall -Wextra -Werror classify.c -o classify " .. flags)
     assert.equal(0, code, err)
     local out
-    code, out, err = run(process.environment() .. " ./classify model.safetensors < images")
+    code, out, err = run(process.with_paths() .. " ./classify model.safetensors < images")
     assert.equal(0, code, err)
     local expected = {}
     for i, class in ipairs(model:eval()(images):argmax(2):totable()) do expected[i] = ("%d\n"):format(class) end
     assert.equal(table.concat(expected), out)
-    code, _, err = run(process.environment() .. " ./classify nothing.safetensors < images")
+    code, _, err = run(process.with_paths() .. " ./classify nothing.safetensors < images")
     assert.equal(1, code)
     assert.matches("nothing.safetensors", err)
   end)

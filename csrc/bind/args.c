@@ -93,8 +93,12 @@ int fnn_refuse_element(lua_State *L, int at, const struct fnn_tensor *tensor, co
 /* ---- lists ---- */
 
 void fnn_check_unnamed(lua_State *L, int at, const char *who) {
+  lua_Unsigned length = lua_rawlen(L, at);
   at = lua_absindex(L, at);
-  lua_pushnil(L);
+  if (length > 0) /* what is no element of a list follows the last one, but for lists that were not made in order */
+    lua_pushinteger(L, (lua_Integer)length);
+  else
+    lua_pushnil(L);
   while (lua_next(L, at)) {
     if (lua_type(L, -2) == LUA_TSTRING)
       fnn_error(L, "%s: %s: given within a list; options are a table of their own", who, lua_tostring(L, -2));

@@ -4,8 +4,8 @@
 
 #include "bind.h"
 
-static const char library_key =
-    0; /* the registry's key for the source of the library's Lua files: "@" and their folder */
+/* The registry's key for what the sources of the library's Lua files begin with: "@" and their folder. */
+static const char library_key = 0;
 
 static int is_library(const lua_Debug *frame, const char *library) {
   return library && strncmp(frame->source, library, strlen(library)) == 0;

@@ -58,11 +58,15 @@ local function interpreter()
   return process.output(('realpath -s "$(command -v %s)"'):format(name)):match("[^\n]+")
 end
 
+--- The beginning of a command that runs a program whose Lua finds modules as this one does.
+function process.with_paths()
+  return ("env LUA_PATH=%s LUA_CPATH=%s"):format(quote(package.path), quote(package.cpath))
+end
+
 --- A command that runs a Lua script with this interpreter and these paths. `before`: words of the shell in front of it,
 -- such as assignments to the environment.
 function process.lua(script_path, before)
-  return ("env LUA_PATH=%s LUA_CPATH=%s %s %s %s"):format(quote(package.path), quote(package.cpath), before or "",
-    quote(interpreter()), quote(script_path))
+  return ("%s %s %s %s"):format(process.with_paths(), before or "", quote(interpreter()), quote(script_path))
 end
 
 --- Runs a shell command; returns its exit code (128 + n for signal n) and what it wrote to standard output and error.
