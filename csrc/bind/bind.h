@@ -40,7 +40,7 @@ struct fnn_box {
 enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };
 
 /* Raise a message behind the place of the script that called (error.c); as luaL_error otherwise. */
-int fnn_error(lua_State *L, const char *format, ...);
+__attribute__((noreturn)) int fnn_error(lua_State *L, const char *format, ...);
 
 /* Raises in finalizers that run after ours, when the Lua state is being closed. */
 static inline struct fnn_bind *fnn_bind_of(lua_State *L) {

@@ -33,11 +33,12 @@ int fnn_error(lua_State *L, const char *format, ...) {
   lua_pushvfstring(L, format, values);
   va_end(values);
   lua_concat(L, 2);
-  return lua_error(L);
+  lua_error(L);
+  __builtin_unreachable();
 }
 
 /* refuse(text): raises it, for misuse that is noticed in Lua */
-static int refuse(lua_State *L) { return fnn_error(L, "%s", lua_tostring(L, 1)); }
+static int refuse(lua_State *L) { fnn_error(L, "%s", lua_tostring(L, 1)); }
 
 /* set_library(source): what the sources of the library's Lua files begin with */
 static int set_library(lua_State *L) {
