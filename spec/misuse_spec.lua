@@ -319,6 +319,7 @@ describe("functions written in Lua", function()
       {"linspace: dtype: expected", fnn.linspace, 1, 2, 3, {dtype = "int"}},
       {"no_grad: expected a function, got no value", fnn.no_grad},
       {"no_grad: expected a function, got table", fnn.no_grad, {}},
+      {"profile: expected a function, got nil", fnn.profile},
       {"enable_grad: expected a function, got number 1", fnn.enable_grad, 1},
       {"he_normal: fan_in: expected a number of 0 or more, got nil", fnn.initializers.he_normal, {2}},
       {"glorot_uniform: fan_out: expected a number of 0 or more, got nil", fnn.initializers.glorot_uniform, {2}, 2},
