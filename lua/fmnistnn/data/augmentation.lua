@@ -82,7 +82,7 @@ function augmentation.new(set, given)
   add_erase(how, o.erase)
   local none <close> = core.full({0}, 1, "int64")
   local ok, message = pcall(core.data.augment, set.examples, none, set.scale, how, 0, 0, 0)
-  if not ok then options.refuse("%s", message) end
+  if not ok then error(message, 0) end
   message:close()
   return how
 end
