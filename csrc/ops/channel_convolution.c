@@ -33,11 +33,6 @@ struct job {
   float *y;
 };
 
-/* How many filters a vector has, the last perhaps fewer. */
-static size_t filters_of(const struct job *j, size_t block) {
-  return fnn_fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
-}
-
 /* Vectors of filters from number `block` on, all of as many filters. */
 static void convolve_piece(const struct job *j, size_t image, size_t part, size_t block, size_t vectors) {
   const struct fnn_window *w = &j->conv->window;
@@ -47,7 +42,7 @@ static void convolve_piece(const struct job *j, size_t image, size_t part, size_
       .window = w,
       .channels = j->conv->c,
       .vectors = vectors,
-      .filters = filters_of(j, block),
+      .filters = fnn_channel_filters(j->kernels, j->conv, block),
       .first = part * pixels / j->parts,
       .last = (part + 1) * pixels / j->parts,
       .x = j->x + image * j->channel_blocks * w->h * w->w * lanes,
@@ -68,8 +63,7 @@ static void convolve_pieces(void *user, size_t first, size_t last, int worker) {
     size_t group = i % j->groups, part = i / j->groups % j->parts, image = i / j->groups / j->parts;
     size_t end = fnn_fewer((group + 1) * j->group, j->filter_blocks);
     for (size_t block = group * j->group, vectors; block < end; block += vectors) {
-      vectors = fnn_fewer(j->kernels->product_vectors, end - block);
-      if (filters_of(j, block + vectors - 1) < j->kernels->width) vectors = 1; /* the last one, or all before it */
+      vectors = fnn_channel_vectors(j->kernels, j->conv, block, end);
       convolve_piece(j, image, part, block, vectors);
     }
   }
@@ -90,7 +84,8 @@ static enum fnn_status take_weights(struct job *j, const struct fnn_tensor *weig
   for (size_t block = 0; block < j->filter_blocks; block++, from += lanes * channels * taps)
     for (size_t tap = 0; tap < taps; tap++)
       for (size_t c = 0; c < channels; c++)
-        for (size_t k = 0; k < filters_of(j, block); k++) *to++ = from[(k * channels + c) * taps + tap];
+        for (size_t k = 0; k < fnn_channel_filters(j->kernels, j->conv, block); k++)
+          *to++ = from[(k * channels + c) * taps + tap];
   memset(to, 0, lanes * sizeof *to);
   return FNN_OK;
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "channel_convolution.h"
 #include "winograd.h"
 
 enum {
@@ -46,14 +47,9 @@ static void place_tile(const struct job *j, size_t number, struct fnn_winograd_t
   fnn_winograd_results(&j->grid, row, column, w->p, w->q, to, tile);
 }
 
-/* How many filters a vector has, the last perhaps fewer. */
-static size_t filters_of(const struct job *j, size_t block) {
-  return fnn_fewer(j->kernels->width, j->conv->k - block * j->kernels->width);
-}
-
 /* Vectors of filters from number `block` on, all of as many filters. */
 static void multiply(const struct job *j, size_t tiles, size_t block, size_t vectors, const float *v, float *m) {
-  size_t lanes = j->kernels->width, filters = filters_of(j, block), channels = j->conv->c;
+  size_t lanes = j->kernels->width, filters = fnn_channel_filters(j->kernels, j->conv, block), channels = j->conv->c;
   j->kernels->channel_product(&(struct fnn_channel_product){
       .places = j->places,
       .tiles = tiles,
@@ -112,8 +108,7 @@ static void convolve_tiles(const struct job *j, size_t first, size_t tiles, size
   float *m = v + j->places * j->v_place;
   size_t last = fnn_fewer((group + 1) * j->group, j->filter_blocks);
   for (size_t block = group * j->group, vectors; block < last; block += vectors) {
-    vectors = fnn_fewer(j->kernels->product_vectors, last - block);
-    if (filters_of(j, block + vectors - 1) < lanes) vectors = 1; /* the last one, or all before it */
+    vectors = fnn_channel_vectors(j->kernels, j->conv, block, last);
     multiply(j, tiles, block, vectors, v, m);
     for (size_t i = 0; i < vectors; i++) transform_back(j, tile, tiles, block + i, m + i * MOST_TILES * lanes);
   }
@@ -153,7 +148,7 @@ static void transform_weights(void *user, size_t first, size_t last, int worker)
   for (size_t i = first; i < last; i++) {
     size_t block = i / channels, c = i % channels;
     struct fnn_lane_weights weights = {.filters = channels,
-                                       .channels = filters_of(j, block),
+                                       .channels = fnn_channel_filters(j->kernels, j->conv, block),
                                        .r = r,
                                        .s = r,
                                        .from = w->weight + block * lanes * channels * r * r,
