@@ -6,6 +6,7 @@
 local core = require "fmnistnn.core"
 local files = require "fmnistnn.nn.files"
 local json = require "fmnistnn.json"
+local options = require "fmnistnn.nn.options"
 local packing = require "fmnistnn.packing"
 local safetensors = require "fmnistnn.safetensors"
 
@@ -50,7 +51,7 @@ end
 
 --- Writes a trainer's state; see Trainer:save.
 function checkpoint.save(trainer, path)
-  if type(path) ~= "string" then error("save: expected a path, got " .. type(path), 3) end
+  if type(path) ~= "string" then options.refuse("save: expected a path, got %s", type(path)) end
   local tensors, fit = {}, trainer._fit or {}
   local own, entries = files.describe(trainer.model)
   add_all(tensors, "model.", own)
@@ -99,7 +100,7 @@ end
 
 --- Reads a file that save wrote. Returns what apply takes, or nil and a message that names the file.
 function checkpoint.read(path)
-  if type(path) ~= "string" then error("load: expected a path, got " .. type(path), 3) end
+  if type(path) ~= "string" then options.refuse("load: expected a path, got %s", type(path)) end
   local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end
   if metadata.format ~= FORMAT or not metadata.crc32 then

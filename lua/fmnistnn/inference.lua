@@ -12,7 +12,7 @@ function inference.as_data_set(who, given)
   if data.is_dataset(given) then return given end
   local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
   if is_pair then return data.Dataset(given) end
-  error(who .. ": expected a data set or {examples, labels}, got " .. type(given), 3)
+  options.refuse("%s: expected a data set or {examples, labels}, got %s", who, type(given))
 end
 
 --- f() with the model in evaluation and nothing recorded; then each module is as it was.
@@ -115,7 +115,7 @@ function inference.predict(model, examples, given, kind)
       outputs[#outputs + 1] = check_output("predict", inference.outputs(model, batch, o.augment, kind))
     end
   end)
-  if #outputs == 0 then error("predict: there are no examples", 3) end
+  if #outputs == 0 then options.refuse("predict: there are no examples") end
   return core.ops.cat(outputs, 1)
 end
 

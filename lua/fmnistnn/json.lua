@@ -3,6 +3,8 @@
 -- Tables are arrays when they have a first element or json.array made them, else objects, whose keys are written in
 -- order. Integers stay integers and floats floats. null is json.null. Strings are bytes: what is no UTF-8 is passed
 -- on as it is.
+local refuse = require "fmnistnn.refuse"
+
 local json = {}
 
 json.null = setmetatable({}, {__name = "json.null", __tostring = function() return "null" end})
@@ -10,7 +12,7 @@ local array_mark = {__name = "json.array"}
 
 --- Marks a table as an array, which an empty one does not show by itself.
 function json.array(list)
-  if list ~= nil and type(list) ~= "table" then error("json.array: expected a table, got " .. type(list), 2) end
+  if list ~= nil and type(list) ~= "table" then refuse("json.array: expected a table, got %s", type(list)) end
   return setmetatable(list or {}, array_mark)
 end
 
@@ -86,7 +88,7 @@ end
 --- The text of a value; with `indent`, such as "  ", on several lines. Raises for what JSON cannot hold.
 function json.encode(value, indent)
   if indent ~= nil and type(indent) ~= "string" then
-    error("json: indent: expected a string of spaces, got " .. type(indent), 2)
+    refuse("json: indent: expected a string of spaces, got %s", type(indent))
   end
   return write(value, indent, 0)
 end

@@ -27,7 +27,7 @@ local function check_names(who, confusion, given)
   options.square(who, confusion)
   options.check(who, {names = given}, {{"names", "table", optional = true}})
   if given and #given ~= #confusion then
-    error(("%s: names: expected %d, one for each class, got %d"):format(who, #confusion, #given), 3)
+    options.refuse("%s: names: expected %d, one for each class, got %d", who, #confusion, #given)
   end
   for i = 1, #confusion do names[i] = tostring(given and given[i] or i) end
   return names

@@ -113,7 +113,7 @@ end
 -- it has changed. Metadata that has one already, as load gives it, gets that of the new file. Returns true, or nil and
 -- a message; raises for what load, or another program, would refuse.
 function safetensors.save(path, tensors, metadata, checksum)
-  if type(path) ~= "string" then error("safetensors.save: expected a path, got " .. type(path), 2) end
+  if type(path) ~= "string" then options.refuse("safetensors.save: expected a path, got %s", type(path)) end
   checksum = checksum or type(metadata) == "table" and metadata.crc32 ~= nil
   local list = list_of(tensors)
   for name in pairs(describe(list)) do check_text("tensors: name", name) end
@@ -230,7 +230,7 @@ end
 --- Reads a file: a table of tensors by name and one of metadata, or nil and a message that names the file. A damaged
 -- or hostile file is refused before anything of the size that it claims is allocated.
 function safetensors.load(path)
-  if type(path) ~= "string" then error("safetensors.load: expected a path, got " .. type(path), 2) end
+  if type(path) ~= "string" then options.refuse("safetensors.load: expected a path, got %s", type(path)) end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local tensors, metadata = read_file(file)

@@ -15,7 +15,7 @@ local Schedule = {__name = "fmnistnn.Schedule"}
 
 function Schedule:__call(step)
   if type(step) ~= "number" or step ~= step or step < 0 then
-    error(("%s: step: expected a number of 0 or more, got %s"):format(self.name, tostring(step)), 2)
+    options.refuse("%s: step: expected a number of 0 or more, got %s", self.name, tostring(step))
   end
   return self._at(step)
 end

@@ -35,7 +35,7 @@ local function make_loss(given, model)
   local loss = losses[given]
   if not loss then
     local got = type(given) == "string" and given or options.describe(given)
-    error("Trainer: loss: expected a function or the name of a loss, got " .. got, 4)
+    options.refuse("Trainer: loss: expected a function or the name of a loss, got %s", got)
   end
   if over_probabilities[given] and model:_gives_probabilities() then -- the loss must not apply a softmax again
     return function(prediction, target) return loss(prediction, target, {from_logits = false}) end
@@ -119,15 +119,15 @@ local function check_callbacks(callbacks)
   local count = 0
   for key, callback in pairs(callbacks) do
     if math.type(key) ~= "integer" or type(callback) ~= "table" then
-      error("fit: callbacks: expected a list of tables, got " .. tostring(key) .. " = " .. tostring(callback), 3)
+      options.refuse("fit: callbacks: expected a list of tables, got %s = %s", tostring(key), tostring(callback))
     end
     if options.is_maker(callback) then
-      error(("fit: callbacks: element %d: expected a table, got %s"):format(key, options.describe(callback)), 3)
+      options.refuse("fit: callbacks: element %d: expected a table, got %s", key, options.describe(callback))
     end
     count = count + 1
   end
   for i = 1, count do
-    if not callbacks[i] then error(("fit: callbacks: expected a list, but element %d is nil"):format(i), 3) end
+    if not callbacks[i] then options.refuse("fit: callbacks: expected a list, but element %d is nil", i) end
   end
 end
 
@@ -301,8 +301,8 @@ local function check_progress(progress)
     ok = progress.begin_epoch and progress.advance and progress.end_epoch and progress.stop
   end
   if not ok then
-    error("fit: progress: expected true, false, or an object with begin_epoch, advance, end_epoch and stop, got "
-      .. options.describe(progress), 3)
+    local expected = "true, false, or an object with begin_epoch, advance, end_epoch and stop"
+    options.refuse("fit: progress: expected %s, got %s", expected, options.describe(progress))
   end
 end
 
@@ -369,15 +369,15 @@ function Trainer:fit(data, given)
     {"progress", "any", default = true},
     {"interruptible", "boolean", default = false},
   })
-  if not self.optimizer then error("fit: the Trainer was made without an optimizer", 2) end
+  if not self.optimizer then options.refuse("fit: the Trainer was made without an optimizer") end
   check_callbacks(o.callbacks)
   check_progress(o.progress)
   data = inference.as_data_set("fit", data)
-  if #data == 0 then error("fit: the data set is empty", 2) end
-  if o.validation and o.validation_split then error("fit: expected either validation or validation_split", 2) end
+  if #data == 0 then options.refuse("fit: the data set is empty") end
+  if o.validation and o.validation_split then options.refuse("fit: expected either validation or validation_split") end
   if o.validation then
     o.validation = inference.as_data_set("fit: validation", o.validation)
-    if #o.validation == 0 then error("fit: validation: the data set is empty", 2) end
+    if #o.validation == 0 then options.refuse("fit: validation: the data set is empty") end
   end
   if o.validation_split then data, o.validation = data:split(o.validation_split) end
   begin_fit(self, data, o)
@@ -393,7 +393,7 @@ end
 
 --- Ends training at once, from within a callback: fit returns, and history.stopped is this text.
 function Trainer:halt(text)
-  if type(text) ~= "string" then error("halt: expected a text, got " .. type(text), 2) end
+  if type(text) ~= "string" then options.refuse("halt: expected a text, got %s", type(text)) end
   error(setmetatable({text = text}, Halt), 0)
 end
 
@@ -425,7 +425,7 @@ end
 function Trainer:evaluate(data, given)
   local o = inference.options("evaluate", given)
   data = inference.as_data_set("evaluate", data):plain()
-  if #data == 0 then error("evaluate: the data set is empty", 2) end
+  if #data == 0 then options.refuse("evaluate: the data set is empty") end
   local averages = Averages.new(self.metrics)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do

@@ -2,6 +2,7 @@
 -- the disk.
 local core = require "fmnistnn.core"
 local is_list = require "fmnistnn.is_list"
+local refuse = require "fmnistnn.refuse"
 
 local function write_pieces(file, pieces)
   for _, piece in ipairs(pieces) do
@@ -26,10 +27,10 @@ end
 -- Raises unless it is a text or a list of texts and tensors.
 local function check(content)
   local expected = "write_file: content: expected a text, or a list of texts and tensors, got "
-  if content == nil then error("write_file: content: expected a text or a list, got nil", 3) end
-  if type(content) == "table" and not is_list(content) then error(expected .. "a table that is no list", 3) end
+  if content == nil then refuse("write_file: content: expected a text or a list, got nil") end
+  if type(content) == "table" and not is_list(content) then refuse("%sa table that is no list", expected) end
   for _, piece in ipairs(type(content) == "table" and content or {content}) do
-    if type(piece) ~= "string" and not core.is_tensor(piece) then error(expected .. type(piece), 3) end
+    if type(piece) ~= "string" and not core.is_tensor(piece) then refuse("%s%s", expected, type(piece)) end
   end
 end
 
@@ -37,7 +38,7 @@ end
 -- path; a file that was there before is then as it was. Links are followed, also to where nothing is yet, and a file
 -- that was there keeps its permissions; devices and pipes, such as /dev/stdout, are written to.
 return function(path, content)
-  if type(path) ~= "string" then error("write_file: path: expected a string, got " .. type(path), 2) end
+  if type(path) ~= "string" then refuse("write_file: path: expected a string, got %s", type(path)) end
   check(content)
   local pieces = type(content) == "table" and content or {content}
   local target, special, permissions = core.resolve(path)

@@ -11,6 +11,7 @@
 local Conv2d = require "fmnistnn.nn.conv2d"
 local Dense = require "fmnistnn.nn.dense"
 local Module = require "fmnistnn.nn.module"
+local options = require "fmnistnn.nn.options"
 local Sequential = require "fmnistnn.nn.sequential"
 local core = require "fmnistnn.core"
 local normalizations = require "fmnistnn.nn.batch_norm"
@@ -235,7 +236,7 @@ return function(model)
   local folded = fold(model, {}):eval()
   if takes_each_alone(folded) then take_parts(folded) end
   rawset(folded, "save", function()
-    error("save: a folded model is not saved: save the model that it was made of, and fold it after loading", 2)
+    options.refuse("save: a folded model is not saved: save the model that it was made of, and fold it after loading")
   end)
   return folded
 end

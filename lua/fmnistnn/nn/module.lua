@@ -11,6 +11,7 @@
 -- begin with "_" are private: they hold what does not belong to the model's state. Nor do lists of tensors, and what
 -- was computed with a gradient: a new value of a buffer has to be detached.
 local core = require "fmnistnn.core"
+local refuse = require "fmnistnn.refuse"
 
 local Module = {class_name = "Module"}
 
@@ -69,7 +70,7 @@ prepare(Module)
 --- A new class derived from this one. Its instances are made by calling it; they then run `init` with the same
 -- arguments.
 function Module:extend(name)
-  if type(name) ~= "string" then error("extend: expected the name of the class, got " .. type(name), 2) end
+  if type(name) ~= "string" then refuse("extend: expected the name of the class, got %s", type(name)) end
   return prepare({class_name = name, super = self, fresh = false}, self)
 end
 
@@ -101,7 +102,7 @@ function Module:_takes_type() return "float32" end
 -- made. Of the class itself and of those derived from it that have no `init` of their own.
 function Module:_made_of() return self._arguments end
 
-function Module:forward() error(self.class_name .. ": forward is not defined", 2) end
+function Module:forward() refuse("%s: forward is not defined", self.class_name) end
 
 -- ---- what belongs to a module ----
 
@@ -240,9 +241,9 @@ local function by_name(list)
   local tensors = {}
   for i, entry in ipairs(list) do
     if type(entry) ~= "table" or type(entry[1]) ~= "string" then
-      error(("load_state: element %d: expected {name, tensor}, got %s"):format(i, type(entry)), 3)
+      refuse("load_state: element %d: expected {name, tensor}, got %s", i, type(entry))
     end
-    if tensors[entry[1]] then error("load_state: there are two tensors named " .. entry[1], 3) end
+    if tensors[entry[1]] then refuse("load_state: there are two tensors named %s", entry[1]) end
     tensors[entry[1]] = entry[2]
   end
   return tensors
@@ -253,7 +254,7 @@ end
 -- all is then as it was.
 function Module:load_state(tensors)
   if type(tensors) ~= "table" then
-    error("load_state: expected a table of tensors by name, got " .. type(tensors), 2)
+    refuse("load_state: expected a table of tensors by name, got %s", type(tensors))
   end
   if tensors[1] ~= nil then tensors = by_name(tensors) end
   local unused, state = {}, self:state()
@@ -261,12 +262,12 @@ function Module:load_state(tensors)
   for _, entry in ipairs(state) do
     local name, own = entry[1], entry[2]
     local given = tensors[name]
-    if not is_tensor(given) then error("load_state: there is no tensor named " .. name, 2) end
+    if not is_tensor(given) then refuse("load_state: there is no tensor named %s", name) end
     local shape, expected = table.concat(given.shape, ","), table.concat(own.shape, ",")
-    if shape ~= expected then error(("load_state: %s: expected (%s), got (%s)"):format(name, expected, shape), 2) end
+    if shape ~= expected then refuse("load_state: %s: expected (%s), got (%s)", name, expected, shape) end
     unused[name] = nil
   end
-  if next(unused) then error("load_state: the model has no tensor named " .. next(unused), 2) end
+  if next(unused) then refuse("load_state: the model has no tensor named %s", next(unused)) end
   for _, entry in ipairs(state) do core.no_grad(entry[2].copy_, entry[2], tensors[entry[1]]) end
   return self
 end

@@ -9,6 +9,7 @@
 -- what stands there by position is no option but the caller's business. Raises an error that names the option.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
+local refuse = require "fmnistnn.refuse"
 
 local options = {}
 
@@ -119,9 +120,6 @@ function options.describe(value)
 end
 
 local describe = options.describe
-
--- Raises an error at the line of the script that called, however deep in the library it is noticed.
-local function refuse(format, ...) core.refuse(format:format(...)) end
 
 local function check_names(who, given, spec)
   local known = {}

@@ -71,7 +71,7 @@ return function(model, shape, given)
     {"dtype", "string", default = model:_takes_type()},
   })
   if type(shape) ~= "table" then
-    error("summary: expected the shape of an input without the batch axis, got " .. type(shape), 3)
+    options.refuse("summary: expected the shape of an input without the batch axis, got %s", type(shape))
   end
   local modes = {}
   for _, module in model:named_modules() do modes[module] = module.training end

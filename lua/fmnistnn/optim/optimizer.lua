@@ -115,7 +115,7 @@ function Optimizer:attach(model)
 end
 
 local function check_attached(self)
-  if #self.groups == 0 then error(self.name .. ": nothing to train: give it a model or parameters", 3) end
+  if #self.groups == 0 then options.refuse("%s: nothing to train: give it a model or parameters", self.name) end
 end
 
 local function joined(lists)

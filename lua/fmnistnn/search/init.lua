@@ -58,7 +58,7 @@ local function check(who, given)
     {"heartbeat", "positive", default = 60},
     {"checkpoints", "string", optional = true},
   })
-  if o.name == "" then error(who .. ": name: expected a text, got an empty one", 3) end
+  if o.name == "" then options.refuse("%s: name: expected a text, got an empty one", who) end
   o.storage = search.overrides.storage or o.storage
   return o
 end
@@ -135,7 +135,7 @@ end
 -- by default the pruner's.
 function search.prune(reason)
   if reason ~= nil and type(reason) ~= "string" then
-    error("prune: reason: expected a string, got " .. type(reason), 2)
+    options.refuse("prune: reason: expected a string, got %s", type(reason))
   end
   Trial._prune(reason)
 end

@@ -189,7 +189,7 @@ end
 local function check_callbacks(callbacks)
   for _, callback in ipairs(callbacks) do
     if type(callback) ~= "function" then
-      error("optimize: callbacks: expected a list of functions, got " .. type(callback), 4)
+      options.refuse("optimize: callbacks: expected a list of functions, got %s", type(callback))
     end
   end
 end
@@ -234,16 +234,16 @@ function optimize.run(study, objective, given)
     {"progress", "boolean", default = true},
     {"report", "string", optional = true},
   })
-  if type(objective) ~= "function" then error("optimize: expected a function, got " .. type(objective), 3) end
+  if type(objective) ~= "function" then options.refuse("optimize: expected a function, got %s", type(objective)) end
   if not duplicates[o.duplicates] then
-    error("optimize: duplicates: expected allow, reuse or redraw, got " .. o.duplicates, 3)
+    options.refuse("optimize: duplicates: expected allow, reuse or redraw, got %s", o.duplicates)
   end
   check_callbacks(o.callbacks)
   o.workers = require "fmnistnn.search".overrides.workers or o.workers
   o.started, study.stopping = core.now(), false
   if o.workers == 1 then return run_here(study, objective, o) end
   if not study.storage.is_shared then
-    error('optimize: workers: a study in memory is seen by one process alone: give it storage = "sqlite:///FILE"', 3)
+    options.refuse('optimize: workers: a study in memory is seen by one process alone: give it storage = "sqlite:///FILE"')
   end
   return require "fmnistnn.search.workers".run(study, objective, o)
 end

@@ -53,7 +53,7 @@ local properties = {
     return list
   end,
   best = function(self)
-    if #self.directions > 1 then error("best: the study has several objectives: see best_trials", 3) end
+    if #self.directions > 1 then options.refuse("best: the study has several objectives: see best_trials") end
     return public(best.trial(self:history()))
   end,
   best_trials = function(self)
@@ -98,7 +98,7 @@ local function check_space(self, given)
   self:history()
   for name, distribution in pairs(declared) do
     local fault = self:_distribution_fault(name, distribution)
-    if fault then error("ask: " .. fault, 3) end
+    if fault then options.refuse("ask: %s", fault) end
   end
   return declared
 end
@@ -172,10 +172,10 @@ function Study:tell(trial, values, given)
   local o = options.check("tell", given, {
     {"state", "string", default = "complete"}, {"reason", "string", optional = true},
   })
-  if not states[o.state] then error("tell: state: expected complete, pruned or failed, got " .. o.state, 2) end
+  if not states[o.state] then options.refuse("tell: state: expected complete, pruned or failed, got %s", o.state) end
   local record = type(trial) == "table" and trial.record
   if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
-  if not record then error("tell: expected a trial of the study or its number, got " .. tostring(trial), 2) end
+  if not record then options.refuse("tell: expected a trial of the study or its number, got %s", tostring(trial)) end
   local reason = o.reason or o.state == "pruned" and type(trial) == "table" and trial.prune_reason or nil
   local state, message = self:_finish(record, {state = o.state, values = values, reason = reason})
   if state then return true end
@@ -209,7 +209,7 @@ function Study:enqueue(params, given)
     {"user_attributes", "table", default = {}}, {"skip_if_exists", "boolean", default = false},
   })
   if type(params) ~= "table" then
-    error("enqueue: expected a table of parameters, got " .. type(params), 2)
+    options.refuse("enqueue: expected a table of parameters, got %s", type(params))
   end
   for name, value in pairs(params) do attribute.check("enqueue", name, value) end
   for name, value in pairs(o.user_attributes) do attribute.check("enqueue: user_attributes", name, value) end
@@ -278,11 +278,11 @@ local function any_seed() return math.random(0, 0x7fffffff) end
 
 local function check_directions(given)
   local list = given.directions or {given.direction or "minimize"}
-  if given.direction and given.directions then error("study: expected either direction or directions", 4) end
-  if #list == 0 then error("study: directions: expected at least one", 4) end
+  if given.direction and given.directions then options.refuse("study: expected either direction or directions") end
+  if #list == 0 then options.refuse("study: directions: expected at least one") end
   for _, direction in ipairs(list) do
     if direction ~= "minimize" and direction ~= "maximize" then
-      error("study: direction: expected minimize or maximize, got " .. tostring(direction), 4)
+      options.refuse("study: direction: expected minimize or maximize, got %s", tostring(direction))
     end
   end
   return list
@@ -291,7 +291,7 @@ end
 local function check_names(given, directions)
   local names = given.metric_names or {}
   if #names > 0 and #names ~= #directions then
-    error(("study: metric_names: expected %d, one for each objective, got %d"):format(#directions, #names), 4)
+    options.refuse("study: metric_names: expected %d, one for each objective, got %d", #directions, #names)
   end
   return names
 end
@@ -320,7 +320,7 @@ end
 local function check_same(given, found)
   local directions = (given.direction or given.directions) and check_directions(given)
   if directions and table.concat(directions, ", ") ~= table.concat(found.directions, ", ") then
-    error(("study: '%s' exists, with the directions %s"):format(given.name, table.concat(found.directions, ", ")), 3)
+    options.refuse("study: '%s' exists, with the directions %s", given.name, table.concat(found.directions, ", "))
   end
 end
 
@@ -342,7 +342,7 @@ end
 --- The study of checked options, made when there is none.
 function Study._make(given, storage)
   local exists = storage:study(given.name) or not create(given, storage)
-  if exists and not given.load_if_exists then error(("study: '%s' exists already"):format(given.name), 3) end
+  if exists and not given.load_if_exists then options.refuse("study: '%s' exists already", given.name) end
   return Study._open(given, storage)
 end
 
