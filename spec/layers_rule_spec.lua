@@ -100,6 +100,14 @@ local function requires_of(path, text)
   end)
 end
 
+-- Misuse is raised in one place, which finds the script's line by itself.
+local function raises_of(path, text)
+  return complaints_of(path, text, function(line)
+    if line:find "%f[%w_]error%(.*, [1-9]%)" then return "raises with a level: use refuse" end
+    if line:find "luaL_error" then return "raises with luaL_error: use fnn_error" end
+  end)
+end
+
 -- All complaints about these files; empty when there are none.
 local function check_files(paths, check)
   local all = {}
@@ -125,6 +133,14 @@ describe("the layer rule:", function()
 
   it("Lua files of the library require only each other and the core", function()
     assert.are.equal("", check_files(files("lua/fmnistnn", ".lua"), requires_of))
+  end)
+
+  it("errors of misuse are raised in one place", function()
+    assert.are.equal("", check_files(files("lua/fmnistnn", ".lua"), raises_of))
+    assert.are.equal("", check_files(files("csrc/bind", ".c"), raises_of))
+    assert.are.equal("x.lua:2: raises with a level: use refuse", raises_of("x.lua", '\nerror("x: " .. f(1, 0), 2)'))
+    assert.are.equal("x.c:1: raises with luaL_error: use fnn_error", raises_of("x.c", 'return luaL_error(L, "x");'))
+    assert.are.equal("", raises_of("x.lua", "error(message, 0)"))
   end)
 
   it("a breach is seen, with its file and line", function()

@@ -1,6 +1,6 @@
 -- types/ against the program: every public name, option, argument and default has its entry, and every entry has a
 -- thing behind it; the reference is written from them.
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local process = require "spec.support.process"
 
 -- Modules take options.check when they are loaded, so this comes first: within `specs_of`, a function goes no further

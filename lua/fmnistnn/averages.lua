@@ -14,7 +14,8 @@
 -- with the weights; other buffers are copied. The first update copies all. SWA:update_batch_norm makes the statistics
 -- anew.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local saved_state = require "fmnistnn.saved_state"
 
 local Average = {}
@@ -26,7 +27,7 @@ local own_weights = setmetatable({}, {__mode = "k"})
 
 --- Takes the model's weights into the average: its own also while another average is in it.
 function Average:update()
-  if self._kept then options.refuse("%s: update: the averaged weights are in the model", self.name) end
+  if self._kept then refuse("%s: update: the averaged weights are in the model", self.name) end
   local averages, tensors = {}, {}
   for _, entry in ipairs(self.model:state()) do
     local name, tensor = entry[1], own_weights[entry[2]] or entry[2]
@@ -47,12 +48,12 @@ end
 
 local function check_begun(self, who)
   if self.updates == 0 then
-    options.refuse("%s: %s: there is no average before the first update", self.name, who)
+    refuse("%s: %s: there is no average before the first update", self.name, who)
   end
 end
 
 local function check_out(self)
-  if self._kept then options.refuse("%s: apply: the averaged weights are in the model already", self.name) end
+  if self._kept then refuse("%s: apply: the averaged weights are in the model already", self.name) end
 end
 
 -- Puts the averaged weights into the model and keeps its own.
@@ -112,7 +113,7 @@ end
 function Average:copy_to(model)
   check_begun(self, "copy_to")
   if not require "fmnistnn.nn.module".is_module(model) then
-    options.refuse("%s: copy_to: expected a module, got %s", self.name, type(model))
+    refuse("%s: copy_to: expected a module, got %s", self.name, type(model))
   end
   model:load_state(self.tensors)
 end
@@ -175,7 +176,7 @@ function Average:update_batch_norm(data, given)
   local o = options.check("update_batch_norm", given or {}, {{"batch_size", "count", default = 32}})
   check_begun(self, "update_batch_norm")
   if not require "fmnistnn.data".is_dataset(data) or #data == 0 then
-    options.refuse("%s: update_batch_norm: expected a data set with examples, got %s", self.name, type(data))
+    refuse("%s: update_batch_norm: expected a data set with examples, got %s", self.name, type(data))
   end
   local modes, norms, count = {}, find_norms(self.model), nil
   for _, module in self.model:named_modules() do modes[module] = module.training end

@@ -6,8 +6,8 @@
 local core = require "fmnistnn.core"
 local files = require "fmnistnn.nn.files"
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
 local packing = require "fmnistnn.packing"
+local refuse = require "fmnistnn.refuse"
 local safetensors = require "fmnistnn.safetensors"
 
 local FORMAT = "fmnistnn checkpoint 1"
@@ -51,7 +51,7 @@ end
 
 --- Writes a trainer's state; see Trainer:save.
 function checkpoint.save(trainer, path)
-  if type(path) ~= "string" then options.refuse("save: expected a path, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("save: expected a path, got %s", type(path)) end
   local tensors, fit = {}, trainer._fit or {}
   local own, entries = files.describe(trainer.model)
   add_all(tensors, "model.", own)
@@ -100,7 +100,7 @@ end
 
 --- Reads a file that save wrote. Returns what apply takes, or nil and a message that names the file.
 function checkpoint.read(path)
-  if type(path) ~= "string" then options.refuse("load: expected a path, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("load: expected a path, got %s", type(path)) end
   local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end
   if metadata.format ~= FORMAT or not metadata.crc32 then
@@ -113,13 +113,14 @@ end
 
 -- ---- into a trainer ----
 
-local function refuse(format, ...) error(format:format(...), 0) end
+-- Raises what _apply gives as its message.
+local function mismatch(format, ...) error(format:format(...), 0) end
 
 -- The order of an epoch that was begun is that of its settings.
 local function check_settings(saved, own)
   for _, name in ipairs {"batch_size", "shuffle", "seed", "examples"} do
     if saved[name] ~= own[name] then
-      refuse("it was saved in the middle of an epoch with %s = %s, and this fit has %s", name, tostring(saved[name]),
+      mismatch("it was saved in the middle of an epoch with %s = %s, and this fit has %s", name, tostring(saved[name]),
         tostring(own[name]))
     end
   end
@@ -128,11 +129,12 @@ end
 -- What was counted of an epoch that was begun is of its metrics.
 local function check_metrics(saved, own)
   if #saved.metrics ~= #own then
-    refuse("it was saved with %d metrics, and this trainer has %d", #saved.metrics, #own)
+    mismatch("it was saved with %d metrics, and this trainer has %d", #saved.metrics, #own)
   end
   for i, name in ipairs(saved.names or {}) do -- older files have none
     if name ~= own[i].name then
-      refuse("metric %d: it was saved in the middle of an epoch with %s, and this trainer has %s", i, name, own[i].name)
+      mismatch("metric %d: it was saved in the middle of an epoch with %s, and this trainer has %s", i, name,
+        own[i].name)
     end
   end
 end
@@ -141,7 +143,7 @@ local function check_callbacks(saved, own)
   for i = 1, math.max(#saved, #own) do
     local expected = saved[i] and saved[i].name or "none"
     local got = own[i] and name_of(own[i]) or "none"
-    if got ~= expected then refuse("callback %d: it was saved with %s, and this fit has %s", i, expected, got) end
+    if got ~= expected then mismatch("callback %d: it was saved with %s, and this fit has %s", i, expected, got) end
   end
 end
 
@@ -152,7 +154,7 @@ local function check(trainer, state)
     check_metrics(position.averages, trainer.metrics)
   end
   if state.callbacks and fit.callbacks then check_callbacks(state.callbacks, fit.callbacks) end
-  if (state.optimizer ~= nil) ~= (trainer.optimizer ~= nil) then refuse("one of both trainers has no optimizer") end
+  if (state.optimizer ~= nil) ~= (trainer.optimizer ~= nil) then mismatch("one of both trainers has no optimizer") end
 end
 
 -- The optimizer may refuse; the model is then as it was.

@@ -1,7 +1,7 @@
---- A class whose objects are made from a table of options, Class{...}: checked by `spec` (nn/options.lua), they become
+--- A class whose objects are made from a table of options, Class{...}: checked by `spec` (options.lua), they become
 -- the object's fields; then Class.init(self), if there is one, checks the rest and prepares. `parent` is a class to
 -- inherit methods from.
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 return function(name, spec, parent)
   local Class = {name = name, __name = "fmnistnn." .. name}

@@ -1,8 +1,7 @@
 --- Functions that make tensors. Sizes come as a list or one by one; the last argument may be a table of
 -- options: {dtype = "float32" | "int64" | "uint8", requires_grad = true}.
 local core = require "fmnistnn.core"
-
-local refuse = core.refuse
+local refuse = require "fmnistnn.refuse"
 
 local create = {}
 
@@ -14,13 +13,13 @@ end
 local function check_options(who, options)
   if options == nil then return {} end
   if type(options) ~= "table" then
-    refuse(("%s: options: expected a table, got %s"):format(who, type(options)))
+    refuse("%s: options: expected a table, got %s", who, type(options))
   end
   for name in pairs(options) do
-    if name ~= "dtype" and name ~= "requires_grad" then refuse(who .. ": unknown option: " .. tostring(name)) end
+    if name ~= "dtype" and name ~= "requires_grad" then refuse("%s: unknown option: %s", who, tostring(name)) end
   end
   if options.requires_grad ~= nil and type(options.requires_grad) ~= "boolean" then
-    refuse(("%s: requires_grad: expected true or false, got %s"):format(who, type(options.requires_grad)))
+    refuse("%s: requires_grad: expected true or false, got %s", who, type(options.requires_grad))
   end
   return options
 end
@@ -29,7 +28,7 @@ local function check_numbers(who, names, ...)
   for i, name in ipairs(names) do
     local value = select(i, ...)
     if type(value) ~= "number" then
-      refuse(("%s: %s: expected a number, got %s"):format(who, name, type(value)))
+      refuse("%s: %s: expected a number, got %s", who, name, type(value))
     end
   end
 end
@@ -75,7 +74,7 @@ end
 local function like(who, value)
   create[who] = function(tensor, options)
     options = check_options(who, options)
-    if not core.is_tensor(tensor) then refuse(("%s: expected a tensor, got %s"):format(who, type(tensor))) end
+    if not core.is_tensor(tensor) then refuse("%s: expected a tensor, got %s", who, type(tensor)) end
     return finish(core.full(tensor.shape, value, options.dtype or tensor.dtype, who), options)
   end
 end
@@ -99,7 +98,7 @@ function create.arange(...)
   local first, last, step = given[1], given[2], given[3] or 1
   if last == nil then first, last = 0, first end
   check_numbers("arange", {"first", "last", "step"}, first, last, step)
-  if step == 0 or step ~= step then refuse("arange: step: expected a number other than 0, got " .. step) end
+  if step == 0 or step ~= step then refuse("arange: step: expected a number other than 0, got %s", step) end
   local whole = math.type(first) == "integer" and math.type(last) == "integer" and math.type(step) == "integer"
   local count = count_steps(first, last, step, whole)
   return finish(core.sequence(first, step, count, options.dtype or (whole and "int64" or "float32")), options)
@@ -122,7 +121,7 @@ end
 
 local function check_float(who, options)
   if options.dtype ~= nil and options.dtype ~= "float32" then
-    refuse(("%s: dtype: expected float32, got %s"):format(who, tostring(options.dtype)))
+    refuse("%s: dtype: expected float32, got %s", who, tostring(options.dtype))
   end
   return options
 end

@@ -11,7 +11,8 @@
 -- backward gets the same table and the gradient of the result, and returns a gradient for each tensor among the
 -- arguments, in order (nil: none).
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local spec = {{"name", "string", default = "custom op"}, {"forward", "function"}, {"backward", "function"}}
 
@@ -26,7 +27,7 @@ return function(definition)
     end
     local y = core.no_grad(forward, context, ...)
     if core.is_tensor(y) and y.dtype ~= "float32" then
-      options.refuse("%s: forward: expected a float32 tensor as its result, got %s", name, y.dtype)
+      refuse("%s: forward: expected a float32 tensor as its result, got %s", name, y.dtype)
     end
     return core.record(name, y, inputs, function(gradient) return core.no_grad(backward, context, gradient) end)
   end

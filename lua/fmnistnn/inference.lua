@@ -1,7 +1,8 @@
 --- Using a model: its outputs for many examples, a batch at a time, averaged over changed images where that is asked
 -- for. Module:predict, Trainer:predict and Trainer:evaluate are made of this.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local traceback = require "fmnistnn.traceback"
 
 local inference = {}
@@ -12,7 +13,7 @@ function inference.as_data_set(who, given)
   if data.is_dataset(given) then return given end
   local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
   if is_pair then return data.Dataset(given) end
-  options.refuse("%s: expected a data set or {examples, labels}, got %s", who, type(given))
+  refuse("%s: expected a data set or {examples, labels}, got %s", who, type(given))
 end
 
 --- f() with the model in evaluation and nothing recorded; then each module is as it was.
@@ -56,17 +57,17 @@ local kinds = {
 local function changed(change, number, examples)
   local images = change(examples)
   if not core.is_tensor(images) then
-    options.refuse("augment: function %d: expected it to return a tensor, got %s", number, type(images))
+    refuse("augment: function %d: expected it to return a tensor, got %s", number, type(images))
   end
   if #images ~= #examples then
-    options.refuse("augment: function %d: expected it to return %d examples, got %d", number, #examples, #images)
+    refuse("augment: function %d: expected it to return %d examples, got %d", number, #examples, #images)
   end
   return images
 end
 
 local function check_output(who, output)
   if core.is_tensor(output) then return output end
-  options.refuse("%s: expected a tensor from the model, got %s", who, type(output))
+  refuse("%s: expected a tensor from the model, got %s", who, type(output))
 end
 
 --- The model's outputs for a batch, averaged over the batch itself and what each function of the list `augment` makes
@@ -93,7 +94,7 @@ function inference.options(who, given)
   local o = options.check(who, given, known)
   for key, change in pairs(o.augment) do
     if math.type(key) ~= "integer" or not options.is_callable(change) then
-      options.refuse("%s: augment: expected a list of functions, got %s = %s", who, tostring(key), type(change))
+      refuse("%s: augment: expected a list of functions, got %s = %s", who, tostring(key), type(change))
     end
   end
   return o
@@ -115,7 +116,7 @@ function inference.predict(model, examples, given, kind)
       outputs[#outputs + 1] = check_output("predict", inference.outputs(model, batch, o.augment, kind))
     end
   end)
-  if #outputs == 0 then options.refuse("predict: there are no examples") end
+  if #outputs == 0 then refuse("predict: there are no examples") end
   return core.ops.cat(outputs, 1)
 end
 

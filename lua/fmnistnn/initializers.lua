@@ -4,20 +4,21 @@
 -- fan_in and fan_out count what one output is made of and what one input goes to: for a convolution, channels times the
 -- kernel's taps and filters times taps.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local initializers = {}
 
 local function check_shape(name, shape)
   local is_list = type(shape) == "table"
   for i = 1, is_list and #shape or 0 do is_list = is_list and math.type(shape[i]) == "integer" and shape[i] >= 0 end
-  if not is_list then options.refuse("%s: shape: expected a list of sizes, got %s", name, type(shape)) end
+  if not is_list then refuse("%s: shape: expected a list of sizes, got %s", name, type(shape)) end
 end
 
 local function check_fan(name, which, fan)
   if type(fan) ~= "number" or fan ~= fan or fan < 0 then
     local got = type(fan) == "number" and fan or type(fan)
-    options.refuse("%s: %s: expected a number of 0 or more, got %s", name, which, got)
+    refuse("%s: %s: expected a number of 0 or more, got %s", name, which, got)
   end
 end
 
@@ -101,7 +102,7 @@ end
 
 --- Orthogonal rows or columns of the matrix (first axis, the rest), times gain (Saxe et al. 2013).
 define("orthogonal", {{"gain", "number", default = 1}}, function(shape, _, _, s)
-  if #shape == 0 then options.refuse("orthogonal: shape: expected at least one size, got none") end
+  if #shape == 0 then refuse("orthogonal: shape: expected at least one size, got none") end
   local rows, columns = shape[1], 1
   for i = 2, #shape do columns = columns * shape[i] end
   local flat = core.normal({math.min(rows, columns), math.max(rows, columns)}, 0, 1)
@@ -123,9 +124,9 @@ end
 -- middle; for a matrix, the identity (Zagoruyko and Komodakis 2017). groups 1: those of the convolution, in each of
 -- which channel i becomes filter i.
 define("dirac", {{"groups", "count", default = 1}}, function(shape, _, _, s)
-  if #shape < 2 then core.refuse("dirac: expected a weight of two axes or more, got " .. #shape) end
+  if #shape < 2 then refuse("dirac: expected a weight of two axes or more, got %s", #shape) end
   if shape[1] % s.groups ~= 0 then
-    options.refuse("dirac: groups: expected a divisor of %d filters, got %d", shape[1], s.groups)
+    refuse("dirac: groups: expected a divisor of %d filters, got %d", shape[1], s.groups)
   end
   local weight, filters = core.full(shape, 0), shape[1] // s.groups
   for filter = 1, shape[1] do
@@ -155,7 +156,7 @@ local function draw(given, shape, fan_in, fan_out)
   end
   local tensor = core.no_grad(find(given), shape, fan_in, fan_out, settings)
   if not core.is_tensor(tensor) or table.concat(tensor.shape, ",") ~= table.concat(shape, ",") then
-    core.refuse(("initializer: expected a tensor of shape (%s)"):format(table.concat(shape, ",")))
+    refuse("initializer: expected a tensor of shape (%s)", table.concat(shape, ","))
   end
   return tensor:contiguous()
 end

@@ -6,13 +6,12 @@
 --
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
 local core = require "fmnistnn.core"
-local check = require "fmnistnn.nn.options".check
+local check = require "fmnistnn.options".check
+local refuse = require "fmnistnn.refuse"
 
 local losses = {}
 local ops = core.ops
 local EPSILON = 1e-7 -- keeps logarithms finite, as in Keras
-
-local function refuse(who, format, ...) core.refuse(who .. ": " .. format:format(...)) end
 
 local function is_class_numbers(target)
   return core.is_tensor(target) and target.dtype ~= "float32" and target:dim() == 1
@@ -25,13 +24,14 @@ local label_smoothing = {"label_smoothing", "fraction", default = 0}
 
 -- Raises unless both are tensors of one shape.
 local function check_rows(who, prediction, target)
-  if not core.is_tensor(prediction) then refuse(who, "prediction: expected a tensor, got %s", type(prediction)) end
-  if not core.is_tensor(target) then refuse(who, "target: expected a tensor, got %s", type(target)) end
+  if not core.is_tensor(prediction) then refuse("%s: prediction: expected a tensor, got %s", who, type(prediction)) end
+  if not core.is_tensor(target) then refuse("%s: target: expected a tensor, got %s", who, type(target)) end
   local expected, got = table.concat(prediction.shape, ","), table.concat(target.shape, ",")
   if expected ~= got then
     local classes = prediction:dim() == 2 and prediction:size(2) > 1
     local numbers = classes and ", or class numbers (int64)" or ""
-    refuse(who, "target: expected (%s), as the prediction has%s, got (%s) of %s", expected, numbers, got, target.dtype)
+    refuse("%s: target: expected (%s), as the prediction has%s, got (%s) of %s", who, expected, numbers, got,
+      target.dtype)
   end
 end
 
@@ -48,7 +48,7 @@ local function reduce(who, values, how)
   if how == "mean" then return values:mean() end
   if how == "sum" then return values:sum() end
   if how == "none" then return values end
-  refuse(who, "reduction: expected one of mean, sum, none, got %s", how)
+  refuse("%s: reduction: expected one of mean, sum, none, got %s", who, how)
 end
 
 -- The mean (or sum) over all axes but the first.
@@ -67,9 +67,10 @@ local function rows_of_one(prediction) return prediction / prediction:sum(-1, tr
 -- ---- over probabilities of classes ----
 
 local function check_weight(who, weight, classes)
-  if not core.is_tensor(weight) then refuse(who, "weight: expected a tensor, got %s", type(weight)) end
+  if not core.is_tensor(weight) then refuse("%s: weight: expected a tensor, got %s", who, type(weight)) end
   if weight:dim() ~= 1 or #weight ~= classes then
-    refuse(who, "weight: expected (%d), a weight for each class, got (%s)", classes, table.concat(weight.shape, ","))
+    local got = table.concat(weight.shape, ",")
+    refuse("%s: weight: expected (%d), a weight for each class, got (%s)", who, classes, got)
   end
 end
 

@@ -6,7 +6,8 @@
 -- two) and GB/s (of the tensors that came in and went out, each counted once). What is not in any op, Lua itself above
 -- all, is the last line.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local function print_lines(lines, total)
   print(("%-24s %-9s %8s %10s %6s %9s %7s"):format("op", "phase", "calls", "ms", "%", "GFLOP/s", "GB/s"))
@@ -24,7 +25,7 @@ end
 --- Returns the lines: a list of {name, phase, calls, seconds, multiply_adds, bytes}, the longest first. An error of
 -- f's is raised after the profile has been ended.
 return function(f, ...)
-  if not options.is_callable(f) then options.refuse("profile: expected a function, got %s", options.describe(f)) end
+  if not options.is_callable(f) then refuse("profile: expected a function, got %s", options.describe(f)) end
   core.profile_begin()
   local start = core.now()
   local result = table.pack(pcall(f, ...))

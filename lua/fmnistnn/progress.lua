@@ -9,7 +9,7 @@
 --
 -- fit needs begin_epoch, advance, end_epoch and stop alone; any object that has them will do.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local Progress = {}
 Progress.__index = Progress

@@ -1,7 +1,8 @@
 --- Results as text for people. Class names may be left out: classes then have their numbers.
 local average = require "fmnistnn.metrics.average"
 local metrics = require "fmnistnn.metrics"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local report = {}
 
@@ -27,7 +28,7 @@ local function check_names(who, confusion, given)
   options.square(who, confusion)
   options.check(who, {names = given}, {{"names", "table", optional = true}})
   if given and #given ~= #confusion then
-    options.refuse("%s: names: expected %d, one for each class, got %d", who, #confusion, #given)
+    refuse("%s: names: expected %d, one for each class, got %d", who, #confusion, #given)
   end
   for i = 1, #confusion do names[i] = tostring(given and given[i] or i) end
   return names

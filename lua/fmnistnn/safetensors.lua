@@ -3,7 +3,7 @@
 local core = require "fmnistnn.core"
 local is_list = require "fmnistnn.is_list"
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local write_file = require "fmnistnn.write_file"
 
 local safetensors = {}
@@ -41,17 +41,18 @@ function safetensors._sorted(by_name)
   return list
 end
 
-local function refuse(format, ...) options.refuse("safetensors.save: " .. format, ...) end
+local function refuse_save(format, ...) refuse("safetensors.save: " .. format, ...) end
 
 -- What save was given as a list of {name, tensor}.
 local function list_of(tensors)
-  if type(tensors) ~= "table" then refuse("tensors: expected a list, got %s", type(tensors)) end
+  if type(tensors) ~= "table" then refuse_save("tensors: expected a list, got %s", type(tensors)) end
   if is_list(tensors) then return tensors end
   for name, tensor in pairs(tensors) do
     if type(name) ~= "string" then
-      refuse("tensors: expected a list of {name, tensor} or a table by name, got one with the key %s", tostring(name))
+      refuse_save("tensors: expected a list of {name, tensor} or a table by name, got one with the key %s",
+        tostring(name))
     end
-    if not core.is_tensor(tensor) then refuse("tensors: %s: expected a tensor, got %s", name, type(tensor)) end
+    if not core.is_tensor(tensor) then refuse_save("tensors: %s: expected a tensor, got %s", name, type(tensor)) end
   end
   return safetensors._sorted(tensors)
 end
@@ -63,9 +64,9 @@ local function describe(list)
     local name, tensor
     if type(entry) == "table" then name, tensor = entry[1], entry[2] end
     if type(name) ~= "string" or not core.is_tensor(tensor) then
-      refuse("tensors: element %d: expected {name, tensor}", i)
+      refuse_save("tensors: element %d: expected {name, tensor}", i)
     end
-    if head[name] or name == "__metadata__" then refuse("the name %s is used twice", name) end
+    if head[name] or name == "__metadata__" then refuse_save("the name %s is used twice", name) end
     local bytes = tensor:numel() * sizes[tensor.dtype]
     head[name] = {
       dtype = dtype_names[tensor.dtype],
@@ -81,11 +82,11 @@ end
 -- The metadata of a head, nil without any; one with a checksum has a place for it.
 local function metadata_of(given, checksum)
   if given == nil then return checksum and {crc32 = NO_CHECKSUM} or nil end
-  if type(given) ~= "table" then refuse("metadata: expected a table, got %s", type(given)) end
+  if type(given) ~= "table" then refuse_save("metadata: expected a table, got %s", type(given)) end
   local metadata = {}
   for name, value in pairs(given) do
-    if type(name) ~= "string" then refuse("metadata: expected names, got the key %s", tostring(name)) end
-    if type(value) ~= "string" then refuse("metadata: %s: expected a string, got %s", name, type(value)) end
+    if type(name) ~= "string" then refuse_save("metadata: expected names, got the key %s", tostring(name)) end
+    if type(value) ~= "string" then refuse_save("metadata: %s: expected a string, got %s", name, type(value)) end
     metadata[name] = value
   end
   if checksum then metadata.crc32 = NO_CHECKSUM end
@@ -94,7 +95,7 @@ end
 
 -- Raises unless a text is UTF-8, as the format has it: other programs refuse a file with anything else.
 local function check_text(what, text)
-  if not utf8.len(text) then refuse("%s: expected a text of UTF-8, got %q", what, text) end
+  if not utf8.len(text) then refuse_save("%s: expected a text of UTF-8, got %q", what, text) end
 end
 
 --- As safetensors.save, but for a checked path and a list of tensors, and with texts of any bytes: for files that
@@ -113,7 +114,7 @@ end
 -- it has changed. Metadata that has one already, as load gives it, gets that of the new file. Returns true, or nil and
 -- a message; raises for what load, or another program, would refuse.
 function safetensors.save(path, tensors, metadata, checksum)
-  if type(path) ~= "string" then options.refuse("safetensors.save: expected a path, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("safetensors.save: expected a path, got %s", type(path)) end
   checksum = checksum or type(metadata) == "table" and metadata.crc32 ~= nil
   local list = list_of(tensors)
   for name in pairs(describe(list)) do check_text("tensors: name", name) end
@@ -230,7 +231,7 @@ end
 --- Reads a file: a table of tensors by name and one of metadata, or nil and a message that names the file. A damaged
 -- or hostile file is refused before anything of the size that it claims is allocated.
 function safetensors.load(path)
-  if type(path) ~= "string" then options.refuse("safetensors.load: expected a path, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("safetensors.load: expected a path, got %s", type(path)) end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local tensors, metadata = read_file(file)

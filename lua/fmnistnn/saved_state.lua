@@ -5,11 +5,9 @@
 -- "integer" as a third element where it must be one and optional = true where there may be none, and own.tensors[name]
 -- = tensor.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local saved_state = {}
-
-local refuse = options.refuse
 
 local function sorted_names(list)
   local names = {}

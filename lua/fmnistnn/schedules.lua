@@ -7,7 +7,8 @@
 -- A schedule is called with a step, which counts from 0 as in Keras: the optimizer's first step asks for schedule(0).
 -- Steps are steps of the optimizer, one a batch, not epochs. A schedule remembers nothing: what it gives depends on
 -- the step alone. Any function of a step is one too.
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local schedules = {}
 
@@ -15,7 +16,7 @@ local Schedule = {__name = "fmnistnn.Schedule"}
 
 function Schedule:__call(step)
   if type(step) ~= "number" or step ~= step or step < 0 then
-    options.refuse("%s: step: expected a number of 0 or more, got %s", self.name, tostring(step))
+    refuse("%s: step: expected a number of 0 or more, got %s", self.name, tostring(step))
   end
   return self._at(step)
 end
@@ -42,7 +43,7 @@ local curves = {
 }
 
 local function curve_of(who, name)
-  if not curves[name] then options.refuse("%s: curve: expected 'linear' or 'cosine', got '%s'", who, name) end
+  if not curves[name] then refuse("%s: curve: expected 'linear' or 'cosine', got '%s'", who, name) end
   return curves[name]
 end
 
@@ -51,13 +52,13 @@ local function check_rising(who, name, list, least)
   for i = 1, #list do -- ipairs would end at a hole
     local value, before = list[i], list[i - 1] or least
     if type(value) ~= "number" or value ~= value or value <= before then
-      options.refuse("%s: %s: element %d: expected a number above %s, got %s", who, name, i, before, tostring(value))
+      refuse("%s: %s: element %d: expected a number above %s, got %s", who, name, i, before, tostring(value))
     end
   end
 end
 
 local function check_length(who, name, list, length)
-  if #list ~= length then options.refuse("%s: %s: expected %d, got %d", who, name, length, #list) end
+  if #list ~= length then refuse("%s: %s: expected %d, got %d", who, name, length, #list) end
 end
 
 -- How many of the numbers of a rising list a step has reached.
@@ -120,7 +121,7 @@ end
 --- Cosine from lr to final, again and again (SGDR, Loshchilov and Hutter 2016): the first time over `steps` steps, each
 -- next time over `growth` times as many, and from `factor` times as high above final. growth 2, factor 1, final 0.
 schedule("CosineRestarts", {lr, steps, {"growth", "positive", default = 2}, factor(1), final(0)}, function(o)
-  if o.growth < 1 then options.refuse("CosineRestarts: growth: expected 1 or more, got %s", o.growth) end
+  if o.growth < 1 then refuse("CosineRestarts: growth: expected 1 or more, got %s", o.growth) end
   return function(step)
     local number, part = find_period(step, o.steps, o.growth)
     return o.final + (o.lr - o.final) * o.factor ^ number * (1 - curves.cosine(part))
@@ -167,7 +168,7 @@ schedule("PiecewiseConstant", {{"boundaries", "table"}, {"values", "table"}}, fu
   for i = 1, #o.values do
     local value = o.values[i]
     if type(value) ~= "number" then
-      options.refuse("PiecewiseConstant: values: element %d: expected a number, got %s", i, type(value))
+      refuse("PiecewiseConstant: values: element %d: expected a number, got %s", i, type(value))
     end
   end
   return function(step)

@@ -1,9 +1,8 @@
 --- Methods of tensors that are made of others. The ops themselves are in csrc/ops.
 local core = require "fmnistnn.core"
+local refuse = require "fmnistnn.refuse"
 
 core.set_library(debug.getinfo(1, "S").source:match("^(.*/)[^/]*$")) -- whose lines no error of misuse names
-
-local refuse = core.refuse
 
 local Tensor = {} -- the methods of this file; the end of it adds them to those of the core
 
@@ -14,7 +13,7 @@ function Tensor:size(dim)
   if dim == nil then return self.shape end
   local rank = self:dim()
   if math.type(dim) ~= "integer" or dim == 0 or dim > rank or dim < -rank then
-    refuse(("size: dim: expected 1..%d or -%d..-1, got %s"):format(rank, rank, tostring(dim)))
+    refuse("size: dim: expected 1..%d or -%d..-1, got %s", rank, rank, tostring(dim))
   end
   return self.shape[dim > 0 and dim or dim + rank + 1]
 end
@@ -47,16 +46,16 @@ local function step_into(tensor, dim, entry)
     if math.type(first) == "integer" and math.type(last) == "integer" then
       local from, to = first < 0 and first + size + 1 or first, last < 0 and last + size + 1 or last
       if from >= 1 and to <= size and from <= to + 1 then return tensor:narrow(dim, from, to - from + 1), dim + 1 end
-      refuse(("index: axis %d has %d elements, got {%d, %d}"):format(dim, size, first, last))
+      refuse("index: axis %d has %d elements, got {%d, %d}", dim, size, first, last)
     end
   end
-  refuse(("index: axis %d: expected an integer, {first, last} or {}"):format(dim))
+  refuse("index: axis %d: expected an integer, {first, last} or {}", dim)
 end
 
 -- The part of a tensor that an index list names: a view.
 local function part(tensor, list)
   local dim = 1
-  if #list > tensor:dim() then refuse(("index: %d entries for a tensor of %d axes"):format(#list, tensor:dim())) end
+  if #list > tensor:dim() then refuse("index: %d entries for a tensor of %d axes", #list, tensor:dim()) end
   for _, entry in ipairs(list) do tensor, dim = step_into(tensor, dim, entry) end
   return tensor
 end
@@ -69,7 +68,7 @@ function Tensor:index(key)
     if key.dtype == "uint8" then return self:masked_select(key) end
     return self:index_select(1, key)
   end
-  if type(key) ~= "table" then refuse("index: expected an integer, a list or a tensor, got " .. type(key)) end
+  if type(key) ~= "table" then refuse("index: expected an integer, a list or a tensor, got %s", type(key)) end
   local view = part(self, key)
   if view:dim() == 0 and #key > 0 then return view:item() end
   return view
@@ -78,7 +77,7 @@ end
 -- The elements that a mask names become those of a tensor, which broadcasts; the others stay as they are.
 local function assign_masked(self, mask, value)
   if mask.dtype ~= "uint8" then
-    refuse("assign: expected an integer, a list or a mask, got a tensor of " .. mask.dtype)
+    refuse("assign: expected an integer, a list or a mask, got a tensor of %s", mask.dtype)
   end
   return self:copy_(core.ops.where(mask, value:to(self.dtype), self))
 end
@@ -94,19 +93,19 @@ function Tensor:assign(key, value)
   elseif type(value) == "table" then
     value = core.from_table(value, self.dtype)
   end
-  if not is_tensor(value) then refuse("assign: expected a number, a table or a tensor, got " .. type(value)) end
+  if not is_tensor(value) then refuse("assign: expected a number, a table or a tensor, got %s", type(value)) end
   if is_mask then return assign_masked(self, key, value) end
   return place:copy_(value)
 end
 
 --- The elements where a mask of the same shape is not 0, as a vector.
 function Tensor:masked_select(mask)
-  if not is_tensor(mask) then refuse("masked_select: mask: expected a tensor, got " .. type(mask)) end
+  if not is_tensor(mask) then refuse("masked_select: mask: expected a tensor, got %s", type(mask)) end
   local same = #mask.shape == #self.shape
   for i, size in ipairs(self.shape) do same = same and mask.shape[i] == size end
   if not same then
-    refuse(("masked_select: mask: expected shape (%s), got (%s)"):format(table.concat(self.shape, ","),
-      table.concat(mask.shape, ",")))
+    refuse("masked_select: mask: expected shape (%s), got (%s)", table.concat(self.shape, ","),
+      table.concat(mask.shape, ","))
   end
   local positions = mask:flatten():nonzero()
   return self:flatten():index_select(1, positions:flatten())
@@ -122,7 +121,7 @@ function Tensor.stack(tensors, dim)
   if type(tensors) ~= "table" or #tensors == 0 then refuse("stack: expected a list of tensors") end
   local raised = {}
   for i, tensor in ipairs(tensors) do
-    if not is_tensor(tensor) then refuse(("stack: number %d: expected a tensor, got %s"):format(i, type(tensor))) end
+    if not is_tensor(tensor) then refuse("stack: number %d: expected a tensor, got %s", i, type(tensor)) end
     raised[i] = tensor:unsqueeze(dim or 1)
   end
   return core.ops.cat(raised, dim or 1)
@@ -138,13 +137,13 @@ function Tensor:split(length, dim)
     lengths = {}
     for first = 1, size, length do lengths[#lengths + 1] = math.min(length, size - first + 1) end
   elseif type(length) ~= "table" then
-    refuse("split: expected a length of 1 or more or a list of lengths, got " .. tostring(length))
+    refuse("split: expected a length of 1 or more or a list of lengths, got %s", tostring(length))
   end
   for i, each in ipairs(lengths) do
     parts[i] = self:narrow(dim, start, each)
     start = start + each
   end
-  if start ~= size + 1 then refuse(("split: the lengths add up to %d, the axis has %d"):format(start - 1, size)) end
+  if start ~= size + 1 then refuse("split: the lengths add up to %d, the axis has %d", start - 1, size) end
   return parts
 end
 
@@ -170,7 +169,7 @@ function Tensor:tile(...)
   local shape, result = self.shape, self
   for _, each in ipairs(times) do
     if math.type(each) ~= "integer" or each < 0 then
-      refuse("tile: times: expected integers of 0 or more, got " .. tostring(each))
+      refuse("tile: times: expected integers of 0 or more, got %s", tostring(each))
     end
   end
   if #times > #shape then
@@ -202,9 +201,9 @@ function Tensor:topk(k, dim, options)
   dim = dim or -1
   local size = self:size(dim)
   if math.type(k) ~= "integer" or k < 0 or k > size then
-    refuse(("topk: k: expected an integer of 0..%d, got %s"):format(size, tostring(k)))
+    refuse("topk: k: expected an integer of 0..%d, got %s", size, tostring(k))
   end
-  local o = require "fmnistnn.nn.options".check("topk", options, {{"largest", "boolean", default = true}})
+  local o = require "fmnistnn.options".check("topk", options, {{"largest", "boolean", default = true}})
   local values, positions = self:sort(dim, o.largest)
   return values:narrow(dim, 1, k), positions:narrow(dim, 1, k)
 end
@@ -217,7 +216,7 @@ function Tensor:tostring() return require "fmnistnn.format"(self) end
 -- As functions of the module (fnn.tile) they may be given anything.
 local function checked(name, method)
   return function(self, ...)
-    if not is_tensor(self) then refuse(("%s: expected a tensor, got %s"):format(name, type(self))) end
+    if not is_tensor(self) then refuse("%s: expected a tensor, got %s", name, type(self)) end
     return method(self, ...)
   end
 end

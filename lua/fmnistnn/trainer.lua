@@ -11,7 +11,8 @@ local core = require "fmnistnn.core"
 local inference = require "fmnistnn.inference"
 local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local traceback = require "fmnistnn.traceback"
 local Averages = require "fmnistnn.batch_averages"
 local Checkpoint = require "fmnistnn.checkpoint"
@@ -35,7 +36,7 @@ local function make_loss(given, model)
   local loss = losses[given]
   if not loss then
     local got = type(given) == "string" and given or options.describe(given)
-    options.refuse("Trainer: loss: expected a function or the name of a loss, got %s", got)
+    refuse("Trainer: loss: expected a function or the name of a loss, got %s", got)
   end
   if over_probabilities[given] and model:_gives_probabilities() then -- the loss must not apply a softmax again
     return function(prediction, target) return loss(prediction, target, {from_logits = false}) end
@@ -46,9 +47,9 @@ end
 -- Raises unless a metric's name is free in histories, logs and the names of files.
 local function check_metric_name(taken, name)
   if name:find("^val_") then
-    options.refuse("Trainer: metrics: the name %s: val_ is for the values of the validation", name)
+    refuse("Trainer: metrics: the name %s: val_ is for the values of the validation", name)
   end
-  if taken[name] then options.refuse("Trainer: metrics: the name %s is taken already", name) end
+  if taken[name] then refuse("Trainer: metrics: the name %s is taken already", name) end
 end
 
 --- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
@@ -119,15 +120,15 @@ local function check_callbacks(callbacks)
   local count = 0
   for key, callback in pairs(callbacks) do
     if math.type(key) ~= "integer" or type(callback) ~= "table" then
-      options.refuse("fit: callbacks: expected a list of tables, got %s = %s", tostring(key), tostring(callback))
+      refuse("fit: callbacks: expected a list of tables, got %s = %s", tostring(key), tostring(callback))
     end
     if options.is_maker(callback) then
-      options.refuse("fit: callbacks: element %d: expected a table, got %s", key, options.describe(callback))
+      refuse("fit: callbacks: element %d: expected a table, got %s", key, options.describe(callback))
     end
     count = count + 1
   end
   for i = 1, count do
-    if not callbacks[i] then options.refuse("fit: callbacks: expected a list, but element %d is nil", i) end
+    if not callbacks[i] then refuse("fit: callbacks: expected a list, but element %d is nil", i) end
   end
 end
 
@@ -302,7 +303,7 @@ local function check_progress(progress)
   end
   if not ok then
     local expected = "true, false, or an object with begin_epoch, advance, end_epoch and stop"
-    options.refuse("fit: progress: expected %s, got %s", expected, options.describe(progress))
+    refuse("fit: progress: expected %s, got %s", expected, options.describe(progress))
   end
 end
 
@@ -369,15 +370,15 @@ function Trainer:fit(data, given)
     {"progress", "any", default = true},
     {"interruptible", "boolean", default = false},
   })
-  if not self.optimizer then options.refuse("fit: the Trainer was made without an optimizer") end
+  if not self.optimizer then refuse("fit: the Trainer was made without an optimizer") end
   check_callbacks(o.callbacks)
   check_progress(o.progress)
   data = inference.as_data_set("fit", data)
-  if #data == 0 then options.refuse("fit: the data set is empty") end
-  if o.validation and o.validation_split then options.refuse("fit: expected either validation or validation_split") end
+  if #data == 0 then refuse("fit: the data set is empty") end
+  if o.validation and o.validation_split then refuse("fit: expected either validation or validation_split") end
   if o.validation then
     o.validation = inference.as_data_set("fit: validation", o.validation)
-    if #o.validation == 0 then options.refuse("fit: validation: the data set is empty") end
+    if #o.validation == 0 then refuse("fit: validation: the data set is empty") end
   end
   if o.validation_split then data, o.validation = data:split(o.validation_split) end
   begin_fit(self, data, o)
@@ -393,7 +394,7 @@ end
 
 --- Ends training at once, from within a callback: fit returns, and history.stopped is this text.
 function Trainer:halt(text)
-  if type(text) ~= "string" then options.refuse("halt: expected a text, got %s", type(text)) end
+  if type(text) ~= "string" then refuse("halt: expected a text, got %s", type(text)) end
   error(setmetatable({text = text}, Halt), 0)
 end
 
@@ -425,7 +426,7 @@ end
 function Trainer:evaluate(data, given)
   local o = inference.options("evaluate", given)
   data = inference.as_data_set("evaluate", data):plain()
-  if #data == 0 then options.refuse("evaluate: the data set is empty") end
+  if #data == 0 then refuse("evaluate: the data set is empty") end
   local averages = Averages.new(self.metrics)
   inference.evaluating(self.model, function()
     for examples, target in data:batches {size = o.batch_size} do

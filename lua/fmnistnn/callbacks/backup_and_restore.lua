@@ -12,8 +12,8 @@ local checkpoint = require "fmnistnn.checkpoint"
 local class = require "fmnistnn.class"
 local core = require "fmnistnn.core"
 local folder = require "fmnistnn.folder"
-local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
+local refuse = require "fmnistnn.refuse"
 
 local BackupAndRestore = class("BackupAndRestore", {
   {"folder", "string"},
@@ -24,7 +24,7 @@ local BackupAndRestore = class("BackupAndRestore", {
 function BackupAndRestore:init()
   local every = self.every
   if every ~= "epoch" and not (math.type(every) == "integer" and every >= 1) then
-    options.refuse('BackupAndRestore: every: expected "epoch" or a number of batches, got %s', tostring(every))
+    refuse('BackupAndRestore: every: expected "epoch" or a number of batches, got %s', tostring(every))
   end
   self.current = self.folder .. "/state.safetensors"
   self.previous = self.folder .. "/state.previous.safetensors"

@@ -7,8 +7,8 @@
 -- A fit that goes on from a backup goes on with its file, from the line of that backup.
 local class = require "fmnistnn.class"
 local csv = require "fmnistnn.csv"
-local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
+local refuse = require "fmnistnn.refuse"
 
 local CSVLogger = class("CSVLogger", {
   {"path", "string"},
@@ -18,7 +18,7 @@ local CSVLogger = class("CSVLogger", {
 
 function CSVLogger:init()
   if #self.separator ~= 1 then
-    options.refuse("CSVLogger: separator: expected one character, got '%s'", self.separator)
+    refuse("CSVLogger: separator: expected one character, got '%s'", self.separator)
   end
 end
 
@@ -42,7 +42,7 @@ end
 
 local function line(self, cells) return csv.line(cells, #self.columns, self.separator) .. "\n" end
 
-local function refuse(self, first)
+local function refuse_file(self, first)
   error(("%s: %s: expected a file that begins with %s"):format(self.name, self.path, first), 0)
 end
 
@@ -59,7 +59,7 @@ local function check_head(self, trainer)
     elseif cells[at] == name .. "_1" then
       while cells[at] and cells[at]:match("^(.*)_%d+$") == name do at = at + 1 end
     else
-      refuse(self, csv.line(expected, #expected, self.separator))
+      refuse_file(self, csv.line(expected, #expected, self.separator))
     end
   end
 end
@@ -77,7 +77,7 @@ local function begin(self, trainer, values)
   if head == "" then
     self.log:add(first)
   elseif head:sub(1, #first) ~= first then
-    refuse(self, first:sub(1, -2))
+    refuse_file(self, first:sub(1, -2))
   elseif head:sub(-1) ~= "\n" then
     self.log:add("\n")
   end

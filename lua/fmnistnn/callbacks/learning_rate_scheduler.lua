@@ -3,13 +3,13 @@
 -- learning_rate.
 local class = require "fmnistnn.class"
 local learning_rate = require "fmnistnn.callbacks.learning_rate"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local LearningRateScheduler = class("LearningRateScheduler", {{"schedule", "lr"}})
 
 function LearningRateScheduler:init()
   if type(self.schedule) == "number" then
-    options.refuse("LearningRateScheduler: schedule: expected a function (epoch, lr) or a schedule, got a number")
+    refuse("LearningRateScheduler: schedule: expected a function (epoch, lr) or a schedule, got a number")
   end
 end
 

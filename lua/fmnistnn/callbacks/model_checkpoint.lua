@@ -10,8 +10,8 @@
 -- When a file cannot be written, a line on standard error says so and training goes on; before it, that is an error.
 local class = require "fmnistnn.class"
 local monitor = require "fmnistnn.callbacks.monitor"
-local options = require "fmnistnn.nn.options"
 local output = require "fmnistnn.callbacks.output"
+local refuse = require "fmnistnn.refuse"
 
 local ModelCheckpoint = class("ModelCheckpoint", {
   {"path", "string"},
@@ -33,7 +33,7 @@ function ModelCheckpoint:init()
   for name, format in self.path:gmatch("{([%w_]+):?([^}]*)}") do
     local sample = name == "epoch" and 1 or 0.5
     if format ~= "" and not pcall(string.format, "%" .. format, sample) then
-      options.refuse("ModelCheckpoint: path: {%s:%s}: %s is no format of a number, such as .3f", name, format, format)
+      refuse("ModelCheckpoint: path: {%s:%s}: %s is no format of a number, such as .3f", name, format, format)
     end
   end
 end

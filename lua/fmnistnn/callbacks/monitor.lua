@@ -1,12 +1,12 @@
 --- What callbacks that watch a value share: whether there is such a value, and what is better.
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local monitor = {}
 
 --- Raises unless mode is one.
 function monitor.check_mode(self)
   if self.mode ~= "auto" and self.mode ~= "min" and self.mode ~= "max" then
-    options.refuse('%s: mode: expected "auto", "min" or "max", got %s', self.name, self.mode)
+    refuse('%s: mode: expected "auto", "min" or "max", got %s', self.name, self.mode)
   end
 end
 

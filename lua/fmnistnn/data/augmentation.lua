@@ -1,7 +1,8 @@
 --- How the images of a batch are changed at random: the options of Dataset:augmented, and a batch by them. What happens
 -- to pixels is done in C (csrc/data/augment.h).
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local augmentation = {}
 
@@ -38,7 +39,7 @@ end
 local function add_erase(how, given)
   local o = options.check("augmented: erase", type(given) == "table" and given or {}, erase_spec)
   if given ~= true and type(given) ~= "table" then
-    if given then options.refuse("augmented: erase: expected true, false or a table, got %s", type(given)) end
+    if given then refuse("augmented: erase: expected true, false or a table, got %s", type(given)) end
     o.probability = 0
   end
   how["erase: probability"] = o.probability
@@ -52,12 +53,12 @@ end
 local function classes_to_mix(set, o)
   if o.mixup == 0 and o.cutmix == 0 or set.labels.dtype == "float32" then return nil end
   if set.labels:dim() ~= 1 then
-    options.refuse("augmented: mixup and cutmix: expected labels that are class numbers (N) or float32, got (%s) of %s",
+    refuse("augmented: mixup and cutmix: expected labels that are class numbers (N) or float32, got (%s) of %s",
       table.concat(set.labels.shape, ","), set.labels.dtype)
   end
   local classes = o.classes or set.class_names and #set.class_names
   if not classes then
-    options.refuse "augmented: classes: expected the number of classes, as mixup and cutmix make rows of class numbers"
+    refuse "augmented: classes: expected the number of classes, as mixup and cutmix make rows of class numbers"
   end
   return classes
 end

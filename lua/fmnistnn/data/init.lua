@@ -6,7 +6,8 @@
 local core = require "fmnistnn.core"
 local augmentation = require "fmnistnn.data.augmentation"
 local files = require "fmnistnn.data.files"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local data = {}
 
@@ -33,22 +34,22 @@ local dataset_options = {true, true, scale = true, class_names = true}
 -- int64 ones, numbers of something, remain int64, without a scale. Labels are class numbers 1..C, or floats to be
 -- predicted.
 function data.Dataset(given)
-  if type(given) ~= "table" then options.refuse("Dataset: expected a table of two tensors, got %s", type(given)) end
+  if type(given) ~= "table" then refuse("Dataset: expected a table of two tensors, got %s", type(given)) end
   for name in pairs(given) do
-    if not dataset_options[name] then options.refuse("Dataset: unknown option %s", tostring(name)) end
+    if not dataset_options[name] then refuse("Dataset: unknown option %s", tostring(name)) end
   end
   local examples, labels = given[1], given[2]
   if not core.is_tensor(examples) or examples:dim() < 1 then
-    options.refuse("Dataset: examples: expected a tensor of at least one axis")
+    refuse("Dataset: examples: expected a tensor of at least one axis")
   end
   if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= #examples then
-    options.refuse("Dataset: labels: expected a tensor of %d, one for each example", #examples)
+    refuse("Dataset: labels: expected a tensor of %d, one for each example", #examples)
   end
   options.check("Dataset", {scale = given.scale, class_names = given.class_names}, {
     {"scale", "number", optional = true}, {"class_names", "table", optional = true},
   })
   if examples.dtype == "int64" and given.scale and given.scale ~= 1 then
-    options.refuse("Dataset: scale: expected none for int64 examples, which stay as they are, got %s", given.scale)
+    refuse("Dataset: scale: expected none for int64 examples, which stay as they are, got %s", given.scale)
   end
   local scale = given.scale or (examples.dtype == "uint8" and 1 / 255 or 1)
   return new(examples:contiguous(), labels:contiguous(), {scale = scale, class_names = given.class_names})
@@ -61,7 +62,7 @@ function Dataset:__len() return #self.examples end
 
 local function check_count(who, n, least, most)
   if math.type(n) ~= "integer" or n < least or n > most then
-    options.refuse("%s: expected an integer of %d..%d, got %s", who, least, most, tostring(n))
+    refuse("%s: expected an integer of %d..%d, got %s", who, least, most, tostring(n))
   end
 end
 
@@ -83,11 +84,11 @@ end
 -- validate with: they are never augmented.
 function Dataset:split(fraction)
   if type(fraction) ~= "number" or fraction <= 0 or fraction >= 1 then
-    options.refuse("split: expected a fraction between 0 and 1, got %s", tostring(fraction))
+    refuse("split: expected a fraction between 0 and 1, got %s", tostring(fraction))
   end
   local kept = #self - math.floor(#self * fraction + 0.5)
   if kept == 0 or kept == #self then
-    options.refuse("split: %d examples are too few to set %s of them apart", #self, fraction)
+    refuse("split: %d examples are too few to set %s of them apart", #self, fraction)
   end
   return self:range(1, kept), self:plain():range(kept + 1, #self)
 end
@@ -128,7 +129,7 @@ end
 -- set, not on the batch; but the image that it is mixed with is one of its batch. Only batches are augmented: tensors,
 -- pick, the second part of a split, Trainer:evaluate and Trainer:predict see the plain set.
 function Dataset:augmented(given)
-  if self._augmentation then options.refuse("augmented: the data set is augmented already; see plain()") end
+  if self._augmentation then refuse("augmented: the data set is augmented already; see plain()") end
   local how = augmentation.new(self, given)
   return new(self.examples, self.labels, {scale = self.scale, class_names = self.class_names, _augmentation = how})
 end
@@ -152,7 +153,7 @@ local batch_options = {
 local function pass_of(self, o)
   local how = self._augmentation
   if how and how.flip == "alternating" and not o.epoch then
-    options.refuse('batches: epoch: expected an integer, as flip is "alternating", got none')
+    refuse('batches: epoch: expected an integer, as flip is "alternating", got none')
   end
   local seed = o.seed and o.epoch and o.seed * 1000003 + o.epoch or o.seed
   if not seed and (how or o.shuffle) then seed = core.data.seed() end

@@ -1,6 +1,6 @@
 --- How many examples are taken for what they are.
 local Metric = require "fmnistnn.metrics.metric"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local accuracy = {}
 

@@ -5,7 +5,8 @@
 local Metric = require "fmnistnn.metrics.metric"
 local average = require "fmnistnn.metrics.average"
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local confusion = {}
 
@@ -13,7 +14,7 @@ local confusion = {}
 
 local function check_class(who, class, classes)
   if class >= 1 and class <= (classes or math.huge) and class % 1 == 0 then return end
-  options.refuse("%s: expected class numbers %s, got %s", who, classes and "1.." .. classes or "from 1 on", class)
+  refuse("%s: expected class numbers %s, got %s", who, classes and "1.." .. classes or "from 1 on", class)
 end
 
 -- Counts examples, given as class numbers 1..classes (or 1 and more). Returns the largest class number. A loop in Lua

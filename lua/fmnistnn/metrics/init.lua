@@ -6,7 +6,8 @@
 -- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset =
 -- function(self)}; a Trainer takes such tables and the names below. It may close prediction and target after update,
 -- which clones what it keeps.
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local metrics = {}
 
@@ -22,11 +23,11 @@ options.maker(metrics.top_k, "top_k(5)")
 
 local function check_fields(metric)
   if type(metric.name) ~= "string" then
-    options.refuse("metric: name: expected a string, got %s", options.describe(metric.name))
+    refuse("metric: name: expected a string, got %s", options.describe(metric.name))
   end
   for _, name in ipairs {"reset", "update", "value"} do
     if not options.is_callable(metric[name]) then
-      options.refuse("metric %s: %s: expected a function, got %s", metric.name, name, type(metric[name]))
+      refuse("metric %s: %s: expected a function, got %s", metric.name, name, type(metric[name]))
     end
   end
 end
@@ -40,7 +41,7 @@ function metrics.get(given, settings)
   local make = by_name[given]
   if make then return make(settings) end
   local got = type(given) == "string" and given or options.describe(given)
-  options.refuse("metric: expected a metric or one of %s, got %s", table.concat(names, ", "), got)
+  refuse("metric: expected a metric or one of %s, got %s", table.concat(names, ", "), got)
 end
 
 return metrics

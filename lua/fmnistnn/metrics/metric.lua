@@ -4,7 +4,8 @@
 -- ones. Scores (N,1), as of one sigmoid, are of the second of two classes; targets (N,1) are then 0 and 1, or between
 -- them, as mixup makes them, and above 0.5 of the second class.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local Metric = {}
 
@@ -15,7 +16,7 @@ local function call(self, prediction, target)
   local fresh = setmetatable({}, {__index = self})
   fresh:reset()
   fresh:update(prediction, target)
-  if #target == 0 then options.refuse("%s: there are no examples", self.name) end
+  if #target == 0 then refuse("%s: there are no examples", self.name) end
   return fresh:value()
 end
 
@@ -40,7 +41,7 @@ function Metric.check_choice(who, option, choice, known)
   local names = {}
   for name in pairs(known) do names[#names + 1] = name end
   table.sort(names)
-  options.refuse("%s: %s: expected one of %s, got %s", who, option, table.concat(names, ", "), choice)
+  refuse("%s: %s: expected one of %s, got %s", who, option, table.concat(names, ", "), choice)
 end
 
 --- The option that all metrics have: whether scores are logits.
@@ -51,7 +52,7 @@ Metric.from_logits = {"from_logits", "boolean", default = true}
 --- Raises unless there is a target for each prediction.
 function Metric.check_lengths(who, prediction, target)
   if #prediction == #target then return end
-  options.refuse("%s: expected a target for each of the %d predictions, got %d", who, #prediction, #target)
+  refuse("%s: expected a target for each of the %d predictions, got %d", who, #prediction, #target)
 end
 
 local function is_binary(prediction)
@@ -64,7 +65,7 @@ local PREDICTION, TARGET = "scores (N,C) or class numbers (N)", "class numbers (
 local function check_whole(who, classes, expected)
   if classes.dtype ~= "float32" then return end
   for _, class in ipairs(classes:totable()) do
-    if class % 1 ~= 0 then options.refuse("%s: expected %s, got %s", who, expected, class) end
+    if class % 1 ~= 0 then refuse("%s: expected %s, got %s", who, expected, class) end
   end
 end
 
@@ -84,7 +85,7 @@ end
 local function score_rows(metric, prediction)
   options.input(metric.name .. ": prediction", prediction, "scores (N,C)", 2, 2)
   if prediction.dtype ~= "float32" then
-    options.refuse("%s: prediction: expected scores of float32, got %s", metric.name, prediction.dtype)
+    refuse("%s: prediction: expected scores of float32, got %s", metric.name, prediction.dtype)
   end
   if not is_binary(prediction) then return prediction end
   local first = metric.from_logits and core.full(prediction.shape, 0) or 1 - prediction
@@ -95,7 +96,7 @@ local function check_range(metric, classes, count)
   if #classes == 0 then return end
   for _, class in ipairs {classes:min():item(), classes:max():item()} do
     if class < 1 or class > count then
-      options.refuse("%s: expected class numbers 1..%d, got %s", metric.name, count, class)
+      refuse("%s: expected class numbers 1..%d, got %s", metric.name, count, class)
     end
   end
 end

@@ -2,7 +2,8 @@
 local Metric = require "fmnistnn.metrics.metric"
 local average = require "fmnistnn.metrics.average"
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local probabilities = {}
 
@@ -81,7 +82,7 @@ end
 -- The bin of a confidence; bins are open below and closed above.
 local function bin_of(self, confidence)
   if confidence < 0 or confidence > 1.0001 then
-    options.refuse("calibration_error: expected probabilities 0..1, got %s (or logits: from_logits = true)", confidence)
+    refuse("calibration_error: expected probabilities 0..1, got %s (or logits: from_logits = true)", confidence)
   end
   if confidence ~= confidence then return 1 end
   return math.min(math.max(math.ceil(confidence * self.bins), 1), self.bins)

@@ -2,7 +2,7 @@
 -- A function of a tensor (and of a table of the parameters) is taken too, but a model with one cannot be saved.
 local Module = require "fmnistnn.nn.module"
 local activations = require "fmnistnn.nn.activations"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local Activation = Module:extend("Activation")
 Activation.fresh = true
@@ -36,7 +36,7 @@ function Activation.resolve(who, given)
     local known = {"linear"}
     for each in pairs(activations) do known[#known + 1] = each end
     table.sort(known)
-    options.refuse("%s: activation: expected one of %s, got %s", who, table.concat(known, ", "), tostring(name))
+    refuse("%s: activation: expected one of %s, got %s", who, table.concat(known, ", "), tostring(name))
   end
   if not next(parameters) then return activation end
   local function with_parameters(x) return activation(x, parameters) end
@@ -60,7 +60,7 @@ function Activation.apply(f, y)
 end
 
 function Activation:init(given)
-  if given == nil then options.refuse("Activation: expected a name, a function or a table with one, got none") end
+  if given == nil then refuse("Activation: expected a name, a function or a table with one, got none") end
   self._function = Activation.resolve("Activation", given)
   self._is_relu = self._function == activations.relu
   self.fresh = self.fresh and Activation.is_fresh(self._function)

@@ -11,7 +11,7 @@ local core = require "fmnistnn.core"
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local spec = {
   {"momentum", "rate", default = 0.99},

@@ -8,7 +8,8 @@ local Activation = require "fmnistnn.nn.activation"
 local Module = require "fmnistnn.nn.module"
 local activations = require "fmnistnn.nn.activations"
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local function take_branches(self, who, given)
   for i, branch in ipairs(options.modules(who, given)) do self[i] = branch end
@@ -17,7 +18,7 @@ end
 -- The results of the branches for x, or the arguments themselves.
 local function results(self, ...)
   if #self == 0 then
-    if select("#", ...) == 0 then options.refuse("%s: expected at least one tensor, got none", self.class_name) end
+    if select("#", ...) == 0 then refuse("%s: expected at least one tensor, got none", self.class_name) end
     return {...}
   end
   local list = {}
@@ -74,7 +75,7 @@ Ensemble.fresh, Ensemble.keeps_nothing, Ensemble._takes_type = true, keeps_nothi
 function Ensemble:init(given)
   options.check("Ensemble", given, {list = true})
   take_branches(self, "Ensemble", given)
-  if #self == 0 then options.refuse("Ensemble: expected at least one model, got none") end
+  if #self == 0 then refuse("Ensemble: expected at least one model, got none") end
 end
 
 function Ensemble:_gives_probabilities() return self[#self]:_gives_probabilities() end
@@ -85,7 +86,7 @@ function Ensemble:forward(...)
   local total, shape
   for i, output in ipairs(results(self, ...)) do
     local own = table.concat(output.shape, ",")
-    if shape and own ~= shape then options.refuse("Ensemble: model %d: expected (%s), got (%s)", i, shape, own) end
+    if shape and own ~= shape then refuse("Ensemble: model %d: expected (%s), got (%s)", i, shape, own) end
     total, shape = total and total + output or output, own
   end
   return total / #self

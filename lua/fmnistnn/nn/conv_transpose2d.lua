@@ -6,7 +6,8 @@ local Activation = require "fmnistnn.nn.activation"
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local ConvTranspose2d = Module:extend("ConvTranspose2d")
 ConvTranspose2d.fresh = true
@@ -43,7 +44,7 @@ function ConvTranspose2d:build(x)
   local channels = x:size(2)
   if channels % o.groups ~= 0 or o.filters % o.groups ~= 0 then
     local format = "ConvTranspose2d: groups: expected a divisor of %d channels and %d filters, got %d"
-    options.refuse(format, channels, o.filters, o.groups)
+    refuse(format, channels, o.filters, o.groups)
   end
   local rows, columns = o.kernel, o.kernel
   if type(o.kernel) == "table" then rows, columns = o.kernel[1], o.kernel[2] end

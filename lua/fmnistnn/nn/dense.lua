@@ -6,7 +6,7 @@ local Activation = require "fmnistnn.nn.activation"
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local Dense = Module:extend("Dense")
 Dense.fresh = true

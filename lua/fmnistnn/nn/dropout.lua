@@ -3,7 +3,7 @@
 -- evaluation, x itself.
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local function dropout(name, f)
   local Dropout = Module:extend(name)

@@ -3,7 +3,7 @@
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local Embedding = Module:extend("Embedding")
 Embedding.fresh = true

@@ -7,7 +7,7 @@
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local safetensors = require "fmnistnn.safetensors"
 local traceback = require "fmnistnn.traceback"
 
@@ -181,7 +181,7 @@ end
 
 --- Writes a model; see Module:save.
 function files.save(model, path)
-  if type(path) ~= "string" then options.refuse("save: expected a path, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("save: expected a path, got %s", type(path)) end
   local architecture = encode(model, model.class_name, {count = 0})
   local tensors, state = files.describe(model)
   return safetensors.save(path, tensors, {
@@ -339,9 +339,9 @@ end
 --- Reads a model that was saved. `classes` gives the classes of one's own by name: nn.load(path, {Block = Block}).
 -- Returns the model, or nil and a message.
 function files.load(path, classes)
-  if type(path) ~= "string" then options.refuse("load: expected a path, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("load: expected a path, got %s", type(path)) end
   if classes ~= nil and type(classes) ~= "table" then
-    options.refuse("load: classes: expected a table of classes by name, got %s", type(classes))
+    refuse("load: classes: expected a table of classes by name, got %s", type(classes))
   end
   local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end

@@ -11,11 +11,11 @@
 local Conv2d = require "fmnistnn.nn.conv2d"
 local Dense = require "fmnistnn.nn.dense"
 local Module = require "fmnistnn.nn.module"
-local options = require "fmnistnn.nn.options"
 local Sequential = require "fmnistnn.nn.sequential"
 local core = require "fmnistnn.core"
 local normalizations = require "fmnistnn.nn.batch_norm"
 local nn = require "fmnistnn.nn"
+local refuse = require "fmnistnn.refuse"
 
 -- Whether a module is of that class, and does what the class does.
 local function is(module, class) return getmetatable(module) == class and rawget(module, "forward") == nil end
@@ -60,7 +60,7 @@ end
 -- ---- what a batch normalization does in evaluation ----
 
 local function affine_of(norm)
-  if not norm.running_mean then core.refuse(norm.class_name .. ": it has not been called yet") end
+  if not norm.running_mean then refuse("%s: it has not been called yet", norm.class_name) end
   local scale = 1 / (norm.running_variance + norm._options.epsilon):sqrt()
   if norm.weight then scale = scale * norm.weight end
   local shift = -norm.running_mean * scale
@@ -236,7 +236,7 @@ return function(model)
   local folded = fold(model, {}):eval()
   if takes_each_alone(folded) then take_parts(folded) end
   rawset(folded, "save", function()
-    options.refuse("save: a folded model is not saved: save the model that it was made of, and fold it after loading")
+    refuse("save: a folded model is not saved: save the model that it was made of, and fold it after loading")
   end)
   return folded
 end

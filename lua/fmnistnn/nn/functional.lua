@@ -2,7 +2,8 @@
 -- these.
 local core = require "fmnistnn.core"
 local activations = require "fmnistnn.nn.activations"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local F = {}
 
@@ -47,14 +48,14 @@ end
 -- 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape.
 function F.batch_norm(x, given)
   local o = options.check("batch_norm", given, batch_norm)
-  if o.addend and not o.relu then options.refuse("batch_norm: addend: expected together with relu = true") end
+  if o.addend and not o.relu then refuse("batch_norm: addend: expected together with relu = true") end
   if not o.training then return normalize(x, o) end
   local y, mean, variance = normalize_batch(x, o)
   if o.running_mean or o.running_variance then
     options.input("batch_norm: running_mean", o.running_mean, "(channels)", 1, 1)
     options.input("batch_norm: running_variance", o.running_variance, "(channels)", 1, 1)
     for _, name in ipairs {"running_mean", "running_variance"} do -- before one of them has changed
-      if #o[name] ~= #mean then options.refuse("batch_norm: %s: expected (%d), got (%d)", name, #mean, #o[name]) end
+      if #o[name] ~= #mean then refuse("batch_norm: %s: expected (%d), got (%d)", name, #mean, #o[name]) end
     end
     core.no_grad(function()
       o.running_mean:mul_(o.momentum):add_(mean * (1 - o.momentum))

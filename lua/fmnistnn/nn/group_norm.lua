@@ -4,7 +4,7 @@
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local GroupNorm = Module:extend("GroupNorm")
 GroupNorm.fresh = true

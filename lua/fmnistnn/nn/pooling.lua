@@ -6,7 +6,7 @@
 --   nn.GlobalAvgPool2d{}, nn.GlobalMaxPool2d{}   over the whole image: (N,C)
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local pooling = {}
 

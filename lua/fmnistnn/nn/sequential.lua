@@ -1,6 +1,7 @@
 --- nn.Sequential{a, b, c}: c(b(a(x))). Layers are its elements: model[2], #model.
 local Module = require "fmnistnn.nn.module"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local Sequential = Module:extend("Sequential")
 Sequential.fresh = true
@@ -8,7 +9,7 @@ Sequential.fresh = true
 function Sequential:init(layers)
   if type(layers) ~= "table" or Module.is_module(layers) then
     local got = type(layers) == "table" and tostring(layers) or type(layers)
-    options.refuse("Sequential: expected a list of modules, got %s", got)
+    refuse("Sequential: expected a list of modules, got %s", got)
   end
   options.check("Sequential", layers, {list = true})
   for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end

@@ -4,7 +4,7 @@
 --   nn.Reshape{{16, 7, 7}}     (N, ...) to (N, 16, 7, 7); one size may be -1
 --   nn.Identity{}              the input itself
 local Module = require "fmnistnn.nn.module"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local Flatten = Module:extend("Flatten")
 Flatten.fresh = true

@@ -3,7 +3,8 @@
 -- and returned as text. A model of integers gets ones: class numbers count from 1.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 -- What a call of the model does: a row for each module that is called, its children's rows after it.
 local function observe(model, shape, dtype)
@@ -71,7 +72,7 @@ return function(model, shape, given)
     {"dtype", "string", default = model:_takes_type()},
   })
   if type(shape) ~= "table" then
-    options.refuse("summary: expected the shape of an input without the batch axis, got %s", type(shape))
+    refuse("summary: expected the shape of an input without the batch axis, got %s", type(shape))
   end
   local modes = {}
   for _, module in model:named_modules() do modes[module] = module.training end

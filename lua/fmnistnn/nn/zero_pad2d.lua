@@ -2,7 +2,7 @@
 -- {{top, bottom, left, right}}.
 local F = require "fmnistnn.nn.functional"
 local Module = require "fmnistnn.nn.module"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local ZeroPad2d = Module:extend("ZeroPad2d")
 ZeroPad2d.fresh = true

@@ -1,8 +1,9 @@
 --- What all optimizers are: groups of parameters, steps, and the state that outlives a program.
 local core = require "fmnistnn.core"
 local is_list = require "fmnistnn.is_list"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local places = require "fmnistnn.optim.places"
+local refuse = require "fmnistnn.refuse"
 local saved_state = require "fmnistnn.saved_state"
 
 local Optimizer = {}
@@ -24,26 +25,26 @@ local function lister(self, source)
   local model, list = source.model, source.parameters
   if model then
     if type(model.parameters) ~= "function" or options.is_maker(model) then
-      options.refuse("%s: model: expected a module, got %s", self.name, options.describe(model))
+      refuse("%s: model: expected a module, got %s", self.name, options.describe(model))
     end
     return function() return model:parameters() end
   end
-  if not is_list(list) then options.refuse("%s: parameters: expected a list, got another table", self.name) end
+  if not is_list(list) then refuse("%s: parameters: expected a list, got another table", self.name) end
   for i, tensor in ipairs(list) do
     if not core.is_tensor(tensor) then
-      options.refuse("%s: parameters: element %d: expected a tensor, got %s", self.name, i, type(tensor))
+      refuse("%s: parameters: element %d: expected a tensor, got %s", self.name, i, type(tensor))
     end
   end
   if #list == 0 then
     local hint = "%s: parameters: got an empty list; a model has none before its first call: give it as model = model"
-    options.refuse(hint, self.name)
+    refuse(hint, self.name)
   end
   return function() return list end
 end
 
 local function check_norms(self, given)
   if given.clip_norm and given.global_clip_norm then
-    options.refuse("%s: expected either clip_norm or global_clip_norm", self.name)
+    refuse("%s: expected either clip_norm or global_clip_norm", self.name)
   end
 end
 
@@ -63,12 +64,12 @@ end
 local function add_own_groups(self, list)
   for i, each in ipairs(list) do
     local who = ("%s: parameters: element %d"):format(self.name, i)
-    if type(each) ~= "table" then options.refuse("%s: expected a table, as element 1, got %s", who, type(each)) end
+    if type(each) ~= "table" then refuse("%s: expected a table, as element 1, got %s", who, type(each)) end
     options.check(self.name, each, self.spec)
     if (each.model == nil) == (each.parameters == nil) then
-      options.refuse("%s: expected either a model or parameters", who)
+      refuse("%s: expected either a model or parameters", who)
     end
-    if each.global_clip_norm then options.refuse("%s: global_clip_norm: expected it for all groups together", who) end
+    if each.global_clip_norm then refuse("%s: global_clip_norm: expected it for all groups together", who) end
     add_group(self, each, each)
   end
 end
@@ -81,7 +82,7 @@ local function lists_of(self)
     for p, tensor in ipairs(lists[g]) do
       if group_of[tensor] then
         local message = "%s: parameter %d of group %d is in group %d already; expected each parameter once"
-        options.refuse(message, self.name, p, g, group_of[tensor])
+        refuse(message, self.name, p, g, group_of[tensor])
       end
       group_of[tensor] = g
     end
@@ -94,7 +95,7 @@ local function make_groups(self)
   local list = given.parameters
   self.groups = {}
   check_norms(self, given)
-  if given.model and list then options.refuse("%s: expected either a model or parameters", self.name) end
+  if given.model and list then refuse("%s: expected either a model or parameters", self.name) end
   if list and type(list[1]) == "table" then
     add_own_groups(self, list)
   elseif given.model or list then
@@ -107,7 +108,7 @@ end
 -- attached to another model.
 function Optimizer:attach(model)
   if self.attached and self.attached ~= model then
-    options.refuse("%s: it trains another model already; expected an optimizer for each", self.name)
+    refuse("%s: it trains another model already; expected an optimizer for each", self.name)
   end
   if #self.groups > 0 then return end
   self.attached = model
@@ -115,7 +116,7 @@ function Optimizer:attach(model)
 end
 
 local function check_attached(self)
-  if #self.groups == 0 then options.refuse("%s: nothing to train: give it a model or parameters", self.name) end
+  if #self.groups == 0 then refuse("%s: nothing to train: give it a model or parameters", self.name) end
 end
 
 local function joined(lists)
@@ -163,7 +164,7 @@ local function lr_of(self, group)
   if type(lr) == "number" then return lr end
   local now = lr(self.steps)
   if type(now) ~= "number" then
-    options.refuse("%s: lr: expected a number from the schedule, got %s", self.name, type(now))
+    refuse("%s: lr: expected a number from the schedule, got %s", self.name, type(now))
   end
   return now
 end
@@ -242,7 +243,7 @@ function Optimizer:set_state(given)
   local who, parameters = self.name .. ": set_state", 0
   local own, left_out = own_state(self, given)
   for _, group in ipairs(self.groups) do parameters = parameters + #group.all() end
-  if parameters == 0 then options.refuse("%s: the model has no parameters before its first call", who) end
+  if parameters == 0 then refuse("%s: the model has no parameters before its first call", who) end
   saved_state.restore(who, given, own)
   for _, list in ipairs(left_out) do
     for _, tensor in ipairs(list) do self.states[tensor] = nil end

@@ -12,7 +12,7 @@
 -- optimizer; rho 0.05. The second of the two passes leaves the buffers of a model (running statistics) as the first
 -- made them; of an optimizer of plain tensors no model is known.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local wrapper = require "fmnistnn.optim.wrapper"
 
 local SAM = wrapper.class("SAM", {{"rho", "positive", default = 0.05}}, function(self, o) self.rho = o.rho end)
@@ -40,7 +40,7 @@ end
 --- closure computes the loss and its gradients; it is called twice. Returns what it does the first time.
 function SAM:step(closure)
   if type(closure) ~= "function" then
-    options.refuse("SAM: step: expected a function that computes the gradients, got %s", type(closure))
+    refuse("SAM: step: expected a function that computes the gradients, got %s", type(closure))
   end
   local loss = closure()
   local list, kept = self:_parameters(), {}

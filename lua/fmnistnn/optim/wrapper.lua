@@ -1,5 +1,5 @@
 --- What optimizers around another optimizer are: they have its groups, options and steps, and let it do the step.
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 
 local Wrapper = {}
 

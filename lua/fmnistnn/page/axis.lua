@@ -4,7 +4,8 @@
 -- reverse = where colours show values.
 local Scale = require "fmnistnn.page.scale"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
 
@@ -39,13 +40,13 @@ function Axis.new(who, given, kind)
   for _, name in ipairs {"min", "max"} do
     local value = self[name]
     if value and not numbers.is_drawable(value) then
-      options.refuse("%s: %s: expected a number of at most %g, got %s", who, name, numbers.LARGEST, value)
+      refuse("%s: %s: expected a number of at most %g, got %s", who, name, numbers.LARGEST, value)
     elseif value and self.log and value <= 0 then
-      options.refuse("%s: %s: expected a number above 0 on a logarithmic axis, got %s", who, name, value)
+      refuse("%s: %s: expected a number above 0 on a logarithmic axis, got %s", who, name, value)
     end
   end
   if self.min and self.max and self.min >= self.max then
-    options.refuse("%s: expected min below max, got %s and %s", who, self.min, self.max)
+    refuse("%s: expected min below max, got %s and %s", who, self.min, self.max)
   end
   if self.categories then self.categories = values.texts(who .. ": categories", self.categories) end
   return self

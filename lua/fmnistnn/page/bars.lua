@@ -3,7 +3,8 @@ local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local markup = require "fmnistnn.page.markup"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local series = require "fmnistnn.page.series"
 local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
@@ -122,7 +123,7 @@ return function(given)
     if o[name] ~= nil then
       o[name], counts[name] = values.numbers("bars: " .. name, o[name])
       if counts[name] > o.n then
-        options.refuse("bars: %s: expected %d, one for each name, got %d", name, o.n, counts[name])
+        refuse("bars: %s: expected %d, one for each name, got %d", name, o.n, counts[name])
       end
     end
   end

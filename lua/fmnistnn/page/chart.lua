@@ -1,6 +1,7 @@
 --- What all charts are: a title, a sentence that says what is to be seen, a drawing for any width, and the data.
 local markup = require "fmnistnn.page.markup"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local style = require "fmnistnn.page.style"
 local tables = require "fmnistnn.page.tables"
 local text = require "fmnistnn.page.text"
@@ -48,7 +49,7 @@ end
 -- given.
 function Chart:svg(width)
   width = options.check("svg", {width = width}, {{"width", "count", default = WIDE}}).width
-  if width < 240 then options.refuse("svg: width: expected 240 or more, got %d", width) end
+  if width < 240 then refuse("svg: width: expected 240 or more, got %d", width) end
   local title, top = draw_title(self, width - 2 * MARGIN)
   local drawing, height = self.draw(width - 2 * MARGIN)
   height = math.ceil(top + height) + 2 * MARGIN

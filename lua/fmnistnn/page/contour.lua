@@ -5,7 +5,7 @@ local Frame = require "fmnistnn.page.frame"
 local colors = require "fmnistnn.page.colors"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local series = require "fmnistnn.page.series"
 local values = require "fmnistnn.page.values"
 

@@ -7,9 +7,10 @@ local colors = require "fmnistnn.page.colors"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local series = require "fmnistnn.page.series"
 local values = require "fmnistnn.page.values"
+local refuse = require "fmnistnn.refuse"
 
 local e = markup.element
 
@@ -101,7 +102,7 @@ local function check_values(all)
   local list = {n = #all}
   for i, each in ipairs(all) do
     if each.z ~= nil and type(each.z) ~= "number" then
-      options.refuse("curves: series %d: z: expected a number, got %s", i, type(each.z))
+      refuse("curves: series %d: z: expected a number, got %s", i, type(each.z))
     end
     list[i] = each.z
   end

@@ -6,7 +6,8 @@ local core = require "fmnistnn.core"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
 
@@ -174,7 +175,7 @@ local function matrix(o)
     local row, length = values.numbers(where, rows[i])
     matrix_rows[i] = row
     if length > #o.columns then
-      options.refuse("%s: expected %d, one for each of columns, got %d", where, #o.columns, length)
+      refuse("%s: expected %d, one for each of columns, got %d", where, #o.columns, length)
     end
     for j = 1, #o.columns do all[all.n + j] = row[j] end
     all.n = all.n + #o.columns

@@ -2,7 +2,7 @@
 -- number a class) has a line for each of its numbers.
 local lines = require "fmnistnn.page.lines"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local values = require "fmnistnn.page.values"
 
 local history = {}
@@ -115,13 +115,13 @@ end
 --- For a history, or a list of them: a sentence, and a list of charts. Of several, the lines are means and the bands
 -- go from the least to the greatest. `validation` is what the lines of the validation are called.
 function history.charts(given, validation)
-  if type(given) ~= "table" then options.refuse("history: expected a history of a Trainer, got %s", type(given)) end
+  if type(given) ~= "table" then refuse("history: expected a history of a Trainer, got %s", type(given)) end
   local histories = given[1] and values.items("history", given) or {given}
   for i, one in ipairs(histories) do
-    if type(one) ~= "table" then options.refuse("history: %d: expected a history, got %s", i, type(one)) end
+    if type(one) ~= "table" then refuse("history: %d: expected a history, got %s", i, type(one)) end
   end
   local measures, charts = measures_of(histories), {}
-  if #measures == 0 then options.refuse("history: expected a history of a Trainer, got one without measures") end
+  if #measures == 0 then refuse("history: expected a history of a Trainer, got one without measures") end
   for i, name in ipairs(measures) do charts[i] = chart_of(histories, name, validation) end
   return sentence(histories, measures), charts
 end

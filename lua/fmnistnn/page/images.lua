@@ -3,8 +3,9 @@ local charts = require "fmnistnn.page.chart"
 local core = require "fmnistnn.core"
 local markup = require "fmnistnn.page.markup"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local png = require "fmnistnn.page.png"
+local refuse = require "fmnistnn.refuse"
 local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
 
@@ -30,7 +31,7 @@ local function pixels_of(who, image)
   if image:dim() == 2 then image = image:unsqueeze(1) end
   local channels, height, width = table.unpack(image.shape)
   if channels ~= 1 and channels ~= 3 or height < 1 or width < 1 then
-    options.refuse("%s: expected an image (H,W), (1,H,W) or (3,H,W), got (%s)", who, table.concat(image.shape, ","))
+    refuse("%s: expected an image (H,W), (1,H,W) or (3,H,W), got (%s)", who, table.concat(image.shape, ","))
   end
   local bytes = image.dtype == "uint8"
   local list = image:detach():permute(2, 3, 1):flatten():totable()
@@ -157,7 +158,7 @@ return function(given)
   if count > 0 then values.same_length("images", {"images", #o.images}, {"labels", count}) end
   o.ends = {range_of(o)}
   for _, image in ipairs(o.images) do
-    if o.diverging and image.channels == 3 then options.refuse("images: diverging: expected images of one channel") end
+    if o.diverging and image.channels == 3 then refuse("images: diverging: expected images of one channel") end
     image.uri = uri_of(o, image, o.ends[1], o.ends[2])
   end
   local chart = charts.new {title = o.title, description = o.description or describe(o)}

@@ -17,7 +17,8 @@ local history = require "fmnistnn.page.history"
 local markup = require "fmnistnn.page.markup"
 local metrics = require "fmnistnn.metrics"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local script = require "fmnistnn.page.script"
 local style = require "fmnistnn.page.style"
 local tables = require "fmnistnn.page.tables"
@@ -60,8 +61,8 @@ function Page:heading(text, level)
     {"text", "string"},
     {"level", "count", default = 2},
   })
-  if o.level ~= 2 and o.level ~= 3 then options.refuse("heading: level: expected 2 or 3, got %d", o.level) end
-  if o.level == 3 and #self.headings == 0 then options.refuse("heading: level: expected a heading of level 2 first") end
+  if o.level ~= 2 and o.level ~= 3 then refuse("heading: level: expected 2 or 3, got %d", o.level) end
+  if o.level == 3 and #self.headings == 0 then refuse("heading: level: expected a heading of level 2 first") end
   if o.level == 3 then return add(self, e("h3", {}, o.text)) end
   self.headings[#self.headings + 1] = o.text
   return add(self, e("h2", {id = "section-" .. #self.headings}, o.text))
@@ -98,12 +99,12 @@ local cell_kinds = {string = true, number = true, boolean = true, ["nil"] = true
 local function check_rows(given, count)
   local rows = values.items("table: rows", given)
   for i, row in ipairs(rows) do
-    if type(row) ~= "table" then options.refuse("table: row %d: expected a table, got %s", i, type(row)) end
+    if type(row) ~= "table" then refuse("table: row %d: expected a table, got %s", i, type(row)) end
     for key, cell in pairs(row) do
       if math.type(key) ~= "integer" or key < 1 or key > count then
-        options.refuse("table: row %d: expected at most %d cells, got the key %s", i, count, tostring(key))
+        refuse("table: row %d: expected at most %d cells, got the key %s", i, count, tostring(key))
       elseif not cell_kinds[type(cell)] then
-        options.refuse("table: row %d: cell %d: expected a text or a number, got %s", i, key, type(cell))
+        refuse("table: row %d: cell %d: expected a text or a number, got %s", i, key, type(cell))
       end
     end
   end
@@ -131,10 +132,10 @@ function Page:chart(...)
   local figures = {}
   for i = 1, select("#", ...) do
     local chart = select(i, ...)
-    if not charts.is_chart(chart) then options.refuse("chart: %d: expected a chart, got %s", i, type(chart)) end
+    if not charts.is_chart(chart) then refuse("chart: %d: expected a chart, got %s", i, type(chart)) end
     figures[i] = chart:_figure(select("#", ...) == 1)
   end
-  if #figures == 0 then options.refuse("chart: expected a chart, got none") end
+  if #figures == 0 then refuse("chart: expected a chart, got none") end
   return add(self, e("div", {class = "charts"}, figures))
 end
 
@@ -152,7 +153,7 @@ local function names_of(who, confusion, given)
   options.square(who, confusion)
   local names, count = values.texts(who .. ": names", given)
   if given and count ~= #confusion then
-    options.refuse("%s: names: expected %d, one for each class, got %d", who, #confusion, count)
+    refuse("%s: names: expected %d, one for each class, got %d", who, #confusion, count)
   end
   for i = 1, #confusion do names[i] = names[i] or tostring(i) end
   return names
@@ -219,7 +220,7 @@ end
 
 --- Writes the page, whole or not at all: true, or nil and a message.
 function Page:write(path)
-  if type(path) ~= "string" then options.refuse("write: path: expected a string, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("write: path: expected a string, got %s", type(path)) end
   return require "fmnistnn.write_file"(path, self:html())
 end
 

@@ -1,6 +1,6 @@
 --- Numbers as people and SVG read them, with a decimal point in every locale.
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local numbers = {}
 
@@ -92,7 +92,7 @@ function numbers.check_format(who, format)
   if format == nil or type(format) == "function" then return end
   if type(format) ~= "string" or not pcall(string.format, format, 1) then
     local got = type(format) == "string" and ("'%s'"):format(format) or type(format)
-    options.refuse("%s: format: expected a format of one number, such as '%%.3f', or a function, got %s", who, got)
+    refuse("%s: format: expected a format of one number, such as '%%.3f', or a function, got %s", who, got)
   end
 end
 

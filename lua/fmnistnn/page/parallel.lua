@@ -5,7 +5,8 @@ local charts = require "fmnistnn.page.chart"
 local colors = require "fmnistnn.page.colors"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
 
@@ -155,7 +156,7 @@ end
 
 -- Options of an axis: those of Axis, and its values.
 local function check_axis(where, given)
-  if type(given) ~= "table" then options.refuse("%s: expected a table, got %s", where, type(given)) end
+  if type(given) ~= "table" then refuse("%s: expected a table, got %s", where, type(given)) end
   local rest = {}
   for key, value in pairs(given) do rest[key] = value end
   rest.values = nil
@@ -168,11 +169,11 @@ end
 return function(given)
   local o = options.check("parallel", given, spec)
   local axes = values.items("parallel: axes", o.axes)
-  if #axes < 2 then options.refuse("parallel: axes: expected two or more, got %d", #axes) end
+  if #axes < 2 then refuse("parallel: axes: expected two or more, got %d", #axes) end
   o.axes, o.n = {}, 0
   for i, one in ipairs(axes) do
     local axis, count = check_axis(("parallel: axis %d"):format(i), one)
-    if axis.title == "" then options.refuse("parallel: axis %d: expected a title", i) end
+    if axis.title == "" then refuse("parallel: axis %d: expected a title", i) end
     o.axes[i], o.n = axis, math.max(o.n, count)
   end
   for _, axis in ipairs(o.axes) do axis:fit {table.move(axis.values, 1, o.n, 1, {n = o.n})} end

@@ -1,5 +1,6 @@
 --- What charts of several series have in common: their checks, and what is said of them.
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local values = require "fmnistnn.page.values"
 
 local series = {}
@@ -24,7 +25,7 @@ function series.check_one(where, given, spec, lists)
     end
   end
   if n and longest > n then
-    options.refuse("%s: x: expected %d, as many as there are of the others, got %d", where, longest, n)
+    refuse("%s: x: expected %d, as many as there are of the others, got %d", where, longest, n)
   end
   each.n = n or longest
   each.x = each.x or positions(each.n)

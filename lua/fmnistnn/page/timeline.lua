@@ -6,10 +6,11 @@ local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
 local marks = require "fmnistnn.page.marks"
 local numbers = require "fmnistnn.page.numbers"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local series = require "fmnistnn.page.series"
 local text = require "fmnistnn.page.text"
 local values = require "fmnistnn.page.values"
+local refuse = require "fmnistnn.refuse"
 
 local e = markup.element
 
@@ -111,7 +112,7 @@ local function check_spans(given)
     local where = ("timeline: span %d"):format(i)
     local span = options.check(where, one, span_spec)
     if numbers.is_finite(span.start) and numbers.is_finite(span.stop) and span.stop < span.start then
-      options.refuse("%s: expected start before stop, got %s and %s", where, span.start, span.stop)
+      refuse("%s: expected start before stop, got %s and %s", where, span.start, span.stop)
     end
     spans[i] = span
   end

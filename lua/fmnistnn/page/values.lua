@@ -1,6 +1,7 @@
 --- The numbers and names that charts are given: lists, in which nil is a gap, or tensors of one axis.
 local core = require "fmnistnn.core"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local values = {}
 
@@ -9,7 +10,7 @@ local function length_of(who, given)
   local count = 0
   for key in pairs(given) do
     if math.type(key) ~= "integer" or key < 1 then
-      options.refuse("%s: expected a list, got the key %s", who, tostring(key))
+      refuse("%s: expected a list, got the key %s", who, tostring(key))
     end
     count = math.max(count, key)
   end
@@ -17,7 +18,7 @@ local function length_of(who, given)
 end
 
 local function refuse_kind(who, expected, value)
-  options.refuse("%s: expected %s, got %s", who, expected, type(value) == "string" and ("string '%s'"):format(value)
+  refuse("%s: expected %s, got %s", who, expected, type(value) == "string" and ("string '%s'"):format(value)
     or type(value))
 end
 
@@ -41,7 +42,7 @@ function values.items(who, given)
   if type(given) ~= "table" then refuse_kind(who, "a list", given) end
   local count = length_of(who, given)
   for i = 1, count do
-    if given[i] == nil then options.refuse("%s: there is no %d", who, i) end
+    if given[i] == nil then refuse("%s: there is no %d", who, i) end
   end
   return given, count
 end
@@ -65,7 +66,7 @@ end
 function values.same_length(who, first, ...)
   for _, other in ipairs {...} do
     if other[2] ~= first[2] then
-      options.refuse("%s: %s: expected %d, one for each of %s, got %d", who, other[1], first[2], first[1], other[2])
+      refuse("%s: %s: expected %d, one for each of %s, got %d", who, other[1], first[2], first[1], other[2])
     end
   end
 end

@@ -1,6 +1,6 @@
 --- What users keep with a study or a trial: values of JSON under names.
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local attribute = {}
 
@@ -9,13 +9,13 @@ function attribute.is_name(text) return utf8.len(text) ~= nil and not text:find(
 
 --- Raises, at the line that called `who`, unless a name and a value can be kept in every storage.
 function attribute.check(who, name, value)
-  if type(name) ~= "string" then options.refuse("%s: name: expected a string, got %s", who, type(name)) end
+  if type(name) ~= "string" then refuse("%s: name: expected a string, got %s", who, type(name)) end
   if not attribute.is_name(name) then
-    options.refuse("%s: name: expected a text of UTF-8 without zero bytes, got %q", who, name)
+    refuse("%s: name: expected a text of UTF-8 without zero bytes, got %q", who, name)
   end
   local ok, text = pcall(json.encode, value)
-  if not ok then options.refuse("%s: %s", who, text) end
-  if not utf8.len(text) then options.refuse("%s: expected texts of UTF-8", who) end
+  if not ok then refuse("%s: %s", who, text) end
+  if not utf8.len(text) then refuse("%s: expected texts of UTF-8", who) end
 end
 
 --- A copy of a value, with all tables in it: what is kept does not change with what its maker or reader does later.

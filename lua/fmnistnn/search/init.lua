@@ -10,7 +10,8 @@
 -- Samplers, pruners and measures of importance are loaded when they are first used.
 local Study = require "fmnistnn.search.study"
 local Trial = require "fmnistnn.search.trial"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local space = require "fmnistnn.search.space"
 local storages = require "fmnistnn.search.storage"
 
@@ -58,7 +59,7 @@ local function check(who, given)
     {"heartbeat", "positive", default = 60},
     {"checkpoints", "string", optional = true},
   })
-  if o.name == "" then options.refuse("%s: name: expected a text, got an empty one", who) end
+  if o.name == "" then refuse("%s: name: expected a text, got an empty one", who) end
   o.storage = search.overrides.storage or o.storage
   return o
 end
@@ -135,7 +136,7 @@ end
 -- by default the pruner's.
 function search.prune(reason)
   if reason ~= nil and type(reason) ~= "string" then
-    options.refuse("prune: reason: expected a string, got %s", type(reason))
+    refuse("prune: reason: expected a string, got %s", type(reason))
   end
   Trial._prune(reason)
 end

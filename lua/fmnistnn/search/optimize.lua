@@ -6,8 +6,9 @@ local best = require "fmnistnn.search.best"
 local common = require "fmnistnn.search.samplers.common"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local process = require "fmnistnn.search.process"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 local traceback = require "fmnistnn.traceback"
 
@@ -189,7 +190,7 @@ end
 local function check_callbacks(callbacks)
   for _, callback in ipairs(callbacks) do
     if type(callback) ~= "function" then
-      options.refuse("optimize: callbacks: expected a list of functions, got %s", type(callback))
+      refuse("optimize: callbacks: expected a list of functions, got %s", type(callback))
     end
   end
 end
@@ -234,16 +235,16 @@ function optimize.run(study, objective, given)
     {"progress", "boolean", default = true},
     {"report", "string", optional = true},
   })
-  if type(objective) ~= "function" then options.refuse("optimize: expected a function, got %s", type(objective)) end
+  if type(objective) ~= "function" then refuse("optimize: expected a function, got %s", type(objective)) end
   if not duplicates[o.duplicates] then
-    options.refuse("optimize: duplicates: expected allow, reuse or redraw, got %s", o.duplicates)
+    refuse("optimize: duplicates: expected allow, reuse or redraw, got %s", o.duplicates)
   end
   check_callbacks(o.callbacks)
   o.workers = require "fmnistnn.search".overrides.workers or o.workers
   o.started, study.stopping = core.now(), false
   if o.workers == 1 then return run_here(study, objective, o) end
   if not study.storage.is_shared then
-    options.refuse('optimize: workers: a study in memory is seen by one process alone: give it storage = "sqlite:///FILE"')
+    refuse('optimize: workers: a study in memory is seen by one process alone: give it storage = "sqlite:///FILE"')
   end
   return require "fmnistnn.search.workers".run(study, objective, o)
 end

@@ -15,7 +15,8 @@
 --            is half a step wider at both ends, so that every value has as much room; of a choice the index from 0,
 --            the range being -0.5 .. count - 0.5
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local space = {}
 
@@ -33,9 +34,9 @@ local function is_number(value) return type(value) == "number" and value - value
 local function is_integer(value) return is_number(value) and math.tointeger(value) and math.abs(value) <= largest end
 
 local function check_range(who, low, high, test, expected)
-  if not test(low) then options.refuse("%s: low: expected %s, got %s", who, expected, describe(low)) end
-  if not test(high) then options.refuse("%s: high: expected %s, got %s", who, expected, describe(high)) end
-  if low > high then options.refuse("%s: expected low <= high, got %s and %s", who, low, high) end
+  if not test(low) then refuse("%s: low: expected %s, got %s", who, expected, describe(low)) end
+  if not test(high) then refuse("%s: high: expected %s, got %s", who, expected, describe(high)) end
+  if low > high then refuse("%s: expected low <= high, got %s and %s", who, low, high) end
 end
 
 -- The decimal exponent of a number above 0.
@@ -57,8 +58,8 @@ function space.float(low, high, given, who)
   who = who or "float"
   local o = options.check(who, given, {{"log", "boolean", default = false}, {"step", "positive", optional = true}})
   check_range(who, low, high, is_number, "a number")
-  if o.log and o.step then options.refuse("%s: expected either log or step", who) end
-  if o.log and low <= 0 then options.refuse("%s: low: expected a number above 0 with log, got %s", who, low) end
+  if o.log and o.step then refuse("%s: expected either log or step", who) end
+  if o.log and low <= 0 then refuse("%s: low: expected a number above 0 with log, got %s", who, low) end
   if o.step then
     local steps = (high - low) / o.step
     local whole = math.floor(steps + 1e-8)
@@ -74,8 +75,8 @@ function space.int(low, high, given, who)
   local o = options.check(who, given, {{"log", "boolean", default = false}, {"step", "count", default = 1}})
   check_range(who, low, high, is_integer, "an integer")
   low, high = math.tointeger(low), math.tointeger(high)
-  if o.log and o.step ~= 1 then options.refuse("%s: expected either log or step", who) end
-  if o.log and low < 1 then options.refuse("%s: low: expected an integer of 1 or more with log, got %d", who, low) end
+  if o.log and o.step ~= 1 then refuse("%s: expected either log or step", who) end
+  if o.log and low < 1 then refuse("%s: low: expected an integer of 1 or more with log, got %d", who, low) end
   return {kind = "int", low = low, high = low + (high - low) // o.step * o.step, log = o.log, step = o.step}
 end
 
@@ -96,17 +97,17 @@ end
 --- One of a list: strings, numbers, booleans, nil (write space.null, or say how many there are, {"a", nil, n = 2}).
 function space.categorical(choices, who)
   who = who or "categorical"
-  if type(choices) ~= "table" then options.refuse("%s: expected a list of choices, got %s", who, describe(choices)) end
+  if type(choices) ~= "table" then refuse("%s: expected a list of choices, got %s", who, describe(choices)) end
   local count, list, seen = length(choices), json.array(), {}
-  if count == 0 then options.refuse("%s: expected at least one choice", who) end
+  if count == 0 then refuse("%s: expected at least one choice", who) end
   for i = 1, count do
     local choice = choices[i]
     if choice == nil then choice = space.null end
     if not is_choice(choice) then
       local expected = "%s: choice %d: expected a string of UTF-8, finite number, boolean or nil, got %s"
-      options.refuse(expected, who, i, describe(choice))
+      refuse(expected, who, i, describe(choice))
     end
-    if seen[choice] then options.refuse("%s: choice %d: %s is there already", who, i, tostring(choice)) end
+    if seen[choice] then refuse("%s: choice %d: %s is there already", who, i, tostring(choice)) end
     seen[choice], list[i] = true, choice
   end
   return {kind = "categorical", choices = list, count = count}
@@ -120,11 +121,11 @@ function space.is_distribution(value) return type(value) == "table" and kinds[va
 --- A declared space, {name = distribution or list of choices}: a new table of distributions.
 function space.declare(given, who)
   if type(given) ~= "table" then
-    options.refuse("%s: expected a table of distributions, got %s", who, describe(given))
+    refuse("%s: expected a table of distributions, got %s", who, describe(given))
   end
   local declared = {}
   for name, each in pairs(given) do
-    if type(name) ~= "string" then options.refuse("%s: expected names, got the key %s", who, tostring(name)) end
+    if type(name) ~= "string" then refuse("%s: expected names, got the key %s", who, tostring(name)) end
     declared[name] = space.is_distribution(each) and each or space.categorical(each, who .. ": " .. name)
   end
   return declared

@@ -8,7 +8,8 @@ local attribute = require "fmnistnn.search.attribute"
 local best = require "fmnistnn.search.best"
 local export = require "fmnistnn.search.export"
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 local to_utf8 = require "fmnistnn.to_utf8"
@@ -53,7 +54,7 @@ local properties = {
     return list
   end,
   best = function(self)
-    if #self.directions > 1 then options.refuse("best: the study has several objectives: see best_trials") end
+    if #self.directions > 1 then refuse("best: the study has several objectives: see best_trials") end
     return public(best.trial(self:history()))
   end,
   best_trials = function(self)
@@ -98,7 +99,7 @@ local function check_space(self, given)
   self:history()
   for name, distribution in pairs(declared) do
     local fault = self:_distribution_fault(name, distribution)
-    if fault then options.refuse("ask: %s", fault) end
+    if fault then refuse("ask: %s", fault) end
   end
   return declared
 end
@@ -172,10 +173,10 @@ function Study:tell(trial, values, given)
   local o = options.check("tell", given, {
     {"state", "string", default = "complete"}, {"reason", "string", optional = true},
   })
-  if not states[o.state] then options.refuse("tell: state: expected complete, pruned or failed, got %s", o.state) end
+  if not states[o.state] then refuse("tell: state: expected complete, pruned or failed, got %s", o.state) end
   local record = type(trial) == "table" and trial.record
   if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
-  if not record then options.refuse("tell: expected a trial of the study or its number, got %s", tostring(trial)) end
+  if not record then refuse("tell: expected a trial of the study or its number, got %s", tostring(trial)) end
   local reason = o.reason or o.state == "pruned" and type(trial) == "table" and trial.prune_reason or nil
   local state, message = self:_finish(record, {state = o.state, values = values, reason = reason})
   if state then return true end
@@ -209,7 +210,7 @@ function Study:enqueue(params, given)
     {"user_attributes", "table", default = {}}, {"skip_if_exists", "boolean", default = false},
   })
   if type(params) ~= "table" then
-    options.refuse("enqueue: expected a table of parameters, got %s", type(params))
+    refuse("enqueue: expected a table of parameters, got %s", type(params))
   end
   for name, value in pairs(params) do attribute.check("enqueue", name, value) end
   for name, value in pairs(o.user_attributes) do attribute.check("enqueue: user_attributes", name, value) end
@@ -258,7 +259,7 @@ function Study:importances(given)
     {"method", "string", default = "fanova"}, {"objective", "count", default = 1},
   })
   if not methods[o.method] then
-    options.refuse("importances: method: expected fanova or ped_anova, got %s", o.method)
+    refuse("importances: method: expected fanova or ped_anova, got %s", o.method)
   end
   return require("fmnistnn.search.importance." .. o.method)(self:history(), {objective = o.objective})
 end
@@ -267,7 +268,7 @@ end
 -- for one that is written again while the search goes on. Returns true, or nil and a message.
 function Study:report(path, given)
   local o = options.check("report", given, {{"refresh", "positive", optional = true}})
-  if type(path) ~= "string" then options.refuse("report: path: expected a string, got %s", type(path)) end
+  if type(path) ~= "string" then refuse("report: path: expected a string, got %s", type(path)) end
   return require "fmnistnn.search.page"(self, o.refresh):write(path)
 end
 
@@ -278,11 +279,11 @@ local function any_seed() return math.random(0, 0x7fffffff) end
 
 local function check_directions(given)
   local list = given.directions or {given.direction or "minimize"}
-  if given.direction and given.directions then options.refuse("study: expected either direction or directions") end
-  if #list == 0 then options.refuse("study: directions: expected at least one") end
+  if given.direction and given.directions then refuse("study: expected either direction or directions") end
+  if #list == 0 then refuse("study: directions: expected at least one") end
   for _, direction in ipairs(list) do
     if direction ~= "minimize" and direction ~= "maximize" then
-      options.refuse("study: direction: expected minimize or maximize, got %s", tostring(direction))
+      refuse("study: direction: expected minimize or maximize, got %s", tostring(direction))
     end
   end
   return list
@@ -291,7 +292,7 @@ end
 local function check_names(given, directions)
   local names = given.metric_names or {}
   if #names > 0 and #names ~= #directions then
-    options.refuse("study: metric_names: expected %d, one for each objective, got %d", #directions, #names)
+    refuse("study: metric_names: expected %d, one for each objective, got %d", #directions, #names)
   end
   return names
 end
@@ -320,7 +321,7 @@ end
 local function check_same(given, found)
   local directions = (given.direction or given.directions) and check_directions(given)
   if directions and table.concat(directions, ", ") ~= table.concat(found.directions, ", ") then
-    options.refuse("study: '%s' exists, with the directions %s", given.name, table.concat(found.directions, ", "))
+    refuse("study: '%s' exists, with the directions %s", given.name, table.concat(found.directions, ", "))
   end
 end
 
@@ -342,7 +343,7 @@ end
 --- The study of checked options, made when there is none.
 function Study._make(given, storage)
   local exists = storage:study(given.name) or not create(given, storage)
-  if exists and not given.load_if_exists then options.refuse("study: '%s' exists already", given.name) end
+  if exists and not given.load_if_exists then refuse("study: '%s' exists already", given.name) end
   return Study._open(given, storage)
 end
 

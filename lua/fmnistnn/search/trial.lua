@@ -8,7 +8,8 @@ local attribute = require "fmnistnn.search.attribute"
 local core = require "fmnistnn.core"
 local folder = require "fmnistnn.folder"
 local json = require "fmnistnn.json"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
@@ -82,7 +83,7 @@ local function fixed_value(self, name, distribution)
     value = index and distribution.choices[index] or value
   end
   if not space.contains(distribution, value) then
-    options.refuse("%s: the enqueued value %s is not among those it can have", name, tostring(value))
+    refuse("%s: the enqueued value %s is not among those it can have", name, tostring(value))
   end
   return true, value
 end
@@ -101,11 +102,11 @@ end
 -- kind or other choices.
 function Trial:suggest(name, distribution)
   if type(name) ~= "string" or name == "" then
-    options.refuse("suggest: name: expected a string, got %s", tostring(name))
+    refuse("suggest: name: expected a string, got %s", tostring(name))
   end
   local record = self.record
   local fault = self.study:_distribution_fault(name, distribution)
-  if fault then options.refuse("%s", fault) end
+  if fault then refuse("%s", fault) end
   local value = record.params[name]
   if value == nil then
     value = draw(self, name, distribution)
@@ -114,7 +115,7 @@ function Trial:suggest(name, distribution)
     self.duplicate_of = self.earlier and self.earlier[json.encode(record.params)]
     if self.duplicate_of then error(Trial._duplicate, 0) end
   elseif not space.compatible(record.distributions[name], distribution) then
-    options.refuse("%s: the trial has this parameter already, of another kind", name)
+    refuse("%s: the trial has this parameter already, of another kind", name)
   end
   if value == space.null then return nil end
   return value
@@ -149,9 +150,9 @@ end
 --- Reports a value after a step (an integer of 0 or more, such as the epoch): what pruners compare. Of several reports
 -- of one step the first counts. Returns false when the trial is over for the others, because it was taken for lost.
 function Trial:report(value, step)
-  if type(value) ~= "number" then options.refuse("report: value: expected a number, got %s", options.describe(value)) end
+  if type(value) ~= "number" then refuse("report: value: expected a number, got %s", options.describe(value)) end
   local whole = math.tointeger(step)
-  if not whole or whole < 0 then options.refuse("report: step: expected an integer of 0 or more, got %s", tostring(step)) end
+  if not whole or whole < 0 then refuse("report: step: expected an integer of 0 or more, got %s", tostring(step)) end
   step = whole
   local record, storage = self.record, self.study.storage
   if self.inherits == nil then self.inherits = #rules.attempts(record) > 0 end
@@ -176,7 +177,7 @@ end
 -- ---- what is kept with it ----
 
 local function check_text(who, name)
-  if type(name) ~= "string" then options.refuse("%s: expected a string, got %s", who, type(name)) end
+  if type(name) ~= "string" then refuse("%s: expected a string, got %s", who, type(name)) end
 end
 
 --- Keeps a value of JSON (a string, number, boolean, list or table) under a name.
@@ -198,7 +199,7 @@ end
 --- Says how far a constraint is from being met: 0 or less is feasible. The best trials are among the feasible ones.
 function Trial:set_constraint(name, value)
   if type(value) ~= "number" or value - value ~= 0 then
-    options.refuse("set_constraint: value: expected a finite number, got %s", tostring(value))
+    refuse("set_constraint: value: expected a finite number, got %s", tostring(value))
   end
   attribute.check("set_constraint", name, value)
   return self.study.storage:set_trial_attribute(self.record, "system", "constraints:" .. name, value + 0.0)
@@ -225,7 +226,7 @@ function Trial:checkpoint_path(name)
   local path = ("%s/%d"):format(self.study.checkpoints, rules.origin(self.record))
   if not self.folder then
     local made, message = make_folder(self, path)
-    if not made then options.refuse("checkpoint_path: %s", message) end
+    if not made then refuse("checkpoint_path: %s", message) end
     self.folder = path
   end
   return path .. "/" .. name

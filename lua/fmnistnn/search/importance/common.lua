@@ -1,5 +1,5 @@
 --- What measures of importance share.
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local common = {}
 
@@ -12,10 +12,10 @@ end
 
 --- The complete trials whose value is finite, of a study or its history: records and losses (less is better).
 function common.trials(who, study, objective)
-  if type(study) ~= "table" then options.refuse("%s: study: expected a study, got %s", who, type(study)) end
+  if type(study) ~= "table" then refuse("%s: study: expected a study, got %s", who, type(study)) end
   local history = type(study.history) == "function" and study:history() or study
   local direction = history.directions[objective]
-  if not direction then options.refuse("%s: objective: expected 1..%d, got %d", who, #history.directions, objective) end
+  if not direction then refuse("%s: objective: expected 1..%d, got %d", who, #history.directions, objective) end
   local records, losses = {}, {}
   for _, record in ipairs(history.trials) do
     local value = record.state == "complete" and record.values[objective]

@@ -12,7 +12,7 @@
 -- where `log`, each choice alike. (Optuna measures linearly, and choices as so many independent switches.)
 local common = require "fmnistnn.search.importance.common"
 local forest = require "fmnistnn.search.importance.forest"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
 local Random = require "fmnistnn.search.random"
 local space = require "fmnistnn.search.space"
 

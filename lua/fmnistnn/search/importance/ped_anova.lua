@@ -10,7 +10,8 @@
 -- The Pearson divergence of kernel density estimates over 50 cells at most, as in Optuna 5.
 local common = require "fmnistnn.search.importance.common"
 local normal = require "fmnistnn.search.samplers.normal"
-local options = require "fmnistnn.nn.options"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 local space = require "fmnistnn.search.space"
 
 -- ---- cells ----
@@ -151,7 +152,7 @@ end
 
 return function(history, given)
   local o = options.check("ped_anova", given, common.options {{"quantile", "fraction", default = 0.1}})
-  if o.quantile == 0 or o.quantile == 1 then options.refuse("ped_anova: quantile: expected 0 < quantile < 1") end
+  if o.quantile == 0 or o.quantile == 1 then refuse("ped_anova: quantile: expected 0 < quantile < 1") end
   local records, losses = common.trials("ped_anova", history, o.objective)
   local best, size = best_of(records, losses, o.quantile)
   local importances = {}

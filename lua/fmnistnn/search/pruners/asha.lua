@@ -15,8 +15,8 @@
 -- number, that of its first attempt; of several attempts the last one counts. Ask should_prune after each report: the
 -- first at or beyond a rung is what counts there.
 local class = require "fmnistnn.class"
+local refuse = require "fmnistnn.refuse"
 local common = require "fmnistnn.search.pruners.common"
-local options = require "fmnistnn.nn.options"
 local rules = require "fmnistnn.search.storage.rules"
 local Random = require "fmnistnn.search.random"
 
@@ -29,9 +29,9 @@ local ASHA = class("ASHA", common.options {
 
 function ASHA:init()
   common.check_direction(self)
-  if self.reduction < 2 then options.refuse("%s: reduction: expected 2 or more, got %d", self.name, self.reduction) end
+  if self.reduction < 2 then refuse("%s: reduction: expected 2 or more, got %d", self.name, self.reduction) end
   if self.max_resource and self.max_resource < self.min_resource then
-    options.refuse("%s: expected min_resource <= max_resource, got %d and %d", self.name, self.min_resource,
+    refuse("%s: expected min_resource <= max_resource, got %d and %d", self.name, self.min_resource,
       self.max_resource)
   end
 end

@@ -4,7 +4,7 @@
 -- one of two options that all pruners have which look at directions:
 --   metric      the name of one of the study's objectives (history.metric_names): the series is of that
 --   direction   "minimize" or "maximize": which way the series is better
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local common = {}
 
@@ -19,7 +19,7 @@ end
 function common.check_direction(self)
   local direction = self.direction
   if direction and direction ~= "minimize" and direction ~= "maximize" then
-    options.refuse('%s: direction: expected "minimize" or "maximize", got %s', self.name, direction)
+    refuse('%s: direction: expected "minimize" or "maximize", got %s', self.name, direction)
   end
 end
 

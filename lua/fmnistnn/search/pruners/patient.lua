@@ -9,7 +9,7 @@
 --   metric, direction   with several objectives: common.lua
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 
 local Patient = class("Patient", common.options {
   {"pruner", "pruner", optional = true},
@@ -19,7 +19,7 @@ local Patient = class("Patient", common.options {
 
 function Patient:init()
   common.check_direction(self)
-  if self.min_delta < 0 then options.refuse("Patient: min_delta: expected 0 or more, got %s", self.min_delta) end
+  if self.min_delta < 0 then refuse("Patient: min_delta: expected 0 or more, got %s", self.min_delta) end
 end
 
 -- The least loss of some steps, NaN left out: nil when there is none.

@@ -11,7 +11,7 @@
 --   metric, direction   with several objectives: common.lua
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 
 local shared = {
@@ -29,7 +29,7 @@ Percentile.shared = shared
 function Percentile:init()
   common.check_direction(self)
   if self.percentile < 0 or self.percentile > 100 then
-    options.refuse("Percentile: percentile: expected 0..100, got %s", self.percentile)
+    refuse("Percentile: percentile: expected 0..100, got %s", self.percentile)
   end
 end
 

@@ -8,7 +8,7 @@
 --   interval_steps   1: trials are judged once in so many steps from there
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 
 local Threshold = class("Threshold", {
@@ -19,9 +19,9 @@ local Threshold = class("Threshold", {
 })
 
 function Threshold:init()
-  if not self.lower and not self.upper then options.refuse("Threshold: expected lower or upper") end
+  if not self.lower and not self.upper then refuse("Threshold: expected lower or upper") end
   if (self.lower or -math.huge) > (self.upper or math.huge) then
-    options.refuse("Threshold: expected lower <= upper, got %s and %s", self.lower, self.upper)
+    refuse("Threshold: expected lower <= upper, got %s and %s", self.lower, self.upper)
   end
 end
 

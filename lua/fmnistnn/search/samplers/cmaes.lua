@@ -11,12 +11,12 @@
 -- When a run has converged another begins from the middle with twice the population (IPOP, Auger and Hansen 2005). Only
 -- complete trials count.
 local class = require "fmnistnn.class"
+local refuse = require "fmnistnn.refuse"
 local CMA = require "fmnistnn.search.samplers.cma"
 local common = require "fmnistnn.search.samplers.common"
 local Generations = require "fmnistnn.search.samplers.generations"
 local Observations = require "fmnistnn.search.samplers.observations"
 local normal = require "fmnistnn.search.samplers.normal"
-local options = require "fmnistnn.nn.options"
 local Random = require "fmnistnn.search.random"
 local space = require "fmnistnn.search.space"
 
@@ -89,7 +89,7 @@ local function rules_of(self)
 end
 
 function CMAES:init()
-  if self.population < 2 then options.refuse("CMAES: population: expected 2 or more, got %d", self.population) end
+  if self.population < 2 then refuse("CMAES: population: expected 2 or more, got %d", self.population) end
   self.observations = Observations.new()
   self.generations = Generations.new(attribute, rules_of(self))
 end

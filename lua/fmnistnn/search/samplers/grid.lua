@@ -9,7 +9,7 @@
 -- take none, and a further attempt at a trial takes that trial's. study:optimize ends when all are taken and no trial
 -- waits; trials that are asked for beyond that begin again.
 local class = require "fmnistnn.class"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
@@ -23,11 +23,11 @@ function Grid:init()
   table.sort(self.names)
   for i, name in ipairs(self.names) do
     local size = space.size(self.declared[name])
-    if size == math.huge then options.refuse("Grid: space: %s: expected a float with a step, or a list", name) end
+    if size == math.huge then refuse("Grid: space: %s: expected a float with a step, or a list", name) end
     self.values[i] = space.grid(self.declared[name])
     self.count = self.count * size
   end
-  if #self.names == 0 then options.refuse("Grid: space: expected at least one parameter") end
+  if #self.names == 0 then refuse("Grid: space: expected at least one parameter") end
 end
 
 --- The declared space: name = distribution.

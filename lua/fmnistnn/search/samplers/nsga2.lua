@@ -17,8 +17,8 @@ local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
 local Generations = require "fmnistnn.search.samplers.generations"
 local Observations = require "fmnistnn.search.samplers.observations"
-local options = require "fmnistnn.nn.options"
 local pareto = require "fmnistnn.search.samplers.pareto"
+local refuse = require "fmnistnn.refuse"
 local space = require "fmnistnn.search.space"
 
 local NSGA2 = class("NSGA2", {
@@ -85,7 +85,7 @@ local function rules_of(self)
 end
 
 function NSGA2:init()
-  if self.population < 2 then options.refuse("NSGA2: population: expected 2 or more, got %d", self.population) end
+  if self.population < 2 then refuse("NSGA2: population: expected 2 or more, got %d", self.population) end
   self.observations = Observations.new()
   self.generations = Generations.new(attribute, rules_of(self))
 end

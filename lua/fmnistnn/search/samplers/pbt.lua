@@ -28,7 +28,7 @@
 -- on from one of the best.
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.samplers.common"
-local options = require "fmnistnn.nn.options"
+local refuse = require "fmnistnn.refuse"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
 
@@ -43,12 +43,12 @@ local PBT = class("PBT", {
 local PLACE <const> = "pbt:place"
 
 function PBT:init()
-  if self.population < 2 then options.refuse("PBT: population: expected 2 or more, got %d", self.population) end
-  if self.quantile > 0.5 then options.refuse("PBT: quantile: expected 0..0.5, got %s", self.quantile) end
-  if #self.factors == 0 then options.refuse("PBT: factors: expected a list of numbers, got an empty one") end
+  if self.population < 2 then refuse("PBT: population: expected 2 or more, got %d", self.population) end
+  if self.quantile > 0.5 then refuse("PBT: quantile: expected 0..0.5, got %s", self.quantile) end
+  if #self.factors == 0 then refuse("PBT: factors: expected a list of numbers, got an empty one") end
   for i, factor in ipairs(self.factors) do
     if type(factor) ~= "number" or not (factor > 0 and factor < math.huge) then
-      options.refuse("PBT: factors: element %d: expected a number above 0, got %s", i, tostring(factor))
+      refuse("PBT: factors: element %d: expected a number above 0, got %s", i, tostring(factor))
     end
   end
 end

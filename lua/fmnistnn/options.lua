@@ -188,6 +188,4 @@ function options.square(who, x)
   if x:size(1) ~= x:size(2) then refuse("%s: expected (classes, classes), got (%d,%d)", who, x:size(1), x:size(2)) end
 end
 
-options.refuse = refuse
-
 return options
