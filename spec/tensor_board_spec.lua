@@ -166,6 +166,14 @@ describe("TensorBoard", function()
     end))
   end)
 
+  it("has a file for each fit, also of several within a second", function()
+    for _ = 1, 3 do fit({}, 1) end
+    for part in ("train validation"):gmatch "%a+" do
+      local _, out = process.run(("ls %s/runs/1/%s"):format(process.quote(folder), part))
+      assert.are.equal(3, select(2, out:gsub("tfevents", "")))
+    end
+  end)
+
   it("refuses a folder that cannot be made", function()
     process.write(folder .. "/runs", "a file")
     local ok, message = pcall(fit, {}, 1)

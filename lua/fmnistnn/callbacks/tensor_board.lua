@@ -18,15 +18,19 @@ local TensorBoard = class("TensorBoard", {
   {"histogram_every", "whole", default = 0},
 })
 
--- The name of a file of events that no other process uses.
-local function file_name(folder)
-  return ("%s/events.out.tfevents.%d.%d"):format(folder, os.time(), core.process_id())
+local fits = 0 -- of this process so far: several may begin within a second
+
+-- The name of a file of events that no other process and no other fit uses.
+local function file_name()
+  fits = fits + 1
+  return ("events.out.tfevents.%d.%d.%d"):format(os.time(), core.process_id(), fits)
 end
 
 function TensorBoard:on_train_begin()
   self.logs = {}
+  local name = file_name()
   for _, part in ipairs {"train", "validation"} do
-    local path = file_name(self.folder .. "/" .. part)
+    local path = ("%s/%s/%s"):format(self.folder, part, name)
     if part == "train" then output.probe(self.name, path) end
     self.logs[part] = output.log(self.name, path, 0)
   end
