@@ -100,6 +100,20 @@ describe("a scale", function()
     assert.same({"1", "2", "3"}, ticks(Scale.linear(1, 3, {whole = true}), 10))
   end)
 
+  it("has ticks with texts that differ, however near they are to each other", function()
+    local function first(low, high)
+      local texts = ticks(Scale.linear(low, high), 5)
+      return {texts[1], texts[2]}
+    end
+    assert.same({"0.6931470", "0.6931475"}, first(0.693147, 0.693149))
+    assert.same({"1,764,315,000", "1,764,315,100"}, first(1764315000, 1764315600)) -- seconds since 1970
+    assert.same({"1,234,567.2", "1,234,567.4"}, first(1234567.1, 1234567.9))
+    assert.same({"1e-8", "1.00002e-8"}, first(1e-8, 1.0001e-8))
+    assert.same({"1e16", "1.000000000000002e16"}, first(1e16, 1e16 + 100))
+    assert.same({"-2e-6", "0"}, first(-2e-6, 6e-6))
+    assert.same({"1.0000100", "1.0000200"}, ticks(Scale.log(1.00001, 1.00002), 5))
+  end)
+
   it("begins and ends at ticks when it is to be nice", function()
     local scale = Scale.linear(0.83, 0.957, {nice = true}) -- a step of 0.02
     assert.near(0.82, scale.low, 1e-12)
@@ -570,6 +584,13 @@ describe("a heat map", function()
       title = "t", rows = {"a", "b"}, columns = {"a", "b"}, values = {{9, 0}, {4, nil}}, z = {reverse = true},
     }
     assert.same({"o1 9", "o9 0", "o6 4"}, numbers_of(chart))
+  end)
+
+  it("tells both ends of its colours, however near they are to each other", function()
+    local chart = page.heat_map {
+      title = "t", rows = {"a"}, columns = {"b", "c"}, values = {{0.693147, 0.693149}}, z = "loss",
+    }
+    assert.truthy(chart:svg():find('>0.69314700<.*>0.69314900<'))
   end)
 
   it("gives no colour to what has no place on a logarithmic scale", function()

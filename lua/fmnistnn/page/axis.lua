@@ -141,6 +141,14 @@ function Axis:fitting_ticks(length)
   return with_room(self, self:ticks(1), length)
 end
 
+--- The texts of both ends.
+function Axis:end_texts()
+  local scale = self.scale
+  if scale.names then return scale.names[1] or "", scale.names[#scale.names] or "" end
+  local write = numbers.formatter(self.format, numbers.between(scale.low, scale.high))
+  return write(scale.low), write(scale.high)
+end
+
 --- A value as tooltips and labels show it.
 function Axis:text(value)
   if value == nil then return "" end

@@ -23,8 +23,7 @@ end
 
 --- The levels of colours on an axis that has been fitted; class: "c" of cells, "m" of marks.
 function legend.levels(axis, width, class)
-  local scale = axis.scale
-  local low, high = axis:text(scale.low or scale.names[1]), axis:text(scale.high or scale.names[#scale.names])
+  local low, high = axis:end_texts()
   local swatch = 14
   local title = axis.title ~= "" and text.cut(axis.title, width - 210) or ""
   local x = title ~= "" and text.width(title) + 12 or 0

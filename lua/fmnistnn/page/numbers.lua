@@ -62,15 +62,35 @@ local function decimals_of(x)
   return 8
 end
 
+-- With an exponent, and at most so many decimals before it.
+local function exponential(x, decimals)
+  local mantissa, sign, exponent = plain("%." .. decimals .. "e", x):match("^(.-)e([+-])0*(%d+)$")
+  return without_zeros(mantissa) .. "e" .. (sign == "-" and "-" or "") .. exponent
+end
+
 --- Four significant digits, whole numbers with all of theirs; with an exponent from 1e6 on and below 1e-4.
 function numbers.short(x)
   if not numbers.is_finite(x) then return special(x) end
   local size = math.abs(x)
-  if size ~= 0 and (size < 1e-4 or size >= 1e6 and (x % 1 ~= 0 or size >= 1e9)) then
-    local mantissa, sign, exponent = plain("%.3e", x):match("^(.-)e([+-])0*(%d+)$")
-    return without_zeros(mantissa) .. "e" .. (sign == "-" and "-" or "") .. exponent
-  end
+  if size ~= 0 and (size < 1e-4 or size >= 1e6 and (x % 1 ~= 0 or size >= 1e9)) then return exponential(x, 3) end
   return x % 1 == 0 and numbers.fixed(x, 0) or numbers.fixed(x, decimals_of(x))
+end
+
+--- A function that writes the numbers between low and high so that those a step apart differ.
+function numbers.stepwise(low, high, step)
+  local largest = math.max(math.abs(low), math.abs(high))
+  local decimals = math.max(0, math.ceil(-math.log(step, 10) - 1e-9))
+  if step >= 1e-5 and largest < 1e6 then return function(x) return numbers.fixed(x, decimals) end end
+  if largest <= 1000 * step then return numbers.short end -- four digits are enough
+  if largest >= 1e-4 and largest < 1e15 then return function(x) return numbers.fixed(x, decimals) end end
+  local digits = math.ceil(math.log(largest / step, 10))
+  return function(x) return x == 0 and "0" or exponential(x, digits) end
+end
+
+--- A function that writes two numbers so that they differ: short, where that is enough.
+function numbers.between(low, high)
+  if low == high or numbers.short(low) ~= numbers.short(high) then return numbers.short end
+  return numbers.stepwise(low, high, (high - low) / 100)
 end
 
 --- A function that writes the numbers of a column alike: with as many decimals as any of them has of four significant

@@ -18,8 +18,6 @@ local function step_of(low, high, count)
   return power * (error_ >= math.sqrt(50) and 10 or error_ >= math.sqrt(10) and 5 or error_ >= math.sqrt(2) and 2 or 1)
 end
 
-local function decimals_of_step(step) return math.max(0, math.ceil(-math.log(step, 10) - 1e-9)) end
-
 -- Ends that are apart, around those that are not, as floats: differences of integers may overflow.
 local function apart(low, high)
   low, high = low + 0.0, high + 0.0
@@ -55,11 +53,7 @@ end
 function Linear:ticks(count, format)
   local step = step_of(self.low, self.high, count)
   if self.whole then step = math.max(1, step) end
-  local decimals = decimals_of_step(step)
-  local write = numbers.formatter(format, function(x)
-    if step < 1e-5 or math.max(-self.low, self.high) >= 1e6 then return numbers.short(x) end
-    return numbers.fixed(x, decimals)
-  end)
+  local write = numbers.formatter(format, numbers.stepwise(self.low, self.high, step))
   local list = {}
   for i = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) do
     list[#list + 1] = {value = i * step, text = write(i * step)}
@@ -111,7 +105,10 @@ function Log:ticks(count, format)
     if #values < 2 or #more > #values then values = more end
   end
   local list = {}
-  if #values < 2 then values = {self.low, self.high} end
+  if #values < 2 then
+    values = {self.low, self.high}
+    write = numbers.formatter(format, numbers.between(self.low, self.high))
+  end
   for i, value in ipairs(values) do list[i] = {value = value, text = write(value)} end
   return list
 end
