@@ -701,6 +701,12 @@ END]]):format(uri))
     local filter = fnn.tensor {{-2, 0, 1}}
     local bytes = decoded(first_uri(page.images {title = "t", images = {filter}, diverging = true}))
     assert.same({33, 102, 172, 247, 247, 247, 244, 165, 130}, {table.unpack(bytes, 9)})
+    for what, image in pairs {zeros = fnn.tensor {{0, 0}}, ["no number"] = fnn.tensor {{nan, inf}}} do
+      local chart = page.images {title = "t", images = {image}, diverging = true}
+      local white = decoded(first_uri(chart))
+      assert.same({247, 247, 247, 247, 247, 247}, {table.unpack(white, 9)}, what)
+      assert.equal("1 images, from 0 (blue) over 0 (white) to 0 (red).", chart.description)
+    end
   end)
 
   it("of more than a block of deflate are whole", function()

@@ -268,6 +268,8 @@ describe("pages refuse", function()
     refuses({"images: labels: expected 1, one for each of images, got 2"}, images, {
       images = {fnn.zeros(3, 3)}, labels = {"a", "b"},
     })
+    refuses({"images: low: expected a finite number, got -inf"}, images, {images = {fnn.zeros(3, 3)}, low = -math.huge})
+    refuses({"images: expected low below high, got 1 and 0"}, images, {images = {fnn.zeros(3, 3)}, low = 1, high = 0})
     refuses({"images: diverging: expected images of one channel"}, images, {
       images = {fnn.zeros(3, 2, 2)}, diverging = true,
     })

@@ -38,6 +38,18 @@ local function pixels_of(who, image)
   return {values = list, width = width, height = height, channels = channels, bytes = bytes}
 end
 
+-- Raises where the ends that were given are none.
+local function check_ends(o)
+  for _, name in ipairs {"low", "high"} do
+    if o[name] and not numbers.is_finite(o[name]) then
+      refuse("images: %s: expected a finite number, got %s", name, o[name])
+    end
+  end
+  if o.low and o.high and o.low >= o.high then
+    refuse("images: expected low below high, got %s and %s", o.low, o.high)
+  end
+end
+
 -- The ends of the values of all images.
 local function range_of(o)
   local low, high, bytes = math.huge, -math.huge, true
@@ -47,6 +59,7 @@ local function range_of(o)
       if numbers.is_finite(value) then low, high = math.min(low, value), math.max(high, value) end
     end
   end
+  if low > high then low, high = 0, 0 end -- there is no number
   if o.diverging then
     high = math.max(math.abs(o.low or low), math.abs(o.high or high))
     return -high, high
@@ -66,10 +79,12 @@ local function diverging(place)
   return string.char(table.unpack(parts))
 end
 
+-- What is no number, and images of one value, are black, or the white of 0.
 local function uri_of(o, image, low, high)
-  local parts, span = {}, high > low and high - low or 1
+  local parts, otherwise = {}, o.diverging and 0.5 or 0
   for i, value in ipairs(image.values) do
-    local place = numbers.is_finite(value) and math.max(0, math.min(1, (value - low) / span)) or 0
+    local has_place = numbers.is_finite(value) and high > low
+    local place = has_place and math.max(0, math.min(1, (value - low) / (high - low))) or otherwise
     parts[i] = o.diverging and diverging(place) or string.char(math.floor(place * 255 + 0.5))
   end
   return png.data_uri(table.concat(parts), image.width, image.height, o.diverging and 3 or image.channels)
@@ -156,6 +171,7 @@ return function(given)
   local count
   o.labels, count = values.texts("images: labels", o.labels)
   if count > 0 then values.same_length("images", {"images", #o.images}, {"labels", count}) end
+  check_ends(o)
   o.ends = {range_of(o)}
   for _, image in ipairs(o.images) do
     if o.diverging and image.channels == 3 then refuse("images: diverging: expected images of one channel") end
