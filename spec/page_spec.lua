@@ -151,6 +151,8 @@ describe("the history of a training", function()
     local report = page {}:history {{loss = {3, 1}, seconds = {1, 1}}, {loss = {1, nil}, seconds = {1}}}
     local tree = xml.parse(report:html())
     assert.same({{"1", "2", "1", "3"}, {"2", "1", "1", "1"}}, xml.rows(xml.all(tree, "table")[1]))
+    assert.matches("<p>2 epochs, the first of 2 runs%.</p>", -- of which the first has no loss
+      page {}:history({{val_accuracy = {0.5, 0.6}}, {loss = {3}}}):html())
   end)
 
   it("has a line for each number of a measure that is a list", function()
@@ -290,6 +292,13 @@ describe("pages refuse", function()
     })
     refuses({"history: expected a history of a Trainer, got number"}, report.history, report, 5)
     refuses({"history: expected a history of a Trainer, got one without measures"}, report.history, report, {})
+    refuses({"history: val_loss: expected a list with a value an epoch, got number 1"}, report.history, report, {
+      loss = {1}, val_loss = 1,
+    })
+    refuses({"history: 2: seconds: 1: expected numbers, got string '1'"}, report.history, report, {
+      {loss = {1}}, {loss = {1}, seconds = {"1"}},
+    })
+    refuses({"history: stopped: expected a string, got boolean"}, report.history, report, {loss = {1}, stopped = true})
     refuses({"write: path: expected a string, got nil"}, report.write, report)
   end)
 end)

@@ -2,6 +2,7 @@
 -- number a class) has a line for each of its numbers.
 local lines = require "fmnistnn.page.lines"
 local numbers = require "fmnistnn.page.numbers"
+local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 local values = require "fmnistnn.page.values"
 
@@ -75,7 +76,13 @@ end
 -- Adds the line of a measure, or its lines.
 local function add_series(series, histories, key, name)
   local lists, dash = {}, name == "training"
-  for _, one in ipairs(histories) do lists[#lists + 1] = one[key] end
+  for _, one in ipairs(histories) do
+    local list = one[key]
+    if list ~= nil and type(list) ~= "table" then
+      refuse("history: %s: expected a list with a value an epoch, got %s", key, options.describe(list))
+    end
+    lists[#lists + 1] = list
+  end
   if #lists == 0 then return end
   local count = count_parts(lists)
   if count == 0 then series[#series + 1] = one_series(lists, name, dash) end
@@ -96,20 +103,26 @@ end
 
 local function sum(list)
   local total = 0
-  for _, value in ipairs(list or {}) do total = total + value end
+  for _, value in pairs(list) do total = total + value end
   return total
 end
 
 -- "12 epochs in 75.2 s of training."
-local function sentence(histories, measures)
-  local first = histories[1]
-  local epochs = #(first[measures[1]] or first["val_" .. measures[1]])
+local function sentence(histories)
+  local first, epochs = histories[1], 0
+  for _, list in pairs(first) do epochs = math.max(epochs, type(list) == "table" and #list or 0) end
   local words = {("%d epoch%s"):format(epochs, epochs == 1 and "" or "s")}
   if first.seconds then words[#words + 1] = (" in %s s of training"):format(numbers.short(sum(first.seconds))) end
   if #histories > 1 then words[#words + 1] = (", the first of %d runs"):format(#histories) end
   if first.interrupted then words[#words + 1] = "; interrupted" end
   if first.stopped then words[#words + 1] = "; " .. first.stopped end
   return table.concat(words) .. "."
+end
+
+-- Raises unless what a history, called `who`, has beside its measures is what a fit leaves there.
+local function check_end(who, one)
+  if one.seconds ~= nil then values.numbers(who .. ": seconds", one.seconds) end
+  if one.stopped ~= nil then options.check(who, {stopped = one.stopped}, {{"stopped", "string"}}) end
 end
 
 --- For a history, or a list of them: a sentence, and a list of charts. Of several, the lines are means and the bands
@@ -119,11 +132,12 @@ function history.charts(given, validation)
   local histories = given[1] and values.items("history", given) or {given}
   for i, one in ipairs(histories) do
     if type(one) ~= "table" then refuse("history: %d: expected a history, got %s", i, type(one)) end
+    check_end(given[1] and ("history: %d"):format(i) or "history", one)
   end
   local measures, charts = measures_of(histories), {}
   if #measures == 0 then refuse("history: expected a history of a Trainer, got one without measures") end
   for i, name in ipairs(measures) do charts[i] = chart_of(histories, name, validation) end
-  return sentence(histories, measures), charts
+  return sentence(histories), charts
 end
 
 return history
