@@ -35,6 +35,8 @@ local Page = {}
 Page.__index = Page
 Page.__name = "fmnistnn.page.Page"
 
+local LONGEST = 2147483 -- seconds that browsers wait; from more milliseconds than 2^31 - 1 they make none at all
+
 --- page{title, description, language, refresh}. refresh: the page loads itself anew after so many seconds, for a file
 -- that is written again and again during a run.
 local function new(_, given)
@@ -44,6 +46,9 @@ local function new(_, given)
     {"language", "string", default = "en"},
     {"refresh", "positive", optional = true},
   })
+  if self.refresh and self.refresh > LONGEST then
+    refuse("page: refresh: expected at most %d seconds, got %s", LONGEST, self.refresh)
+  end
   self.content, self.headings = {}, {}
   return setmetatable(self, Page)
 end

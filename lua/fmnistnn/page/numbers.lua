@@ -110,7 +110,8 @@ end
 --- Refuses what is no format: `who` has it.
 function numbers.check_format(who, format)
   if format == nil or type(format) == "function" then return end
-  if type(format) ~= "string" or not pcall(string.format, format, 1) then
+  local has_number = type(format) == "string" and format:gsub("%%%%", ""):find("%", 1, true)
+  if not has_number or not pcall(string.format, format, 1) then
     local got = type(format) == "string" and ("'%s'"):format(format) or type(format)
     refuse("%s: format: expected a format of one number, such as '%%.3f', or a function, got %s", who, got)
   end
@@ -119,7 +120,13 @@ end
 --- A function that writes a number as `format` says: a format of string.format, a function, or nil for `default`.
 function numbers.formatter(format, default)
   if format == nil then return default end
-  if type(format) == "function" then return function(x) return tostring(format(x)) end end
+  if type(format) == "function" then
+    return function(x)
+      local text = format(x)
+      if text == nil then refuse("format: expected a text from the function, got nil") end
+      return tostring(text)
+    end
+  end
   return function(x)
     if not numbers.is_finite(x) then return special(x) end
     local ok, text = pcall(plain, format, x) -- "%d" takes whole numbers only
