@@ -57,6 +57,15 @@ end)
 describe("reports", function()
   local two = matrix {{3, 1}, {0, 2}}
 
+  it("take matrices of fractions, such as parts of a class", function()
+    local parts = fnn.tensor {{0.75, 0.25}, {0, 1}}
+    assert.are.same({"1                 0.75  0.25", "2                    .     1"},
+      {table.unpack(lines(report.confusion(parts)), 2)})
+    assert.are.equal("2                  0.800   1.000   0.889       1", lines(report.classification(parts))[3])
+    assert.matches("0%.25$", report.classification(fnn.tensor {{0.25, 0}, {0, 0}}))
+    assert.matches("nan", report.confusion(fnn.full({2, 2}, 0 / 0)))
+  end)
+
   it("take names of any language, and bytes that are none", function()
     local text = report.confusion(two, {"Schnürschuhe", "мешок"})
     assert.are.same({

@@ -34,6 +34,9 @@ local function check_names(who, confusion, given)
   return names
 end
 
+-- A number of examples; matrices that are means, or parts of a whole, have fractions.
+local function count_text(x) return x % 1 == 0 and ("%.0f"):format(x) or ("%.4g"):format(x) end
+
 -- ---- the two reports ----
 
 --- Precision, recall, F1 and support of each class, as lines of text.
@@ -44,7 +47,7 @@ function report.classification(confusion, class_names)
   local lines = {pad_right("class", width) .. "  precision  recall      F1  images"}
   local columns, support, total = {precision = {}, recall = {}, f1 = {}}, {}, 0
   local function line(name, row, count)
-    local text = ("  %9.3f  %6.3f  %6.3f  %6d"):format(row.precision, row.recall, row.f1, count)
+    local text = ("  %9.3f  %6.3f  %6.3f  %6s"):format(row.precision, row.recall, row.f1, count_text(count))
     lines[#lines + 1] = pad_right(name, width) .. text
   end
   for i, row in ipairs(rows) do
@@ -58,7 +61,8 @@ function report.classification(confusion, class_names)
   end
   line("mean", mean, total)
   line("weighted mean", weighted, total)
-  lines[#lines + 1] = ("%s  %9s  %6s  %6.3f  %6d"):format(pad_right("accuracy", width), "", "", accuracy, total)
+  lines[#lines + 1] = ("%s  %9s  %6s  %6.3f  %6s"):format(pad_right("accuracy", width), "", "", accuracy,
+    count_text(total))
   return table.concat(lines, "\n")
 end
 
@@ -67,7 +71,7 @@ local function cell_texts(confusion)
   local rows, all = confusion:totable(), {}
   for i, row in ipairs(rows) do
     for j, count in ipairs(row) do
-      row[j] = count == 0 and i ~= j and "." or ("%d"):format(count)
+      row[j] = count == 0 and i ~= j and "." or count_text(count)
       all[#all + 1] = row[j]
     end
   end
