@@ -1,6 +1,7 @@
 -- The live line beyond one fit: the sparkline of the losses, many fits in one display, a display of one's own.
 local Progress = require "fmnistnn.progress"
 local blobs = require "spec.support.blobs"
+local check = require "spec.support.check"
 local fnn = require "fmnistnn"
 local process = require "spec.support.process"
 
@@ -24,6 +25,25 @@ describe("a sparkline", function()
   it("has gaps for what is not finite", function()
     assert.are.equal("▁ █ ", Progress.sparkline({0, 0 / 0, 5, math.huge}, 8))
     assert.are.equal("  ", Progress.sparkline({0 / 0, -math.huge}, 8))
+  end)
+end)
+
+describe("a display of many fits", function()
+  local function refuses(text, f) check.refused(f, {"progress_spec", text}) end
+
+  it("refuses what it cannot show", function()
+    local function work(list) return function() fnn.Progress {epochs = 1, trials = 2, work = list} end end
+    refuses("Progress: work: expected 2, one for each of trials, got 1", work {1})
+    refuses("Progress: work: expected a list of numbers, got another table", work {1, x = 2})
+    refuses("Progress: work: element 2: expected a number of 0 or more, got string 'a'", work {1, "a"})
+    local progress = fnn.Progress {epochs = 1, trials = 2}
+    refuses("begin_trial: number: expected an integer of 1 or more, got none", function() progress:begin_trial() end)
+    refuses("begin_trial: number: expected 1..2, as Progress was made for, got 3", function()
+      progress:begin_trial(3)
+    end)
+    refuses("begin_trial: epochs: expected an integer of 1 or more, got number 0", function()
+      progress:begin_trial(1, 0)
+    end)
   end)
 end)
 

@@ -9,7 +9,9 @@
 --
 -- fit needs begin_epoch, advance, end_epoch and stop alone; any object that has them will do.
 local core = require "fmnistnn.core"
+local is_list = require "fmnistnn.is_list"
 local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local Progress = {}
 Progress.__index = Progress
@@ -37,12 +39,26 @@ end
 
 Progress._duration, Progress._is_utf8 = duration, is_utf8
 
+-- Raises unless `work` is a list of as many numbers as there are trials.
+local function check_work(work, trials)
+  if not is_list(work) then refuse("Progress: work: expected a list of numbers, got another table") end
+  if #work ~= trials then
+    refuse("Progress: work: expected %d, one for each of trials, got %d", trials, #work)
+  end
+  for i, each in ipairs(work) do
+    if type(each) ~= "number" or each ~= each or each < 0 then
+      refuse("Progress: work: element %d: expected a number of 0 or more, got %s", i, options.describe(each))
+    end
+  end
+end
+
 --- Progress{epochs = of a fit, trials = 1, work}. Writes to standard error. work: a number for each trial, how
 -- long they take beside each other; all alike unless given.
 local function new(_, given)
   local o = options.check("Progress", given, {
     {"epochs", "count"}, {"trials", "count", default = 1}, {"work", "table", optional = true},
   })
+  if o.work then check_work(o.work, o.trials) end
   local before = {0} -- each trial, and at last all of them
   for i = 1, o.trials do before[i + 1] = before[i] + (o.work and o.work[i] or 1) end
   return setmetatable({
@@ -53,7 +69,13 @@ end
 
 --- The next of several fits begins, the one with this number. `epochs`: how many it has, if not as many as the last.
 function Progress:begin_trial(number, epochs)
-  self.trial, self.epochs = number, epochs or self.epochs
+  local o = options.check("begin_trial", {number = number, epochs = epochs}, {
+    {"number", "count"}, {"epochs", "count", default = self.epochs},
+  })
+  if number > self.trials then
+    refuse("begin_trial: number: expected 1..%d, as Progress was made for, got %d", self.trials, number)
+  end
+  self.trial, self.epochs = number, o.epochs
   self.head = ("trial %d/%d, "):format(number, self.trials)
 end
 
