@@ -435,6 +435,7 @@ describe("Lambda", function()
     assert.error_matches(function() callbacks.Lambda {on_epoch_ends = print} end,
       "Lambda: unknown option on_epoch_ends %(there are on_train_begin, ")
     assert.error_matches(function() callbacks.Lambda {on_epoch_end = 1} end, "on_epoch_end: expected a function")
+    assert.error_matches(function() callbacks.Lambda {print} end, "Lambda: unknown option 1 %(there are on_train_")
   end)
 end)
 

@@ -5,8 +5,9 @@
 --     {"stride", "pair", default = 1},   -- given.stride
 --   })
 --
--- returns a table of all of them. The first option may be given by position, unless the spec is marked `list`: then
--- what stands there by position is no option but the caller's business. Raises an error that names the option.
+-- returns a table of all of them. The first option may be given by position, unless the spec is marked `by_name`, or
+-- `list`: then what stands there by position is no option but the caller's business. Raises an error that names the
+-- option.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 local refuse = require "fmnistnn.refuse"
@@ -121,11 +122,14 @@ end
 
 local describe = options.describe
 
+-- Whether the first option may be given by position.
+local function takes_position(spec) return spec[1] ~= nil and not spec.list and not spec.by_name end
+
 local function check_names(who, given, spec)
   local known = {}
   for _, entry in ipairs(spec) do known[entry[1]] = true end
   for name in pairs(given) do
-    local by_position = name == 1 and spec[1] ~= nil or spec.list and is_integer(name) and name >= 1
+    local by_position = name == 1 and takes_position(spec) or spec.list and is_integer(name) and name >= 1
     if not by_position and not known[name] then
       local names = {}
       for i, entry in ipairs(spec) do names[i] = entry[1] end
@@ -143,7 +147,7 @@ function options.check(who, given, spec)
   for i, entry in ipairs(spec) do
     local name, kind = entry[1], kinds[entry[2]]
     local value = given[name]
-    if i == 1 and not spec.list and given[1] ~= nil then
+    if i == 1 and takes_position(spec) and given[1] ~= nil then
       if value ~= nil then refuse("%s: %s: expected it by position or by name, got both", who, name) end
       value = given[1]
     end

@@ -1,13 +1,9 @@
 --- Lambda{on_epoch_end = f, ...}: functions as a callback, which are called without it as the first argument:
 -- f(trainer, epoch, values). Any event that fit knows may be among them.
 local class = require "fmnistnn.class"
+local events = require "fmnistnn.callbacks.events"
 
-local events = {
-  "on_train_begin", "on_restore", "on_epoch_begin", "on_batch_begin", "on_loss", "on_batch_end", "on_evaluate_begin",
-  "on_epoch_end", "on_evaluate_end", "on_save_point", "on_train_end",
-}
-
-local spec = {list = true}
+local spec = {by_name = true}
 for i, event in ipairs(events) do spec[i] = {event, "function", optional = true} end
 
 local Lambda = class("Lambda", spec)
