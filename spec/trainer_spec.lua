@@ -316,6 +316,12 @@ describe("Trainer:fit", function()
     refuses("fit: callbacks: expected a list of tables", function() trainer:fit(data,
     {callbacks = {on_epoch_end = print}}) end)
     refuses("fit: callbacks: expected a list of tables", function() trainer:fit(data, {callbacks = {print}}) end)
+    refuses("fit: callbacks: element 2: on_epoch_end: expected a function, got number 5", function()
+      trainer:fit(data, {callbacks = {{}, {on_epoch_end = 5}}})
+    end)
+    refuses("fit: callbacks: element 1: on_epoch_ends: there is no such event %(there are on_train_begin, ", function()
+      trainer:fit(data, {callbacks = {{on_epoch_ends = print}}})
+    end)
     refuses("fit: callbacks: expected a list, but element 1 is nil", function()
       trainer:fit(data, {callbacks = {nil, {}}})
     end)
@@ -331,6 +337,9 @@ describe("Trainer:fit", function()
     refuses("Trainer: loss: expected ", function() make {loss = false} end)
     refuses("metric: expected a metric or one of accuracy, .* got speed", function() make {metrics = {"speed"}} end)
     refuses("metric: expected .* got function", function() make {metrics = {fnn.metrics.f1}} end)
+    for _, given in ipairs {{f1 = "f1"}, {"f1", nil, "accuracy"}, fnn.metrics.f1()} do
+      refuses("Trainer: metrics: expected a list, got another table", function() make {metrics = given} end)
+    end
     refuses("Trainer: unknown option metric ", function() make {metric = {}} end)
     refuses("metric: name: expected a string, got nil", function() make {metrics = {{}}} end)
     refuses("metric m: update: expected a function, got nil", function()
@@ -550,6 +559,19 @@ describe("a Trainer's metrics", function()
     assert.are.same({cheap = 4 + 2, dear = 2}, asked)
     assert.matches("cheap 0.5000  dear 0.5000  val_loss [%d.]+  val_cheap 0.5000  val_dear 0.5000\n$", texts[#texts])
     assert.are.same({0.5}, trainer.history.val_dear)
+  end)
+
+  it("come to numbers, or lists of them", function()
+    local function evaluate(value)
+      local metric = {name = "m", reset = function() end, update = function() end, value = function() return value end}
+      return make {metrics = {metric}}:evaluate(few).m
+    end
+    for _, value in ipairs {3, 0.5, {}, {1, 0 / 0}} do assert.are.equal(value, evaluate(value)) end
+    for _, value in pairs {"a", false, fnn.zeros(1), {"a"}, {a = 1}} do
+      assert.error_matches(function() evaluate(value) end,
+        "metric m: value: expected a number or a list of numbers from the function, got ")
+    end
+    assert.error_matches(function() evaluate() end, "got nil")
   end)
 
   it("of one's own may keep what they are given", function()

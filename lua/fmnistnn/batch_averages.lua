@@ -1,5 +1,8 @@
 --- The loss and metrics of one pass over data, batch by batch.
 local core = require "fmnistnn.core"
+local is_list = require "fmnistnn.is_list"
+local options = require "fmnistnn.options"
+local refuse = require "fmnistnn.refuse"
 
 local Averages = {}
 Averages.__index = Averages
@@ -51,11 +54,27 @@ function Averages:update(loss, prediction, target)
   for _, metric in ipairs(self.metrics) do metric:update(plain, target) end
 end
 
+local function is_value(value)
+  if type(value) ~= "table" then return type(value) == "number" end
+  for _, each in ipairs(value) do
+    if type(each) ~= "number" then return false end
+  end
+  return is_list(value)
+end
+
+-- What a metric comes to.
+local function value_of(metric)
+  local value = metric:value()
+  if is_value(value) then return value end
+  refuse("metric %s: value: expected a number or a list of numbers from the function, got %s", metric.name,
+    options.describe(value))
+end
+
 --- Those so far, by name, without metrics that take long to tell.
 function Averages:so_far()
   local values = {loss = self.count > 0 and self.total / self.count or 0}
   for _, metric in ipairs(self.metrics) do
-    if not metric.costly then values[metric.name] = metric:value() end
+    if not metric.costly then values[metric.name] = value_of(metric) end
   end
   return values
 end
@@ -64,7 +83,7 @@ end
 function Averages:values()
   local values = self:so_far()
   for _, metric in ipairs(self.metrics) do
-    if metric.costly then values[metric.name] = metric:value() end
+    if metric.costly then values[metric.name] = value_of(metric) end
   end
   return values
 end

@@ -8,7 +8,9 @@
 --
 -- Training needs nothing that is private: a loop of one's own is a dozen lines (README.md).
 local core = require "fmnistnn.core"
+local events = require "fmnistnn.callbacks.events"
 local inference = require "fmnistnn.inference"
+local is_list = require "fmnistnn.is_list"
 local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
 local options = require "fmnistnn.options"
@@ -73,6 +75,7 @@ local function new(_, given)
   local from_logits = not o.model:_gives_probabilities()
   self.output_kind = from_logits and over_probabilities[o.loss] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
+  if not is_list(o.metrics) then refuse("Trainer: metrics: expected a list, got another table") end
   self.names = {"loss"}
   local taken = {
     loss = true, seconds = true, images_per_second = true, interrupted = true, stopped = true, epoch = true,
@@ -116,6 +119,21 @@ end
 -- What Trainer:halt raises.
 local Halt = {__name = "fmnistnn.Halt", __tostring = function(self) return self.text end}
 
+local is_event = {}
+for _, event in ipairs(events) do is_event[event] = true end
+
+-- Raises where a callback has an event that is none, or no function for it.
+local function check_events(i, callback)
+  for key, value in pairs(callback) do
+    local who = ("fit: callbacks: element %d: %s"):format(i, tostring(key))
+    if is_event[key] and not options.is_callable(value) then
+      refuse("%s: expected a function, got %s", who, options.describe(value))
+    elseif type(key) == "string" and key:find("^on_") and not is_event[key] and options.is_callable(value) then
+      refuse("%s: there is no such event (there are %s)", who, table.concat(events, ", "))
+    end
+  end
+end
+
 local function check_callbacks(callbacks)
   local count = 0
   for key, callback in pairs(callbacks) do
@@ -125,6 +143,7 @@ local function check_callbacks(callbacks)
     if options.is_maker(callback) then
       refuse("fit: callbacks: element %d: expected a table, got %s", key, options.describe(callback))
     end
+    check_events(key, callback)
     count = count + 1
   end
   for i = 1, count do
