@@ -187,6 +187,9 @@ describe("schedules refuse", function()
     refuses("boundaries: element 2: expected a number above 1, got nil", "PiecewiseConstant",
       {{1, nil, 3}, values = {1, 2, 3, 4}})
     refuses("values: element 2: expected a number, got nil", "PiecewiseConstant", {{1, 2}, values = {1, nil, 3}})
+    refuses("milestones: expected a list, got the key first", "MultiStep", {1, milestones = {first = 5}})
+    refuses("values: expected a list, got the key last", "PiecewiseConstant", {{1}, values = {1, 2, last = 3}})
+    refuses("schedules: expected a list, got the key a", "Sequential", {{1, 2, a = 3}, milestones = {5}})
     refuses("schedules: element 2: schedule: expected a number of 0 or more, or a schedule, got table", "Sequential",
       {{1, {}}, milestones = {3}})
   end)

@@ -47,8 +47,18 @@ local function curve_of(who, name)
   return curves[name]
 end
 
+-- Raises where a list has other keys, which would be lost.
+local function check_keys(who, name, list)
+  for key in pairs(list) do
+    if math.type(key) ~= "integer" or key < 1 then
+      refuse("%s: %s: expected a list, got the key %s", who, name, tostring(key))
+    end
+  end
+end
+
 -- Raises unless a list is of numbers above `least`, each above the one before.
 local function check_rising(who, name, list, least)
+  check_keys(who, name, list)
   for i = 1, #list do -- ipairs would end at a hole
     local value, before = list[i], list[i - 1] or least
     if type(value) ~= "number" or value ~= value or value <= before then
@@ -58,6 +68,7 @@ local function check_rising(who, name, list, least)
 end
 
 local function check_length(who, name, list, length)
+  check_keys(who, name, list)
   if #list ~= length then refuse("%s: %s: expected %d, got %d", who, name, length, #list) end
 end
 
