@@ -1,5 +1,6 @@
 -- What fit calls: the callbacks of fnn.callbacks, by Keras's own results where it has the same, and by files read back.
 local blobs = require "spec.support.blobs"
+local csv = require "fmnistnn.csv"
 local fnn = require "fmnistnn"
 local process = require "spec.support.process"
 
@@ -383,7 +384,11 @@ describe("CSVLogger", function()
     assert.are.equal(both, lines())
     fit(make(), {callbacks.CSVLogger {path}}, {epochs = 1})
     assert.are.equal(2, select(2, lines():gsub("\n", "")))
-    assert.error_matches(function() callbacks.CSVLogger {path, separator = ""} end, "separator: expected one character")
+    for _, separator in ipairs {"", ", ", '"', "\n", "\r"} do
+      assert.error_matches(function() callbacks.CSVLogger {path, separator = separator} end,
+        "separator: expected one character, no quote or line end")
+    end
+    assert.are.equal('"0.5".2."-1.5"', csv.line({0.5, 2, -1.5}, 3, "."))
   end)
 
   it("appends to columns whose names stand in quotes", function()

@@ -96,7 +96,7 @@ function callbacks.CSVLogger(options) end
 --- Options of CSVLogger.
 ---@class fmnistnn.callbacks.CSVLoggerOptions
 ---@field path? string (required) The file; the first by position.
----@field separator? string (default ",") One character.
+---@field separator? string (default ",") One character, no quote or line end.
 ---@field append? boolean (default false) Whether to go on with the file that is there.
 
 --- Writes event files for TensorBoard, laid out as Keras does: in the folders train and validation, epoch_loss and so

@@ -5,8 +5,8 @@ local csv = {}
 
 local function cell(value, separator)
   if value == nil then return "" end
-  if math.type(value) == "float" and value - value == 0 then return json.encode(value) end -- to the last digit
-  local text = tostring(value)
+  local is_finite = math.type(value) == "float" and value - value == 0
+  local text = is_finite and json.encode(value) or tostring(value) -- to the last digit
   if text:find('["\r\n]') or text:find(separator, 1, true) then text = '"' .. text:gsub('"', '""') .. '"' end
   return text
 end

@@ -17,8 +17,8 @@ local CSVLogger = class("CSVLogger", {
 })
 
 function CSVLogger:init()
-  if #self.separator ~= 1 then
-    refuse("CSVLogger: separator: expected one character, got '%s'", self.separator)
+  if #self.separator ~= 1 or self.separator:find '["\r\n]' then
+    refuse("CSVLogger: separator: expected one character, no quote or line end, got '%s'", self.separator)
   end
 end
 
