@@ -264,6 +264,7 @@ describe("json.encode", function()
 
   it("indents", function()
     local text = json.encode({a = json.array(), b = {c = ("x"):rep(200), d = {}}}, "  ")
+    assert.error_matches(function() json.encode({1}, "--") end, "json: indent: expected a string of spaces, got '%-%-'")
     assert.are.equal('{\n  "a": [],\n  "b": {\n    "c": "' .. ("x"):rep(200) .. '",\n    "d": {}\n  }\n}', text)
   end)
 

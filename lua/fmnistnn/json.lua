@@ -87,8 +87,9 @@ end
 
 --- The text of a value; with `indent`, such as "  ", on several lines. Raises for what JSON cannot hold.
 function json.encode(value, indent)
-  if indent ~= nil and type(indent) ~= "string" then
-    refuse("json: indent: expected a string of spaces, got %s", type(indent))
+  if indent ~= nil and (type(indent) ~= "string" or indent:find "[^ \t]") then
+    local got = type(indent) == "string" and ("'%s'"):format(indent) or type(indent)
+    refuse("json: indent: expected a string of spaces, got %s", got)
   end
   return write(value, indent, 0)
 end
