@@ -33,6 +33,7 @@ end
 
 --- The text, or its beginning with "…" where it is too wide.
 function text.cut(given, width, size)
+  width = width + 1e-6 -- where it is this text's own width, and something was added and taken away again
   if text.width(given, size) <= width or not utf8.len(given) then return given end
   for length = utf8.len(given) - 1, 1, -1 do
     local part = given:sub(1, utf8.offset(given, length + 1) - 1):gsub("%s+$", "") .. "…"
