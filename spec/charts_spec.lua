@@ -175,6 +175,8 @@ describe("the ticks of a lying axis", function()
   local charts = {
     scatter = page.scatter {title = "t", x = {title = "lr", log = true}, series = {{"a", x = trials, y = {1, 2, 3}}}},
     parallel = page.parallel {title = "t", axes = {axis, axis, axis, axis, axis}},
+    -- whose first and last texts are moved inwards
+    long = page.lines {title = "t", series = {{x = {1764315000, 1764315300, 1764315600}, y = {1, 2, 3}}}},
   }
   for name, chart in pairs(charts) do
     it("have room: " .. name, function()
@@ -255,6 +257,7 @@ describe("widths of texts", function()
     assert.equal("a long name", text.cut("a long name", width))
     assert.equal("a long…", text.cut("a long name", text.width "a long…"))
     assert.equal("…", text.cut("Schnürschuhe", 1))
+    assert.equal("false", text.cut("false", text.width "false" + 8 - 8)) -- a little less, by rounding
     assert.same({"a long name", "of many", "words"}, text.wrap("a long name of many words", width))
     assert.same({}, text.wrap("", 10))
   end)

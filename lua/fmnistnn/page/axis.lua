@@ -107,13 +107,17 @@ end
 
 function Axis:at(value) return value ~= nil and self.scale:at(value) or nil end
 
+--- Where the middle of a text is, at best at x, so that the text is between low and high; half: of its width.
+function Axis.inside(x, half, low, high) return math.max(low + half, math.min(high - half, x)) end
+
 function Axis:ticks(count) return self.scale:ticks(count, self.format) end
 
 -- The ticks whose texts have room beside those before them.
-local function with_room(self, ticks, length)
+local function with_room(self, ticks, length, before, after)
   local list, last = {}, -math.huge
   for _, tick in ipairs(ticks) do
-    local middle, half = self:at(tick.value) * length, text.width(tick.text) / 2
+    local half = text.width(tick.text) / 2
+    local middle = Axis.inside(self:at(tick.value) * length, half, -before, length + after)
     if middle - half >= last + GAP then list[#list + 1], last = tick, middle + half end
   end
   return list
@@ -131,14 +135,15 @@ local function fitting_names(self, length)
   return list
 end
 
---- As many ticks of a lying axis of this length as their texts leave room for.
-function Axis:fitting_ticks(length)
+--- As many ticks of a lying axis of this length as their texts leave room for; before, after: how far texts may reach
+-- beyond its ends.
+function Axis:fitting_ticks(length, before, after)
   if self.scale.names then return fitting_names(self, length) end
   for count = math.max(2, length // 60), 2, -1 do
     local ticks = self:ticks(count)
-    if #with_room(self, ticks, length) == #ticks then return ticks end
+    if #with_room(self, ticks, length, before, after) == #ticks then return ticks end
   end
-  return with_room(self, self:ticks(1), length)
+  return with_room(self, self:ticks(1), length, before, after)
 end
 
 --- The texts of both ends.

@@ -3,6 +3,7 @@
 --   local frame = Frame.new{width = 760, height = 300, top = 0, right = 90, x = x_axis, y = y_axis}
 --   frame:x(3), frame:y(0.9)   --> coordinates, or nil for what has no place
 --   frame:draw()               --> elements
+local Axis = require "fmnistnn.page.axis"
 local markup = require "fmnistnn.page.markup"
 local text = require "fmnistnn.page.text"
 
@@ -32,7 +33,7 @@ function Frame.new(o)
   self.top = o.top + (o.y and o.y.title ~= "" and 26 or 8)
   self.bottom = self.top + o.height
   self.right = o.width - (o.right or 12)
-  self.x_ticks = o.x:fitting_ticks(self.right - self.left)
+  self.x_ticks = o.x:fitting_ticks(self.right - self.left, self.left, self.width - self.right)
   if self.is_empty then self.x_ticks, self.y_ticks = {}, {} end
   self.total = self.bottom + 22 + (o.x.title ~= "" and 18 or 0)
   return self
@@ -77,7 +78,7 @@ local function draw_x(self, nodes, with_grid)
   for _, tick in ipairs(self.x_ticks) do
     local x, half = self:x(tick.value), text.width(tick.text) / 2
     if with_grid then grid[#grid + 1] = ("M%.1f %.1fV%.1f"):format(x, self.top, self.bottom) end
-    x = math.max(half, math.min(self.width - half, x))
+    x = Axis.inside(x, half, 0, self.width)
     nodes[#nodes + 1] = e("text", {class = "muted middle", x = x, y = self.bottom + 17}, tick.text)
   end
   if grid[1] then table.insert(nodes, 1, e("path", {class = "grid", d = table.concat(grid)})) end

@@ -72,9 +72,9 @@ local function draw_lying(o, layout, i, width)
   local right = layout.position(i, 1)
   nodes[1] = e("path", {class = "axis", d = ("M%.1f %.1fH%.1f"):format(left, y, right)})
   nodes[2] = e("text", {class = "strong halo", x = 0, y = y - 9}, text.cut(axis.title, width))
-  for _, tick in ipairs(axis:fitting_ticks(right - left)) do
+  for _, tick in ipairs(axis:fitting_ticks(right - left, left, width - right)) do
     local x, half = layout.position(i, axis:at(tick.value)), text.width(tick.text) / 2
-    x = math.max(half, math.min(width - half, x))
+    x = Axis.inside(x, half, 0, width)
     nodes[#nodes + 1] = e("text", {class = "muted middle halo", x = x, y = y + 16}, tick.text)
   end
   return nodes
