@@ -229,6 +229,10 @@ describe("pages refuse", function()
     refuses({"lines: x: min: expected a number above 0 on a logarithmic axis, got 0"}, axis {log = true, min = 0})
     refuses({"lines: x: expected min below max, got 2 and 1"}, axis {min = 2, max = 1})
     refuses({"lines: x: max: expected a number of at most 1e+250, got inf"}, axis {max = inf})
+    for _, other in ipairs {{log = true}, {min = 1}, {max = 1}} do
+      other.categories = {"a", "b"}
+      refuses({"lines: x: categories: expected none of log, min and max beside them"}, axis(other))
+    end
     refuses({"lines: x: format: expected a format of one number", "'%s %s'"}, axis {format = "%s %s"})
     refuses({"lines: x: format: expected a format of one number", "'.3f'"}, axis {format = ".3f"})
     refuses({"lines: x: format: expected a format of one number", "'100 %%'"}, axis {format = "100 %%"})

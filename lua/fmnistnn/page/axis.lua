@@ -48,6 +48,9 @@ function Axis.new(who, given, kind)
   if self.min and self.max and self.min >= self.max then
     refuse("%s: expected min below max, got %s and %s", who, self.min, self.max)
   end
+  if self.categories and (self.log or self.min or self.max) then
+    refuse("%s: categories: expected none of log, min and max beside them", who)
+  end
   if self.categories then self.categories = values.texts(who .. ": categories", self.categories) end
   return self
 end
