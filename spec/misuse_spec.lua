@@ -336,6 +336,7 @@ describe("functions written in Lua", function()
       {"safetensors.save: expected a path, got number", fnn.safetensors.save, 3, {}},
       {"safetensors.save: tensors: expected a list, got nil", fnn.safetensors.save, path},
       {"safetensors.save: tensors: element 1: expected {name, tensor}", fnn.safetensors.save, path, {5}},
+      {"safetensors.save: checksum: expected true or false, got string 'no'", fnn.safetensors.save, path, {}, {}, "no"},
       {"write_file: path: expected a string, got table", fnn.write_file, {}, "x"},
       {"write_file: content: expected a text or a list, got nil", fnn.write_file, path},
       {"write_file: content: expected a text, or a list of texts and tensors, got number", fnn.write_file, path, {1}},

@@ -3,6 +3,7 @@
 local core = require "fmnistnn.core"
 local is_list = require "fmnistnn.is_list"
 local json = require "fmnistnn.json"
+local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 local write_file = require "fmnistnn.write_file"
 
@@ -115,6 +116,7 @@ end
 -- a message; raises for what load, or another program, would refuse.
 function safetensors.save(path, tensors, metadata, checksum)
   if type(path) ~= "string" then refuse("safetensors.save: expected a path, got %s", type(path)) end
+  options.check("safetensors.save", {checksum = checksum}, {{"checksum", "boolean", optional = true}})
   checksum = checksum or type(metadata) == "table" and metadata.crc32 ~= nil
   local list = list_of(tensors)
   for name in pairs(describe(list)) do check_text("tensors: name", name) end
