@@ -353,9 +353,11 @@ function Tensor:all(dim, keepdim) end
 ---@return fmnistnn.Tensor
 function Tensor:logsumexp(dim, keepdim) end
 
---- The Euclidean norm of all elements, the square root of the sum of their squares. Its gradient is 0 where it is 0.
+--- The Euclidean norm, the square root of the sum of the squares. Its gradient is 0 where it is 0.
+---@param dim? integer|integer[] (default: all axes)
+---@param keepdim? boolean|fmnistnn.ByName (default false)
 ---@return fmnistnn.Tensor
-function Tensor:norm() end
+function Tensor:norm(dim, keepdim) end
 
 -- ---- Along an axis ----
 

@@ -208,8 +208,9 @@ function Tensor:topk(k, dim, options)
   return values:narrow(dim, 1, k), positions:narrow(dim, 1, k)
 end
 
---- The Euclidean norm of all elements. Its gradient is 0 where it is 0.
-function Tensor:norm() return root(self:square():sum()) end
+--- The Euclidean norm: the square root of the sum of the squares, with the arguments of sum. Its gradient is 0 where it
+-- is 0.
+function Tensor:norm(...) return root(self:square():sum(...)) end
 
 function Tensor:tostring() return require "fmnistnn.format"(self) end
 
