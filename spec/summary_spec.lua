@@ -89,6 +89,18 @@ describe("summary", function()
     assert.matches("\n  1 Dense [^\n]*\n  2 Residual [^\n]*\n    1 Dense ", text)
   end)
 
+  it("names the modules of lists by the list and the number, as the parameters are", function()
+    local Net = nn.Module:extend("Net")
+    function Net:init()
+      self.down, self.up = {nn.Sequential {nn.Dense {2}}}, {nn.Dense {3}}
+    end
+    function Net:forward(x) return self.up[1](self.down[1](x)) end
+    local _, lines = summary(nn.Sequential {Net()}, {4})
+    local labels = {}
+    for _, line in ipairs(lines) do labels[#labels + 1] = line:match("^( +%S+ %u%w+)") end
+    assert.same({"  1 Net", "    down.1 Sequential", "      1 Dense", "    up.1 Dense"}, labels)
+  end)
+
   it("leaves the model as it was, but built", function()
     local model = nn.Sequential {nn.BatchNorm1d {}, nn.Dropout {0.5}}
     model[2]:eval()

@@ -8,15 +8,16 @@ local refuse = require "fmnistnn.refuse"
 
 -- What a call of the model does: a row for each module that is called, its children's rows after it.
 local function observe(model, shape, dtype)
-  local rows, depth = {}, 0
+  local rows, inside = {}, nil
   local names, input = {}, core.full({1, table.unpack(shape)}, dtype == "float32" and 0 or 1, dtype)
   for name, module in model:named_modules() do names[module] = name end
   Module.set_recorder(function(module, ...)
-    local row = {module = module, name = names[module] or "", depth = depth, before = core.multiply_adds()}
+    local row = {module = module, name = names[module] or "", caller = inside, before = core.multiply_adds()}
+    row.depth = inside and inside.depth + 1 or 0
     rows[#rows + 1] = row
-    depth = depth + 1
+    inside = row
     local y = module:forward(...)
-    depth = depth - 1
+    inside = row.caller
     row.multiply_adds = core.multiply_adds() - row.before
     row.shape = core.is_tensor(y) and y.shape or nil
     row.leaf = rows[#rows] == row
@@ -26,6 +27,17 @@ local function observe(model, shape, dtype)
   Module.set_recorder(nil)
   if not ok then error(message, 0) end
   return rows
+end
+
+-- The name of a row's module within the module that calls it, "down.1"; all of it where it is no part of that one.
+local function own_name(row)
+  local prefix = row.caller.name == "" and "" or row.caller.name .. "."
+  return row.name:sub(1, #prefix) == prefix and row.name:sub(#prefix + 1) or row.name
+end
+
+local function label_of(row)
+  if row.depth == 0 then return row.module.class_name end
+  return ("%s%s %s"):format(("  "):rep(row.depth), own_name(row), row.module.class_name)
 end
 
 local function thousands(n)
@@ -88,9 +100,8 @@ return function(model, shape, given)
     local size = row.shape and 4 * numel(row.shape) or 0
     if row.leaf then totals.output_bytes = totals.output_bytes + size end
     if row.depth == 0 then totals.multiply_adds = row.multiply_adds end
-    local label = ("%s%s %s"):format(("  "):rep(row.depth), row.name:match("[^.]*$"), row.module.class_name)
     lines[#lines + 1] = {
-      row.depth == 0 and row.module.class_name or label,
+      label_of(row),
       row.shape and "(N," .. table.concat(row.shape, ",", 2) .. ")" or "",
       thousands((row.module:count_parameters())),
       bytes(size),
