@@ -388,6 +388,15 @@ describe("an optimizer refuses", function()
     assert.is_true(model[2].weight:equal(before))
   end)
 
+  it("a model in the place of its parameters", function()
+    local dense = nn.Dense {1}
+    for _, model in ipairs {dense, nn.Sequential {dense}} do
+      refuses("SGD: parameters: expected a list, got a model: give it as model = model", "SGD", {parameters = model})
+      local message = "SGD: parameters: element 1: expected a group, got a model: give it as {model = model}"
+      refuses(message, "SGD", {parameters = {model, dense}})
+    end
+  end)
+
   it("two bounds on norms", function()
     local message = "SGD: expected either clip_norm or global_clip_norm"
     refuses(message, "SGD", {clip_norm = 1, global_clip_norm = 1})

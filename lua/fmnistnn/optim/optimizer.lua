@@ -20,6 +20,12 @@ local common = {
 
 -- ---- groups of parameters ----
 
+-- Raises where a model stands in the place of its parameters.
+local function refuse_model(who, given, expected, right)
+  if type(given.parameters) ~= "function" then return end
+  refuse("%s: expected %s, got a model: give it as %s", who, expected, right)
+end
+
 -- A function that lists what `source`, which has a model or parameters, gives to train.
 local function lister(self, source)
   local model, list = source.model, source.parameters
@@ -65,6 +71,7 @@ local function add_own_groups(self, list)
   for i, each in ipairs(list) do
     local who = ("%s: parameters: element %d"):format(self.name, i)
     if type(each) ~= "table" then refuse("%s: expected a table, as element 1, got %s", who, type(each)) end
+    refuse_model(who, each, "a group", "{model = model}")
     options.check(self.name, each, self.spec)
     if (each.model == nil) == (each.parameters == nil) then
       refuse("%s: expected either a model or parameters", who)
@@ -96,6 +103,7 @@ local function make_groups(self)
   self.groups = {}
   check_norms(self, given)
   if given.model and list then refuse("%s: expected either a model or parameters", self.name) end
+  if list then refuse_model(self.name .. ": parameters", list, "a list", "model = model") end
   if list and type(list[1]) == "table" then
     add_own_groups(self, list)
   elseif given.model or list then
