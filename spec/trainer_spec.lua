@@ -458,8 +458,12 @@ describe("a Trainer's loss", function()
         function(t) t:predict(few) end)
       refuses("augment: expected a tensor from the model, got table", {model = model, loss = loss, metrics = {}},
         function(t) t:evaluate(few, {augment = {nn.functional.hflip}}) end)
-      refuses("Trainer: loss: expected a tensor from the function, got nil",
+      refuses("Trainer: loss: expected a tensor of one element from the function, got nil",
         {model = model, loss = function() end, metrics = {}})
+      for _, use in ipairs {function(t) fit(t, few, {}) end, function(t) t:evaluate(few) end} do
+        refuses("Trainer: loss: expected a tensor of one element from the function, got shape (30)",
+          {loss = function(p, t) return nn.functional.cross_entropy(p, t, {reduction = "none"}) end}, use)
+      end
     end)
   end)
 

@@ -104,8 +104,9 @@ local function loss_of(self, prediction, target)
     end
   end
   local loss = self.loss(prediction, target)
-  if core.is_tensor(loss) then return loss end
-  error("Trainer: loss: expected a tensor from the function, got " .. type(loss), 0)
+  if core.is_tensor(loss) and loss:numel() == 1 then return loss end
+  local got = core.is_tensor(loss) and "shape (" .. table.concat(loss.shape, ",") .. ")" or type(loss)
+  error("Trainer: loss: expected a tensor of one element from the function, got " .. got, 0)
 end
 
 -- Closes a batch and what was made of it, unless something of the user's has seen it and may have kept it.
