@@ -53,7 +53,7 @@ function Trainer:fit(data, options) end
 
 --- Functions that fit calls, any of these, with the table itself first. Batches count from 1 in each epoch; `values`
 --- are the averages since its begin, without the validation's until it ends. What a callback must keep for a fit to go
---- on (`Trainer:save`) it gives and gets as one plain value.
+--- on (`Trainer:save`) it gives and gets as one plain value. Other names that begin with on_ are refused.
 ---@class fmnistnn.Callback
 ---@field name? string Tells whose state it is, in a file.
 ---@field on_train_begin? fun(self: table, trainer: fmnistnn.Trainer) Before the first epoch.

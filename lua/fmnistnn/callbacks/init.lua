@@ -1,5 +1,5 @@
 --- What fit calls while it trains: fnn.Trainer's callbacks. One's own is a table with any of these functions; each gets
--- the table itself first.
+-- the table itself first. Other names that begin with on_ are refused (events.lua).
 --
 --   on_train_begin(self, trainer)
 --   on_restore(self, trainer)                        after on_train_begin of all: the place for trainer:load
