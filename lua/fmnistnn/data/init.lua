@@ -80,6 +80,14 @@ function Dataset:first(n)
   return self:range(1, math.min(n, #self))
 end
 
+--- The examples that a vector of positions names, as often as it does and in its order: a copy of them. A random part
+-- is set:subset(fnn.randperm(#set):narrow(1, 1, n)).
+function Dataset:subset(positions)
+  options.input("subset: positions", positions, "a vector of integers", 1, 1)
+  if positions.dtype == "float32" then refuse("subset: positions: expected integers, got float32") end
+  return new(self.examples:index_select(1, positions), self.labels:index_select(1, positions), self)
+end
+
 --- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split. The latter are to
 -- validate with: they are never augmented.
 function Dataset:split(fraction)
