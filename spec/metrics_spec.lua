@@ -283,6 +283,33 @@ describe("calibration_error", function()
   end)
 end)
 
+describe("losses as metrics", function()
+  local p, t = fnn.tensor({{0.5, 2}, {-1, 3}, {0, -2}}), fnn.tensor({2, 1, 2}, {dtype = "int64"})
+
+  it("are means over the examples, whatever the batches", function()
+    local prediction, target = p:exp(), p * p + 0.25
+    for name in pairs(fnn.losses) do
+      local expected = fnn.losses[name](prediction, target):item()
+      local metric = metrics.get(name)
+      assert.same({name, "min", 0}, {metric.name, metric.mode, metric:value()})
+      for _, part in ipairs {{1, 2}, {3, 3}} do metric:update(prediction[{part}], target[{part}]) end
+      assert.near(expected, metric:value(), 1e-5)
+      assert.near(expected, metric(prediction, target), 1e-5)
+      metric:reset()
+      metric:update(prediction[{{1, 0}}], target[{{1, 0}}])
+      assert.equal(0, metric:value())
+    end
+  end)
+
+  it("take logits unless told otherwise", function()
+    local expected = fnn.losses.cross_entropy(p, t):item()
+    assert.near(expected, metrics.get "cross_entropy"(p, t), 1e-6)
+    assert.near(expected, metrics.get("cross_entropy", {from_logits = false})(p:softmax(2), t), 1e-6)
+    local metric = metrics.get "mean_absolute_error"
+    assert.error_matches(function() metric(p, t:float()) end, "mean_absolute_error: target: expected (3,2)", 1, true)
+  end)
+end)
+
 describe("metrics refuse", function()
   local function refuses(message, f, ...)
     local ok, got = pcall(f, ...)
@@ -319,8 +346,8 @@ describe("metrics refuse", function()
     refuses("top_k: k: expected", metrics.top_k, "two")
     refuses("top_k: k: expected", metrics.top_k, 0)
     refuses("top_k: unknown option k", metrics.top_k, 1, {k = 2})
-    refuses("metric: expected a metric or one of accuracy, .*, got speed", metrics.get, "speed")
-    refuses("metric: expected a metric or .*, got function", metrics.get, metrics.f1)
+    refuses("metric: expected a metric, the name of a loss or one of accuracy, .*, got speed", metrics.get, "speed")
+    refuses("metric: expected a metric, .*, got function", metrics.get, metrics.f1)
     refuses("f1: average: expected one of binary, macro, micro, none, weighted, got mean", metrics.f1, {"mean"})
     refuses("roc_auc: average: expected one of macro, none, weighted, got micro", metrics.roc_auc, {"micro"})
     refuses("cohen_kappa: weights: expected one of linear, none, quadratic, got 2", metrics.cohen_kappa, {"2"})

@@ -335,7 +335,9 @@ describe("Trainer:fit", function()
     refuses("Trainer: loss: expected a function or the name of a loss, got crossentropy",
     function() make {loss = "crossentropy"} end)
     refuses("Trainer: loss: expected ", function() make {loss = false} end)
-    refuses("metric: expected a metric or one of accuracy, .* got speed", function() make {metrics = {"speed"}} end)
+    refuses("metric: expected a metric, the name of a loss or one of accuracy, .* got speed", function()
+      make {metrics = {"speed"}}
+    end)
     refuses("metric: expected .* got function", function() make {metrics = {fnn.metrics.f1}} end)
     for _, given in ipairs {{f1 = "f1"}, {"f1", nil, "accuracy"}, fnn.metrics.f1()} do
       refuses("Trainer: metrics: expected a list, got another table", function() make {metrics = given} end)
@@ -465,6 +467,16 @@ describe("a Trainer's loss", function()
           {loss = function(p, t) return nn.functional.cross_entropy(p, t, {reduction = "none"}) end}, use)
       end
     end)
+  end)
+
+  it("has losses as metrics, which take what the loss takes", function()
+    for _, last in ipairs {"linear", "softmax"} do
+      local model = nn.Sequential {nn.Flatten {}, nn.Dense {3, activation = last}}
+      local trainer = make {model = model, loss = "cross_entropy", metrics = {"categorical_crossentropy"}}
+      local history = fit(trainer, data, {validation = few})
+      assert.near(history.loss[1], history.categorical_crossentropy[1], 1e-6)
+      assert.near(history.val_loss[1], history.val_categorical_crossentropy[1], 1e-6)
+    end
   end)
 
   it("takes outputs as probabilities where the model ends in them", function()

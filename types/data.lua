@@ -78,8 +78,8 @@ function Dataset:batches(options) end
 ---@return fmnistnn.Dataset
 function Dataset:range(first, last) end
 
---- The examples that a vector of positions names, as often as it does and in its order; a copy of them. A random part is
---- `set:subset(fnn.randperm(#set):narrow(1, 1, n))`.
+--- The examples that a vector of positions names, as often as it does and in its order; a copy of them. A random part
+--- is `set:subset(fnn.randperm(#set):narrow(1, 1, n))`.
 ---@param positions fmnistnn.Tensor Integers from 1 on.
 ---@return fmnistnn.Dataset
 function Dataset:subset(positions) end

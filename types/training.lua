@@ -247,7 +247,7 @@ function metrics.calibration_error(options) end
 ---@field from_logits? boolean (default true) Whether scores are logits, else probabilities.
 
 --- A metric by its name, or the table itself. Names are "accuracy", "precision", "recall", "f1", "cohen_kappa",
---- "roc_auc" and "calibration_error".
+--- "roc_auc" and "calibration_error", and those of the losses, for their means over the examples.
 ---@param given string|fmnistnn.Metric The name, or a metric.
 ---@param settings? table<string, any> The options to make it with.
 ---@return fmnistnn.Metric

@@ -14,6 +14,7 @@ local is_list = require "fmnistnn.is_list"
 local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
 local options = require "fmnistnn.options"
+local over_probabilities = require "fmnistnn.over_probabilities"
 local refuse = require "fmnistnn.refuse"
 local traceback = require "fmnistnn.traceback"
 local Averages = require "fmnistnn.batch_averages"
@@ -26,12 +27,6 @@ Trainer.__index = Trainer
 Trainer.__name = "fmnistnn.Trainer"
 
 -- ---- making one ----
-
--- The losses over probabilities, and what outputs are to them that are not probabilities yet.
-local over_probabilities = {
-  categorical_crossentropy = "logits", cross_entropy = "logits", kullback_leibler_divergence = "logits",
-  focal = "logits", binary_crossentropy = "binary_logits",
-}
 
 local function make_loss(given, model)
   if type(given) == "function" and not options.is_maker(given) then return given end
@@ -57,9 +52,9 @@ end
 --- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
 -- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named
 -- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid; a function may take a
--- table of tensors from the model, and so may metrics of one's own. metrics: a list of names
--- or metrics (fnn.metrics), whose names must differ and not begin with "val_". mixed_precision: true lets convolutions
--- multiply as bfloat16 (Module:mixed_precision).
+-- table of tensors from the model, and so may metrics of one's own. metrics: a list of names (of losses too) or metrics
+-- (fnn.metrics), whose names must differ and not begin with "val_". mixed_precision: true lets convolutions multiply as
+-- bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "module"},

@@ -3,9 +3,13 @@
 --   trainer = fnn.Trainer{..., metrics = {"accuracy", "f1", fnn.metrics.precision{average = "weighted"}}}
 --   print(fnn.metrics.f1{}(trainer:predict(test), test.labels))    -- of whole predictions
 --
+-- The name of a loss is that of its mean over the examples, too.
+--
 -- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset =
 -- function(self)}; a Trainer takes such tables and the names below. It may close prediction and target after update,
 -- which clones what it keeps.
+local losses = require "fmnistnn.losses"
+local mean_loss = require "fmnistnn.metrics.mean_loss"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -32,7 +36,7 @@ local function check_fields(metric)
   end
 end
 
---- A metric by its name, made with these options, or the metric itself.
+--- A metric by its name, which may be that of a loss, made with these options, or the metric itself.
 function metrics.get(given, settings)
   if type(given) == "table" and not options.is_maker(given) then
     check_fields(given)
@@ -40,8 +44,9 @@ function metrics.get(given, settings)
   end
   local make = by_name[given]
   if make then return make(settings) end
+  if type(given) == "string" and losses[given] then return mean_loss(given, settings) end
   local got = type(given) == "string" and given or options.describe(given)
-  refuse("metric: expected a metric or one of %s, got %s", table.concat(names, ", "), got)
+  refuse("metric: expected a metric, the name of a loss or one of %s, got %s", table.concat(names, ", "), got)
 end
 
 return metrics
