@@ -256,11 +256,11 @@ describe("a script #long", function()
         parts[3] = "local model = nn.Sequential{nn.Flatten{}, nn.Dense{16}, nn.Dense{10}}"
       end
     end
-    assert.equal(8, #parts)
-    parts[9] = "model = nn.Sequential{nn.Conv2d{4, kernel = 3}, Block(4), nn.Flatten{}, Center(2704), nn.Dense{10}}"
-    parts[10] = "trainer = fnn.Trainer{model = model, optimizer = fnn.optim.Adam{}, loss = 'cross_entropy'}"
-    parts[11] = "trainer:fit(train, {epochs = 2})"
-    parts[12] = "assert(#model:parameters() == 7 and #model:buffers() == 1 and model[4].mean:any())"
+    assert.equal(9, #parts)
+    parts[10] = "model = nn.Sequential{nn.Conv2d{4, kernel = 3}, Block(4), nn.Flatten{}, Center(2704), nn.Dense{10}}"
+    parts[11] = "trainer = fnn.Trainer{model = model, optimizer = fnn.optim.Adam{}, loss = 'cross_entropy'}"
+    parts[12] = "trainer:fit(train, {epochs = 2})"
+    parts[13] = "assert(#model:parameters() == 7 and #model:buffers() == 1 and model[4].mean:any())"
     process.write(here .. "/from-pytorch.lua", table.concat(parts, "\n"))
     local command_ = process.lua(here .. "/from-pytorch.lua", "FMNISTNN_DATA=" .. quote(here))
     local code, _, err = process.run(("cd %s && %s"):format(quote(here), command_))
