@@ -5,7 +5,8 @@
  *
  * Row i of the target becomes t = (1 - s) * (one-hot of the class, or the given row) + s / C (Szegedy et al. 2016) times the
  * classes' weights; its loss is -sum_c t_c log softmax(logits)_c. `reduction` "mean" divides the sum by N or, with class
- * numbers and weights, by the sum of the weights of the rows' classes, as PyTorch does. The gradient flows to the logits. */
+ * numbers and weights, by the sum of the weights of the rows' classes, as PyTorch does. Gradients flow to the logits and to rows
+ * of probabilities. */
 
 #include "../kernels/kernels.h"
 #include "../tensor/indices.h"
@@ -122,36 +123,51 @@ static enum fnn_status forward(struct fnn_call *call) {
 }
 
 /* d = g (softmax * sum_c t_c - t) */
+static void back_logits(const struct fnn_call *call, const struct job *job, size_t i, double g) {
+  const float *p = fnn_floats(call->out[1]) + i * job->classes;
+  float *d = fnn_floats(call->grad_in[0]) + i * job->classes;
+  double sum = 0.0;
+  for (size_t c = 0; c < job->classes; c++) sum += target_of(job, i, c);
+  for (size_t c = 0; c < job->classes; c++) d[c] = (float)(g * (p[c] * sum - target_of(job, i, c)));
+}
+
+/* d = -g (1 - s) weight log softmax */
+static void back_target(const struct fnn_call *call, const struct job *job, size_t i, double g) {
+  const float *x = fnn_floats(call->in[0]) + i * job->classes;
+  float *d = fnn_floats(call->grad_in[1]) + i * job->classes;
+  double shift = call->context->kernels->reduce->logsumexp(job->classes, 1, x), factor = g * (1.0 - job->smoothing);
+  for (size_t c = 0; c < job->classes; c++)
+    d[c] = (float)(factor * (job->weight ? job->weight[c] : 1.0) * (shift - x[c]));
+}
+
 static enum fnn_status backward(struct fnn_call *call) {
   struct job job = job_for(call);
   size_t n = fnn_in_shape(call, 0)->size[0];
-  int each = call->grad->shape.rank == 1;
+  int each = call->grad->shape.rank == 1, soft = job.target && fnn_wants(call, 1);
   double factor = 1.0 / divisor(call, &job);
-  if (!fnn_wants(call, 0)) return FNN_OK;
-  FNN_TRY(fnn_new_grad(call, 0));
+  if (fnn_wants(call, 0)) FNN_TRY(fnn_new_grad(call, 0));
+  if (soft) FNN_TRY(fnn_new_grad(call, 1));
   for (size_t i = 0; i < n; i++) {
-    const float *p = fnn_floats(call->out[1]) + i * job.classes;
-    float *d = fnn_floats(call->grad_in[0]) + i * job.classes;
-    double g = fnn_floats(call->grad)[each ? i : 0] * factor, sum = 0.0;
-    for (size_t c = 0; c < job.classes; c++) sum += target_of(&job, i, c);
-    for (size_t c = 0; c < job.classes; c++) d[c] = (float)(g * (p[c] * sum - target_of(&job, i, c)));
+    double g = fnn_floats(call->grad)[each ? i : 0] * factor;
+    if (fnn_wants(call, 0)) back_logits(call, &job, i, g);
+    if (soft) back_target(call, &job, i, g);
   }
   return FNN_OK;
 }
 
-#define CROSS_ENTROPY_OP(name_, args_, infer_)                    \
-  const struct fnn_op fnn_op_##name_ = {                          \
-      .name = #name_,                                             \
-      .args = args_,                                              \
-      .defaults = &defaults,                                      \
-      .params_bytes = sizeof(struct cross_entropy),               \
-      .types = FNN_FLOATS,                                        \
-      .saves = FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_OUT(1), \
-      .outputs = 2,                                               \
-      .hidden = 1,                                                \
-      .infer = infer_,                                            \
-      .forward = forward,                                         \
-      .backward = backward,                                       \
+#define CROSS_ENTROPY_OP(name_, args_, saves_, infer_)                       \
+  const struct fnn_op fnn_op_##name_ = {                                     \
+      .name = #name_,                                                        \
+      .args = args_,                                                         \
+      .defaults = &defaults,                                                 \
+      .params_bytes = sizeof(struct cross_entropy),                          \
+      .types = FNN_FLOATS,                                                   \
+      .saves = FNN_SAVE_IN(1) | FNN_SAVE_IN(2) | FNN_SAVE_OUT(1) | (saves_), \
+      .outputs = 2,                                                          \
+      .hidden = 1,                                                           \
+      .infer = infer_,                                                       \
+      .forward = forward,                                                    \
+      .backward = backward,                                                  \
   }
-CROSS_ENTROPY_OP(cross_entropy_classes, classes_args, classes_infer);
-CROSS_ENTROPY_OP(cross_entropy_soft, soft_args, soft_infer);
+CROSS_ENTROPY_OP(cross_entropy_classes, classes_args, 0, classes_infer);
+CROSS_ENTROPY_OP(cross_entropy_soft, soft_args, FNN_SAVE_IN(0), soft_infer);

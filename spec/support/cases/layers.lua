@@ -445,6 +445,10 @@ cases.cross_entropy_soft = {
     {label_smoothing = 0.2})},
   {"one example", pack(random{1, 5}, probabilities(1, 5))},
   {"rows that do not add up to 1", pack(random{2, 3}, constant(positive{2, 3}))},
+  {"rows that are trained", pack(random{4, 3}, positive{4, 3})},
+  {"rows that are trained, each, with weights", pack(random{4, 3}, positive{4, 3}, constant(positive{3}),
+    {label_smoothing = 0.2, reduction = "none"})},
+  {"rows that are trained for certain logits", pack(random({3, 4}, -150, 150), positive{3, 4})},
   wrong = {
     {"a target of another shape", pack(random{2, 3}, probabilities(2, 4)), "target", "(2,3)", "(2,4)"},
     {"class numbers", pack(random{2, 3}, classes(2, 3)), "target", "(2,3)", "(2)"},
