@@ -28,6 +28,13 @@ describe("tostring:", function()
     end
   end)
 
+  it("has no decimal comma", function()
+    if not os.setlocale "de_DE.UTF-8" then return pending "needs the locale de_DE.UTF-8" end
+    local text = tostring(fnn.tensor(2.5)) .. tostring(fnn.tensor {1.5, 2}) .. tostring(fnn.tensor {1.5e-9, 2})
+    os.setlocale "C"
+    assert.equal("2.5[1.5 2. ][1.5e-09 2.0e+00]", text)
+  end)
+
   it("does not depend on the layout", function()
     local t = fnn.arange(6):reshape(2, 3)
     assert.equal("[[0 3]\n [1 4]\n [2 5]]", tostring(t:t()))
