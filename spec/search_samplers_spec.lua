@@ -150,6 +150,24 @@ describe("the mixtures of TPE", function()
     end
   end)
 
+  it("have the density of the range where a grid's cells are too narrow for the difference of two masses", function()
+    for high, log in pairs {[2 ^ 52] = false, [2 ^ 53] = true} do
+      local fine = space.int(1, high, {log = log})
+      local low, top = space.bounds(fine)
+      local list = {}
+      for i = 1, 5 do list[i] = {inner = {x = low + (top - low) * i / 6}} end
+      local dimensions = {{name = "x", distribution = fine}}
+      local made, smooth = Parzen.new(dimensions, list, {}), Parzen.new({{
+        name = "x", distribution = log and space.float(0.5, high + 0.5, {log = true}) or space.float(0.5, high + 0.5),
+      }}, list, {})
+      for i = 6, 9 do
+        local x = space.to_inner(fine, space.from_unit(fine, i / 10))
+        local width = log and 1 / math.exp(x) or 1
+        near(smooth:log_density {x} + math.log(width), made:log_density {x}, 1e-8, ("%g at %g"):format(high, x))
+      end
+    end
+  end)
+
   it("draw what they say: frequencies are densities", function()
     local names = {"c", "e", "f"}
     local made = mixture(names, {c = {2, 3, 9, 2}, e = {0, 1, 1, 2}, f = {0, 0.25, 0.25, 1}}, 4)

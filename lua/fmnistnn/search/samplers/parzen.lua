@@ -179,28 +179,37 @@ function adders.categorical(d, x, alive, s, from, to, floor, still, sums)
   return left
 end
 
--- The ends, on the inner scale, of the cell of a grid's value.
+-- The ends, on the inner scale, of the cell of a grid's value, and its width, which the ends do not tell when it is
+-- narrow.
 local function cell(distribution, x)
   local half = distribution.step / 2
-  if not distribution.log then return x - half, x + half end
+  if not distribution.log then return x - half, x + half, distribution.step end
   local value = exp(x)
-  return log(value - half), log(value + half)
+  return log(value - half), log(value + half), distribution.step / value
 end
+
+-- A cell narrower than so many sigma has the mass of the density in its middle, to more digits than the difference of
+-- two distributions has there.
+local narrow <const> = 1e-6
 
 -- The logarithm of a kernel's mass in a cell. Outside of the kernel's middle it is less than that of its density at the
 -- nearer end: when that is too little already, it is that.
-local function log_mass(low, high, mu, sigma, enough)
+local function log_mass(low, high, width, mu, sigma, enough)
   local z = max(low - mu, mu - high) / sigma
   if z > 0 and -0.5 * z * z < enough then return -0.5 * z * z end
+  if width < narrow * sigma then
+    z = (0.5 * (low + high) - mu) / sigma
+    return log(width / sigma) - 0.5 * z * z - log_root_2pi
+  end
   return log(normal.mass((low - mu) / sigma, (high - mu) / sigma))
 end
 
 function adders.grid(d, x, alive, s, from, to, floor, still, sums)
   local mu, sigma, left = d.mu, d.sigma, 0
-  local low, high = cell(d.distribution, x)
+  local low, high, width = cell(d.distribution, x)
   for i = from, to do
     local k = alive[i]
-    local sum = s[i] + log_mass(low, high, mu[k], sigma[k], floor - s[i])
+    local sum = s[i] + log_mass(low, high, width, mu[k], sigma[k], floor - s[i])
     if sum >= floor then
       left = left + 1
       still[left], sums[left] = k, sum
