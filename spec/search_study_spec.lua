@@ -298,10 +298,23 @@ describe("a study", function()
   end)
 
   it("is checked when it is made", function()
+    local both = {"minimize", "maximize"}
     fails("study: name: expected", search.study, {})
     fails("study: direction: expected minimize or maximize, got up", new, {direction = "up"})
     fails("either direction or directions", new, {direction = "minimize", directions = {"minimize"}})
     fails("metric_names: expected 1", new, {metric_names = {"a", "b"}})
+    fails("metric_names: element 2: a is there already", new, {directions = both, metric_names = {"a", "a"}})
+    fails("metric_names: element 1: expected a text of UTF-8 without zero bytes, got number 1", new,
+      {metric_names = {1}})
+    fails('metric_names: element 1: expected a text of UTF-8 without zero bytes, got "\xff"', new,
+      {metric_names = {"\xff"}})
+    fails("metric_names: expected a list, got another table", new, {metric_names = {loss = 1}})
+    for _, directions in ipairs {{"minimize", nil, "maximize"}, {"minimize", accuracy = "maximize"}} do
+      fails("study: directions: expected a list, got another table", new, {directions = directions})
+    end
+    fails('study: name: expected a text of UTF-8 without zero bytes, got "\xff"', new, {name = "\xff"})
+    fails('study: checkpoints: expected a folder, got ""', new, {checkpoints = ""})
+    fails("study: checkpoints: expected a folder", new, {checkpoints = "a\0b"})
     fails("study: unknown option", new, {directon = "minimize"})
     fails("study: unknown option", new, {"x", storrage = 1})
     local maker = ", got a class that makes one: call it, as in "
@@ -662,6 +675,17 @@ describe("search", function()
     assert.is_true(search.delete_study {name = "one", storage = url})
     assert.is_nil((search.delete_study {name = "one", storage = url}))
     assert.are.same({}, search.studies(url))
+  end)
+
+  it("are given the names of their objectives later too, if they have none", function()
+    if not has_sqlite then return pending "LuaSQL for SQLite is not installed" end
+    local url = "sqlite:///" .. folder .. "/names.db"
+    new {name = "one", storage = url}
+    assert.are.same({"loss"}, new({name = "one", storage = url, metric_names = {"loss"}}).metric_names)
+    assert.are.same({"loss"}, {table.unpack(search.load_study({name = "one", storage = url}).metric_names)})
+    fails("study: 'one' exists, with the metric_names loss", new, {name = "one", storage = url, metric_names = {"x"}})
+    fails("directions: expected a list", new, {name = "two", storage = url, directions = {"minimize", nil, "maximize"}})
+    assert.are.same({"one"}, search.studies(url))
   end)
 
   it("makes no file where one is only looked for", function()

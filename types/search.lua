@@ -60,7 +60,7 @@ function search.delete_study(options) end
 ---@field storage? fmnistnn.search.Storage (default: in memory) Where its trials are.
 ---@field direction? "minimize"|"maximize" (default: minimize) Which way is better.
 ---@field directions? ("minimize"|"maximize")[] (default: one) For several objectives.
----@field metric_names? string[] (default: none) A name for each objective.
+---@field metric_names? string[] (default: none) A name for each objective; a study that has none yet is given them.
 ---@field sampler? table (default: TPE, for several objectives NSGA2) What draws hyperparameters.
 ---@field pruner? table (default: Median, for several objectives none) What gives trials up early.
 ---@field seed? integer (default: the first sampler's, or any) What trials draw follows from it; it is kept.

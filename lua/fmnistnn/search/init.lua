@@ -10,6 +10,7 @@
 -- Samplers, pruners and measures of importance are loaded when they are first used.
 local Study = require "fmnistnn.search.study"
 local Trial = require "fmnistnn.search.trial"
+local attribute = require "fmnistnn.search.attribute"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 local space = require "fmnistnn.search.space"
@@ -60,6 +61,12 @@ local function check(who, given)
     {"checkpoints", "string", optional = true},
   })
   if o.name == "" then refuse("%s: name: expected a text, got an empty one", who) end
+  if not attribute.is_name(o.name) then
+    refuse("%s: name: expected a text of UTF-8 without zero bytes, got %q", who, o.name)
+  end
+  if o.checkpoints and (o.checkpoints == "" or o.checkpoints:find("\0", 1, true)) then
+    refuse("%s: checkpoints: expected a folder, got %q", who, o.checkpoints)
+  end
   o.storage = search.overrides.storage or o.storage
   return o
 end
@@ -76,7 +83,7 @@ end
 --   name             (required)
 --   storage          nil: in memory; "sqlite:///FILE"; "postgresql://USER:PASSWORD@HOST/DATABASE"
 --   direction        "minimize" (default) or "maximize"; directions: a list, for several objectives
---   metric_names     a list, a name for each objective
+--   metric_names     a list, a name for each objective; a study that has none yet is given them
 --   sampler          search.TPE{} by default, with several objectives search.NSGA2{}
 --   pruner           search.Median{} by default, with several objectives none
 --   seed             an integer from which, with their numbers, follows what trials draw; it is kept with the study. By

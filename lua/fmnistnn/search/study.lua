@@ -7,6 +7,7 @@ local Trial = require "fmnistnn.search.trial"
 local attribute = require "fmnistnn.search.attribute"
 local best = require "fmnistnn.search.best"
 local export = require "fmnistnn.search.export"
+local is_list = require "fmnistnn.is_list"
 local json = require "fmnistnn.json"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
@@ -280,6 +281,7 @@ local function any_seed() return math.random(0, 0x7fffffff) end
 local function check_directions(given)
   local list = given.directions or {given.direction or "minimize"}
   if given.direction and given.directions then refuse("study: expected either direction or directions") end
+  if not is_list(list) then options.refuse "study: directions: expected a list, got another table" end
   if #list == 0 then refuse("study: directions: expected at least one") end
   for _, direction in ipairs(list) do
     if direction ~= "minimize" and direction ~= "maximize" then
@@ -290,7 +292,16 @@ local function check_directions(given)
 end
 
 local function check_names(given, directions)
-  local names = given.metric_names or {}
+  local names, seen = given.metric_names or {}, {}
+  if not is_list(names) then options.refuse "study: metric_names: expected a list, got another table" end
+  for i, name in ipairs(names) do
+    if type(name) ~= "string" or not attribute.is_name(name) then
+      local got = type(name) == "string" and ("%q"):format(name) or options.describe(name)
+      refuse("study: metric_names: element %d: expected a text of UTF-8 without zero bytes, got %s", i, got)
+    end
+    if seen[name] then refuse("study: metric_names: element %d: %s is there already", i, name) end
+    seen[name] = true
+  end
   if #names > 0 and #names ~= #directions then
     refuse("study: metric_names: expected %d, one for each objective, got %d", #directions, #names)
   end
@@ -309,12 +320,14 @@ end
 
 local SEED <const>, NAMES <const> = "fmnistnn:seed", "study:metric_names"
 
+local function names_as_json(names) return json.array {table.unpack(names)} end
+
 -- What is written with a new study.
 local function create(given, storage)
   local directions = check_directions(given)
   local names = check_names(given, directions)
   local attributes = {[SEED] = given.seed or math.tointeger(given.sampler.seed) or any_seed()}
-  if names[1] then attributes[NAMES] = json.array {table.unpack(names)} end
+  if names[1] then attributes[NAMES] = names_as_json(names) end
   return storage:create_study(given.name, directions, attributes)
 end
 
@@ -325,14 +338,26 @@ local function check_same(given, found)
   end
 end
 
+-- The names of a study's objectives; those that are given to one that has none are kept with it.
+local function names_of(given, storage, found)
+  local names, kept = check_names(given, found.directions), found.system_attributes[NAMES]
+  if type(kept) ~= "table" or not kept[1] then
+    if names[1] then storage:set_study_attribute(found.id, "system", NAMES, names_as_json(names)) end
+    return names
+  end
+  if names[1] and table.concat(names, "\0") ~= table.concat(kept, "\0") then
+    refuse("study: '%s' exists, with the metric_names %s", given.name, table.concat(kept, ", "))
+  end
+  return kept
+end
+
 --- The study of checked options, which must exist in its storage.
 function Study._open(given, storage)
   local found = storage:study(given.name)
   check_same(given, found)
-  local names = found.system_attributes[NAMES]
   local self = setmetatable({
     storage = storage, id = found.id, name = found.name, directions = found.directions, distributions = {},
-    metric_names = type(names) == "table" and names or {}, sampler = given.sampler, pruner = given.pruner,
+    metric_names = names_of(given, storage, found), sampler = given.sampler, pruner = given.pruner,
     heartbeat = given.heartbeat,
   }, Study)
   self.seed = given.seed or math.tointeger(found.system_attributes[SEED]) or math.tointeger(self.sampler.seed) or 0
