@@ -179,6 +179,28 @@ describe("distributions", function()
       ["int: low: expected an integer, got 0.5"] = function() space.int(0.5, 2) end,
       ["int: low: expected an integer of 1 or more with log, got 0"] = function() space.int(0, 2, {log = true}) end,
       ["int: unknown option base"] = function() space.int(0, 2, {base = 2}) end,
+      ["lr: step: expected a finite part of the range, got inf"] = function()
+        space.float(0, 1, {step = math.huge}, "lr")
+      end,
+      ["float: step: expected a finite part of the range, got 4.9"] = function() space.float(0, 1, {step = 5e-324}) end,
+      ["int: expected a range within %-2%^53..2%^53, got 0 and 9223372036854775807"] = function()
+        space.int(0, math.maxinteger)
+      end,
+      ["int: expected a range within .* got %-9223372036854775808"] = function() space.int(math.mininteger, 0) end,
+      ["categorical: n: expected how many choices there are, 3 or more, got number 1"] = function()
+        space.categorical {"a", "b", "c", n = 1}
+      end,
+      ["categorical: n: expected how many choices there are, 1 or more, got number %-1"] = function()
+        space.categorical {"a", n = -1}
+      end,
+      ["categorical: n: expected how many .* got string '2'"] = function() space.categorical {"a", n = "2"} end,
+      ["categorical: expected a list of choices, got one with the key default"] = function()
+        space.categorical {"a", "b", default = "a"}
+      end,
+      ["ask: x: expected a list of choices, got one with the key"] = function()
+        space.declare({x = {kind = "float", low = 0, high = 1}}, "ask")
+      end,
+      ["ask: x: expected a distribution or a list of choices, got 3"] = function() space.declare({x = 3}, "ask") end,
       ["categorical: expected at least one choice"] = function() space.categorical {} end,
       ["categorical: choice 2: a is there already"] = function() space.categorical {"a", "a"} end,
       ["categorical: choice 1: expected a string of UTF%-8, .* got table"] = function() space.categorical {{}} end,

@@ -5,8 +5,8 @@
 --   {kind = "int", low = 8, high = 32, log = false, step = 8}
 --   {kind = "categorical", choices = {"Adam", 3, true, space.null}, count = 4}
 --
--- Tables that never change once made. Both ends belong to the range; with a step, `high` is on the grid. Among choices
--- and among a trial's values space.null stands for nil.
+-- Tables that never change once made, by the functions below alone, which check them. Both ends belong to the range;
+-- with a step, `high` is on the grid. Among choices and among a trial's values space.null stands for nil.
 --
 -- Samplers work on one of three scales:
 --   value    what the objective sees
@@ -23,6 +23,8 @@ local space = {}
 --- Stands for nil among choices and values.
 space.null = json.null
 
+local Distribution = {__name = "fmnistnn.search.Distribution"}
+
 local largest <const> = 2 ^ 53 -- integers up to here are exact as floats, which is how they are stored
 
 -- ---- making ----
@@ -31,7 +33,7 @@ local function describe(value) return type(value) == "number" and tostring(value
 
 local function is_number(value) return type(value) == "number" and value - value == 0 end -- neither inf nor NaN
 
-local function is_integer(value) return is_number(value) and math.tointeger(value) and math.abs(value) <= largest end
+local function is_integer(value) return is_number(value) and math.tointeger(value) ~= nil end
 
 local function check_range(who, low, high, test, expected)
   if not test(low) then refuse("%s: low: expected %s, got %s", who, expected, describe(low)) end
@@ -62,10 +64,15 @@ function space.float(low, high, given, who)
   if o.log and low <= 0 then refuse("%s: low: expected a number above 0 with log, got %s", who, low) end
   if o.step then
     local steps = (high - low) / o.step
+    if o.step == math.huge or steps == math.huge then
+      refuse("%s: step: expected a finite part of the range, got %s", who, o.step)
+    end
     local whole = math.floor(steps + 1e-8)
     if math.abs(steps - whole) > 1e-8 then high = math.max(low, after(low, whole * o.step)) end
   end
-  return {kind = "float", low = low + 0.0, high = high + 0.0, log = o.log, step = o.step and o.step + 0.0}
+  return setmetatable({
+    kind = "float", low = low + 0.0, high = high + 0.0, log = o.log, step = o.step and o.step + 0.0,
+  }, Distribution)
 end
 
 --- An integer of low..high. Options: log = true, uniform on a logarithmic scale (low >= 1); or step 1, a grid from low
@@ -75,9 +82,14 @@ function space.int(low, high, given, who)
   local o = options.check(who, given, {{"log", "boolean", default = false}, {"step", "count", default = 1}})
   check_range(who, low, high, is_integer, "an integer")
   low, high = math.tointeger(low), math.tointeger(high)
+  if low < -largest or high > largest then
+    refuse("%s: expected a range within -2^53..2^53, got %d and %d", who, low, high)
+  end
   if o.log and o.step ~= 1 then refuse("%s: expected either log or step", who) end
   if o.log and low < 1 then refuse("%s: low: expected an integer of 1 or more with log, got %d", who, low) end
-  return {kind = "int", low = low, high = low + (high - low) // o.step * o.step, log = o.log, step = o.step}
+  return setmetatable({
+    kind = "int", low = low, high = low + (high - low) // o.step * o.step, log = o.log, step = o.step,
+  }, Distribution)
 end
 
 local function is_choice(value)
@@ -86,19 +98,27 @@ local function is_choice(value)
 end
 
 -- How long a list is that may have holes: its n, or its largest index.
-local function length(list)
-  local count = 0
+local function length(list, who)
+  local count, n = 0, rawget(list, "n")
   for key in pairs(list) do
-    if math.type(key) == "integer" and key > count then count = key end
+    if math.type(key) == "integer" and key >= 1 then
+      count = math.max(count, key)
+    elseif key ~= "n" then
+      refuse("%s: expected a list of choices, got one with the key %s", who, tostring(key))
+    end
   end
-  return math.tointeger(list.n) or count
+  if n == nil then return count end
+  if math.type(n) ~= "integer" or n < count then
+    refuse("%s: n: expected how many choices there are, %d or more, got %s", who, count, options.describe(n))
+  end
+  return n
 end
 
 --- One of a list: strings, numbers, booleans, nil (write space.null, or say how many there are, {"a", nil, n = 2}).
 function space.categorical(choices, who)
   who = who or "categorical"
   if type(choices) ~= "table" then refuse("%s: expected a list of choices, got %s", who, describe(choices)) end
-  local count, list, seen = length(choices), json.array(), {}
+  local count, list, seen = length(choices, who), json.array(), {}
   if count == 0 then refuse("%s: expected at least one choice", who) end
   for i = 1, count do
     local choice = choices[i]
@@ -110,13 +130,11 @@ function space.categorical(choices, who)
     if seen[choice] then refuse("%s: choice %d: %s is there already", who, i, tostring(choice)) end
     seen[choice], list[i] = true, choice
   end
-  return {kind = "categorical", choices = list, count = count}
+  return setmetatable({kind = "categorical", choices = list, count = count}, Distribution)
 end
 
-local kinds = {float = true, int = true, categorical = true}
-
 --- Whether a value is a distribution.
-function space.is_distribution(value) return type(value) == "table" and kinds[value.kind] == true end
+function space.is_distribution(value) return getmetatable(value) == Distribution end
 
 --- A declared space, {name = distribution or list of choices}: a new table of distributions.
 function space.declare(given, who)
@@ -126,6 +144,9 @@ function space.declare(given, who)
   local declared = {}
   for name, each in pairs(given) do
     if type(name) ~= "string" then refuse("%s: expected names, got the key %s", who, tostring(name)) end
+    if type(each) ~= "table" then
+      refuse("%s: %s: expected a distribution or a list of choices, got %s", who, name, describe(each))
+    end
     declared[name] = space.is_distribution(each) and each or space.categorical(each, who .. ": " .. name)
   end
   return declared
