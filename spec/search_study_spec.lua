@@ -72,6 +72,13 @@ describe("a study", function()
     assert.are.equal("waiting", study:trial(2).state)
     fails("expected a trial of the study or its number, got 7", study.tell, study, 7, 1)
     fails("state: expected complete, pruned or failed", study.tell, study, 0, 1, {state = "waiting"})
+    local trial = study:ask()
+    fails("tell: values: expected none for a trial that is pruned, got number 0.5", study.tell, study, trial, 0.5,
+      {state = "pruned"})
+    fails("tell: reason: expected one only with", study.tell, study, trial, 0.5, {reason = "because"})
+    assert.are.equal("running", study:trial(2).state)
+    fails("trial: expected its number, got string 'x'", study.trial, study, "x")
+    fails("trial: expected its number, got nil", study.trial, study)
   end)
 
   it("fails a trial whose value is none", function()

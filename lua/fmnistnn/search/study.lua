@@ -167,14 +167,20 @@ end
 local states = {complete = true, pruned = true, failed = true}
 
 --- Ends a trial that study:ask gave, by itself or its number: with the value of the objective or a list of several, or
--- in another state, {state = "pruned"} or {state = "failed", reason = text}. A value that is no number or NaN makes it
--- a failed one. Returns true, or nil and why when it was over already, as it may be when it was taken for lost, or when
--- it still waits.
+-- without one in another state, {state = "pruned"} or {state = "failed", reason = text}. A value that is no number or
+-- NaN makes it a failed one. Returns true, or nil and why when it was over already, as it may be when it was taken for
+-- lost, or when it still waits.
 function Study:tell(trial, values, given)
   local o = options.check("tell", given, {
     {"state", "string", default = "complete"}, {"reason", "string", optional = true},
   })
   if not states[o.state] then refuse("tell: state: expected complete, pruned or failed, got %s", o.state) end
+  if o.state ~= "complete" and values ~= nil then
+    refuse("tell: values: expected none for a trial that is %s, got %s", o.state, options.describe(values))
+  end
+  if o.state == "complete" and o.reason then
+    options.refuse "tell: reason: expected one only with the state pruned or failed"
+  end
   local record = type(trial) == "table" and trial.record
   if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
   if not record then refuse("tell: expected a trial of the study or its number, got %s", tostring(trial)) end
@@ -229,7 +235,10 @@ end
 -- ---- the rest ----
 
 --- The trial of a number, as in study.trials; nil when there is none.
-function Study:trial(number) return public(self:history().trials[number + 1]) end
+function Study:trial(number)
+  if type(number) ~= "number" then refuse("trial: expected its number, got %s", options.describe(number)) end
+  return public(self:history().trials[number + 1])
+end
 
 --- Runs the objective for one trial after the other: optimize.lua.
 function Study:optimize(objective, given) return require "fmnistnn.search.optimize".run(self, objective, given) end
