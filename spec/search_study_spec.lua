@@ -212,6 +212,7 @@ describe("a study", function()
     trial:tag("a", "b")
     trial:tag "c"
     assert.are.same({"a", "b", "c"}, {table.unpack(study:trial(0).user_attributes.tags)})
+    fails("tag: expected a string, got nil", trial.tag, trial, "d", nil, "e")
     fails("set_user_attribute: json: cannot write a function", trial.set_user_attribute, trial, "f", print)
     fails("set_user_attribute: expected texts of UTF-8", trial.set_user_attribute, trial, "f", "\xff")
     fails("set_user_attribute: name: expected a string, got nil", study.set_user_attribute, study, nil, 1)
@@ -638,6 +639,10 @@ describe("optimize", function()
     fails("optimize: expected a function, got nil", study.optimize, study)
     fails("optimize: duplicates: expected allow, reuse or redraw", optimize, study, print, {duplicates = "drop"})
     fails("optimize: callbacks: expected a list of functions", optimize, study, print, {callbacks = {5}})
+    for _, callbacks in ipairs {{print, nil, print}, {after = print}} do
+      fails("callbacks: expected a list of functions, got another table", optimize, study, print,
+        {callbacks = callbacks})
+    end
     fails("a study in memory is seen by one process alone", optimize, study, print, {workers = 2})
     fails("optimize: trials: expected an integer of 1 or more", optimize, study, print, {trials = 0})
     fails("optimize: unknown option", optimize, study, print, {n_trials = 5})

@@ -5,6 +5,7 @@ local View = require "fmnistnn.search.view"
 local best = require "fmnistnn.search.best"
 local common = require "fmnistnn.search.samplers.common"
 local core = require "fmnistnn.core"
+local is_list = require "fmnistnn.is_list"
 local json = require "fmnistnn.json"
 local options = require "fmnistnn.options"
 local process = require "fmnistnn.search.process"
@@ -188,6 +189,9 @@ local function run_here(study, objective, o)
 end
 
 local function check_callbacks(callbacks)
+  if not is_list(callbacks) then
+    options.refuse "optimize: callbacks: expected a list of functions, got another table"
+  end
   for _, callback in ipairs(callbacks) do
     if type(callback) ~= "function" then
       refuse("optimize: callbacks: expected a list of functions, got %s", type(callback))

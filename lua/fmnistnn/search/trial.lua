@@ -189,7 +189,8 @@ end
 --- Adds tags, words to find trials by.
 function Trial:tag(...)
   local tags = json.array {table.unpack(self.record.user_attributes.tags or {})}
-  for _, tag in ipairs {...} do
+  for i = 1, select("#", ...) do
+    local tag = select(i, ...)
     check_text("tag", tag)
     tags[#tags + 1] = tag
   end
