@@ -190,7 +190,7 @@ end
 
 local function check_callbacks(callbacks)
   if not is_list(callbacks) then
-    options.refuse "optimize: callbacks: expected a list of functions, got another table"
+    refuse "optimize: callbacks: expected a list of functions, got another table"
   end
   for _, callback in ipairs(callbacks) do
     if type(callback) ~= "function" then

@@ -179,7 +179,7 @@ function Study:tell(trial, values, given)
     refuse("tell: values: expected none for a trial that is %s, got %s", o.state, options.describe(values))
   end
   if o.state == "complete" and o.reason then
-    options.refuse "tell: reason: expected one only with the state pruned or failed"
+    refuse "tell: reason: expected one only with the state pruned or failed"
   end
   local record = type(trial) == "table" and trial.record
   if math.type(trial) == "integer" then record = self:history().trials[trial + 1] end
@@ -290,7 +290,7 @@ local function any_seed() return math.random(0, 0x7fffffff) end
 local function check_directions(given)
   local list = given.directions or {given.direction or "minimize"}
   if given.direction and given.directions then refuse("study: expected either direction or directions") end
-  if not is_list(list) then options.refuse "study: directions: expected a list, got another table" end
+  if not is_list(list) then refuse "study: directions: expected a list, got another table" end
   if #list == 0 then refuse("study: directions: expected at least one") end
   for _, direction in ipairs(list) do
     if direction ~= "minimize" and direction ~= "maximize" then
@@ -302,7 +302,7 @@ end
 
 local function check_names(given, directions)
   local names, seen = given.metric_names or {}, {}
-  if not is_list(names) then options.refuse "study: metric_names: expected a list, got another table" end
+  if not is_list(names) then refuse "study: metric_names: expected a list, got another table" end
   for i, name in ipairs(names) do
     if type(name) ~= "string" or not attribute.is_name(name) then
       local got = type(name) == "string" and ("%q"):format(name) or options.describe(name)
