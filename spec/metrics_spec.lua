@@ -107,6 +107,18 @@ describe("accuracy", function()
     end
   end)
 
+  it("counts each pixel", function()
+    local pixels, classes = fnn.randn(2, 3, 4, 5), fnn.randint(1, 3, {2, 4, 5})
+    local flat = pixels:permute(1, 3, 4, 2):reshape(40, 3)
+    for _, name in ipairs {"accuracy", "f1", "cohen_kappa", "roc_auc"} do
+      local metric = metrics.get(name)
+      local expected = metric(flat, classes:flatten())
+      assert.equal(expected, metric(pixels, classes), name)
+      assert.equal(expected, metric(pixels, classes:one_hot(3):permute(1, 4, 2, 3)), name)
+    end
+    assert.equal(metrics.accuracy {}(flat, classes:flatten()), metrics.accuracy {}(pixels:argmax(2), classes))
+  end)
+
   it("is 0 of nothing, and forgets by reset", function()
     local metric = metrics.accuracy()
     assert.equal(0, metric:value())
@@ -361,7 +373,8 @@ describe("metrics refuse", function()
       local metric = metrics.get(name)
       refuses(name .. ": prediction: expected a tensor, got number", metric, 5, two)
       refuses(name .. ": target: expected a tensor, got nil", metric, rows)
-      refuses(name .. ": prediction: expected scores .*, got %(2,3,1%)", metric, rows:unsqueeze(3), two)
+      refuses(name .. ": target: expected class numbers %(2,1%) or rows %(2,3,1%), got %(2%)", metric,
+        rows:unsqueeze(3), two)
       refuses(name .. ": prediction: expected scores of float32, got int64", metric, rows:to("int64"), two)
       refuses(name .. ": expected a target for each of the 2 predictions, got 3", metric, rows, ints {1, 2, 3})
       refuses(name .. ": expected class numbers 1..3, got 4", metric, rows, ints {1, 4})

@@ -14,9 +14,11 @@ local losses = {}
 -- They take logits, since the softmax or sigmoid is theirs, unless `from_logits` is false. Probabilities
 -- (and always those of the focal loss) are cut to 1e-7..1 - 1e-7, as in Keras; cross-entropies of logits need no cut.
 
---- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or rows of probabilities (N,C).
----@param prediction fmnistnn.Tensor (N,C).
----@param target fmnistnn.Tensor Class numbers, or (N,C).
+--- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or rows of probabilities (N,C). Of predictions
+--- (N,C,...) for each position of an example, such as the pixels of an image: the mean is over all of them, and "none"
+--- gives (N,...).
+---@param prediction fmnistnn.Tensor (N,C) or (N,C,...).
+---@param target fmnistnn.Tensor Class numbers (N) or (N,...), or rows of the prediction's shape.
 ---@param options? fmnistnn.losses.CrossEntropyOptions
 ---@return fmnistnn.Tensor
 function losses.categorical_crossentropy(prediction, target, options) end

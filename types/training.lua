@@ -161,7 +161,8 @@ function Progress.sparkline(list, cells) end
 
 --- Measures of classifiers. A prediction is rows of scores (N,C) or class numbers (N); a target class numbers (N) or
 --- rows (N,C) such as one-hot ones. Scores (N,1), as of one sigmoid, are of the second of two classes, and targets
---- (N,1) then 0 and 1, or between them, as mixup makes them, and above 0.5 of the second class.
+--- (N,1) then 0 and 1, or between them, as mixup makes them, and above 0.5 of the second class. Each position of an
+--- example, such as a pixel, counts as one: of scores (N,C,...) or class numbers (N,...), with targets likewise.
 ---
 --- A metric may be given to a Trainer or be called with whole predictions:
 ---

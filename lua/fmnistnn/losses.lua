@@ -1,12 +1,13 @@
 --- Losses: functions (prediction, target, options) that return a tensor. Formulas are Keras's.
 --
 -- The target has the prediction's shape, or, where the prediction is (N,C) of several columns, may be N class numbers
--- 1..C, int64 or uint8: these stand for one-hot rows.
+-- 1..C, int64 or uint8: these stand for one-hot rows. Cross-entropy takes classes of pixels, too.
 -- Options of all: reduction "mean" (over the batch), "sum" or "none" (one value an example).
 --
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
 local core = require "fmnistnn.core"
 local check = require "fmnistnn.options".check
+local class_rows = require "fmnistnn.class_rows"
 local refuse = require "fmnistnn.refuse"
 
 local losses = {}
@@ -74,12 +75,7 @@ local function check_weight(who, weight, classes)
   end
 end
 
---- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or on rows of probabilities (N,C).
--- label_smoothing 0; weight: a factor for each class; from_logits true. With class numbers and weights, the mean is
--- over the sum of the weights of the examples' classes, as in PyTorch.
-function losses.categorical_crossentropy(prediction, target, options)
-  local who = "categorical_crossentropy"
-  options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
+local function cross_entropy_of_rows(who, prediction, target, options)
   if options.from_logits then
     local numbers = is_class_numbers(target)
     if not numbers then check_rows(who, prediction, target) end
@@ -100,6 +96,22 @@ function losses.categorical_crossentropy(prediction, target, options)
     return values:sum() / weight:index_select(1, target):sum()
   end
   return reduce(who, values, options.reduction)
+end
+
+--- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers (N) or on rows of probabilities (N,C); or for each
+-- position of an example, such as the pixels of an image: of predictions (N,C,...) on class numbers (N,...) or rows
+-- (N,C,...), where the mean is over all positions and "none" gives a value for each, (N,...).
+-- label_smoothing 0; weight: a factor for each class; from_logits true. With class numbers and weights, the mean is
+-- over the sum of the weights of the examples' classes, as in PyTorch.
+function losses.categorical_crossentropy(prediction, target, options)
+  local who = "categorical_crossentropy"
+  options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
+  local rows, wanted = class_rows(who, prediction, target)
+  local value = cross_entropy_of_rows(who, rows, wanted, options)
+  if value:dim() == 0 or rows == prediction then return value end
+  local positions = prediction.shape
+  table.remove(positions, 2)
+  return value:reshape(positions)
 end
 
 --- The name that PyTorch gives it.

@@ -1,8 +1,10 @@
 --- What the metrics of this folder have in common: how they are called and what they take.
 --
 -- Predictions are rows of scores (N,C) or class numbers (N); targets class numbers (N) or rows (N,C) such as one-hot
--- ones. Scores (N,1), as of one sigmoid, are of the second of two classes; targets (N,1) are then 0 and 1, or between
--- them, as mixup makes them, and above 0.5 of the second class.
+-- ones. Those of each position of an example, such as the pixels of an image, (N,C,...) and (N,...), count as an
+-- example each. Scores (N,1), as of one sigmoid, are of the second of two classes; targets (N,1) are then 0 and 1, or
+-- between them, as mixup makes them, and above 0.5 of the second class.
+local class_rows = require "fmnistnn.class_rows"
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
@@ -103,6 +105,7 @@ end
 
 --- Rows of scores, and the targets' class numbers.
 function Metric.scores(metric, prediction, target)
+  prediction, target = class_rows(metric.name, prediction, target)
   local rows = score_rows(metric, prediction)
   local classes = target_classes(metric, target, prediction)
   check_range(metric, classes, rows:size(2))
@@ -118,6 +121,7 @@ end
 --- The class numbers of predictions and of targets; and how many classes there are, where the shapes tell.
 function Metric.classes(metric, prediction, target)
   local who = metric.name .. ": prediction"
+  prediction, target = class_rows(metric.name, prediction, target)
   options.input(who, prediction, PREDICTION, 1, 2)
   if prediction:dim() == 2 then
     local rows, wanted = Metric.scores(metric, prediction, target)
