@@ -153,7 +153,7 @@ end
 --- Two parts of a data set, as --validation says; see Dataset:split.
 function options.split(set, share)
   local ok, kept, apart = pcall(set.split, set, share)
-  if not ok then options.check(nil, (kept:gsub("^split", "option '--validation'"))) end
+  if not ok then options.check(nil, (kept:gsub("^.-split:", "option '--validation':"))) end
   return kept, apart
 end
 

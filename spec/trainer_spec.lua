@@ -332,8 +332,10 @@ describe("Trainer:fit", function()
     refuses("predict: there are no examples", function() trainer:predict(data:first(0)) end)
     refuses("predict: expected a data set", function() trainer:predict("x") end)
     refuses("Trainer: model: expected a module", function() make {model = {}} end)
-    refuses("Trainer: loss: expected a function or the name of a loss, got crossentropy",
-    function() make {loss = "crossentropy"} end)
+    local loss = "Trainer: loss: expected a function, the name of a loss or {name, option = ...}, got "
+    refuses(loss .. "crossentropy", function() make {loss = "crossentropy"} end)
+    refuses(loss .. "crossentropy", function() make {loss = {"crossentropy"}} end)
+    refuses(loss .. "table", function() make {loss = {label_smoothing = 0.1}} end)
     refuses("Trainer: loss: expected ", function() make {loss = false} end)
     refuses("metric: expected a metric, the name of a loss or one of accuracy, .* got speed", function()
       make {metrics = {"speed"}}
@@ -368,10 +370,9 @@ describe("Trainer:fit", function()
       fnn.callbacks.LearningRateScheduler, {fnn.schedules.Step})
     refuses("got " .. of("f1{...}", "function"), make, {metrics = {fnn.metrics.f1}})
     refuses("got " .. of("top_k(5)", "function"), make, {metrics = {fnn.metrics.top_k}})
-    refuses("Trainer: loss: expected a function or the name of a loss, got " .. of "Dense{...}", make,
-      {loss = nn.Dense})
-    refuses("Trainer: loss: expected a function or the name of a loss, got " .. of("f1{...}", "function"), make,
-      {loss = fnn.metrics.f1})
+    local loss = "Trainer: loss: expected a function, the name of a loss or {name, option = ...}, got "
+    refuses(loss .. of "Dense{...}", make, {loss = nn.Dense})
+    refuses(loss .. of("f1{...}", "function"), make, {loss = fnn.metrics.f1})
     for name in pairs(fnn.callbacks.names) do
       refuses("fit: callbacks: element 2: expected a table, got " .. of(name .. "{...}"), trainer.fit, trainer, few,
         {callbacks = {{}, fnn.callbacks[name]}})
@@ -395,6 +396,33 @@ describe("a Trainer's loss", function()
       local history = fit(make {model = model, loss = name}, set, {epochs = 3, seed = 1})
       assert(history.loss[3] <= history.loss[1], name)
     end
+  end)
+
+  it("may have options beside its name", function()
+    local options = {label_smoothing = 0.1, weight = fnn.tensor {1, 3}}
+    local function own(prediction, target) return fnn.losses.cross_entropy(prediction, target, options) end
+    local named = {"cross_entropy", label_smoothing = 0.1, weight = options.weight}
+    fnn.manual_seed(2)
+    local expected = fit(make {model = make_model(), loss = own}, data, {epochs = 2, seed = 1}).loss
+    fnn.manual_seed(2)
+    assert.are.same(expected, fit(make {model = make_model(), loss = named}, data, {epochs = 2, seed = 1}).loss)
+    local ok, message = pcall(fit, make {loss = {"cross_entropy", smoothing = 0.1}}, data, {})
+    assert.is_false(ok)
+    assert.matches("categorical_crossentropy: unknown option smoothing %(there are reduction,", message)
+  end)
+
+  it("takes logits unless the last layer or its options say otherwise, and metrics with it", function()
+    local p = fnn.tensor {{0.8}, {0.4}, {0.6}}
+    local Given = nn.Module:extend("Given")
+    function Given:forward(x) return x end
+    local set = {p, fnn.tensor {{1}, {0}, {0}}}
+    local function evaluate(loss)
+      return fnn.Trainer({model = Given(), loss = loss, metrics = {"accuracy"}}):evaluate(set)
+    end
+    local result = evaluate {"binary_crossentropy", from_logits = false}
+    assert.near(-(math.log(0.8) + math.log(0.6) + math.log(0.4)) / 3, result.loss, 1e-6)
+    assert.near(2 / 3, result.accuracy, 1e-6)
+    assert.near(1 / 3, evaluate("binary_crossentropy").accuracy, 1e-6) -- all above 0
   end)
 
   it("may be a function", function()

@@ -37,6 +37,10 @@
 --- How the losses of the examples become one: their mean, their sum, or not at all.
 ---@alias fmnistnn.Reduction "mean"|"sum"|"none"
 
+--- The name of a loss, a table that begins with one and has its options, such as
+--- {"cross_entropy", label_smoothing = 0.1}, or a function of prediction and target.
+---@alias fmnistnn.Loss string|table|fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor
+
 --- The name of an activation, a table that begins with one and has its parameters, such as
 --- {"leaky_relu", negative_slope = 0.1}, or a function of a tensor. "linear" is none.
 ---@alias fmnistnn.Activation string|table|fun(x: fmnistnn.Tensor): fmnistnn.Tensor

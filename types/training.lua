@@ -27,13 +27,13 @@ local Trainer = {}
 ---@class fmnistnn.TrainerOptions
 ---@field model? fmnistnn.nn.Module (required) The model.
 ---@field optimizer? fmnistnn.Optimizer Needed to fit. One without parameters trains the model's; else some of them.
----@field loss string|fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor A loss or its name.
+---@field loss fmnistnn.Loss The loss.
 ---@field mixed_precision? boolean (default: as the model is) Whether convolutions are to multiply as bfloat16.
 ---@field metrics? (string|fmnistnn.Metric)[] (default {}) Metrics, or names of them: see `metrics.get`.
 
 --- Trains the model. A named loss over probabilities, and named metrics, take what the model gives as logits, unless
---- its last layer is known to be a softmax or sigmoid. A model may also give a table of tensors, for a loss and metrics
---- of one's own.
+--- its last layer is known to be a softmax or sigmoid, or the loss has the option from_logits. A model may also give a
+--- table of tensors, for a loss and metrics of one's own.
 ---@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.FitOptions
 ---@return fmnistnn.History

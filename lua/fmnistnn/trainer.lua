@@ -28,17 +28,32 @@ Trainer.__name = "fmnistnn.Trainer"
 
 -- ---- making one ----
 
+-- A loss by its name, alone or first in a table of its options: the name and the options.
+local function take_apart(given)
+  if type(given) ~= "table" then return given, {} end
+  local settings = {}
+  for key, value in pairs(given) do
+    if key ~= 1 then settings[key] = value end
+  end
+  return given[1], settings
+end
+
+-- The function, its name where it has one, and whether the model's outputs are logits: not where its last layer is a
+-- softmax or sigmoid, or where the loss's options say so.
 local function make_loss(given, model)
-  if type(given) == "function" and not options.is_maker(given) then return given end
-  local loss = losses[given]
+  local from_logits = not model:_gives_probabilities()
+  if type(given) == "function" and not options.is_maker(given) then return given, nil, from_logits end
+  local name, settings = take_apart(given)
+  local loss = losses[name]
   if not loss then
-    local got = type(given) == "string" and given or options.describe(given)
-    refuse("Trainer: loss: expected a function or the name of a loss, got %s", got)
+    local got = type(name) == "string" and name or options.describe(given)
+    refuse("Trainer: loss: expected a function, the name of a loss or {name, option = ...}, got %s", got)
   end
-  if over_probabilities[given] and model:_gives_probabilities() then -- the loss must not apply a softmax again
-    return function(prediction, target) return loss(prediction, target, {from_logits = false}) end
+  if over_probabilities[name] then
+    if settings.from_logits == nil then settings.from_logits = from_logits end
+    from_logits = settings.from_logits
   end
-  return loss
+  return function(prediction, target) return loss(prediction, target, settings) end, name, from_logits
 end
 
 -- Raises unless a metric's name is free in histories, logs and the names of files.
@@ -50,11 +65,11 @@ local function check_metric_name(taken, name)
 end
 
 --- Trainer{model, optimizer, loss, metrics, mixed_precision}. optimizer: one that has no parameters yet trains the
--- model's. loss: a name of fnn.losses or a function (prediction, target); a named loss over probabilities, and named
--- metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid; a function may take a
--- table of tensors from the model, and so may metrics of one's own. metrics: a list of names (of losses too) or metrics
--- (fnn.metrics), whose names must differ and not begin with "val_". mixed_precision: true lets convolutions multiply as
--- bfloat16 (Module:mixed_precision).
+-- model's. loss: a name of fnn.losses, {name, option = ...} or a function (prediction, target); a named loss over
+-- probabilities, and named metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid,
+-- or the loss has the option from_logits; a function may take a table of tensors from the model, and so may metrics of
+-- one's own. metrics: a list of names (of losses too) or metrics (fnn.metrics), whose names must differ and not begin
+-- with "val_". mixed_precision: true lets convolutions multiply as bfloat16 (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {
     {"model", "module"},
@@ -65,10 +80,9 @@ local function new(_, given)
   })
   local self = setmetatable({model = o.model, optimizer = o.optimizer, metrics = {}, history = {}}, Trainer)
   if o.mixed_precision ~= nil then o.model:mixed_precision(o.mixed_precision) end
-  self.loss = make_loss(o.loss, o.model)
-  self.loss_name = type(o.loss) == "string" and o.loss or nil
-  local from_logits = not o.model:_gives_probabilities()
-  self.output_kind = from_logits and over_probabilities[o.loss] or "values"
+  local from_logits
+  self.loss, self.loss_name, from_logits = make_loss(o.loss, o.model)
+  self.output_kind = from_logits and over_probabilities[self.loss_name] or "values"
   if self.optimizer then self.optimizer:attach(self.model) end
   if not is_list(o.metrics) then refuse("Trainer: metrics: expected a list, got another table") end
   self.names = {"loss"}
