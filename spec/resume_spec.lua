@@ -327,6 +327,16 @@ describe("a damaged backup", function()
     assert.are.equal(previous, process.read(folder .. "/state.previous.safetensors"))
   end)
 
+  it("takes what a process that was killed did not finish away with it", function()
+    for _, name in ipairs {"state.safetensors.trial", "state.new.safetensors.trial2", "state.safetensors.7.tmp"} do
+      local path = folder .. "/b"
+      os.execute("mkdir -p " .. quote(path))
+      process.write(path .. "/" .. name, "half")
+      fit(make(), {callbacks.BackupAndRestore {path}})
+      assert.are.same({}, process.list(folder), name)
+    end
+  end)
+
   it("is not put in the place of a good one", function()
     local state, previous = stopped()
     damaged(state:sub(1, -2), previous)

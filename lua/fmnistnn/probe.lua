@@ -2,10 +2,12 @@
 -- that cannot be written.
 local core = require "fmnistnn.core"
 
--- Writes a file of a page, as a full disk takes names but no bytes.
+-- Writes a file of a page, as a full disk takes names but no bytes. Its name is gone before, so that a process that is
+-- killed leaves none.
 local function write_little(path)
   local file, message = io.open(path, "wb")
   if not file then return nil, message end
+  os.remove(path)
   local ok
   ok, message = file:write((" "):rep(4096))
   local closed, close_message = file:close()

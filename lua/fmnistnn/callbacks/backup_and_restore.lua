@@ -35,7 +35,7 @@ end
 
 -- What is left of files that a process did not get to finish.
 local function remove_unfinished(self)
-  os.execute("rm -f -- " .. folder.quote(self.folder) .. "/state.*.tmp")
+  os.execute(("rm -f -- %s/state.*.tmp %s/state.*.trial*"):format(folder.quote(self.folder), folder.quote(self.folder)))
   os.remove(self.new)
 end
 
