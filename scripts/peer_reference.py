@@ -598,6 +598,12 @@ def pool_cases(book):
 
 
 def shape_cases(book):
+    for scale in (2, [2, 3], [1, 4]):
+        layer(
+            book, f"Upsample2d {scale}", ["Upsample2d", {"scale": scale}], [(2, 3, 2, 3)], {},
+            lambda x, p: F.interpolate(x[0], scale_factor=tuple(pair(scale)), mode="nearest"),
+            keras_layer(lambda: keras.layers.UpSampling2D(scale)),
+        )
     for margin in (1, [2, 0], [0, 1, 2, 3]):
         layer(
             book, f"ZeroPad2d {margin}", ["ZeroPad2d", {"margin": margin}], [(2, 2, 3, 4)], {},
@@ -804,15 +810,17 @@ REDUCTIONS = {"mean": "sum_over_batch_size", "sum": "sum", "none": "none"}
 
 def loss(book, name, which, options, prediction, target, *references):
     """References are functions of prediction, target and reduction (PyTorch's name of it)."""
-    for reduction in REDUCTIONS if prediction.ndim == 2 else ["mean"]:
+    of_positions = which == "categorical_crossentropy" and prediction.ndim > 2
+    for reduction in REDUCTIONS if prediction.ndim == 2 or of_positions else ["mean"]:
         full = f"{which} {name}, {reduction}"
         leaf = prediction.clone().requires_grad_()
-        upstream = Numbers(full).normal(len(prediction)) if reduction == "none" else torch.tensor(1.0)
+        shape = (len(prediction), *(prediction.shape[2:] if of_positions else ()))
+        upstream = Numbers(full).normal(*shape) if reduction == "none" else torch.tensor(1.0)
         y, (gradient,) = differentiate(
             full, [leaf], lambda _: upstream, *[lambda f=f: f(leaf, target, reduction) for f in references]
         )
         settings = {"loss": which, "options": {**options, "reduction": reduction}}
-        stored = target + 1 if target.dtype == torch.int64 and target.ndim == 1 else target
+        stored = target + 1 if target.dtype == torch.int64 and target.ndim < prediction.ndim else target
         book.add(full, settings, prediction=prediction, target=stored, value=y, upstream=upstream, gradient=gradient)
 
 
@@ -862,6 +870,16 @@ def class_losses(book):
                         options if from_logits else {**options, "from_logits": False},
                         logits if from_logits else probabilities, target, *references,
                     )
+    pixels = numbers.normal(2, CLASSES, 2, 3, deviation=2.0)
+    pixel_classes = numbers.integers(0, CLASSES - 1, 2, 2, 3)
+    for options in ({}, {"label_smoothing": 0.1, "weight": factors}):
+        weight = torch.tensor(factors) if options else None
+        smoothing = options.get("label_smoothing", 0.0)
+        for kind, target in {"classes": pixel_classes, "rows": Numbers.exact(pixels.flip(0).softmax(1))}.items():
+            loss(
+                book, " ".join([kind, *options]) + " of pixels", "categorical_crossentropy", options, pixels, target,
+                lambda p, t, r: F.cross_entropy(p, t, weight, reduction=r, label_smoothing=smoothing),
+            )
     certain = torch.tensor([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.25, 0.5, 0.25, 0.0]])
     loss(
         book, "classes of certain probabilities", "categorical_crossentropy", {"from_logits": False}, certain,

@@ -248,15 +248,53 @@ describe("Sequential", function()
   end)
 end)
 
+-- ---- upsampling ----
+
+describe("nn.Upsample2d", function()
+  local function repeated(x, rows, columns) -- each pixel in the place of rows x columns
+    local n, c, h, w = table.unpack(x.shape)
+    local y = fnn.zeros(n, c, h * rows, w * columns)
+    for i = 1, h * rows do
+      for j = 1, w * columns do
+        y[{{}, {}, i, j}] = x[{{}, {}, (i - 1) // rows + 1, (j - 1) // columns + 1}]
+      end
+    end
+    return y
+  end
+
+  it("repeats pixels, and adds up their gradients", function()
+    for _, scale in ipairs {1, 2, {2, 3}} do
+      local rows, columns = table.unpack(type(scale) == "table" and scale or {scale, scale})
+      for _, images in ipairs {1, 5, 17} do
+        local x = fnn.randn(images, 9, 3, 4):requires_grad_()
+        local y = nn.Upsample2d {scale}(x)
+        assert.is_true(y:equal(repeated(x:detach(), rows, columns)))
+        local upstream = fnn.randint(-4, 4, y.shape):float()
+        y:backward(upstream)
+        local expected = upstream:reshape(images, 9, 3, rows, 4, columns):sum({4, 6})
+        assert.is_true(x.grad:equal(expected))
+      end
+    end
+  end)
+
+  it("goes between convolutions", function()
+    local first, second = nn.Conv2d {8, kernel = 3, padding = 1}, nn.Conv2d {2, kernel = 3, padding = 1}
+    local x = fnn.randn(20, 1, 6, 6)
+    local y = nn.Sequential {first, nn.Upsample2d {2}, second}(x)
+    assert.same({20, 2, 12, 12}, y.shape)
+    assert.is_true((y - second(repeated(first(x):detach(), 2, 2))):abs():max():item() < 1e-5)
+  end)
+end)
+
 -- ---- options ----
 
 -- What each layer needs to be made at all; class by class.
 local needed = {
   Sequential = {}, Conv2d = {8, kernel = 3}, ConvTranspose2d = {8, kernel = 3}, Dense = {4}, Embedding = {4, size = 3},
   BatchNorm1d = {}, BatchNorm2d = {}, LayerNorm = {}, GroupNorm = {}, MaxPool2d = {2}, AvgPool2d = {2},
-  AdaptiveAvgPool2d = {2}, GlobalAvgPool2d = {}, GlobalMaxPool2d = {}, ZeroPad2d = {1}, Dropout = {0.5},
-  Dropout2d = {0.5}, Flatten = {}, Reshape = {{2, 2}}, Identity = {}, Add = {}, Concat = {}, Residual = {nn.Dense {1}},
-  Ensemble = {nn.Dense {1}},
+  AdaptiveAvgPool2d = {2}, GlobalAvgPool2d = {}, GlobalMaxPool2d = {}, Upsample2d = {2}, ZeroPad2d = {1},
+  Dropout = {0.5}, Dropout2d = {0.5}, Flatten = {}, Reshape = {{2, 2}}, Identity = {}, Add = {}, Concat = {},
+  Residual = {nn.Dense {1}}, Ensemble = {nn.Dense {1}},
 }
 
 -- Wrong values by layer and option. What an option is wrong with is added to what is needed.
@@ -277,6 +315,7 @@ local wrong = {
   MaxPool2d = {kernel = {0, {2}, "2"}, stride = {0, "2"}, padding = {"full", -1}},
   AvgPool2d = {kernel = {0}, stride = {0}, padding = {"x"}, count_padding = {1}},
   AdaptiveAvgPool2d = {size = {0, {1}, "7"}},
+  Upsample2d = {scale = {0, {2}, 1.5, "2"}},
   ZeroPad2d = {margin = {-1, "same", {1, 2, 3}, 1.5}},
   Dropout = {rate = {1, -0.1, "half", 0 / 0}},
   Dropout2d = {rate = {1, -0.1}},
@@ -328,8 +367,8 @@ describe("a layer's options", function()
     for _, case in ipairs {
       {"Conv2d", "filters", {kernel = 3}}, {"Conv2d", "kernel", {8}}, {"ConvTranspose2d", "kernel", {8}},
       {"Dense", "units", {}}, {"Embedding", "count", {}}, {"Embedding", "size", {5}}, {"MaxPool2d", "kernel", {}},
-      {"AdaptiveAvgPool2d", "size", {}}, {"ZeroPad2d", "margin", {}}, {"Dropout", "rate", {}},
-      {"Reshape", "shape", {}}, {"Residual", "body", {}},
+      {"AdaptiveAvgPool2d", "size", {}}, {"Upsample2d", "scale", {}}, {"ZeroPad2d", "margin", {}},
+      {"Dropout", "rate", {}}, {"Reshape", "shape", {}}, {"Residual", "body", {}},
     } do
       refuses(("%s: %s: expected"):format(case[1], case[2]), nn[case[1]], case[3])
     end

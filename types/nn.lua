@@ -291,6 +291,15 @@ function nn.Reshape(options) end
 ---@class fmnistnn.nn.ReshapeOptions
 ---@field shape? integer[] (required) Sizes without the first; one may be -1: what is left.
 
+--- Images (N,C,H,W) with each pixel repeated (nearest neighbour): (N,C,scale H,scale W).
+---@param options fmnistnn.nn.Upsample2dOptions
+---@return fmnistnn.nn.Module
+function nn.Upsample2d(options) end
+
+--- Options of Upsample2d: `nn.Upsample2d{2}`.
+---@class fmnistnn.nn.Upsample2dOptions
+---@field scale? fmnistnn.Pair (required) How often each pixel is repeated, down and right.
+
 --- Zeros around the images of x (N,C,H,W).
 ---@param options fmnistnn.nn.ZeroPad2dOptions
 ---@return fmnistnn.nn.Module
@@ -588,6 +597,12 @@ function F.global_avg_pool2d(x) end
 ---@param x fmnistnn.Tensor
 ---@return fmnistnn.Tensor
 function F.global_max_pool2d(x) end
+
+--- Images with each pixel repeated (nearest neighbour).
+---@param x fmnistnn.Tensor (N,C,H,W).
+---@param scale fmnistnn.Pair How often, down and right.
+---@return fmnistnn.Tensor # (N,C,scale H,scale W)
+function F.upsample2d(x, scale) end
 
 --- Zeros around images.
 ---@param x fmnistnn.Tensor (N,C,H,W).

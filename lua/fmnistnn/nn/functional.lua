@@ -103,6 +103,15 @@ function F.global_max_pool2d(x)
   return x:max({3, 4})
 end
 
+--- upsample2d(x, scale): images (N,C,H,W) with each pixel repeated, scale times down and right; or {rows, columns}.
+function F.upsample2d(x, scale)
+  options.input("upsample2d", x, "(images, channels, height, width)", 4, 4)
+  options.check("upsample2d", {scale = scale}, {{"scale", "pair"}})
+  local rows, columns = table.unpack(type(scale) == "table" and scale or {scale, scale})
+  local n, c, h, w = table.unpack(x.shape)
+  return x:reshape(n, c, h, 1, w, 1):expand(n, c, h, rows, w, columns):reshape(n, c, h * rows, w * columns)
+end
+
 --- zero_pad2d(x, {top, bottom, left, right}); also {rows, columns} or one number.
 function F.zero_pad2d(x, margins)
   if type(margins) == "number" then margins = {margins, margins} end

@@ -16,6 +16,7 @@ local files = {
   AdaptiveAvgPool2d = "pooling",
   GlobalAvgPool2d = "pooling",
   GlobalMaxPool2d = "pooling",
+  Upsample2d = "upsample2d",
   ZeroPad2d = "zero_pad2d",
   Dropout = "dropout",
   Dropout2d = "dropout",
