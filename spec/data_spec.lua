@@ -490,6 +490,30 @@ describe("a Dataset", function()
     assert.are.equal(before, after)
   end)
 
+  it("has examples of several tensors", function()
+    local bytes = fnn.randint(0, 255, {7, 1, 2, 2}):to("uint8")
+    local words, labels = fnn.randint(1, 9, {7, 3}), fnn.arange(1, 8)
+    local several = data.Dataset {{bytes, words}, labels}
+    assert.are.equal(7, #several)
+    local function check(examples, got, first, last)
+      assert.are.equal(2, #examples)
+      assert.is_true(examples[1]:equal(bytes[{{first, last}}]:float() * (1 / 255)))
+      assert.is_true(examples[2]:equal(words[{{first, last}}]))
+      assert.are.equal("int64", examples[2].dtype)
+      assert.is_true(got:equal(labels[{{first, last}}]))
+    end
+    local first = 1
+    for examples, got in several:batches {size = 3} do
+      check(examples, got, first, math.min(first + 2, 7))
+      first = first + 3
+    end
+    local kept, apart = several:range(2, 7):split(0.5)
+    local examples, got = kept:tensors()
+    check(examples, got, 2, 4)
+    examples, got = apart:subset(fnn.tensor({2, 3}, {dtype = "int64"})):tensors()
+    check(examples, got, 6, 7)
+  end)
+
   it("refuses what it cannot use", function()
     local images, labels = fnn.zeros(3, 2), fnn.zeros(3)
     local function try(pattern, f, ...)
@@ -499,7 +523,14 @@ describe("a Dataset", function()
     try("expected a table of two tensors, got nil", data.Dataset)
     try("expected a table of two tensors, got userdata", data.Dataset, images)
     try("examples: expected a tensor", data.Dataset, {})
-    try("examples: expected a tensor", data.Dataset, {{1, 2}, labels})
+    try("examples: element 1: expected a tensor .* got number 1", data.Dataset, {{1, 2}, labels})
+    try("examples: element 2: expected 3 examples, as the first has, got 2", data.Dataset,
+      {{images, fnn.zeros(2)}, labels})
+    try("examples: expected a tensor or a list", data.Dataset, {{first = images}, labels})
+    try("labels: expected a tensor of 3", data.Dataset, {{images, images}, fnn.zeros(2)})
+    try("scale: expected none for several tensors", data.Dataset, {{images, images}, labels, scale = 2})
+    local several = data.Dataset {{images, images}, labels}
+    try("augmented: expected images, got examples of several tensors", several.augmented, several, {shift = 1})
     try("examples: expected a tensor of at least one axis", data.Dataset, {fnn.tensor(1), labels})
     try("labels: expected a tensor of 3", data.Dataset, {images})
     try("labels: expected a tensor of 3", data.Dataset, {images, fnn.zeros(2)})

@@ -540,6 +540,50 @@ describe("a Trainer's loss", function()
   end)
 end)
 
+describe("a model of several inputs", function()
+  local Two = nn.Module:extend("Two") -- an image and a class number
+  function Two:init()
+    self.image, self.number = nn.Sequential {nn.Flatten {}, nn.Dense {3}}, nn.Embedding {4, size = 3}
+    self.head = nn.Dense {2}
+  end
+  function Two:forward(inputs) return self.head((self.image(inputs[1]) + self.number(inputs[2])):relu()) end
+
+  local function several(count)
+    local images, numbers = fnn.randn(count, 1, 2, 2), fnn.randint(1, 4, {count})
+    local labels = (images:mean({2, 3, 4}) + numbers - 2.5):gt(0):to("int64") + 1
+    return fnn.data.Dataset {{images, numbers}, labels}
+  end
+
+  it("is trained, evaluated and used as any other", function()
+    fnn.manual_seed(3)
+    local set, model = several(96), Two()
+    local trainer = fnn.Trainer {
+      model = model, optimizer = fnn.optim.Adam {lr = 0.02}, loss = "cross_entropy", metrics = {"accuracy"},
+    }
+    local history = fit(trainer, set, {epochs = 15, batch_size = 16, seed = 1, validation_split = 0.25})
+    assert(history.accuracy[15] > 0.9, history.accuracy[15])
+    local examples, labels = set:tensors()
+    model:eval()
+    local outputs = fnn.no_grad(model, examples)
+    assert.near(fnn.losses.cross_entropy(outputs, labels):item(), trainer:evaluate(set).loss, 1e-5)
+    for _, given in ipairs {set, {examples, labels}, {examples}} do
+      assert.is_true((trainer:predict(given, {batch_size = 40}) - outputs):abs():max():item() < 1e-5)
+    end
+    assert.error_matches(function() trainer:predict(set, {augment = {print}}) end,
+      "augment: expected examples of one tensor, got several")
+    local summary = Two():summary({{1, 2, 2}, {}}, {print = false, dtype = {"float32", "int64"}})
+    assert.are.equal((model:count_parameters()), summary.parameters)
+  end)
+
+  it("names the batch whose numbers are not finite", function()
+    local set = several(8)
+    set.examples[1][{3, 1, 1, 1}] = 0 / 0
+    local trainer = fnn.Trainer {model = Two(), optimizer = fnn.optim.SGD {lr = 0.1}, loss = "cross_entropy"}
+    fit(trainer, set, {epochs = 1, batch_size = 8, callbacks = {fnn.callbacks.TerminateOnNaN {}}})
+    assert.matches("first not finite: the examples of the batch", trainer.history.stopped)
+  end)
+end)
+
 describe("a Trainer", function()
   it("may evaluate in the middle of an epoch", function()
     local plain = fit(make(), data, {batch_size = 40, seed = 1})

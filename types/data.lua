@@ -35,9 +35,9 @@ function data.Dataset(options) end
 
 --- The two tensors and options of a data set.
 ---@class fmnistnn.data.DatasetOptions
----@field [1] fmnistnn.Tensor Examples (N, ...), uint8, float32, or int64, which stay so.
+---@field [1] fmnistnn.Examples Examples (N, ...), uint8, float32, or int64, which stay so; or a list of tensors of N.
 ---@field [2] fmnistnn.Tensor Labels: class numbers 1..C (N), or floats to be predicted (N, ...).
----@field scale? number (default: 1/255 for uint8, else 1) A factor on the examples, none on int64 ones.
+---@field scale? number (default: 1/255 for uint8, else 1) A factor on the examples, none on int64 ones and on lists.
 ---@field class_names? string[] Names of the classes, for reports.
 
 --- Whether a value is a data set.
@@ -47,9 +47,9 @@ function data.is_dataset(value) end
 
 --- Examples and their labels. `#set` is how many there are.
 ---@class fmnistnn.Dataset
----@field examples fmnistnn.Tensor As they were given.
+---@field examples fmnistnn.Examples As they were given.
 ---@field labels fmnistnn.Tensor As they were given.
----@field scale number The factor on the examples.
+---@field scale? number The factor on the examples; none where they are a list.
 ---@field class_names? string[] Names of the classes.
 ---@operator len: integer
 local Dataset = {}
@@ -57,7 +57,7 @@ local Dataset = {}
 --- Goes over the examples: `for examples, labels in set:batches{size = 128, shuffle = true} do`. A loop without `for`
 --- gets the number of batches as well: `local next_batch, count = set:batches()`.
 ---@param options? fmnistnn.data.BatchesOptions
----@return fun(): fmnistnn.Tensor?, fmnistnn.Tensor? next_batch examples, as floats times `scale`, and labels
+---@return fun(): fmnistnn.Examples?, fmnistnn.Tensor? next_batch examples, as floats times `scale`, and labels
 ---@return integer count how many batches there will be
 ---@return nil
 ---@return fmnistnn.Tensor order what `for` closes when the loop is left

@@ -37,6 +37,10 @@
 --- How the losses of the examples become one: their mean, their sum, or not at all.
 ---@alias fmnistnn.Reduction "mean"|"sum"|"none"
 
+--- A tensor whose first axis counts examples; or a list of such, for a model of several inputs, which is called with
+--- this list.
+---@alias fmnistnn.Examples fmnistnn.Tensor|fmnistnn.Tensor[]
+
 --- The name of a loss, a table that begins with one and has its options, such as
 --- {"cross_entropy", label_smoothing = 0.1}, or a function of prediction and target.
 ---@alias fmnistnn.Loss string|table|fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor

@@ -456,13 +456,13 @@ function Module:zero_grad() end
 
 --- What the model gives for many examples, as one tensor: in evaluation, a batch at a time, without a gradient. With
 --- functions in `augment` it is the mean of the outputs; `Trainer:predict` knows whether they are logits.
----@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Tensor[] A data set, examples, or {examples, labels}.
+---@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Examples[] A data set, examples, or {examples, labels}.
 ---@param options? fmnistnn.EvaluateOptions
 ---@return fmnistnn.Tensor
 function Module:predict(examples, options) end
 
 --- Prints layers, shapes of their results, parameters, memory and multiply-adds. Builds layers that were never called.
----@param shape integer[] Of an input, without the first axis.
+---@param shape integer[]|integer[][] Of an input, without the first axis; a list of them for several inputs.
 ---@param options? fmnistnn.nn.SummaryOptions
 ---@return fmnistnn.nn.Summary
 function Module:summary(shape, options) end
@@ -470,7 +470,7 @@ function Module:summary(shape, options) end
 --- Options of summary.
 ---@class fmnistnn.nn.SummaryOptions
 ---@field print? boolean (default true) Whether to print it.
----@field dtype? string (default: "int64" where an Embedding is first, else "float32") The type of the input.
+---@field dtype? string|string[] (default: "int64" where an Embedding is first, else "float32") Of the input or inputs.
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential,
 --- and a large batch of images is done in parts: the same results but for rounding, in less time. It is in evaluation,

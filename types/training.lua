@@ -34,7 +34,7 @@ local Trainer = {}
 --- Trains the model. A named loss over probabilities, and named metrics, take what the model gives as logits, unless
 --- its last layer is known to be a softmax or sigmoid, or the loss has the option from_logits. A model may also give a
 --- table of tensors, for a loss and metrics of one's own.
----@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
+---@param data fmnistnn.Dataset|fmnistnn.Examples[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.FitOptions
 ---@return fmnistnn.History
 function Trainer:fit(data, options) end
@@ -45,7 +45,7 @@ function Trainer:fit(data, options) end
 ---@field batch_size? integer (default 32) Examples in a step.
 ---@field shuffle? boolean (default true) Whether each epoch goes over the data in another order.
 ---@field seed? integer (default: the generator's) Seeds the generator first: all that is random follows from it.
----@field validation? fmnistnn.Dataset|fmnistnn.Tensor[] (default: none) Data to evaluate after each epoch.
+---@field validation? fmnistnn.Dataset|fmnistnn.Examples[] (default: none) Data to evaluate after each epoch.
 ---@field validation_split? number (default: none) Instead: so large a part of the end of the data, 0..1.
 ---@field callbacks? fmnistnn.Callback[] (default {}) Of `fnn.callbacks`, or tables of functions to call.
 ---@field progress? boolean|fmnistnn.ProgressDisplay (default true) Whether to tell how it goes; or what tells it.
@@ -115,7 +115,7 @@ function Trainer:save(path) end
 function Trainer:load(path) end
 
 --- The loss and metrics on data, with the model in evaluation and data that is augmented as it was before.
----@param data fmnistnn.Dataset|fmnistnn.Tensor[] A data set, or {examples, labels}.
+---@param data fmnistnn.Dataset|fmnistnn.Examples[] A data set, or {examples, labels}.
 ---@param options? fmnistnn.EvaluateOptions
 ---@return table<string, number> # by name: "loss", "accuracy"
 function Trainer:evaluate(data, options) end
@@ -139,7 +139,7 @@ function Trainer:evaluate(data, options) end
 --- local function flipped(f) return function(x) return f(F.hflip(x)) end end
 --- local logits = trainer:predict(test, {augment = {F.hflip, down, up, flipped(down), flipped(up)}})
 --- ```
----@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Tensor[] A data set, examples, or {examples, labels}.
+---@param examples fmnistnn.Dataset|fmnistnn.Tensor|fmnistnn.Examples[] A data set, examples, or {examples, labels}.
 ---@param options? fmnistnn.EvaluateOptions
 ---@return fmnistnn.Tensor
 function Trainer:predict(examples, options) end

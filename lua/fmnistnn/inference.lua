@@ -7,11 +7,12 @@ local traceback = require "fmnistnn.traceback"
 
 local inference = {}
 
---- A data set of what users give for one: a data set or {examples, labels}.
+--- A data set of what users give for one: a data set or {examples, labels}; examples may be a list of tensors.
 function inference.as_data_set(who, given)
   local data = require "fmnistnn.data"
   if data.is_dataset(given) then return given end
-  local is_pair = type(given) == "table" and core.is_tensor(given[1]) and core.is_tensor(given[2])
+  local examples = type(given) == "table" and given[1]
+  local is_pair = (core.is_tensor(examples) or type(examples) == "table") and core.is_tensor(given[2])
   if is_pair then return data.Dataset(given) end
   refuse("%s: expected a data set or {examples, labels}, got %s", who, type(given))
 end
@@ -76,6 +77,7 @@ end
 function inference.outputs(model, examples, augment, kind)
   local output = model(examples)
   if #augment == 0 then return output end
+  if not core.is_tensor(examples) then refuse("augment: expected examples of one tensor, got several") end
   local how = kinds[kind]
   local sums = how.parts(check_output("augment", output))
   for number, change in ipairs(augment) do
@@ -100,16 +102,20 @@ function inference.options(who, given)
   return o
 end
 
---- The model's outputs for a data set (an augmented one without its changes), {examples, labels} or a tensor of
--- examples, as one tensor; see Module:predict.
+-- {examples} with labels that nobody looks at; what is not {examples}, as it is.
+local function with_labels(given)
+  if core.is_tensor(given) then given = {given} end
+  if type(given) ~= "table" or #given ~= 1 then return given end
+  local first = core.is_tensor(given[1]) and given[1] or type(given[1]) == "table" and given[1][1]
+  return core.is_tensor(first) and {given[1], core.full({#first}, 1, "int64")} or given
+end
+
+--- The model's outputs for a data set (an augmented one without its changes), {examples, labels}, {examples} or a
+-- tensor of examples, as one tensor; see Module:predict.
 function inference.predict(model, examples, given, kind)
   local o = inference.options("predict", given)
-  if core.is_tensor(examples) then
-    local labels = core.full({#examples}, 1, "int64")
-    examples = require "fmnistnn.data".Dataset {examples, labels}
-  else
-    examples = inference.as_data_set("predict", examples):plain()
-  end
+  local is_dataset = require "fmnistnn.data".is_dataset(examples)
+  examples = inference.as_data_set("predict", is_dataset and examples or with_labels(examples)):plain()
   local outputs = {}
   inference.evaluating(model, function()
     for batch in examples:batches {size = o.batch_size} do

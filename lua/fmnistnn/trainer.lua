@@ -121,7 +121,9 @@ end
 -- Closes a batch and what was made of it, unless something of the user's has seen it and may have kept it.
 local function let_go(self, ...)
   if not self.loss_name or self.own_metric or not self.model:keeps_nothing() then return end
-  for _, tensor in ipairs {...} do tensor:close() end
+  for _, given in ipairs {...} do
+    for _, tensor in ipairs(core.is_tensor(given) and {given} or given) do tensor:close() end
+  end
 end
 
 -- ---- training ----

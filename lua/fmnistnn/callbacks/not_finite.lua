@@ -51,7 +51,9 @@ end
 
 --- The same for a batch whose loss is not finite, which is run once more.
 function not_finite.in_batch(trainer, examples, target)
-  if is_broken(examples) then return "first not finite: the examples of the batch" end
+  for _, tensor in ipairs(core.is_tensor(examples) and {examples} or examples) do
+    if is_broken(tensor) then return "first not finite: the examples of the batch" end
+  end
   if is_broken(target) then return "first not finite: the targets of the batch" end
   local weights = not_finite.in_weights(trainer.model)
   if weights then return weights end

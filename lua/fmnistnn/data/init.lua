@@ -3,9 +3,11 @@
 --   local train, test = assert(fnn.data.fashion_mnist())
 --   for images, labels in train:batches{size = 128, shuffle = true} do ... end
 --   local set = fnn.data.Dataset{images, labels}    -- one's own tensors
+--   local set = fnn.data.Dataset{{images, texts}, labels}    -- for a model of several inputs
 local core = require "fmnistnn.core"
 local augmentation = require "fmnistnn.data.augmentation"
 local files = require "fmnistnn.data.files"
+local is_list = require "fmnistnn.is_list"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -27,38 +29,70 @@ local function new(examples, labels, settings)
   }, Dataset)
 end
 
+-- f of a tensor, or a list of f of each where there are several.
+local function map(examples, f)
+  if core.is_tensor(examples) then return f(examples) end
+  local list = {}
+  for i, tensor in ipairs(examples) do list[i] = f(tensor) end
+  return list
+end
+
+-- What examples of this type become floats by.
+local function usual_scale(tensor) return tensor.dtype == "uint8" and 1 / 255 or 1 end
+
 local dataset_options = {true, true, scale = true, class_names = true}
+
+local function check_examples(who, examples)
+  if not core.is_tensor(examples) or examples:dim() < 1 then
+    refuse("Dataset: %s: expected a tensor of at least one axis, got %s", who, options.describe(examples))
+  end
+end
+
+-- Raises unless the examples are a tensor, or a list of tensors of as many.
+local function check_all_examples(examples, scale)
+  if type(examples) ~= "table" then return check_examples("examples", examples) end
+  if not is_list(examples) or #examples == 0 then refuse("Dataset: examples: expected a tensor or a list of them") end
+  if scale then refuse("Dataset: scale: expected none for several tensors") end
+  for i, tensor in ipairs(examples) do
+    local who = ("examples: element %d"):format(i)
+    check_examples(who, tensor)
+    if #tensor ~= #examples[1] then
+      refuse("Dataset: %s: expected %d examples, as the first has, got %d", who, #examples[1], #tensor)
+    end
+  end
+end
 
 --- Dataset{examples, labels, scale =, class_names =}: two tensors whose first axes count the examples. The examples
 -- stay as they are (uint8 or float32) and become floats, times `scale` (1/255 for uint8, else 1), a batch at a time;
 -- int64 ones, numbers of something, remain int64, without a scale. Labels are class numbers 1..C, or floats to be
--- predicted.
+-- predicted. Examples of several parts, such as an image and a text, are a list of tensors, without a scale of one's
+-- own; batches have such a list too, which is what a model is then called with.
 function data.Dataset(given)
   if type(given) ~= "table" then refuse("Dataset: expected a table of two tensors, got %s", type(given)) end
   for name in pairs(given) do
     if not dataset_options[name] then refuse("Dataset: unknown option %s", tostring(name)) end
   end
   local examples, labels = given[1], given[2]
-  if not core.is_tensor(examples) or examples:dim() < 1 then
-    refuse("Dataset: examples: expected a tensor of at least one axis")
-  end
-  if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= #examples then
-    refuse("Dataset: labels: expected a tensor of %d, one for each example", #examples)
-  end
   options.check("Dataset", {scale = given.scale, class_names = given.class_names}, {
     {"scale", "number", optional = true}, {"class_names", "table", optional = true},
   })
+  check_all_examples(examples, given.scale)
+  local count = core.is_tensor(examples) and #examples or #examples[1]
+  if not core.is_tensor(labels) or labels:dim() < 1 or #labels ~= count then
+    refuse("Dataset: labels: expected a tensor of %d, one for each example", count)
+  end
   if examples.dtype == "int64" and given.scale and given.scale ~= 1 then
     refuse("Dataset: scale: expected none for int64 examples, which stay as they are, got %s", given.scale)
   end
-  local scale = given.scale or (examples.dtype == "uint8" and 1 / 255 or 1)
-  return new(examples:contiguous(), labels:contiguous(), {scale = scale, class_names = given.class_names})
+  local scale = core.is_tensor(examples) and (given.scale or usual_scale(examples)) or nil
+  examples = map(examples, function(tensor) return tensor:contiguous() end)
+  return new(examples, labels:contiguous(), {scale = scale, class_names = given.class_names})
 end
 
 --- Whether a value is a Dataset.
 function data.is_dataset(value) return getmetatable(value) == Dataset end
 
-function Dataset:__len() return #self.examples end
+function Dataset:__len() return #self.labels end
 
 local function check_count(who, n, least, most)
   if math.type(n) ~= "integer" or n < least or n > most then
@@ -70,8 +104,8 @@ end
 function Dataset:range(first, last)
   check_count("range: first", first, 1, #self + 1)
   check_count("range: last", last, first - 1, #self)
-  local count = last - first + 1
-  return new(self.examples:narrow(1, first, count), self.labels:narrow(1, first, count), self)
+  local function part(tensor) return tensor:narrow(1, first, last - first + 1) end
+  return new(map(self.examples, part), part(self.labels), self)
 end
 
 --- The first n examples, or all where there are fewer.
@@ -85,7 +119,8 @@ end
 function Dataset:subset(positions)
   options.input("subset: positions", positions, "a vector of integers", 1, 1)
   if positions.dtype == "float32" then refuse("subset: positions: expected integers, got float32") end
-  return new(self.examples:index_select(1, positions), self.labels:index_select(1, positions), self)
+  local function part(tensor) return tensor:index_select(1, positions) end
+  return new(map(self.examples, part), part(self.labels), self)
 end
 
 --- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split. The latter are to
@@ -106,7 +141,8 @@ function Dataset:tensors() return self:pick(core.sequence(1, 1, #self, "int64"))
 
 --- The examples that an int64 vector of positions names, as floats, and their labels. Not augmented.
 function Dataset:pick(positions)
-  return core.data.gather(self.examples, positions, self.scale), self.labels:index_select(1, positions)
+  local function part(tensor) return core.data.gather(tensor, positions, self.scale or usual_scale(tensor)) end
+  return map(self.examples, part), self.labels:index_select(1, positions)
 end
 
 --- A data set of the same images (N,C,H,W), uint8 or float32, whose batches are changed at random, in this order:
@@ -138,6 +174,7 @@ end
 -- pick, the second part of a split, Trainer:evaluate and Trainer:predict see the plain set.
 function Dataset:augmented(given)
   if self._augmentation then refuse("augmented: the data set is augmented already; see plain()") end
+  if not core.is_tensor(self.examples) then refuse("augmented: expected images, got examples of several tensors") end
   local how = augmentation.new(self, given)
   return new(self.examples, self.labels, {scale = self.scale, class_names = self.class_names, _augmentation = how})
 end

@@ -329,7 +329,8 @@ end
 
 --- Prints layers, output shapes, parameters, memory and multiply-adds for an input of this shape (without the batch
 -- axis). Returns the totals, and that text, as a table. {print = false}: prints nothing. dtype: of the input, "float32"
--- or, for a model that begins with an nn.Embedding, "int64".
+-- or, for a model that begins with an nn.Embedding, "int64". For a model of several inputs, which is called with a list
+-- of them, a list of shapes, and of types where they differ.
 function Module:summary(shape, given) return require "fmnistnn.nn.summary"(self, shape, given) end
 
 --- A copy for inference, in which layers do the batch normalizations that follow or precede them in an nn.Sequential
@@ -338,10 +339,10 @@ function Module:summary(shape, given) return require "fmnistnn.nn.summary"(self,
 -- normalization has not been called yet.
 function Module:folded() return require "fmnistnn.nn.fold"(self) end
 
---- The model's outputs for a data set, {examples, labels} or a tensor of examples, as one tensor: in evaluation, a
--- batch at a time, without a gradient. batch_size 256; augment: a list of functions of a batch of images that return
--- another: outputs are then averaged over the images and what each function makes of them (see Trainer:predict, which
--- knows whether they are logits).
+--- The model's outputs for a data set, {examples, labels}, {examples} or a tensor of examples, as one tensor: in
+-- evaluation, a batch at a time, without a gradient. Examples may be a list of tensors, as in {{images, texts}}.
+-- batch_size 256; augment: a list of functions of a batch of images that return another: outputs are then averaged over
+-- the images and what each function makes of them (see Trainer:predict, which knows whether they are logits).
 function Module:predict(examples, given)
   return require "fmnistnn.inference".predict(self, examples, given, "values")
 end

@@ -1,15 +1,35 @@
 --- model:summary{1, 28, 28}: a table of layers, made by calling the model once with a batch of one (zeros, in
 -- evaluation) and listening. Layers that are not built yet are built by this. It is printed, unless told otherwise,
--- and returned as text. A model of integers gets ones: class numbers count from 1.
+-- and returned as text. A model of integers gets ones: class numbers count from 1. A model that is called with a list
+-- of tensors has a list of shapes.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
+-- Whether it is a list of strings, one for each of a list of shapes.
+local function is_list_of(dtypes, shapes)
+  if type(dtypes) ~= "table" or type(shapes) ~= "table" or #dtypes ~= #shapes then return false end
+  for i = 1, #dtypes do
+    if type(dtypes[i]) ~= "string" or type(shapes[i]) ~= "table" then return false end
+  end
+  return true
+end
+
+-- A batch of one; for a list of shapes a list of such.
+local function input_of(shape, dtype)
+  if type(shape[1]) ~= "table" then
+    return core.full({1, table.unpack(shape)}, dtype == "float32" and 0 or 1, dtype)
+  end
+  local list = {}
+  for i, each in ipairs(shape) do list[i] = input_of(each, type(dtype) == "table" and dtype[i] or dtype) end
+  return list
+end
+
 -- What a call of the model does: a row for each module that is called, its children's rows after it.
 local function observe(model, shape, dtype)
   local rows, inside = {}, nil
-  local names, input = {}, core.full({1, table.unpack(shape)}, dtype == "float32" and 0 or 1, dtype)
+  local names, input = {}, input_of(shape, dtype)
   for name, module in model:named_modules() do names[module] = name end
   Module.set_recorder(function(module, ...)
     local row = {module = module, name = names[module] or "", caller = inside, before = core.multiply_adds()}
@@ -81,8 +101,11 @@ end
 return function(model, shape, given)
   local o = options.check("summary", given or {}, {
     {"print", "boolean", default = true},
-    {"dtype", "string", default = model:_takes_type()},
+    {"dtype", "any", default = model:_takes_type()},
   })
+  if type(o.dtype) ~= "string" and not is_list_of(o.dtype, shape) then
+    refuse("summary: dtype: expected a string, or one for each input, got %s", options.describe(o.dtype))
+  end
   if type(shape) ~= "table" then
     refuse("summary: expected the shape of an input without the batch axis, got %s", type(shape))
   end
