@@ -136,8 +136,8 @@ describe("summary", function()
     assert.equal(20, Words():summary({7}, {print = false, dtype = "int64"}).parameters)
     refuses("dtype: expected one of float32, uint8, int64", Words().summary, Words(), {7}, {dtype = "int"})
     assert.is_true(nn.Conv2d({1, kernel = 1}):_fuses_relu()) -- nobody listens any longer
-    refuses("summary: dtype: expected a string, or one for each input, got number 4", nn.Dense({1}).summary, nn.Dense {1},
-      {3}, {dtype = 4})
+    refuses("summary: dtype: expected a string, or one for each input, got number 4", nn.Dense({1}).summary,
+      nn.Dense {1}, {3}, {dtype = 4})
   end)
 
   it("takes modules of the user's, whatever they return", function()
