@@ -1,20 +1,19 @@
 --- tostring of a tensor, as NumPy 2.4 prints an array (numpy/_core/arrayprint.py, str()): columns aligned, up to eight
 -- digits, long tensors with their middle left out.
+local decimal = require "fmnistnn.decimal"
+
 local EDGE, THRESHOLD, WIDTH, PRECISION = 3, 1000, 75, 8
 local LARGE, SMALL = 1e6, 1e-4 -- numbers of this size and above, or below, get an exponent
 
 local function to_float32(x) return (string.unpack("f", string.pack("f", x))) end
 
--- string.format without the decimal comma that some locales have.
-local function with_point(format, x) return (format:format(x):gsub(",", ".")) end
-
 -- The shortest decimal that reads back as this float32: 1.25 is "1.25e+00".
 local function shortest(x)
   for digits = 1, 9 do
-    local text = with_point("%." .. digits - 1 .. "e", x)
+    local text = decimal("%." .. digits - 1 .. "e", x)
     if to_float32(tonumber(text)) == x then return text end
   end
-  return with_point("%.8e", x)
+  return decimal("%.8e", x)
 end
 
 local function special(x)
@@ -33,14 +32,14 @@ end
 
 -- 1.5 as "1.5", 2 as "2.": at most `most` digits after the point, no zeros at the end.
 local function positional(x, most)
-  local text = with_point("%." .. math.min(most, decimals_of(x)) .. "f", x)
+  local text = decimal("%." .. math.min(most, decimals_of(x)) .. "f", x)
   if not text:find(".", 1, true) then return text .. "." end
   return (text:gsub("0+$", ""))
 end
 
 -- The parts of 1.5e+00; with these many decimals, or as many as the shortest decimal has.
 local function scientific(x, decimals)
-  local text = decimals and with_point("%." .. decimals .. "e", x) or shortest(x)
+  local text = decimals and decimal("%." .. decimals .. "e", x) or shortest(x)
   return text:match("^(-?%d+)%.?(%d*)(e.+)$")
 end
 

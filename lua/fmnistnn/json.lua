@@ -3,6 +3,7 @@
 -- Tables are arrays when they have a first element or json.array made them, else objects, whose keys are written in
 -- order. Integers stay integers and floats floats. null is json.null. Strings are bytes: what is no UTF-8 is passed
 -- on as it is.
+local decimal = require "fmnistnn.decimal"
 local refuse = require "fmnistnn.refuse"
 
 local json = {}
@@ -33,7 +34,7 @@ local function number(x)
   if math.type(x) == "integer" then return ("%d"):format(x) end
   if x ~= x or x == math.huge or x == -math.huge then error("json: a number must be finite, got " .. x, 0) end
   for digits = 15, 17 do
-    local text = ("%." .. digits .. "g"):format(x):gsub(",", ".") -- some locales have a decimal comma
+    local text = decimal("%." .. digits .. "g", x)
     if tonumber(text) == x then return text:find("[.e]") and text or text .. ".0" end
   end
 end

@@ -1,4 +1,5 @@
 --- Numbers as people and SVG read them, with a decimal point in every locale.
+local decimal = require "fmnistnn.decimal"
 local json = require "fmnistnn.json"
 local refuse = require "fmnistnn.refuse"
 
@@ -11,15 +12,12 @@ numbers.LARGEST = 1e250 -- that axes reach to, and its inverse where they are lo
 --- Whether axes reach to a number.
 function numbers.is_drawable(x) return type(x) == "number" and x >= -numbers.LARGEST and x <= numbers.LARGEST end
 
--- string.format without the decimal comma that some locales have.
-local function plain(format, x) return (format:format(x):gsub(",", ".")) end
-
 local function without_zeros(text) return text:find(".", 1, true) and text:gsub("0+$", ""):gsub("%.$", "") or text end
 
 --- A coordinate, rounded to tenths.
 function numbers.coordinate(x)
   assert(numbers.is_finite(x), "a coordinate must be finite")
-  local text = without_zeros(plain("%.1f", x))
+  local text = without_zeros(decimal("%.1f", x))
   return text == "-0" and "0" or text
 end
 
@@ -46,16 +44,16 @@ end
 --- With so many decimals; "12,345" from five digits on.
 function numbers.fixed(x, decimals)
   if not numbers.is_finite(x) then return special(x) end
-  local text = plain("%." .. decimals .. "f", x)
+  local text = decimal("%." .. decimals .. "f", x)
   if text:find("^%-[0.]*$") then text = text:sub(2) end
   return with_thousands(text)
 end
 
 -- How many decimals four significant digits take.
 local function decimals_of(x)
-  local rounded = tonumber((plain("%.3e", x)))
+  local rounded = tonumber((decimal("%.3e", x)))
   for decimals = 0, 8 do
-    if math.abs(tonumber((plain("%." .. decimals .. "f", rounded))) - rounded) <= math.abs(rounded) * 1e-9 then
+    if math.abs(tonumber((decimal("%." .. decimals .. "f", rounded))) - rounded) <= math.abs(rounded) * 1e-9 then
       return decimals
     end
   end
@@ -64,7 +62,7 @@ end
 
 -- With an exponent, and at most so many decimals before it.
 local function exponential(x, decimals)
-  local mantissa, sign, exponent = plain("%." .. decimals .. "e", x):match("^(.-)e([+-])0*(%d+)$")
+  local mantissa, sign, exponent = decimal("%." .. decimals .. "e", x):match("^(.-)e([+-])0*(%d+)$")
   return without_zeros(mantissa) .. "e" .. (sign == "-" and "-" or "") .. exponent
 end
 
@@ -129,7 +127,7 @@ function numbers.formatter(format, default)
   end
   return function(x)
     if not numbers.is_finite(x) then return special(x) end
-    local ok, text = pcall(plain, format, x) -- "%d" takes whole numbers only
+    local ok, text = pcall(decimal, format, x) -- "%d" takes whole numbers only
     return ok and text or numbers.short(x)
   end
 end

@@ -13,6 +13,7 @@
 --   words, now, beat_now, seconds(column), stale(seconds)    what each has its own words for
 local attribute = require "fmnistnn.search.attribute"
 local core = require "fmnistnn.core"
+local decimal = require "fmnistnn.decimal"
 local json = require "fmnistnn.json"
 local rules = require "fmnistnn.search.storage.rules"
 local space = require "fmnistnn.search.space"
@@ -48,7 +49,7 @@ function SQL:fail(format, ...) error(("search: %s: " .. format):format(self.name
 local function literal(self, value)
   if value == nil then return "NULL" end
   if math.type(value) == "integer" then return ("%d"):format(value) end
-  if type(value) == "number" then return (("%.17g"):format(value):gsub(",", ".")) end -- some locales have a comma
+  if type(value) == "number" then return decimal("%.17g", value) end
   if value:find("\0", 1, true) or not utf8.len(value) then
     self:fail("a text must be UTF-8 without zero bytes, got %q", value)
   end
