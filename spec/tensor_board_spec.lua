@@ -179,5 +179,29 @@ describe("TensorBoard", function()
     local ok, message = pcall(fit, {}, 1)
     assert.is_false(ok)
     assert.matches("^TensorBoard: .*runs/1/train/: the folder could not be made", message)
+    os.remove(folder .. "/runs")
+    os.execute("mkdir -p " .. process.quote(folder .. "/runs/1"))
+    process.write(folder .. "/runs/1/validation", "a file")
+    local steps = 0
+    ok, message = pcall(fit, {}, 1, {{on_batch_end = function() steps = steps + 1 end}})
+    assert.are.same({false, 0}, {ok, steps})
+    assert.matches("^TensorBoard: .*runs/1/validation/: the folder could not be made", message)
+  end)
+
+  it("says so, once for each file, when later none can be written, and training goes on", function()
+    local warned, stderr = {}, io.stderr
+    local accident = {on_epoch_begin = function(_, _, epoch)
+      if epoch > 1 then return end
+      process.remove(folder .. "/runs/1")
+      process.write(folder .. "/runs/1", "a file")
+    end}
+    io.stderr = {write = function(_, ...) warned[#warned + 1] = table.concat {...} end} -- luacheck: ignore
+    local ok, history = pcall(fit, {histogram_every = 1}, 3, {accident})
+    io.stderr = stderr -- luacheck: ignore
+    assert(ok, history)
+    assert.are.equal(3, #history.loss)
+    local expected = ("TensorBoard: %s/runs/1/%%s/: the folder could not be made (File exists)\n"):format(folder)
+    table.sort(warned)
+    assert.are.same({expected:format "train", expected:format "validation"}, warned)
   end)
 end)

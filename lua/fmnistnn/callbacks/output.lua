@@ -10,11 +10,16 @@ local output = {}
 --- A line on standard error.
 function output.warn(who, message) io.stderr:write(who, ": ", message, "\n") end
 
+--- Makes the folder of a file if needed: true, or nil and a message.
+function output.make_folder(path)
+  local into = path:match("^(.*/)[^/]*$")
+  if not into then return true end
+  return folder.make(into)
+end
+
 --- Raises unless a file can be written where `path` is, whose folder is made if needed. write: as probe takes it.
 function output.probe(who, path, write)
-  local into = path:match("^(.*/)[^/]*$")
-  local ok, message = true, nil
-  if into then ok, message = folder.make(into) end
+  local ok, message = output.make_folder(path)
   if ok then
     ok, message = probe(path, write)
     message = not ok and ("%s: %s"):format(path, message)
@@ -45,9 +50,9 @@ end
 local Log = {}
 Log.__index = Log
 
---- A log that writes to `path` when something is first added; from then on it keeps the first `kept` bytes of the file
--- that was there, or all ("all"). Of a file that has fewer, as after a power cut, it keeps whole(text): what is whole
--- of the text.
+--- A log that writes to `path` when something is first added, in a folder that is then made if needed; from then on it
+-- keeps the first `kept` bytes of the file that was there, or all ("all"). Of a file that has fewer, as after a power
+-- cut, it keeps whole(text): what is whole of the text.
 function output.log(who, path, kept, whole)
   return setmetatable({who = who, path = path, kept = kept, whole = whole}, Log)
 end
@@ -65,10 +70,17 @@ end
 
 local function open(self)
   local head = self:head()
-  local ok, message = write_file(self.path, head)
+  local ok, message = output.make_folder(self.path)
+  if ok then ok, message = write_file(self.path, head) end
   if ok then self.file, message = io.open(self.path, "ab") end
   self.size = #head
   return self.file, message
+end
+
+local function append(self, text)
+  local ok, message = self.file:write(text)
+  if ok then ok, message = self.file:flush() end
+  return ok, not ok and ("%s: %s"):format(self.path, message)
 end
 
 --- Adds a text, so that it is in the file at once. When that fails, it says so, once, and training goes on.
@@ -76,13 +88,12 @@ function Log:add(text)
   if self.failed then return end
   local ok, message = true, nil
   if not self.file then ok, message = open(self) end
-  if ok then ok, message = self.file:write(text) end
-  if ok then ok, message = self.file:flush() end
+  if ok then ok, message = append(self, text) end
   if ok then
     self.size = self.size + #text
   else
     self.failed = true
-    output.warn(self.who, ("%s: %s"):format(self.path, message))
+    output.warn(self.who, message)
   end
 end
 

@@ -26,22 +26,28 @@ local function file_name()
   return ("events.out.tfevents.%d.%d.%d"):format(os.time(), core.process_id(), fits)
 end
 
-function TensorBoard:on_train_begin()
+-- The parts, "train" or "validation", whose files have values by these names.
+local function parts_of(names)
+  local parts = {train = true}
+  for _, name in ipairs(names) do
+    if name:find "^val_" then parts.validation = true end
+  end
+  return parts
+end
+
+function TensorBoard:on_train_begin(trainer)
   self.logs = {}
-  local name = file_name()
+  local name, used = file_name(), parts_of(trainer.value_names)
   for _, part in ipairs {"train", "validation"} do
     local path = ("%s/%s/%s"):format(self.folder, part, name)
-    if part == "train" then output.probe(self.name, path) end
+    if used[part] then output.probe(self.name, path) end
     self.logs[part] = output.log(self.name, path, 0)
   end
 end
 
 local function add(self, part, record)
   local log = self.logs[part]
-  if not log.file and not log.failed then
-    output.probe(self.name, log.path) -- a folder is made when there is a use for it
-    if log:head() == "" then log:add(event_file.version(os.time())) end
-  end
+  if not log.file and not log.failed and log:head() == "" then log:add(event_file.version(os.time())) end
   log:add(record)
 end
 
