@@ -267,6 +267,12 @@ describe("ModelCheckpoint", function()
     assert.are.same(names, process.list(folder .. "/new"))
   end)
 
+  it("makes a folder of each epoch", function()
+    fit(make(), {callbacks.ModelCheckpoint {folder .. "/{epoch}/model.safetensors"}})
+    assert.are.same({"1", "2", "3"}, process.list(folder))
+    for epoch = 1, 3 do assert(nn.load(("%s/%d/model.safetensors"):format(folder, epoch))) end
+  end)
+
   it("keeps the best alone", function()
     local states, epochs = {}, {}
     local spy = {on_epoch_end = function(_, trainer, epoch, values)

@@ -1,8 +1,9 @@
 --- ModelCheckpoint{path, monitor, best_only, mode}: saves the model after each epoch, as Module:save does.
 --
---   path               the file. "{epoch}" in it stands for the epoch, and so does the name of each value, with a
---                      format of string.format after a colon: "cnn-{epoch:02d}-{val_loss:.3f}.safetensors". Without
---                      any, the file is that of the last epoch, or of the best.
+--   path               the file; its folder is made if needed. "{epoch}" in it stands for the epoch, and so does the
+--                      name of each value, with a format of string.format after a colon:
+--                      "cnn-{epoch:02d}-{val_loss:.3f}.safetensors". Without any, the file is that of the last epoch,
+--                      or of the best.
 --   monitor "val_loss" the value that tells the best epoch
 --   best_only false    whether to save only when that has become better
 --   mode "auto"        "min", "max": whether low or high values are better; "auto" goes by the name
@@ -67,7 +68,9 @@ function ModelCheckpoint:on_epoch_end(trainer, epoch, values)
     if not monitor.better(self, value, self.best) then return end
     self.best = value
   end
-  local ok, message = trainer.model:save(fill(self.path, epoch, values))
+  local path = fill(self.path, epoch, values)
+  local ok, message = output.make_folder(path)
+  if ok then ok, message = trainer.model:save(path) end
   if not ok then output.warn(self.name, message) end
 end
 
