@@ -195,6 +195,12 @@ describe("fmnistnn-study", function()
 end)
 
 describe("fmnistnn-worker", function()
+  it("fails when its help cannot be written", function()
+    if not os.execute "test -c /dev/full" then return pending "there is no /dev/full" end
+    local code, _, err = process.run(process.lua "bin/fmnistnn-worker" .. " --help >/dev/full")
+    assert.are.same({2, "fmnistnn-worker: standard output: No space left on device\n"}, {code, err})
+  end)
+
   test("joins the search of a script, with others", function()
     local url = new_url()
     local path = script(nil)

@@ -7,6 +7,11 @@ function command_line.fail(format, ...)
   os.exit(2, true) -- databases are closed
 end
 
+--- Ends the program unless what it wrote to standard output is whole.
+function command_line.check_written(ok, message)
+  if not ok then command_line.fail("standard output: %s", message) end
+end
+
 --- The options among the words, {name = value or true}, and the other words. known: {name = "value", "list" (it may
 -- come again: a list of values) or "flag"}; "--" ends the options, and with `first` so does the first other word.
 function command_line.parse(words, known, first)
