@@ -241,6 +241,10 @@ describe("the ASHA pruner", function()
     assert.error_matches(function() pruner("asha", {min_resource = 9, max_resource = 4}) end,
       "expected min_resource <= max_resource, got 9 and 4")
     assert.error_matches(function() pruner("asha", {direction = "up"}) end, "ASHA: direction: expected .* got up")
+    assert.error_matches(function() pruner("asha", {brackets = 40}) end,
+      "expected brackets that begin at steps up to 2^53, got min_resource 1, reduction 4 and brackets 40", 1, true)
+    assert.error_matches(function() pruner("asha", {brackets = math.maxinteger}) end, "ASHA: expected brackets")
+    assert.error_matches(function() pruner("asha", {min_resource = math.maxinteger}) end, "ASHA: expected brackets")
   end)
 end)
 
@@ -250,6 +254,15 @@ describe("the Hyperband pruner", function()
     assert.equal(4, pruner("hyperband", {max_resource = 80}).brackets)
     assert.equal(1, pruner("hyperband", {min_resource = 2, max_resource = 5}).brackets)
     assert.equal(3, pruner("hyperband", {min_resource = 2, max_resource = 32, reduction = 4}).brackets)
+    assert.equal(1, pruner("hyperband", {max_resource = 9, reduction = math.maxinteger}).brackets)
+    assert.equal(54, pruner("hyperband", {max_resource = 2 ^ 53 | 0, reduction = 2}).brackets)
+  end)
+
+  it("takes the largest step, but none beyond", function()
+    local hyperband = pruner("hyperband", {max_resource = 2 ^ 53 | 0})
+    assert.is_nil(stopped_at(hyperband, loop.history("minimize"), {1, 1, 1}))
+    assert.error_matches(function() pruner("hyperband", {max_resource = math.maxinteger}) end,
+      "Hyperband: max_resource: expected at most 2^53, got 9223372036854775807", 1, true)
   end)
 
   it("shares trials out in proportion to the paper's budgets", function()

@@ -27,6 +27,9 @@ local ASHA = class("ASHA", common.options {
   {"brackets", "count", default = 1},
 })
 
+--- The last step that a rung can be at: floats, in which rungs are computed, are exact up to here.
+ASHA.last_step = 2 ^ 53
+
 function ASHA:init()
   common.check_direction(self)
   if self.reduction < 2 then refuse("%s: reduction: expected 2 or more, got %d", self.name, self.reduction) end
@@ -34,7 +37,14 @@ function ASHA:init()
     refuse("%s: expected min_resource <= max_resource, got %d and %d", self.name, self.min_resource,
       self.max_resource)
   end
+  if self:first_rung(self.brackets - 1) > self.last_step then
+    refuse("%s: expected brackets that begin at steps up to 2^53, got min_resource %d, reduction %d and brackets %d",
+      self.name, self.min_resource, self.reduction, self.brackets)
+  end
 end
+
+--- The step of the first rung of a bracket, as a float.
+function ASHA:first_rung(bracket) return self.min_resource * self.reduction ^ bracket end
 
 -- How many of `brackets` trials in all are in the bracket, in proportion (Li et al. 2018, algorithm 1).
 local function budget(self, bracket)
@@ -84,7 +94,7 @@ end
 function ASHA:prune(history, record)
   local step, value, before = rules.last_report(record)
   if not step then return false end
-  local rung, at = 0, self.min_resource * self.reduction ^ self:bracket(rules.origin(record)) // 1 | 0
+  local rung, at = 0, self:first_rung(self:bracket(rules.origin(record)))
   while at <= step and at < (self.max_resource or math.huge) do
     if not before or before < at then -- it came here just now
       if value ~= value then return true, ("%s: step %d: NaN was reported"):format(self.name, step) end

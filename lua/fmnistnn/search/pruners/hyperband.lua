@@ -13,6 +13,7 @@
 local ASHA = require "fmnistnn.search.pruners.asha"
 local class = require "fmnistnn.class"
 local common = require "fmnistnn.search.pruners.common"
+local refuse = require "fmnistnn.refuse"
 
 local Hyperband = class("Hyperband", common.options {
   {"min_resource", "count", default = 1},
@@ -21,10 +22,12 @@ local Hyperband = class("Hyperband", common.options {
 }, ASHA)
 
 function Hyperband:init()
+  self.brackets = 1
   ASHA.init(self)
-  local brackets, resource = 1, self.min_resource * self.reduction
-  while resource <= self.max_resource do brackets, resource = brackets + 1, resource * self.reduction end
-  self.brackets = brackets
+  if self.max_resource > self.last_step then
+    refuse("Hyperband: max_resource: expected at most 2^53, got %d", self.max_resource)
+  end
+  while self:first_rung(self.brackets) <= self.max_resource do self.brackets = self.brackets + 1 end
 end
 
 return Hyperband
