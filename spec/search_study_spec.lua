@@ -146,6 +146,8 @@ describe("a study", function()
     assert.are.equal("integer", math.type(study:ask():int("n", 1, 8)))
     study:enqueue {x = 3}
     fails("x: the enqueued value 3.0 is not among those it can have", ask)
+    study:enqueue {x = "0.5"}
+    fails('x: the enqueued value "0.5" is not among those it can have', ask)
   end)
 
   it("takes 3 and 3.0 for one value when it is to enqueue what is not there", function()

@@ -83,7 +83,8 @@ local function fixed_value(self, name, distribution)
     value = index and distribution.choices[index] or value
   end
   if not space.contains(distribution, value) then
-    refuse("%s: the enqueued value %s is not among those it can have", name, tostring(value))
+    local what = type(value) == "string" and ("%q"):format(value) or tostring(value) -- "0.1" is no 0.1
+    refuse("%s: the enqueued value %s is not among those it can have", name, what)
   end
   return true, value
 end
