@@ -297,6 +297,13 @@ describe("CMA-ES", function()
     assert.error_matches(function() loop.ask(loop.history("minimize", "minimize"), sampler("cmaes")) end,
       "CMAES: expected a study of one objective")
   end)
+
+  it("refuses a population of one and an infinite sigma", function()
+    assert.error_matches(function() sampler("cmaes", {population = 1}) end,
+      "CMAES: population: expected 2 or more, got 1")
+    assert.error_matches(function() sampler("cmaes", {sigma = math.huge}) end,
+      "CMAES: sigma: expected a finite number, got inf")
+  end)
 end)
 
 describe("the grid sampler", function()

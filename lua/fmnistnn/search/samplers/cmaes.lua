@@ -90,6 +90,7 @@ end
 
 function CMAES:init()
   if self.population < 2 then refuse("CMAES: population: expected 2 or more, got %d", self.population) end
+  if self.sigma == math.huge then refuse "CMAES: sigma: expected a finite number, got inf" end
   self.observations = Observations.new()
   self.generations = Generations.new(attribute, rules_of(self))
 end
