@@ -720,6 +720,40 @@ describe("the Gaussian process", function()
     end
   end)
 
+  it("does not come back again and again to where trials were pruned, whatever they reported", function()
+    for _, bonus in ipairs {0, 100} do
+      local history, pruned, returns = loop.history("minimize"), {}, 0
+      for _ = 1, 30 do
+        local record, suggest = loop.ask(history, sampler("gp", {seed = 1}))
+        local x, y = suggest("x", space.float(0, 1)), suggest("y", space.float(0, 1))
+        for _, p in ipairs(pruned) do
+          if math.abs(x - p.x) + math.abs(y - p.y) < 0.005 then returns = returns + 1 end
+        end
+        if x > 0.6 then
+          record.state, record.intermediate, pruned[#pruned + 1] = "pruned", {2 + x - bonus}, record.params
+        else
+          loop.tell(record, (y - 0.7) ^ 2 - x)
+        end
+      end
+      assert.is_true(#pruned > 0 and returns <= 2)
+    end
+  end)
+
+  it("begins when so many trials are over, of which one at least is complete", function()
+    local history, gp = loop.history("minimize"), sampler("gp", {seed = 1, startup_trials = 3})
+    local function is_quasi_random(state)
+      local record, suggest = loop.ask(history, gp)
+      suggest("x", space.float(0, 1))
+      local first, seed = sampler("quasi_random", {seed = 1}), loop.history("minimize")
+      local drawn = first:sample(seed, {params = {}, number = record.number}, "x", space.float(0, 1))
+      record.state, record.intermediate, record.values = state, {record.params.x}, state == "complete" and {0} or nil
+      return record.params.x == drawn
+    end
+    for _ = 1, 3 do assert.is_true(is_quasi_random("pruned")) end
+    assert.is_true(is_quasi_random("complete"))
+    assert.is_false(is_quasi_random("complete"))
+  end)
+
   it("finds the least of a quadratic function within bounds", function()
     local lbfgs = part "lbfgs"
     local x, value = lbfgs.minimize(function(x)

@@ -397,7 +397,7 @@ function search.GP(options) end
 
 --- Options of GP.
 ---@class fmnistnn.search.GPOptions: fmnistnn.search.SamplerOptions
----@field startup_trials? integer (default 10) So many trials are quasi-random first.
+---@field startup_trials? integer (default 10) So many trials are quasi-random first, or more until one is complete.
 
 --- NSGA-II (Deb et al. 2002), a genetic algorithm for several objectives, with constraints.
 ---@param options? fmnistnn.search.NSGA2Options

@@ -5,9 +5,10 @@
 --
 -- Options:
 --   seed             as of Random
---   startup_trials   10: that many trials are quasi-random first
+--   startup_trials   10: that many trials are quasi-random first, or more until one is complete
 --
--- It takes the parameters that all trials have; the others are drawn at random. Only complete trials count. Trials that
+-- It takes the parameters that all trials have; the others are drawn at random. A pruned trial counts with what it
+-- reported last, but as no better than half of the complete ones and no worse than the worst of them. Trials that
 -- violate constraints count as the worst. Those that run count with the value that is expected of them, so that workers
 -- keep away from each other. Of more than 200 trials it looks at the 100 best and the 100 newest of the others.
 local class = require "fmnistnn.class"
@@ -49,9 +50,8 @@ end
 local function select_some(list)
   if #list <= 200 then return list end
   local best, chosen, some = table.move(list, 1, #list, 1, {}), {}, {}
-  table.sort(best, function(a, b)
-    return a.losses[1] < b.losses[1] or a.losses[1] == b.losses[1] and a.number < b.number
-  end)
+  local function loss(observation) return observation.losses and observation.losses[1] or math.huge end
+  table.sort(best, function(a, b) return loss(a) < loss(b) or loss(a) == loss(b) and a.number < b.number end)
   for i = 1, 100 do chosen[best[i]] = true end
   local others = 0
   for i = #list, 1, -1 do
@@ -63,20 +63,29 @@ local function select_some(list)
   return some
 end
 
--- The losses with mean 0 and standard deviation 1; what is infinite or infeasible is as the worst of the others.
-local function standardized(list)
-  local worst, least, losses = -math.huge, math.huge, {}
-  for i, observation in ipairs(list) do
-    local loss = observation.violation > 0 and math.huge or observation.losses[1]
-    losses[i] = loss
-    if math.abs(loss) < math.huge then worst, least = math.max(worst, loss), math.min(least, loss) end
+-- The finite losses of the complete and feasible ones, sorted.
+local function sorted_losses(list)
+  local sorted = {}
+  for _, observation in ipairs(list) do
+    local loss = observation.violation == 0 and observation.losses and observation.losses[1]
+    if loss and math.abs(loss) < math.huge then sorted[#sorted + 1] = loss end
   end
-  local sum, squares = 0, 0
-  for i, loss in ipairs(losses) do
-    losses[i] = worst < least and 0.0 or math.max(math.min(loss, worst), least)
+  table.sort(sorted)
+  return sorted
+end
+
+-- The losses with mean 0 and standard deviation 1; what is infinite or infeasible is as the worst of the others, and
+-- what was pruned no better than their median.
+local function standardized(list)
+  local sorted, losses, sum = sorted_losses(list), {}, 0
+  local least, median, worst = sorted[1] or 0, sorted[(#sorted + 1) // 2] or 0, sorted[#sorted] or 0
+  for i, observation in ipairs(list) do
+    local loss = observation.losses and observation.losses[1] or math.max(observation.reported or math.huge, median)
+    if observation.violation > 0 then loss = math.huge end
+    losses[i] = math.max(math.min(loss, worst), least)
     sum = sum + losses[i]
   end
-  local mean = sum / #losses
+  local mean, squares = sum / #losses, 0
   for _, loss in ipairs(losses) do squares = squares + (loss - mean) ^ 2 end
   local deviation = math.sqrt(squares / #losses)
   for i, loss in ipairs(losses) do losses[i] = deviation > 0 and (loss - mean) / deviation or 0.0 end
@@ -215,15 +224,20 @@ local function kinds_of(dimensions)
   return kinds
 end
 
+local function has_complete(list)
+  for _, observation in ipairs(list) do
+    if observation.losses then return true end
+  end
+  return false
+end
+
 function GP:begin(history, record, random)
   if #history.directions > 1 then error("GP: expected a study of one objective (NSGA2 and TPE take several)", 0) end
   self.observations:update(history)
-  local list = {}
-  for _, observation in ipairs(self.observations.list) do
-    if observation.losses then list[#list + 1] = observation end
+  local list, dimensions = self.observations.list, self.observations:shared()
+  if #list < self.startup_trials or not has_complete(list) or #dimensions == 0 then
+    return self.startup:begin(history, record, random)
   end
-  local dimensions = self.observations:shared()
-  if #list < self.startup_trials or #dimensions == 0 then return self.startup:begin(history, record, random) end
   local model, best, incumbent = model_of(self, list, dimensions, kinds_of(dimensions), record.number)
   local values = {}
   for i, x in ipairs(maximize(model, best, incumbent, dimensions, random)) do

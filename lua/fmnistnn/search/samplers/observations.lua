@@ -2,8 +2,8 @@
 -- looked at closely. What is kept follows from the finished trials alone, not from the order in which they came.
 --
 -- An observation: {record =, number =, inner = {name = x on the inner scale}, violation = of constraints, losses = of a
--- complete trial} and the key by which TPE sorts: rank 1 complete, 2 pruned, 3 violates constraints; then first, then
--- second, less being better.
+-- complete trial, reported = the loss that a pruned one reported last, if any} and the key by which TPE sorts: rank 1
+-- complete, 2 pruned, 3 violates constraints; then first, then second, less being better.
 local common = require "fmnistnn.search.samplers.common"
 local Groups = require "fmnistnn.search.samplers.groups"
 local pareto = require "fmnistnn.search.samplers.pareto"
@@ -36,17 +36,27 @@ local function inner(record)
   return values
 end
 
+-- The last step that a trial reported and its loss, NaN being the worst; nil when there is none.
+local function last_loss(record, directions)
+  local step, value = rules.last_report(record)
+  if not step then return nil end
+  return step, value ~= value and math.huge or common.losses({directions[1]}, {value})[1]
+end
+
 local function set_key(observation, record, directions)
+  local step, loss = last_loss(record, directions)
   observation.violation = common.violation(record)
-  if record.state == "complete" then observation.losses = common.losses(directions, record.values) end
+  if record.state == "complete" then
+    observation.losses = common.losses(directions, record.values)
+  else
+    observation.reported = loss
+  end
   if observation.violation > 0 then
     observation.rank, observation.first, observation.second = 3, observation.violation, 0
   elseif observation.losses then
     observation.rank, observation.first, observation.second = 1, observation.losses[1], 0
   else
-    local step, value = rules.last_report(record)
-    local loss = not step and 0 or value ~= value and math.huge or common.losses({directions[1]}, {value})[1]
-    observation.rank, observation.first, observation.second = 2, step and -step or 1, loss
+    observation.rank, observation.first, observation.second = 2, step and -step or 1, loss or 0
   end
 end
 
