@@ -27,14 +27,14 @@ struct fnn_bind {
   unsigned many;           /* after how many it runs again in any case */
   int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
-  struct fnn_box *boxes;   /* those that hold a tensor */
+  /* Those that boxes have. Not the boxes: one that finds no memory even for its finalizer is freed without. */
+  struct fnn_tensor *held;
 };
 
 /* A tensor in Lua, a full userdata: NULL before it is filled (by fnn_fill_box alone) and after close. */
 struct fnn_box {
   struct fnn_tensor *tensor;
-  size_t counted;               /* its share of fnn_bind.boxed */
-  struct fnn_box *next, **from; /* while it is among fnn_bind.boxes: what points to it */
+  size_t counted; /* its share of fnn_bind.boxed */
 };
 
 enum { FNN_UP_BIND = 1, FNN_UP_TENSOR, FNN_UP_THIRD };
@@ -54,9 +54,13 @@ void fnn_register(lua_State *L, const luaL_Reg *functions);
 
 /* ---- boxes (box.c) ---- */
 
+/* Let go of all that boxes hold, which is what finalizers make while Lua closes, and what had none that could run. */
+void fnn_empty_boxes(struct fnn_bind *bind);
+
 /* Push an empty box. */
 struct fnn_box *fnn_push_box(lua_State *L);
-/* The box at a stack place, or NULL when that is not a tensor. Closed ones are returned too. */
+/* The box at a stack place, or NULL when that is not a tensor. Closed ones are returned too. Raises when Lua closes and what boxes
+ * had is gone. */
 struct fnn_box *fnn_test_box(lua_State *L, int at);
 /* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);

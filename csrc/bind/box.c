@@ -19,7 +19,9 @@ struct fnn_box *fnn_test_box(lua_State *L, int at) {
   if (lua_type(L, at) != LUA_TUSERDATA || !lua_getmetatable(L, at)) return NULL;
   int is_tensor = lua_rawequal(L, -1, lua_upvalueindex(FNN_UP_TENSOR));
   lua_pop(L, 1);
-  return is_tensor ? lua_touserdata(L, at) : NULL;
+  if (!is_tensor) return NULL;
+  fnn_bind_of(L);
+  return lua_touserdata(L, at);
 }
 
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
@@ -35,21 +37,31 @@ struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who) {
   return tensor;
 }
 
-static void note(struct fnn_bind *bind, struct fnn_box *box) {
-  box->next = bind->boxes, box->from = &bind->boxes;
-  if (box->next) box->next->from = &box->next;
-  bind->boxes = box;
+static void note(struct fnn_bind *bind, struct fnn_tensor *tensor) {
+  if (tensor->holders++) return;
+  tensor->next_held = bind->held, tensor->held_from = &bind->held;
+  if (bind->held) bind->held->held_from = &tensor->next_held;
+  bind->held = tensor;
 }
 
-static void strike(struct fnn_box *box) {
-  *box->from = box->next;
-  if (box->next) box->next->from = box->from;
+static void strike(struct fnn_tensor *tensor) {
+  if (--tensor->holders) return;
+  *tensor->held_from = tensor->next_held;
+  if (tensor->next_held) tensor->next_held->held_from = tensor->held_from;
+}
+
+void fnn_empty_boxes(struct fnn_bind *bind) {
+  while (bind->held) {
+    struct fnn_tensor *tensor = bind->held;
+    strike(tensor);
+    fnn_tensor_release(tensor);
+  }
 }
 
 void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor *tensor) {
   struct fnn_tensor *before = box->tensor;
-  if (tensor && !before) note(bind, box);
-  if (before && !tensor) strike(box);
+  if (tensor) note(bind, tensor);
+  if (before) strike(before);
   bind->boxed -= box->counted;
   box->tensor = tensor;
   box->counted = tensor ? fnn_tensor_numel(tensor) * fnn_dtype_size(tensor->dtype) : 0;

@@ -9,7 +9,7 @@ static int close_bind(lua_State *L) {
   struct fnn_bind *bind = lua_touserdata(L, 1);
   struct fnn_context *context = bind->context;
   if (!context) return 0;
-  while (bind->boxes) fnn_fill_box(bind, bind->boxes, NULL); /* what finalizers make while Lua closes has none itself */
+  fnn_empty_boxes(bind);
   fnn_bury_custom(NULL, bind);
   bind->context = NULL;
   fnn_context_release(context);

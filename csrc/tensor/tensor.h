@@ -59,6 +59,10 @@ struct fnn_tensor {
   struct fnn_lanes lanes;      /* where there are some, strides say nothing */
   struct fnn_tensor *grad;     /* accumulated gradient of a leaf, or NULL */
   struct fnn_history *history; /* NULL for a leaf */
+
+  /* for the binding: how many boxes have it, and, while there are some, its place in a list */
+  size_t holders;
+  struct fnn_tensor *next_held, **held_from;
 };
 
 /* A new dense tensor, uninitialized, as one reference that the caller releases. FNN_NO_MEMORY when there is none or the shape
