@@ -59,8 +59,8 @@ void fnn_empty_boxes(struct fnn_bind *bind);
 
 /* Push an empty box. */
 struct fnn_box *fnn_push_box(lua_State *L);
-/* The box at a stack place, or NULL when that is not a tensor. Closed ones are returned too. Raises when Lua closes and what boxes
- * had is gone. */
+/* The box at a stack place, or NULL when that is not a tensor. Closed ones are returned too. Who looks at
+ * its tensor has called fnn_bind_of: when Lua closes, what boxes had goes. */
 struct fnn_box *fnn_test_box(lua_State *L, int at);
 /* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);

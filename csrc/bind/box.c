@@ -19,13 +19,12 @@ struct fnn_box *fnn_test_box(lua_State *L, int at) {
   if (lua_type(L, at) != LUA_TUSERDATA || !lua_getmetatable(L, at)) return NULL;
   int is_tensor = lua_rawequal(L, -1, lua_upvalueindex(FNN_UP_TENSOR));
   lua_pop(L, 1);
-  if (!is_tensor) return NULL;
-  fnn_bind_of(L);
-  return lua_touserdata(L, at);
+  return is_tensor ? lua_touserdata(L, at) : NULL;
 }
 
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
   struct fnn_box *box = fnn_test_box(L, at);
+  fnn_bind_of(L); /* raises when Lua closes and what boxes had is gone */
   if (!box) fnn_error(L, "%s: expected a tensor, got %s", who, fnn_describe(L, at));
   if (!box->tensor) fnn_error(L, "%s: tensor is closed", who);
   return box->tensor;

@@ -7,6 +7,7 @@
 
 static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const char *what) {
   lua_rawgeti(L, list, i);
+  fnn_bind_of(L);
   struct fnn_box *box = fnn_test_box(L, -1);
   if (!box || !box->tensor)
     fnn_error(L, "optimizer: %s %I: expected an open tensor, got %s", what, (LUAI_UACINT)i, fnn_describe(L, -1));

@@ -271,6 +271,7 @@ static int equal(lua_State *L) {
  * "closed". One quick call: a model is asked for its parameters at each step. */
 static int role(lua_State *L) {
   struct fnn_box *box = fnn_test_box(L, 1);
+  fnn_bind_of(L);
   if (!box) return fnn_error(L, "role: expected a tensor, got %s", fnn_describe(L, 1));
   if (!box->tensor)
     lua_pushliteral(L, "closed");
