@@ -113,7 +113,7 @@ end
 
 -- ---- into a trainer ----
 
--- Raises what _apply gives as its message.
+-- Raises what a trainer that loads it gives as its message.
 local function mismatch(format, ...) error(format:format(...), 0) end
 
 -- The order of an epoch that was begun is that of its settings.

@@ -148,12 +148,7 @@ end
 function initializers.exists(given) return find(given) ~= nil end
 
 local function draw(given, shape, fan_in, fan_out)
-  local settings = {}
-  if type(given) == "table" then
-    for key, value in pairs(given) do
-      if key ~= 1 then settings[key] = value end
-    end
-  end
+  local _, settings = options.take_apart(given)
   local tensor = core.no_grad(find(given), shape, fan_in, fan_out, settings)
   if not core.is_tensor(tensor) or table.concat(tensor.shape, ",") ~= table.concat(shape, ",") then
     refuse("initializer: expected a tensor of shape (%s)", table.concat(shape, ","))

@@ -55,6 +55,17 @@ end
 --- Whether a value is a class, or a function that makes something, rather than what it makes.
 function options.is_maker(value) return value ~= nil and call_of(value) ~= nil end
 
+--- What stands for a thing by its name, alone or first in a table of its settings, or by a function likewise: the name
+-- or function, and the settings, a table of their own.
+function options.take_apart(given)
+  if type(given) ~= "table" then return given, {} end
+  local settings = {}
+  for key, value in pairs(given) do
+    if key ~= 1 then settings[key] = value end
+  end
+  return given[1], settings
+end
+
 -- ---- checks ----
 
 -- The kind of an object with these methods, no class.

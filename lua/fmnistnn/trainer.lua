@@ -28,22 +28,12 @@ Trainer.__name = "fmnistnn.Trainer"
 
 -- ---- making one ----
 
--- A loss by its name, alone or first in a table of its options: the name and the options.
-local function take_apart(given)
-  if type(given) ~= "table" then return given, {} end
-  local settings = {}
-  for key, value in pairs(given) do
-    if key ~= 1 then settings[key] = value end
-  end
-  return given[1], settings
-end
-
 -- The function, its name where it has one, and whether the model's outputs are logits: not where its last layer is a
 -- softmax or sigmoid, or where the loss's options say so.
 local function make_loss(given, model)
   local from_logits = not model:_gives_probabilities()
   if type(given) == "function" and not options.is_maker(given) then return given, nil, from_logits end
-  local name, settings = take_apart(given)
+  local name, settings = options.take_apart(given)
   local loss = losses[name]
   if not loss then
     local got = type(name) == "string" and name or options.describe(given)

@@ -2,6 +2,7 @@
 -- A function of a tensor (and of a table of the parameters) is taken too, but a model with one cannot be saved.
 local Module = require "fmnistnn.nn.module"
 local activations = require "fmnistnn.nn.activations"
+local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
 local Activation = Module:extend("Activation")
@@ -15,21 +16,11 @@ for _, activation in pairs(activations) do keeps_nothing[activation] = true end
 local gives_probabilities = setmetatable({}, {__mode = "k"})
 gives_probabilities[activations.softmax], gives_probabilities[activations.sigmoid] = true, true
 
--- A name, a function, or a table that begins with one of these: the name or function, and its parameters.
-local function take_apart(given)
-  if type(given) ~= "table" then return given, {} end
-  local parameters = {}
-  for key, value in pairs(given) do
-    if key ~= 1 then parameters[key] = value end
-  end
-  return given[1], parameters
-end
-
--- What other layers take as their `activation`: nothing, a name, a function, or a table as above. Returns a function of
--- a tensor, or nil for none.
+-- What other layers take as their `activation`: nothing, a name, a function, or a table that begins with one of these
+-- and has parameters. Returns a function of a tensor, or nil for none.
 function Activation.resolve(who, given)
   if given == nil then return nil end
-  local name, parameters = take_apart(given)
+  local name, parameters = options.take_apart(given)
   if name == "linear" then return nil end
   local activation = type(name) == "function" and name or activations[name]
   if not activation then
