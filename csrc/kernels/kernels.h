@@ -246,7 +246,7 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
-/* A tile of size x size pixels (2, 4 or 6): where they lie in a channel of the input, which of them are inside it (the others are
+/* A tile of size x size pixels (at most 6 x 6): where they lie in a channel of the input, which of them are inside it (the others are
  * 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
 struct fnn_winograd_tile {
   size_t row[6], column[6]; /* pixel (r, c) is `row[r] + column[c]` floats from the channel's beginning */
@@ -269,7 +269,8 @@ struct fnn_winograd_input {
 /* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias and addend,
  * with or without relu. */
 struct fnn_winograd_output {
-  size_t size, pixels, filters, tiles; /* 4 or 6 places a side, 2 or 4 pixels */
+  size_t size, pixels, filters, tiles; /* 4, 5 or 6 places a side, 2 or 4 pixels */
+  int swapped[2]; /* for spread tiles: of each two rows, and columns, F(2, 2) gives the second (0 or 1) */
   const struct fnn_winograd_tile *tile;
   const float *m;
   size_t m_place, m_filter;
@@ -327,7 +328,8 @@ struct fnn_lane_kernels {
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
 
-  /* winograd.c and winograd_input.c. The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`:
+  /* winograd.c and winograd_input.c. Tiles of 5 are for a stride of 2, from which they give 2 x 2 pixels, or 4 x 4 of the gradient of
+   * its input ("spread": without bias, relu and addend). The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`:
    * u[place * step + filter * channels + channel] */
   void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u,
                            size_t step);

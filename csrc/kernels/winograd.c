@@ -15,6 +15,13 @@ FNN_INLINE void output4(fnn_v *d, const ptrdiff_t step) {
   d[step] = d1 - d2 - d3;
 }
 
+/* With a stride of 2: both pixels have a place of their own beside the three of F(2, 2). */
+FNN_INLINE void output5(fnn_v *d, const ptrdiff_t step) {
+  const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+  d[0] = d0 + d1 + d2;
+  d[step] = d2 + d3 + d4;
+}
+
 /* M of six, at most five: row k has the points' kth powers, the last one infinity too. */
 FNN_INLINE void output6(const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
   const fnn_v d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step], d5 = d[5 * step];
@@ -27,6 +34,10 @@ FNN_INLINE void output6(const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
   d[(M - 1) * step] += d5;
 }
 
+FNN_INLINE void output(const ptrdiff_t A, const ptrdiff_t M, fnn_v *d, const ptrdiff_t step) {
+  A == 4 ? output4(d, step) : A == 5 ? output5(d, step) : output6(M, d, step);
+}
+
 /* ---- tiles ---- */
 
 /* M x M pixels from A x A places */
@@ -37,10 +48,10 @@ FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct f
   FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
     const float *place = m + (size_t)k * m_place;
     FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++, place += (size_t)A * m_place) d[i * A + k] = fnn_load(place);
-    A == 4 ? output4(d + k, A) : output6(M, d + k, A);
+    output(A, M, d + k, A);
   }
   FNN_UNROLL for (ptrdiff_t p = 0; p < M; p++, to += y_row) {
-    A == 4 ? output4(d + p * A, 1) : output6(M, d + p * A, 1);
+    output(A, M, d + p * A, 1);
     if ((size_t)p >= tile->p) return;
     float *y = j->y + to;
     const float *addend = j->addend ? j->addend + to : NULL;
@@ -67,9 +78,44 @@ FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct 
   }
 }
 
+/* The gradient of the input of a stride of 2, 4 x 4 pixels: of each two neighbours, one is made of F(2, 2)'s places, the first or the
+ * second, and one is a place itself. */
+FNN_INLINE void spread_tile(const struct fnn_winograd_output *j, const struct fnn_winograd_tile *tile, const float *m,
+                            float *y) {
+  const size_t m_place = j->m_place, row_swap = (size_t)j->swapped[0], column_swap = (size_t)j->swapped[1];
+  fnn_v d[25];
+  FNN_UNROLL for (ptrdiff_t k = 0; k < 5; k++) {
+    FNN_UNROLL for (ptrdiff_t i = 0; i < 5; i++) d[i * 5 + k] = fnn_load(m + (size_t)(i * 5 + k) * m_place);
+    d[k] += d[10 + k];
+    d[10 + k] += d[20 + k];
+  }
+  FNN_UNROLL for (ptrdiff_t p = 0; p < 4; p++) {
+    const size_t row = (size_t)p ^ row_swap;
+    fnn_v *const places = d + p * 5;
+    if (row >= tile->p) continue;
+    places[0] += places[2];
+    places[2] += places[4];
+    FNN_UNROLL for (ptrdiff_t q = 0; q < 4; q++) {
+      const size_t column = (size_t)q ^ column_swap;
+      float *to = y + row * j->y_row + column * j->y_pixel;
+      if (column >= tile->q) continue;
+      fnn_store(to, places[q]);
+      if (q % (FNN_LINE / FNN_WIDTH) == 0) __builtin_prefetch(to + j->y_filter, 1);
+    }
+  }
+}
+
+static void spread_tiles(const struct fnn_winograd_output *j) {
+  for (size_t k = 0; k < j->filters; k++)
+    for (size_t t = 0; t < j->tiles; t++)
+      spread_tile(j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, j->y + k * j->y_filter + j->tile[t].to);
+}
+
 void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j) {
   if (j->size == 4)
     output_tiles(4, 2, j);
+  else if (j->size == 5)
+    j->pixels == 4 ? spread_tiles(j) : output_tiles(5, 2, j);
   else if (j->pixels == 2)
     output_tiles(6, 2, j);
   else
@@ -79,6 +125,8 @@ void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j) {
 /* ---- weights ---- */
 
 static const float g4[4][3] = {{1.0f, 0.0f, 0.0f}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0.0f, 0.0f, 1.0f}};
+static const float g5[5][3] = {
+    {1.0f, 0.0f, 0.0f}, {0.0f, 1.0f, 0.0f}, {1.0f, 0.0f, 1.0f}, {0.0f, 1.0f, 0.0f}, {0.0f, 0.0f, 1.0f}};
 static const float g6[6][5] = {
     {1.0f, 0.0f, 0.0f, 0.0f, 0.0f},
     {-2.0f / 3, -FNN_SQRT2 / 3, -1.0f / 3, -FNN_SQRT2 / 6, -1.0f / 6},
@@ -140,6 +188,8 @@ void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t 
   for (size_t k = first; k < last; k++) {
     if (size == 4)
       weight_tiles(4, 3, g4[0], j, k, u + k * j->channels, step);
+    else if (size == 5)
+      weight_tiles(5, 3, g5[0], j, k, u + k * j->channels, step);
     else if (j->r == 3)
       weight_tiles(6, 3, g6_of_3[0], j, k, u + k * j->channels, step);
     else

@@ -16,6 +16,12 @@ FNN_INLINE void input4(fnn_v *d, const ptrdiff_t step) {
   d[3 * step] = d1 - d3;
 }
 
+/* With a stride of 2: every second pixel goes F(2, 2)'s way, and those between, which meet one tap each, stay as they are. */
+FNN_INLINE void input5(fnn_v *d, const ptrdiff_t step) {
+  d[0] -= d[2 * step];
+  d[4 * step] -= d[2 * step];
+}
+
 /* Place i of six. */
 FNN_INLINE fnn_v input6_place(const int i, const fnn_v *d) {
   switch (i) {
@@ -32,6 +38,10 @@ FNN_INLINE void input6(fnn_v *d, const ptrdiff_t step) {
   fnn_v column[6];
   FNN_UNROLL for (int i = 0; i < 6; i++) column[i] = d[i * step];
   FNN_UNROLL for (int i = 0; i < 6; i++) d[i * step] = input6_place(i, column);
+}
+
+FNN_INLINE void input(const ptrdiff_t A, fnn_v *d, const ptrdiff_t step) {
+  A == 4 ? input4(d, step) : A == 5 ? input5(d, step) : input6(d, step);
 }
 
 /* ---- tiles ---- */
@@ -69,7 +79,7 @@ FNN_INLINE void columns_of_places(const ptrdiff_t A, const struct fnn_winograd_t
   FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
     load_column(tile, A, x, c, d + c, A);
     fetch_column(tile, A, 1, x, next, c);
-    A == 4 ? input4(d + c, A) : input6(d + c, A);
+    input(A, d + c, A);
   }
 }
 
@@ -80,7 +90,7 @@ FNN_INLINE void input_tile(const ptrdiff_t A, const struct fnn_winograd_tile *ti
   columns_of_places(A, tile, x, next, d[0]);
   if (second) columns_of_places(A, tile, x + second, next, d[TOGETHER - 1]);
   FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) {
-    FNN_UNROLL for (ptrdiff_t n = 0; n < TOGETHER; n++) A == 4 ? input4(d[n] + i * A, 1) : input6(d[n] + i * A, 1);
+    FNN_UNROLL for (ptrdiff_t n = 0; n < TOGETHER; n++) input(A, d[n] + i * A, 1);
     FNN_UNROLL for (ptrdiff_t k = i * A; k < (i + 1) * A; k++, v += v_place) {
       const fnn_v place[] = {d[0][k], d[TOGETHER - 1][k]};
       fnn_store(v, together(place));
@@ -101,7 +111,7 @@ void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j) {
   if (j->size == 4)
     input_tiles(4, j);
   else if (TOGETHER == 1) /* pairs of channels are of tiles of 4 x 4 alone */
-    input_tiles(6, j);
+    j->size == 5 ? input_tiles(5, j) : input_tiles(6, j);
 }
 
 /* ---- weight gradients: F(3x3, 4x4) and F(5x5, 2x2), in which the output's gradient is the kernel, the taps the output ----

@@ -40,7 +40,7 @@ static void place_tile(const struct job *j, size_t number, struct fnn_winograd_t
   const struct fnn_window *w = &j->conv->window;
   size_t lanes = j->kernels->width, image = number / j->grid.count, row, column;
   fnn_winograd_corner(&j->grid, number % j->grid.count, &row, &column);
-  fnn_winograd_place(lanes, j->size, j->grid.step, (ptrdiff_t)row - (ptrdiff_t)w->top,
+  fnn_winograd_place(lanes, j->size, j->grid.step, 0, (ptrdiff_t)row - (ptrdiff_t)w->top,
                      (ptrdiff_t)column - (ptrdiff_t)w->left, w->h, w->w,
                      image * j->channel_blocks * w->h * w->w * lanes, tile);
   size_t to = (image * j->filter_blocks * w->p * w->q + row * w->q + column) * lanes;

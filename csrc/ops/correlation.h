@@ -17,7 +17,8 @@ struct fnn_correlation {
   size_t channels, filters; /* of a group */
   size_t h, w, r, s, p, q;  /* pixels of the input, of the kernel, of the output */
   size_t stride[2], dilation[2];
-  ptrdiff_t top, left;                                /* from the input up to the first window */
+  int transposed;      /* the gradient of such a correlation's input from that of its output, with taps in reverse */
+  ptrdiff_t top, left; /* from the input up to the first window; transposed, in what is then the output */
   size_t y_origin, y_block, y_filter, y_row, y_pixel; /* where output pixels go: floats from y, and between them */
   struct fnn_lane_weights weights;                    /* of the first group; sizes are filled in */
   ptrdiff_t weights_group;                            /* from a group's weights to the next one's, in floats */

@@ -95,6 +95,33 @@ static struct fnn_correlation back_phase(struct fnn_context *context, size_t lan
   return j;
 }
 
+/* All of it as the transposed correlation that Winograd's way knows, where there is one. */
+static struct fnn_correlation back_correlation(struct fnn_context *context, size_t lanes,
+                                               const struct fnn_convolution *conv, const float *g, const float *weight,
+                                               float *dx) {
+  const struct fnn_window *w = &conv->window;
+  struct fnn_correlation j = correlation_of(context, lanes, conv, conv->k / conv->groups, conv->c / conv->groups);
+  size_t pixels = w->h * w->w * lanes, taps = w->r * w->s;
+  j.transposed = 1;
+  j.h = w->p, j.w = w->q, j.r = w->r, j.s = w->s, j.p = w->h, j.q = w->w;
+  memcpy(j.stride, w->stride, sizeof j.stride);
+  memcpy(j.dilation, w->dilation, sizeof j.dilation);
+  j.top = (ptrdiff_t)w->top, j.left = (ptrdiff_t)w->left;
+  j.y_block = conv->c * pixels, j.y_filter = pixels, j.y_row = w->w * lanes, j.y_pixel = lanes;
+  j.weights = (struct fnn_lane_weights){.filters = j.filters,
+                                        .channels = j.channels,
+                                        .r = w->r,
+                                        .s = w->s,
+                                        .from = weight + taps - 1,
+                                        .filter = (ptrdiff_t)taps,
+                                        .channel = (ptrdiff_t)(j.filters * taps),
+                                        .row = -(ptrdiff_t)w->s,
+                                        .column = -1};
+  j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
+  j.x = g, j.y = dx;
+  return j;
+}
+
 enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,
                                              const struct fnn_convolution *conv, const float *g, const float *weight,
                                              float *dx) {
@@ -104,6 +131,8 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
   /* without pixels of g, or between the strides of a small kernel, nothing is written */
   if (w->stride[0] > w->r || w->stride[1] > w->s || no_pixels) memset(dx, 0, stored * sizeof *dx);
   if (no_pixels) return FNN_OK;
+  struct fnn_correlation whole = back_correlation(context, lanes, conv, g, weight, dx);
+  if (w->stride[0] == 2 && fnn_winograd_pays(&whole)) return fnn_winograd(context, &whole);
   struct fnn_correlation some[FNN_MOST_CORRELATIONS];
   size_t columns = fnn_fewer(w->stride[1], w->s), phases = fnn_fewer(w->stride[0], w->r) * columns;
   for (size_t i = 0, count = 0; i < phases; i++) {

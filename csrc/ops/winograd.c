@@ -1,6 +1,7 @@
 /* Winograd's way to a correlation with 3 x 3 or 5 x 5 taps, for images in lanes: of 3 x 3, 4 x 4 output pixels from 36
  * products instead of 144 or 2 x 2 from 16 instead of 36, of 5 x 5, 2 x 2 from 36 instead of 100, for each pair of a filter
- * and a channel (kernels/winograd.c).
+ * and a channel (kernels/winograd.c). With a stride of 2, 3 x 3 taps give 2 x 2 pixels from 25 products instead of 36: every second
+ * pixel of the input meets two taps of a row, those between one. The gradient of such an input is 4 x 4 pixels from as many.
  *
  * A piece of work is a strip: some tiles, of whatever images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
@@ -42,24 +43,31 @@ static size_t vectors_at_a_time(const struct fnn_correlation *j, size_t size) {
   return fit >= sums ? fit - fit % sums : fit > 1 ? fit : 1;
 }
 
+/* The places a side of a tile that gives so many pixels. */
+static size_t size_of_tile(const struct fnn_correlation *j, size_t pixels) {
+  return j->stride[0] == 2 ? 5 : pixels + j->r - 1;
+}
+
 /* The products for each pair of a filter and a channel, with tiles that give so many pixels a side. */
-static size_t products(const struct fnn_correlation *j, size_t size, size_t pixels) {
+static size_t products(const struct fnn_correlation *j, size_t pixels) {
+  size_t size = size_of_tile(j, pixels);
   return size * size * fnn_winograd_tiles(j->p, j->q, j->dilation, pixels).count;
 }
 
 /* How many pixels a side a tile gives. */
 static size_t pixels_of_tile(const struct fnn_correlation *j) {
-  int large =
-      j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_VECTORS && products(j, 6, 4) < products(j, 4, 2);
+  if (j->stride[0] == 2) return j->transposed ? 4 : 2;
+  int large = j->r == 3 && !j->pairs && vectors_at_a_time(j, 6) >= LEAST_VECTORS && products(j, 4) < products(j, 2);
   return large ? 4 : 2;
 }
 
 /* The products of the direct way, which leaves out the rows of taps outside of the image. */
 static size_t direct_products(const struct fnn_correlation *j) {
   size_t rows = 0;
+  if (j->transposed) return j->h * j->w * j->r * j->s;
   for (size_t p = 0; p < j->p; p++)
     for (size_t r = 0; r < j->r; r++) {
-      ptrdiff_t h = (ptrdiff_t)(p + r * j->dilation[0]) - j->top;
+      ptrdiff_t h = (ptrdiff_t)(p * j->stride[0] + r * j->dilation[0]) - j->top;
       rows += h >= 0 && h < (ptrdiff_t)j->h;
     }
   return rows * j->q * j->s;
@@ -67,21 +75,29 @@ static size_t direct_products(const struct fnn_correlation *j) {
 
 /* With few channels and filters, transforming takes longer than what it saves. */
 static int saves(const struct fnn_correlation *j) {
-  enum { TRANSFORM = 10 }; /* takes as long as so many products for each pixel of a tile, of a channel or a filter */
-  size_t pixels = pixels_of_tile(j), ours = products(j, pixels + j->r - 1, pixels), direct = direct_products(j);
+  /* transforming takes as long as so many products for each pixel of a tile, of a channel or a filter */
+  enum { TRANSFORM = 10, TRANSFORM_FOR_STRIDE = 6 };
+  size_t pixels = pixels_of_tile(j), ours = products(j, pixels), direct = direct_products(j);
   size_t pairs = j->channels * j->filters, both = j->channels + j->filters;
   if (j->r == 5) return ours * (pairs + TRANSFORM * both) < direct * pairs;
+  if (j->stride[0] == 2) return ours * (pairs + TRANSFORM_FOR_STRIDE * both) < direct * pairs;
   if (ours >= direct) return 0;
   if (pixels == 4) return j->channels >= 8 && j->filters >= 8;
   return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
 }
 
-int fnn_winograd_pays(const struct fnn_correlation *j) {
+/* Whether there are tiles for it. */
+static int suits(const struct fnn_correlation *j) {
   struct fnn_window w = {.h = j->h, .w = j->w, .r = j->r, .s = j->s, .p = j->p, .q = j->q};
   memcpy(w.stride, j->stride, sizeof w.stride);
   memcpy(w.dilation, j->dilation, sizeof w.dilation);
-  return fnn_winograd_suits(&w) && !(j->r == 5 && j->pairs) && saves(j) &&
-         vectors_at_a_time(j, j->r + 1) >= LEAST_VECTORS;
+  if (j->stride[0] == 1) return fnn_winograd_suits(&w) && !(j->r == 5 && j->pairs);
+  return j->stride[0] == 2 && j->stride[1] == 2 && j->dilation[0] == 1 && j->dilation[1] == 1 && j->r == 3 &&
+         j->s == 3 && j->h > 0 && j->w > 0 && !j->pairs;
+}
+
+int fnn_winograd_pays(const struct fnn_correlation *j) {
+  return suits(j) && saves(j) && vectors_at_a_time(j, size_of_tile(j, pixels_of_tile(j))) >= LEAST_VECTORS;
 }
 
 /* Tile number i of all images: where its pixels lie in a channel of the input, and go in a channel of the output. */
@@ -91,8 +107,9 @@ static void place_tile(const struct job *job, size_t number, struct fnn_winograd
   size_t lanes = j->kernels->width, block = number / grid->count, row, column;
   size_t image = block * j->groups * j->channels * j->h * j->w * lanes;
   fnn_winograd_corner(grid, number % grid->count, &row, &column);
-  fnn_winograd_place(lanes, job->size, grid->step, (ptrdiff_t)row - j->top, (ptrdiff_t)column - j->left, j->h, j->w,
-                     image, tile);
+  ptrdiff_t top = (ptrdiff_t)(row * j->stride[0]) - j->top, left = (ptrdiff_t)(column * j->stride[1]) - j->left;
+  if (j->transposed) top = (ptrdiff_t)row + j->top, left = (ptrdiff_t)column + j->left;
+  fnn_winograd_place(lanes, job->size, grid->step, j->transposed, top, left, j->h, j->w, image, tile);
   fnn_winograd_results(grid, row, column, j->p, j->q, block * j->y_block + row * j->y_row + column * j->y_pixel, tile);
 }
 
@@ -155,6 +172,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
     multiply(job, group, k, filters, count, scratch, products);
     j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
                                                               .pixels = job->grid.pixels,
+                                                              .swapped = {j->top % 2 != 0, j->left % 2 != 0},
                                                               .filters = filters,
                                                               .tiles = count,
                                                               .tile = tile,
@@ -242,7 +260,7 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
 }
 
 static struct job job_for(const struct fnn_correlation *j) {
-  size_t pixels = pixels_of_tile(j), size = pixels + j->r - 1, together = j->wide->width / j->kernels->width;
+  size_t pixels = pixels_of_tile(j), size = size_of_tile(j, pixels), together = j->wide->width / j->kernels->width;
   struct job job = {.correlation = j,
                     .size = size,
                     .places = size * size,

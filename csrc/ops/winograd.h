@@ -55,12 +55,14 @@ static inline int fnn_winograd_suits(const struct fnn_window *w) {
 }
 
 /* Where the pixels of a tile of `size` a side lie that begins at (row, column) of a plane of h x w pixels, `image` floats
- * from the beginning. */
-static inline void fnn_winograd_place(size_t lanes, size_t size, const size_t step[2], ptrdiff_t row, ptrdiff_t column,
-                                      size_t h, size_t w, size_t image, struct fnn_winograd_tile *tile) {
+ * from the beginning. Spread, as for the gradient of a stride of 2, row r of tiles is row ceil(r / 2) - 1 of the plane. */
+static inline void fnn_winograd_place(size_t lanes, size_t size, const size_t step[2], int spread, ptrdiff_t row,
+                                      ptrdiff_t column, size_t h, size_t w, size_t image,
+                                      struct fnn_winograd_tile *tile) {
   int32_t row_inside[6], column_inside[6], all = -1;
   for (size_t i = 0; i < size; i++) {
     size_t r = (size_t)row + i * step[0], c = (size_t)column + i * step[1]; /* before the first: a large number */
+    if (spread) r = (r + 1) / 2 - 1, c = (c + 1) / 2 - 1;
     row_inside[i] = -(r < h), column_inside[i] = -(c < w);
     tile->row[i] = image + (r < h ? r * w * lanes : 0), tile->column[i] = c < w ? c * lanes : 0;
     all &= row_inside[i] & column_inside[i];

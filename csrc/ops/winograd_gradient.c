@@ -60,10 +60,10 @@ static void place_tiles(const struct job *job, size_t block, size_t first, size_
   for (size_t i = 0; i < count; i++) {
     size_t image = (block + (first + i) / grid->count) * (job->pairs ? 2 : 1), row, column;
     fnn_winograd_corner(grid, (first + i) % grid->count, &row, &column);
-    fnn_winograd_place(lanes, 6, grid->step, (ptrdiff_t)row - (ptrdiff_t)w->top, (ptrdiff_t)column - (ptrdiff_t)w->left,
-                       w->h, w->w, image * x_image, &x[i]);
-    fnn_winograd_place(lanes, grid->pixels, grid->step, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q, image * g_image,
-                       &g[i]);
+    fnn_winograd_place(lanes, 6, grid->step, 0, (ptrdiff_t)row - (ptrdiff_t)w->top,
+                       (ptrdiff_t)column - (ptrdiff_t)w->left, w->h, w->w, image * x_image, &x[i]);
+    fnn_winograd_place(lanes, grid->pixels, grid->step, 0, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q,
+                       image * g_image, &g[i]);
     int has_second = job->pairs && (image + 1) * lanes < job->conv->n;
     x[i].second = has_second ? x_image : 0, g[i].second = has_second ? g_image : 0;
   }

@@ -17,8 +17,9 @@ enum { MOST = 6 };
 typedef double matrix[MOST][MOST];
 
 struct method {
-  size_t size, taps, results; /* places, weights and sums: size = taps + results - 1 */
-  matrix a, b, g;             /* results x size, size x size, size x taps */
+  size_t size, taps, results; /* places, weights and sums: size = taps + (results - 1) stride */
+  size_t stride;
+  matrix a, b, g; /* results x size, size x size, size x taps */
 };
 
 /* p^k */
@@ -51,9 +52,9 @@ static void powers_of(size_t size, const double *point, size_t count, matrix m) 
 
 /* With `late`, the divisors are A's, for gradients of weights. */
 static struct method method_of(size_t size, size_t taps, int late) {
-  const double a = sqrt(0.5), b = sqrt(2.0), four[] = {0, 1, -1}, six[] = {0, a, -a, b, -b};
-  const double *point = size == 4 ? four : six;
-  struct method method = {.size = size, .taps = taps, .results = size - taps + 1};
+  const double a = sqrt(0.5), b = sqrt(2.0), few[] = {0, 1, -1}, six[] = {0, a, -a, b, -b};
+  const double *point = size < 6 ? few : six;
+  struct method method = {.size = size, .taps = taps, .results = size - taps + 1, .stride = 1};
   matrix powers;
   powers_of(size, point, taps, method.g);
   powers_of(size, point, method.results, powers);
@@ -64,10 +65,24 @@ static struct method method_of(size_t size, size_t taps, int late) {
     for (size_t k = 0; k < taps && !late; k++) method.g[i][k] /= divisor(size - 1, point, i);
     for (size_t k = 0; k < method.results && late; k++) method.a[k][i] /= divisor(size - 1, point, i);
   }
-  for (size_t k = 0; k < MOST && size == 4; k++) { /* as Lavin and Gray have the signs */
-    method.b[0][k] = -method.b[0][k], method.g[0][k] = -method.g[0][k];
+  for (size_t k = 0; k < MOST && size == 4; k++) /* as Lavin and Gray have the signs */
     method.b[3][k] = -method.b[3][k], method.a[k][3] = -method.a[k][3];
-  }
+  for (size_t k = 0; k < MOST && size < 6; k++) method.b[0][k] = -method.b[0][k], method.g[0][k] = -method.g[0][k];
+  return method;
+}
+
+/* Of a stride of 2: F(2, 2) for every second pixel and tap, and between them products of their own. Without `spread`, each result is
+ * the sum of both; with it they are neighbours. */
+static struct method method_of_stride(int spread) {
+  const struct method two = method_of(3, 2, 0);
+  struct method method = {.size = 5, .taps = 3, .results = spread ? 4 : 2, .stride = 2};
+  for (size_t i = 0; i < 3; i++)
+    for (size_t k = 0; k < 3; k++) {
+      method.b[2 * i][2 * k] = two.b[i][k];
+      if (k < 2) method.g[2 * i][2 * k] = two.g[i][k], method.a[spread ? 2 * k : k][2 * i] = two.a[k][i];
+    }
+  for (size_t i = 0; i < 2; i++)
+    method.b[2 * i + 1][2 * i + 1] = method.g[2 * i + 1][1] = method.a[spread ? 2 * i + 1 : i][2 * i + 1] = 1.0;
   return method;
 }
 
@@ -78,8 +93,8 @@ static void check_method(const struct method *m) {
       for (size_t i = 0; i < m->size; i++) {
         double y = 0.0;
         for (size_t place = 0; place < m->size; place++) y += m->a[k][place] * m->g[place][j] * m->b[place][i];
-        expect(fabs(y - (i == k + j)) < 1e-12, "matrices of %zu places, %zu taps: y[%zu] of w[%zu] d[%zu] is %g",
-               m->size, m->taps, k, j, i, y);
+        expect(fabs(y - (i == k * m->stride + j)) < 1e-12,
+               "matrices of %zu places, %zu taps: y[%zu] of w[%zu] d[%zu] is %g", m->size, m->taps, k, j, i, y);
       }
 }
 
@@ -246,9 +261,10 @@ static void check_row_of_pairs(const struct fnn_lane_kernels *pairs, const struc
 
 /* ---- output ---- */
 
-/* Tiles lie beside each other, and have fewer pixels than they could, or none. */
-static void check_output(const struct fnn_kernels *k, const struct method *m, size_t filters, size_t tiles,
-                         int options) {
+/* Tiles lie beside each other, and have fewer pixels than they could, or none. With `swapped`, each two neighbours of a row (1) and
+ * of a column (2) have changed places. */
+static void check_output(const struct fnn_kernels *k, const struct method *m, size_t filters, size_t tiles, int options,
+                         int swapped) {
   const size_t width = k->lanes->width, pixels = m->results, places = m->size * m->size;
   const size_t y_row = tiles * pixels * width, y_filter = pixels * y_row + width;
   const size_t m_filter = (tiles + 1) * width, m_place = filters * m_filter + width;
@@ -272,7 +288,7 @@ static void check_output(const struct fnn_kernels *k, const struct method *m, si
     for (size_t i = 0; i < places; i++) from[i] = (double)x[i * m_place + f * m_filter + t * width + l];
     for (size_t i = 0; i < tile[t].p * tile[t].q; i++) {
       const size_t p = i / tile[t].q, q = i % tile[t].q, to = f * y_filter + tile[t].to + p * y_row + q * width + l;
-      struct sum sum = transformed(m->a[p], m->a[q], m->size, from);
+      struct sum sum = transformed(m->a[swapped & 2 ? p ^ 1 : p], m->a[swapped & 1 ? q ^ 1 : q], m->size, from);
       if (with_bias) add(&sum, (double)bias[in_lanes ? f * width + l : f]);
       if (with_addend) add(&sum, (double)addend[to]);
       want[to] = relu_after ? relu(sum) : sum;
@@ -280,6 +296,7 @@ static void check_output(const struct fnn_kernels *k, const struct method *m, si
   }
   k->lanes->winograd_output(&(struct fnn_winograd_output){.size = m->size,
                                                           .pixels = pixels,
+                                                          .swapped = {(swapped & 2) != 0, swapped & 1},
                                                           .filters = filters,
                                                           .tiles = tiles,
                                                           .tile = tile,
@@ -351,23 +368,27 @@ static void check_taps(const struct fnn_kernels *k, const struct method *m, size
 /* ---- all ---- */
 
 int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kernels *pairs) {
-  struct method forward[] = {method_of(4, 3, 0), method_of(6, 3, 0), method_of(6, 5, 0)};
+  struct method forward[] = {method_of(4, 3, 0), method_of(6, 3, 0), method_of(6, 5, 0), method_of_stride(0)};
+  const struct method spread = method_of_stride(1);
   struct method gradient[] = {method_of(6, 4, 1), method_of(6, 2, 1)}; /* for 3 x 3 and 5 x 5 taps */
   const size_t width = kernels->lanes->width, around[] = {0, 1, width - 1, width, width + 1, 2 * width + 3};
   enum { AROUND = sizeof around / sizeof around[0] };
   check_failures = 0;
   state = 11;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     check_method(&forward[i]);
     for (size_t channels = 0; channels <= 3; channels++)
       for (size_t tiles = 0; tiles <= TILES; tiles++) {
         check_input(kernels, &forward[i], channels, tiles);
         check_pairs(pairs, &forward[i], channels, tiles);
-        for (int options = 0; options < 16; options++) check_output(kernels, &forward[i], channels, tiles, options);
+        for (int options = 0; options < 16; options++) check_output(kernels, &forward[i], channels, tiles, options, 0);
       }
     for (int n = 0; n < AROUND; n++)
       for (int reversed = 0; reversed < 2; reversed++) check_weights(kernels, &forward[i], around[n], reversed);
   }
+  for (size_t channels = 0; channels <= 3; channels++)
+    for (size_t tiles = 0; tiles <= TILES; tiles++)
+      for (int swapped = 0; swapped < 4; swapped++) check_output(kernels, &spread, channels, tiles, 0, swapped);
   for (int i = 0; i < 2; i++) {
     check_method(&gradient[i]);
     for (size_t channels = 0; channels <= 3; channels++)
