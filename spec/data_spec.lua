@@ -373,6 +373,152 @@ describe("a Dataset", function()
     assert.are.equal("uint8", whole.dtype)
   end)
 
+  -- A set of so many examples of each class, in its order, or in a random one.
+  local function of_classes(counts, seed)
+    local labels = {}
+    for class, count in ipairs(counts) do
+      for _ = 1, count do labels[#labels + 1] = class end
+    end
+    local ordered = data.Dataset {fnn.arange(1, #labels + 1), fnn.tensor(labels, {dtype = "int64"})}
+    if not seed then return ordered end
+    fnn.manual_seed(seed)
+    return ordered:subset(fnn.randperm(#ordered))
+  end
+
+  -- How many of each class there are.
+  local function class_counts(given, classes)
+    local counts = {}
+    for class = 1, classes do counts[class] = given.labels:eq(class):sum():item() end
+    return counts
+  end
+
+  -- That two parts have each of so many examples, numbered from 1, once.
+  local function assert_partition(count, kept, apart)
+    local all = table.move(apart, 1, #apart, #kept + 1, table.move(kept, 1, #kept, 1, {}))
+    table.sort(all)
+    assert.are.same(counting(1, count), all)
+  end
+
+  describe("splits", function()
+    it("off a random part, by the seed alone", function()
+      local options = {shuffle = true, seed = 7}
+      local order = walk(set, options)
+      local train, validation = set:split(0.25, options)
+      assert.are.same(table.move(order, 1, 17, 1, {}), (walk(train)))
+      assert.are.same(table.move(order, 18, 23, 1, {}), (walk(validation)))
+      assert.are.same({"uint8", set.scale, set.class_names},
+        {train.examples.dtype, validation.scale, validation.class_names})
+      fnn.manual_seed(3)
+      local first, second = walk((set:split(0.5, {shuffle = true}))), walk((set:split(0.5, {shuffle = true})))
+      assert.are_not.same(first, second)
+      fnn.manual_seed(3)
+      set:split(0.5, options) -- does not touch the generator
+      assert.are.same(first, (walk((set:split(0.5, {shuffle = true})))))
+    end)
+
+    it("each class by the same fraction, with scikit-learn's rounding", function()
+      -- train_test_split(y, test_size=count, stratify=y) of scikit-learn 1.9.1
+      for _, case in ipairs {
+        {{7, 5, 3}, 3, {1, 1, 1}}, {{7, 5, 3}, 4, {2, 1, 1}}, {{7, 5, 3}, 5, {2, 2, 1}}, {{7, 5, 3}, 11, {5, 4, 2}},
+        {{70, 20, 10, 3}, 4, {3, 1, 0, 0}}, {{70, 20, 10, 3}, 26, {18, 5, 2, 1}}, {{70, 20, 10, 3}, 37, {25, 7, 4, 1}},
+        {{2, 13, 50, 9}, 4, {0, 1, 3, 0}}, {{2, 13, 50, 9}, 11, {0, 2, 8, 1}}, {{33, 33, 34, 2}, 26, {8, 8, 9, 1}},
+      } do
+        local counts, count, expected = table.unpack(case)
+        for _, options in ipairs {{stratify = true}, {stratify = true, shuffle = true, seed = count}} do
+          local whole = of_classes(counts, count)
+          local kept, apart = whole:split(count / #whole, options)
+          assert.are.same(expected, class_counts(apart, #counts))
+          assert_partition(#whole, kept.examples:totable(), apart.examples:totable())
+        end
+      end
+    end)
+
+    it("each class at its end unless they are shuffled, in the order of the set", function()
+      local options = {stratify = true}
+      local train, validation = set:split(0.35, options) -- 8 of 6, 6, 6 and 5
+      assert.are.same({16, 17, 18, 19, 20, 21, 22, 23}, (walk(validation)))
+      assert.are.same(counting(1, 15), (walk(train)))
+      local grouped = of_classes {4, 2, 2}
+      train, validation = grouped:split(0.5, options)
+      assert.are.same({{1, 2, 5, 7}, {3, 4, 6, 8}}, {train.examples:totable(), validation.examples:totable()})
+      local order = walk(set, {shuffle = true, seed = 2})
+      train, validation = set:split(0.35, {shuffle = true, seed = 2, stratify = true})
+      for _, part in ipairs {train, validation} do
+        local at, seen = 0, walk(part)
+        for _, number in ipairs(order) do at = number == seen[at + 1] and at + 1 or at end
+        assert.are.equal(#part, at) -- which are a part of the order
+      end
+    end)
+
+    it("an augmented set into a part that is augmented and a plain one", function()
+      local images = data.Dataset {fnn.ones(8, 1, 1, 1), fnn.tensor({1, 2, 1, 2, 1, 2, 1, 2}, {dtype = "int64"})}
+      local bright = images:augmented {brightness = {3, 3}}
+      for _, options in ipairs {{shuffle = true}, {stratify = true}} do
+        local train, validation = bright:split(0.25, options)
+        assert.are.same({18, 2}, {train:batches()():sum():item(), validation:batches()():sum():item()})
+        for rest, held_out in bright:folds(4, options) do
+          assert.are.same({18, 2}, {rest:batches()():sum():item(), held_out:batches()():sum():item()})
+        end
+      end
+    end)
+
+    it("examples of several tensors", function()
+      local numbers_of = fnn.arange(1, 9)
+      local several = data.Dataset {{numbers_of, numbers_of:float() * 2}, fnn.tensor({1, 1, 1, 1, 2, 2, 2, 2}):long()}
+      local _, validation = several:split(0.5, {stratify = true})
+      assert.are.same({3, 4, 7, 8}, validation.examples[1]:totable())
+      assert.are.same({6.0, 8.0, 14.0, 16.0}, validation.examples[2]:totable())
+    end)
+  end)
+
+  describe("has folds", function()
+    -- The numbers of the examples that each fold holds out.
+    local function held_out_by(k, options)
+      local folds = {}
+      for train, held_out in set:folds(k, options) do
+        local numbers_of = walk(held_out)
+        assert_partition(23, (walk(train)), numbers_of)
+        folds[#folds + 1] = numbers_of
+      end
+      assert.are.equal(k, #folds)
+      return folds
+    end
+
+    it("one after another, of scikit-learn's sizes", function()
+      assert.are.same({counting(1, 5), counting(6, 10), counting(11, 15), counting(16, 19), counting(20, 23)},
+        held_out_by(5))
+      assert.are.same({counting(1, 12), counting(13, 23)}, held_out_by(2))
+      assert.are.equal(23, #held_out_by(23))
+      local train = set:folds(5)()
+      assert.are.same(counting(6, 23), (walk(train)))
+    end)
+
+    it("of a random order, which is that of batches", function()
+      local options = {shuffle = true, seed = 4}
+      local order, joined = walk(set, options), {}
+      for _, fold in ipairs(held_out_by(5, options)) do table.move(fold, 1, #fold, #joined + 1, joined) end
+      assert.are.same(order, joined)
+    end)
+
+    it("that have each class's share to within one example, and sizes as without", function()
+      for seed, counts in ipairs {{7, 5, 3}, {70, 20, 10, 3}, {33, 1, 1, 1, 1, 1}, {9, 9, 9, 9, 9, 9, 8}} do
+        local whole = of_classes(counts, seed)
+        for _, k in ipairs {2, 3, 5, 10} do
+          local sizes, plain_sizes = {}, {}
+          for _, held_out in whole:folds(k) do plain_sizes[#plain_sizes + 1] = #held_out end
+          for train, held_out in whole:folds(k, {stratify = true, shuffle = true, seed = seed}) do
+            sizes[#sizes + 1] = #held_out
+            assert_partition(#whole, train.examples:totable(), held_out.examples:totable())
+            for class, count in ipairs(class_counts(held_out, #counts)) do
+              assert(math.abs(count - counts[class] / k) < 1, count)
+            end
+          end
+          assert.are.same(plain_sizes, sizes)
+        end
+      end
+    end)
+  end)
+
   it("has subsets, which keep type, scale, names and augmentation", function()
     local positions = fnn.tensor({23, 1, 1, 7}, {dtype = "int64"})
     local some = set:subset(positions)
@@ -547,9 +693,21 @@ describe("a Dataset", function()
     try("first: .* got %-1", set.first, set, -1)
     try("split: expected a fraction between 0 and 1, got 0", set.split, set, 0)
     try("split: expected a fraction between 0 and 1, got 1", set.split, set, 1)
+    try("split: expected a fraction between 0 and 1, got %-?nan", set.split, set, 0 / 0)
     try("split: .* got half", set.split, set, "half")
     try("split: 23 examples are too few", set.split, set, 0.001)
     try("split: 23 examples are too few", set.split, set, 0.999)
+    local floats, rows = data.Dataset {images, labels}, data.Dataset {images, fnn.ones(3, 2):long()}
+    try("split: 23 examples are too few", set.split, set, 0.001, {stratify = true})
+    try("split: unknown option seeds %(there are shuffle, seed, stratify%)", set.split, set, 0.5, {seeds = 1})
+    try("split: stratify: expected true or false, got number 1", set.split, set, 0.5, {stratify = 1})
+    try("split: stratify: expected labels that are class numbers %(N%), got %(3%) of float32", floats.split, floats,
+      0.5, {stratify = true})
+    try("folds: stratify: .* got %(3,2%) of int64", rows.folds, rows, 3, {stratify = true})
+    try("folds: expected an integer of 2..23, got 1", set.folds, set, 1)
+    try("folds: expected an integer of 2..23, got 24", set.folds, set, 24)
+    try("folds: .* got nil", set.folds, set)
+    try("folds: unknown option k", set.folds, set, 2, {k = 3})
     try("batches: expected a table of options, got number 5", set.batches, set, 5)
     try("batches: unknown option batch_size", set.batches, set, {batch_size = 5})
     try("batches: size: expected an integer of 1 or more, got number 0", set.batches, set, {size = 0})

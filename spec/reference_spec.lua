@@ -402,6 +402,8 @@ describe("options and their defaults:", function()
   it("data", function()
     local set = fnn.data.Dataset {x, x}
     assert_same_options("batches", ".data.BatchesOptions", spec_of(set.batches, set, {}))
+    assert_same_options("split", ".data.PartOptions", spec_of(set.split, set, 0.5, {}))
+    assert_same_options("folds", ".data.PartOptions", spec_of(set.folds, set, 2, {}))
     local augmented = spec_of(set.augmented, set, {})
     assert_same_options("augmented", ".data.AugmentedOptions", augmented)
     assert_same_options("fashion_mnist", ".data.FashionMnistOptions", spec_of(fnn.data.fashion_mnist, {}))

@@ -89,11 +89,27 @@ function Dataset:subset(positions) end
 ---@return fmnistnn.Dataset
 function Dataset:first(n) end
 
---- Two parts, as Keras's validation_split makes them. The second is never augmented.
+--- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split makes them. The
+--- second is never augmented. Without options, nothing is copied.
 ---@param fraction number Between 0 and 1.
----@return fmnistnn.Dataset kept all examples but the last ones
----@return fmnistnn.Dataset split the last `fraction` of them
-function Dataset:split(fraction) end
+---@param options? fmnistnn.data.PartOptions
+---@return fmnistnn.Dataset kept all other examples
+---@return fmnistnn.Dataset split so many that are set apart
+function Dataset:split(fraction, options) end
+
+--- Goes over the parts of a k-fold cross-validation: `for train, held_out in set:folds(5, {stratify = true}) do`. Each
+--- example is held out once, in folds whose sizes differ by 1 at most; what is held out is never augmented. Both parts
+--- are copies.
+---@param k integer From 2 on, and at most as many as there are examples.
+---@param options? fmnistnn.data.PartOptions
+---@return fun(): fmnistnn.Dataset?, fmnistnn.Dataset? next_fold all other examples, and those of the fold
+function Dataset:folds(k, options) end
+
+--- Options of split and folds. Both parts keep the order that they are cut from.
+---@class fmnistnn.data.PartOptions
+---@field shuffle? boolean (default false) Whether to cut a random order instead of the examples as they stand.
+---@field seed? integer (default: the generator's) The order then depends on it alone.
+---@field stratify? boolean (default false) Whether each class, of labels that are class numbers, keeps its share.
 
 --- The same images (N,C,H,W), uint8 or float32, changed at random in each batch: zoomed, sheared and turned about the
 --- middle, shifted, flipped, made brighter or darker, with more or less contrast, erased in part, mixed with another

@@ -9,6 +9,7 @@ local augmentation = require "fmnistnn.data.augmentation"
 local files = require "fmnistnn.data.files"
 local is_list = require "fmnistnn.is_list"
 local options = require "fmnistnn.options"
+local parts = require "fmnistnn.data.parts"
 local refuse = require "fmnistnn.refuse"
 
 local data = {}
@@ -123,17 +124,67 @@ function Dataset:subset(positions)
   return new(map(self.examples, part), part(self.labels), self)
 end
 
+-- All positions, as they stand or in an order that depends on the seed alone, or without one on the generator.
+local function order_of(set, shuffle, seed)
+  if shuffle then return core.data.shuffled(#set, seed) end
+  return core.sequence(1, 1, #set, "int64")
+end
+
+local part_options = {
+  {"shuffle", "boolean", default = false},
+  {"seed", "integer", optional = true},
+  {"stratify", "boolean", default = false},
+}
+
+-- A function that gives, for the number of a part, the examples of all others and its own, which are to validate with:
+-- they are never augmented. See parts.deal.
+local function deal(who, set, weights, o)
+  local labels = o.stratify and set.labels or nil
+  if labels and (labels:dim() ~= 1 or labels.dtype == "float32") then
+    refuse("%s: stratify: expected labels that are class numbers (N), got (%s) of %s", who,
+      table.concat(labels.shape, ","), labels.dtype)
+  end
+  local dealt = parts.deal(order_of(set, o.shuffle, o.seed), weights, labels)
+  return function(number)
+    local others, own = dealt(number)
+    return set:subset(others), set:plain():subset(own)
+  end
+end
+
 --- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split. The latter are to
--- validate with: they are never augmented.
-function Dataset:split(fraction)
-  if type(fraction) ~= "number" or fraction <= 0 or fraction >= 1 then
+-- validate with: they are never augmented. Without options, nothing is copied.
+--
+-- shuffle false: they are the last in random order; seed: which depends on it alone (else on the generator); stratify
+-- false: each class, of labels that are class numbers, gives the same fraction of its examples, as near as whole ones
+-- allow (rounded by largest remainders, as scikit-learn's train_test_split does). Both parts keep the order that they
+-- are cut from.
+function Dataset:split(fraction, given)
+  local o = options.check("split", given, part_options)
+  if type(fraction) ~= "number" or not (fraction > 0 and fraction < 1) then
     refuse("split: expected a fraction between 0 and 1, got %s", tostring(fraction))
   end
   local kept = #self - math.floor(#self * fraction + 0.5)
   if kept == 0 or kept == #self then
     refuse("split: %d examples are too few to set %s of them apart", #self, fraction)
   end
+  if o.shuffle or o.stratify then return deal("split", self, {kept, #self - kept}, o)(2) end
   return self:range(1, kept), self:plain():range(kept + 1, #self)
+end
+
+--- for train, held_out in set:folds(k, {...}) do, for cross-validation: k times, two parts as split makes them with the
+-- same options, copies. Each example is held out once; the folds' sizes differ by 1 at most, as scikit-learn's KFold
+-- and (stratify) StratifiedKFold have it.
+function Dataset:folds(k, given)
+  local o = options.check("folds", given, part_options)
+  check_count("folds", k, 2, #self)
+  local weights, fold = {}, 0
+  for i = 1, k do weights[i] = 1 end
+  local parts_of = deal("folds", self, weights, o)
+  return function()
+    if fold == k then return nil end
+    fold = fold + 1
+    return parts_of(fold)
+  end
 end
 
 --- All examples as floats, and all labels. Not augmented.
@@ -212,7 +263,7 @@ end
 function Dataset:batches(given)
   local o = options.check("batches", given, batch_options)
   local size, total, pass = o.size, math.min(#self, o.limit), pass_of(self, o)
-  local order = o.shuffle and core.data.shuffled(#self, pass.seed) or core.sequence(1, 1, #self, "int64")
+  local order = order_of(self, o.shuffle, pass.seed)
   local count = total // size
   if total % size > 0 and not o.drop_last then count = count + 1 end
   local batch = 0
