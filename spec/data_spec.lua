@@ -519,6 +519,66 @@ describe("a Dataset", function()
     end)
   end)
 
+  describe("joins", function()
+    it("others, one after another", function()
+      local all = data.concat {set:range(4, 9), set:first(0), make(2), set:range(23, 23)}
+      assert.are.same({4, 5, 6, 7, 8, 9, 1, 2, 23}, (walk(all)))
+      assert.are.same({"uint8", set.scale, set.class_names}, {all.examples.dtype, all.scale, all.class_names})
+      local copy = data.concat {set}
+      assert.are.same(counting(1, 23), (walk(copy)))
+      assert.is_false(copy.examples:shares_storage(set.examples))
+    end)
+
+    it("sets of several inputs, and of floats to be predicted", function()
+      local bytes, words, targets = fnn.randint(1, 9, {5, 2}):byte(), fnn.randint(1, 9, {5, 3}), fnn.randn(5, 2)
+      local several = data.Dataset {{bytes, words}, targets}
+      local all = data.concat {several:range(3, 5), several:range(1, 2)}
+      local order = fnn.tensor({3, 4, 5, 1, 2}, {dtype = "int64"})
+      assert.is_true(all.examples[1]:equal(bytes:index_select(1, order)))
+      assert.is_true(all.examples[2]:equal(words:index_select(1, order)))
+      assert.is_true(all.labels:equal(targets:index_select(1, order)))
+      assert.are.equal(2, #all:batches()())
+    end)
+
+    it("what split set apart, and what is then augmented", function()
+      local kept, apart = set:split(0.25)
+      assert.are.same(counting(1, 23), (walk(data.concat {kept, apart})))
+      local images = data.Dataset {fnn.ones(4, 1, 2, 2), fnn.ones(4):long()}
+      local bright = data.concat {images, images}:augmented {brightness = {3, 3}}
+      assert.are.equal(96, bright:batches()():sum():item())
+    end)
+
+    it("no sets that differ, or are augmented", function()
+      local labels = fnn.tensor({1, 2}, {dtype = "int64"})
+      local function refuses(message, ...)
+        local sets = {...}
+        assert.error_matches(function() data.concat(sets) end, "concat: " .. message, 1, true)
+      end
+      local function differs(message, a, b) refuses("element 2: " .. message, data.Dataset(a), data.Dataset(b)) end
+      local bytes = fnn.ones(2, 1, 2, 2):byte()
+      differs("examples: expected (N,1,2,2) of uint8, as the first has, got (N,1,2,3) of uint8", {bytes, labels},
+        {fnn.ones(2, 1, 2, 3):byte(), labels})
+      differs("examples: expected (N,1,2,2) of uint8, as the first has, got (N,1,2,2) of float32", {bytes, labels},
+        {bytes:float(), labels})
+      differs("examples: expected (N,1,2,2) of uint8 and (N) of int64, as the first has, got (N,1,2,2) of uint8",
+        {{bytes, labels}, labels}, {bytes, labels})
+      differs("labels: expected (N) of int64, as the first has, got (N) of float32", {bytes, labels},
+        {bytes, labels:float()})
+      differs("scale: expected 1, as the first has, got 0.5", {bytes:float(), labels},
+        {bytes:float(), labels, scale = 0.5})
+      differs("class_names: expected a, b, as the first has, got none", {bytes, labels, class_names = {"a", "b"}},
+        {bytes, labels})
+      differs("class_names: expected a, b, as the first has, got a, c",
+        {bytes, labels, class_names = {"a", "b"}}, {bytes, labels, class_names = {"a", "c"}})
+      local images = data.Dataset {bytes, labels}
+      refuses("element 2: the data set is augmented: augment what concat gives", images, images:augmented {shift = 1})
+      refuses("element 2: expected a data set, got tensor", images, bytes)
+      refuses("expected a list of data sets, got table")
+      assert.error_matches(function() data.concat(images) end, "concat: expected a list of data sets, got table")
+      assert.error_matches(function() data.concat() end, "concat: expected a list of data sets, got nil")
+    end)
+  end)
+
   it("has subsets, which keep type, scale, names and augmentation", function()
     local positions = fnn.tensor({23, 1, 1, 7}, {dtype = "int64"})
     local some = set:subset(positions)

@@ -40,6 +40,12 @@ function data.Dataset(options) end
 ---@field scale? number (default: 1/255 for uint8, else 1) A factor on the examples, none on int64 ones and on lists.
 ---@field class_names? string[] Names of the classes, for reports.
 
+--- The examples of several data sets, one set after another: `concat{a, b}`; a copy of them. Shapes, types, scale and
+--- class_names must be the same in all, and none may be augmented: augment what concat gives.
+---@param sets fmnistnn.Dataset[]
+---@return fmnistnn.Dataset
+function data.concat(sets) end
+
 --- Whether a value is a data set.
 ---@param value any
 ---@return boolean

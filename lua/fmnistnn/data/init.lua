@@ -30,11 +30,11 @@ local function new(examples, labels, settings)
   }, Dataset)
 end
 
--- f of a tensor, or a list of f of each where there are several.
+-- f of a tensor, or a list of f of each, and its number, where there are several.
 local function map(examples, f)
   if core.is_tensor(examples) then return f(examples) end
   local list = {}
-  for i, tensor in ipairs(examples) do list[i] = f(tensor) end
+  for i, tensor in ipairs(examples) do list[i] = f(tensor, i) end
   return list
 end
 
@@ -94,6 +94,63 @@ end
 function data.is_dataset(value) return getmetatable(value) == Dataset end
 
 function Dataset:__len() return #self.labels end
+
+-- A tensor's shape, but for how many examples it has, and type, in words.
+local function kind_of(tensor)
+  local shape = tensor.shape
+  shape[1] = "N"
+  return ("(%s) of %s"):format(table.concat(shape, ","), tensor.dtype)
+end
+
+-- What sets must have in common to be joined: names, and in words what is there.
+local function nature(set)
+  local kinds = {}
+  for i, tensor in ipairs(core.is_tensor(set.examples) and {set.examples} or set.examples) do
+    kinds[i] = kind_of(tensor)
+  end
+  return {
+    {"examples", table.concat(kinds, " and ")},
+    {"labels", kind_of(set.labels)},
+    {"scale", set.scale and ("%.17g"):format(set.scale) or "none"},
+    {"class_names", set.class_names and table.concat(set.class_names, ", ") or "none"},
+  }
+end
+
+-- Raises unless these are plain data sets of one nature.
+local function check_sets(sets)
+  if type(sets) ~= "table" or not is_list(sets) or #sets == 0 then
+    refuse("concat: expected a list of data sets, got %s", options.describe(sets))
+  end
+  local expected
+  for i, set in ipairs(sets) do
+    if not data.is_dataset(set) then
+      refuse("concat: element %d: expected a data set, got %s", i, options.describe(set))
+    end
+    if set._augmentation then refuse("concat: element %d: the data set is augmented: augment what concat gives", i) end
+    expected = expected or nature(set)
+    for at, entry in ipairs(nature(set)) do
+      if entry[2] ~= expected[at][2] then
+        refuse("concat: element %d: %s: expected %s, as the first has, got %s", i, entry[1], expected[at][2], entry[2])
+      end
+    end
+  end
+end
+
+--- concat{a, b, ...}: the examples of all of these data sets, one set after another: a copy of them. Shapes, types,
+-- scale and class_names must be the same in all. None may be augmented, as that belongs to a whole set: augment what
+-- concat gives.
+function data.concat(sets)
+  check_sets(sets)
+  local function joined(of)
+    local tensors = {}
+    for i, set in ipairs(sets) do tensors[i] = of(set) end
+    return core.ops.cat(tensors, 1)
+  end
+  local examples = map(sets[1].examples, function(_, i)
+    return joined(function(set) return i and set.examples[i] or set.examples end)
+  end)
+  return new(examples, joined(function(set) return set.labels end), sets[1])
+end
 
 local function check_count(who, n, least, most)
   if math.type(n) ~= "integer" or n < least or n > most then
