@@ -111,7 +111,8 @@ function Dataset:split(fraction, options) end
 ---@return fun(): fmnistnn.Dataset?, fmnistnn.Dataset? next_fold all other examples, and those of the fold
 function Dataset:folds(k, options) end
 
---- Options of split and folds. Both parts keep the order that they are cut from.
+--- Options of split and folds. Both parts keep the order that they are cut from. To stratify alone does not shuffle:
+--- split then sets the last examples of each class apart.
 ---@class fmnistnn.data.PartOptions
 ---@field shuffle? boolean (default false) Whether to cut a random order instead of the examples as they stand.
 ---@field seed? integer (default: the generator's) The order then depends on it alone.

@@ -212,9 +212,9 @@ end
 -- validate with: they are never augmented. Without options, nothing is copied.
 --
 -- shuffle false: they are the last in random order; seed: which depends on it alone (else on the generator); stratify
--- false: each class, of labels that are class numbers, gives the same fraction of its examples, as near as whole ones
--- allow (rounded by largest remainders, as scikit-learn's train_test_split does). Both parts keep the order that they
--- are cut from.
+-- false: they are the last of each class, of labels that are class numbers, the same fraction of each as near as whole
+-- examples allow (rounded by largest remainders, as scikit-learn's train_test_split does). stratify alone does not
+-- shuffle. Both parts keep the order that they are cut from.
 function Dataset:split(fraction, given)
   local o = options.check("split", given, part_options)
   if type(fraction) ~= "number" or not (fraction > 0 and fraction < 1) then
