@@ -870,6 +870,16 @@ def class_losses(book):
                         options if from_logits else {**options, "from_logits": False},
                         logits if from_logits else probabilities, target, *references,
                     )
+    # Keras's class_weight gives each example the weight of its class, and divides by their number: on one-hot rows.
+    weight = torch.tensor(factors)
+    loss(
+        book, "one-hot rows weight of logits", "categorical_crossentropy", {"weight": factors}, logits,
+        F.one_hot(targets["classes"], CLASSES).double(),
+        lambda p, t, r: F.cross_entropy(p, t, weight, reduction=r),
+        lambda p, t, r: keras.losses.CategoricalCrossentropy(from_logits=True, reduction=REDUCTIONS[r])(
+            t, p, sample_weight=weight[targets["classes"]]
+        ),
+    )
     pixels = numbers.normal(2, CLASSES, 2, 3, deviation=2.0)
     pixel_classes = numbers.integers(0, CLASSES - 1, 2, 2, 3)
     for options in ({}, {"label_smoothing": 0.1, "weight": factors}):
@@ -972,6 +982,18 @@ def number_losses(book):
             by_keras(binary, label_smoothing=smoothing),
             lambda p, t, r: by_torch(F.binary_cross_entropy)(p, smoothed(t), r),
         )
+        for kind, weight in [("number", 3.0), ("list", [0.5, 2.0, 3.0])]:
+            options = {**options, "pos_weight": weight}
+            weighted = by_torch(F.binary_cross_entropy_with_logits, pos_weight=torch.tensor(weight))
+            loss(
+                book, f"{name} logits, pos_weight a {kind}", "binary_crossentropy", options, p * 5, truth,
+                lambda p, t, r: weighted(p, smoothed(t), r),
+            )
+            loss(
+                book, f"{name} probabilities, pos_weight a {kind}", "binary_crossentropy",
+                {**options, "from_logits": False}, chances, truth,
+                lambda p, t, r: weighted(torch.logit(p), smoothed(t), r),
+            )
     certain = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.5, 1.0]])
     loss(
         book, "of certain probabilities", "binary_crossentropy", {"from_logits": False}, certain,

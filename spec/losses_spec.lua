@@ -5,10 +5,10 @@ local peer = require "spec.support.peer"
 
 local cases = peer.cases("losses")
 
--- Cases keep the factors of classes as a list.
-local function options_of(case)
+-- The options of a case, which has factors as lists, with these as tensors.
+local function with_tensors(given)
   local options = {}
-  for name, value in pairs(case.options) do options[name] = name == "weight" and fnn.tensor(value) or value end
+  for name, value in pairs(given) do options[name] = type(value) == "table" and fnn.tensor(value) or value end
   return options
 end
 
@@ -16,10 +16,12 @@ describe("a loss", function()
   for _, case in ipairs(cases) do
     it("is as in PyTorch and Keras: " .. case.name, function()
       local prediction = case.tensors.prediction:requires_grad_()
-      local value = losses[case.loss](prediction, case.tensors.target, options_of(case))
+      local value = losses[case.loss](prediction, case.tensors.target, case.options)
       peer.check_close("value", value, case.tensors.value)
       value:backward(case.tensors.upstream)
       peer.check_close("gradient", prediction.grad, case.tensors.gradient)
+      local by_tensors = losses[case.loss](prediction, case.tensors.target, with_tensors(case.options))
+      assert.is_true(value:equal(by_tensors))
     end)
   end
 
@@ -74,6 +76,27 @@ describe("a loss", function()
     check(logits:softmax(2), classes, false)
   end)
 
+  it("takes weights of a tensor of any type, and of the shape that each element has its own", function()
+    local logits, classes = fnn.randn(5, 3), fnn.randint(1, 3, {5})
+    local expected = losses.cross_entropy(logits, classes, {weight = {1, 2, 4}}):item()
+    local whole = fnn.tensor({1, 2, 4}, {dtype = "int64"})
+    assert.equal(expected, losses.cross_entropy(logits, classes, {weight = whole}):item())
+    local images, target = fnn.randn(2, 3, 4, 4), fnn.randint(0, 1, {2, 3, 4, 4})
+    local channels = fnn.tensor {{{2}}, {{1}}, {{3}}}
+    local each = losses.binary_crossentropy(images, target, {pos_weight = channels:expand(3, 4, 4)})
+    assert.equal(each:item(), losses.binary_crossentropy(images, target, {pos_weight = channels}):item())
+    local once = losses.binary_crossentropy(images, target, {reduction = "none"})
+    assert.is_true(once:equal(losses.binary_crossentropy(images, target, {reduction = "none", pos_weight = {1}})))
+  end)
+
+  it("is no number where no target has a weight", function()
+    for _, from_logits in ipairs {true, false} do
+      local options = {weight = {0, 1}, from_logits = from_logits}
+      local value = losses.cross_entropy(fnn.full({2, 2}, 0.5), fnn.ones({2}, {dtype = "int64"}), options):item()
+      assert(value ~= value)
+    end
+  end)
+
   it("leaves its arguments as they were", function()
     for name, loss in pairs(losses) do
       local p, t = fnn.tensor {{0.2, 0.8}, {0.6, 0.4}}, fnn.tensor {{0, 1}, {1, 0}}
@@ -120,8 +143,23 @@ describe("a loss refuses", function()
       refuses("label_smoothing: expected", "categorical_crossentropy", p, t, with {label_smoothing = 1.5})
       refuses("label_smoothing: expected", "categorical_crossentropy", p, t, with {label_smoothing = "0.1"})
       refuses("label_smoothing: expected", "binary_crossentropy", p, p, with {label_smoothing = -0.5})
-      refuses("weight: expected", "categorical_crossentropy", p, t, with {weight = fnn.ones(2)})
-      refuses("weight: expected", "categorical_crossentropy", p, t, with {weight = "high"})
+      local of_each = "categorical_crossentropy: weight: expected (3), a weight for each class, got "
+      refuses(of_each .. "(2)", "categorical_crossentropy", p, t, with {weight = fnn.ones(2)})
+      refuses(of_each .. "(2)", "categorical_crossentropy", p, t, with {weight = {1, 2}})
+      refuses(of_each .. "(1,3)", "categorical_crossentropy", p, t, with {weight = fnn.ones(1, 3)})
+      refuses(of_each .. "(4)", "cross_entropy", p:reshape(1, 3, 2), t:reshape(1, 2), with {weight = {1, 2, 3, 4}})
+      local numbers = ": expected a tensor or a list of numbers, got "
+      for got, weight in pairs {["string 'high'"] = "high", ["number 2"] = 2} do
+        refuses("weight" .. numbers .. got, "categorical_crossentropy", p, t, with {weight = weight})
+      end
+      for _, weight in ipairs {{1, "2", 3}, {1, nil, 3}, {[0] = 1, 2, 3}, {{1, 2, 3}}} do
+        refuses("weight" .. numbers .. "table", "categorical_crossentropy", p, t, with {weight = weight})
+        refuses("pos_weight" .. numbers .. "table", "binary_crossentropy", p, p, with {pos_weight = weight})
+      end
+      refuses("pos_weight" .. numbers .. "string '3'", "binary_crossentropy", p, p, with {pos_weight = "3"})
+      local to_shape = "pos_weight: expected a number or what broadcasts to (2,3), as the prediction has, got "
+      refuses(to_shape .. "(2)", "binary_crossentropy", p, p, with {pos_weight = {1, 2}})
+      refuses(to_shape .. "(4,2,3)", "binary_crossentropy", p, p, with {pos_weight = fnn.ones(4, 2, 3)})
     end
     refuses("from_logits: expected", "categorical_crossentropy", p, t, {from_logits = "no"})
     refuses("huber: delta: expected", "huber", p, p, {delta = -1})

@@ -406,9 +406,24 @@ describe("a Trainer's loss", function()
     local expected = fit(make {model = make_model(), loss = own}, data, {epochs = 2, seed = 1}).loss
     fnn.manual_seed(2)
     assert.are.same(expected, fit(make {model = make_model(), loss = named}, data, {epochs = 2, seed = 1}).loss)
+    named.weight = {1, 3}
+    fnn.manual_seed(2)
+    assert.are.same(expected, fit(make {model = make_model(), loss = named}, data, {epochs = 2, seed = 1}).loss)
     local ok, message = pcall(fit, make {loss = {"cross_entropy", smoothing = 0.1}}, data, {})
     assert.is_false(ok)
     assert.matches("categorical_crossentropy: unknown option smoothing %(there are reduction,", message)
+  end)
+
+  it("with weights of classes is the mean of the batches' means, each counting by its examples", function()
+    local trainer = make {loss = {"cross_entropy", weight = {1, 5}}, metrics = {"cross_entropy"}}
+    local outputs, sum = trainer:predict(data), 0
+    for _, part in ipairs {{1, 40}, {41, 80}, {81, 100}} do
+      local loss = fnn.losses.cross_entropy(outputs[{part}], data.labels[{part}], {weight = {1, 5}})
+      sum = sum + loss:item() * (part[2] - part[1] + 1)
+    end
+    local values = trainer:evaluate(data, {batch_size = 40})
+    assert.near(sum / 100, values.loss, 1e-6)
+    assert.near(fnn.losses.cross_entropy(outputs, data.labels):item(), values.cross_entropy, 1e-6)
   end)
 
   it("takes logits unless the last layer or its options say otherwise, and metrics with it", function()

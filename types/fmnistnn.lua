@@ -42,7 +42,7 @@
 ---@alias fmnistnn.Examples fmnistnn.Tensor|fmnistnn.Tensor[]
 
 --- The name of a loss, a table that begins with one and has its options, such as
---- {"cross_entropy", label_smoothing = 0.1}, or a function of prediction and target.
+--- {"cross_entropy", weight = {1, 5}}, or a function of prediction and target.
 ---@alias fmnistnn.Loss string|table|fun(prediction: fmnistnn.Tensor, target: fmnistnn.Tensor): fmnistnn.Tensor
 
 --- The name of an activation, a table that begins with one and has its parameters, such as

@@ -17,6 +17,10 @@ local losses = {}
 --- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers or rows of probabilities (N,C). Of predictions
 --- (N,C,...) for each position of an example, such as the pixels of an image: the mean is over all of them, and "none"
 --- gives (N,...).
+---
+--- Weights of classes, for data that has few examples of some, are factors of t_c. Their mean on class numbers divides
+--- by the sum of the weights of the targets' classes, as in PyTorch (and is NaN where that is 0); on rows by the number
+--- of examples. Keras's `class_weight` divides by that number always, which one-hot rows of the class numbers give.
 ---@param prediction fmnistnn.Tensor (N,C) or (N,C,...).
 ---@param target fmnistnn.Tensor Class numbers (N) or (N,...), or rows of the prediction's shape.
 ---@param options? fmnistnn.losses.CrossEntropyOptions
@@ -26,7 +30,7 @@ function losses.categorical_crossentropy(prediction, target, options) end
 --- Options of categorical cross-entropy.
 ---@class fmnistnn.losses.CrossEntropyOptions: fmnistnn.losses.ProbabilityOptions
 ---@field label_smoothing? number (default 0) s, 0..1: the target is (1 - s) t + s / C (Szegedy et al. 2016).
----@field weight? fmnistnn.Tensor (C): a factor for each class. With class numbers, the mean divides by their weights.
+---@field weight? fmnistnn.Tensor|number[] (default: none) (C): a factor for each class.
 
 --- Options of the losses over probabilities.
 ---@class fmnistnn.losses.ProbabilityOptions: fmnistnn.losses.Options
@@ -57,7 +61,8 @@ function losses.focal(prediction, target, options) end
 ---@field alpha? number (default 0.25) A factor.
 ---@field gamma? number (default 2) How little easy examples count.
 
---- Binary cross-entropy, -t log p - (1 - t) log(1 - p), averaged over the elements of an example.
+--- Binary cross-entropy, -w t log p - (1 - t) log(1 - p), averaged over the elements of an example. w makes up for
+--- targets of 1 that are rare or frequent; a list has one for each column.
 ---@param prediction fmnistnn.Tensor
 ---@param target fmnistnn.Tensor 0..1.
 ---@param options? fmnistnn.losses.BinaryCrossEntropyOptions
@@ -67,6 +72,7 @@ function losses.binary_crossentropy(prediction, target, options) end
 --- Options of binary cross-entropy.
 ---@class fmnistnn.losses.BinaryCrossEntropyOptions: fmnistnn.losses.ProbabilityOptions
 ---@field label_smoothing? number (default 0) s, 0..1: the target is (1 - s) t + s / 2.
+---@field pos_weight? number|fmnistnn.Tensor|number[] (default 1) w; numbers that broadcast to the prediction's shape.
 
 -- ---- Losses over numbers ----
 -- But for the last two, averaged over the elements of an example. Their options are those of `losses.Options`.

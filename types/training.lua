@@ -85,7 +85,7 @@ function Trainer:fit(data, options) end
 
 --- What fit saw: lists with a value for each epoch.
 ---@class fmnistnn.History
----@field loss number[] Mean loss in training.
+---@field loss number[] Mean loss in training: of the batches', each counting by its examples.
 ---@field seconds number[] Of training, without validation.
 ---@field images_per_second number[] Likewise.
 ---@field val_loss? number[] Mean loss of the validation.

@@ -7,7 +7,9 @@
 -- Losses over probabilities take logits (the softmax or sigmoid is theirs) unless from_logits is false.
 local core = require "fmnistnn.core"
 local check = require "fmnistnn.options".check
+local describe = require "fmnistnn.options".describe
 local class_rows = require "fmnistnn.class_rows"
+local is_list = require "fmnistnn.is_list"
 local refuse = require "fmnistnn.refuse"
 
 local losses = {}
@@ -65,31 +67,39 @@ end
 -- Probabilities that add up to 1, as Keras makes them where a loss relies on it.
 local function rows_of_one(prediction) return prediction / prediction:sum(-1, true) end
 
+-- Factors that are given as a tensor or as a list of numbers, as a tensor of floats.
+local function factors(who, name, given)
+  if core.is_tensor(given) then return given:float() end
+  local ok = type(given) == "table" and is_list(given)
+  for _, each in ipairs(ok and given or {}) do ok = ok and type(each) == "number" end
+  if not ok then refuse("%s: %s: expected a tensor or a list of numbers, got %s", who, name, describe(given)) end
+  return core.from_table(given, "float32")
+end
+
 -- ---- over probabilities of classes ----
 
-local function check_weight(who, weight, classes)
-  if not core.is_tensor(weight) then refuse("%s: weight: expected a tensor, got %s", who, type(weight)) end
-  if weight:dim() ~= 1 or #weight ~= classes then
-    local got = table.concat(weight.shape, ",")
-    refuse("%s: weight: expected (%d), a weight for each class, got (%s)", who, classes, got)
-  end
+-- The factors of the classes, nil where there are none.
+local function class_weight(who, given, prediction)
+  if given == nil or not core.is_tensor(prediction) or prediction:dim() == 0 then return nil end
+  local weight, classes = factors(who, "weight", given), prediction:size(-1)
+  if weight:dim() == 1 and #weight == classes then return weight end
+  local got = table.concat(weight.shape, ",")
+  refuse("%s: weight: expected (%d), a weight for each class, got (%s)", who, classes, got)
 end
 
 local function cross_entropy_of_rows(who, prediction, target, options)
+  local weight = class_weight(who, options.weight, prediction)
   if options.from_logits then
     local numbers = is_class_numbers(target)
     if not numbers then check_rows(who, prediction, target) end
     local op = numbers and ops.cross_entropy_classes or ops.cross_entropy_soft
     return op(prediction, target, {
-      weight = options.weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
+      weight = weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
     })
   end
-  local t, s, weight = as_rows(who, prediction, target), options.label_smoothing, options.weight
+  local t, s = as_rows(who, prediction, target), options.label_smoothing
   t = t * (1 - s) + s / prediction:size(-1)
-  if weight then
-    check_weight(who, weight, prediction:size(-1))
-    t = t * weight
-  end
+  if weight then t = t * weight end
   local p = rows_of_one(prediction):clamp(EPSILON, 1 - EPSILON)
   local values = -(t * p:log()):sum(-1)
   if weight and is_class_numbers(target) and options.reduction == "mean" then
@@ -101,8 +111,9 @@ end
 --- Categorical cross-entropy, -sum_c t_c log p_c, on class numbers (N) or on rows of probabilities (N,C); or for each
 -- position of an example, such as the pixels of an image: of predictions (N,C,...) on class numbers (N,...) or rows
 -- (N,C,...), where the mean is over all positions and "none" gives a value for each, (N,...).
--- label_smoothing 0; weight: a factor for each class; from_logits true. With class numbers and weights, the mean is
--- over the sum of the weights of the examples' classes, as in PyTorch.
+-- label_smoothing 0; from_logits true; weight: a factor for each class, a tensor (C) or a list. With class numbers and
+-- weights, the mean divides by the sum of the weights of the targets' classes, as in PyTorch (not a number where that
+-- is 0); on rows by the number of examples, as without weights.
 function losses.categorical_crossentropy(prediction, target, options)
   local who = "categorical_crossentropy"
   options = check(who, options, {reduction, from_logits, label_smoothing, {"weight", "any", optional = true}})
@@ -135,20 +146,37 @@ function losses.focal(prediction, target, options)
   return reduce("focal", values:sum(-1), options.reduction)
 end
 
---- Binary cross-entropy, -t log p - (1 - t) log(1 - p), averaged over an example's elements. label_smoothing 0 pulls
--- targets to 0.5; from_logits true.
+-- The factor of what is to be 1: a number, or a tensor that broadcasts to the prediction's shape.
+local function positive_weight(who, given, prediction)
+  if type(given) == "number" then return given end
+  local weight = factors(who, "pos_weight", given)
+  local fits, behind = weight:dim() <= prediction:dim(), prediction:dim() - weight:dim()
+  for axis, size in ipairs(weight.shape) do
+    fits = fits and (size == 1 or size == prediction:size(behind + axis))
+  end
+  if fits then return weight end
+  refuse("%s: pos_weight: expected a number or what broadcasts to (%s), as the prediction has, got (%s)", who,
+    table.concat(prediction.shape, ","), table.concat(weight.shape, ","))
+end
+
+--- Binary cross-entropy, -w t log p - (1 - t) log(1 - p), averaged over an example's elements. label_smoothing 0 pulls
+-- targets to 0.5; from_logits true; pos_weight: w, a number (1), or a tensor or list that broadcasts to the
+-- prediction's shape, such as one for each column.
 function losses.binary_crossentropy(prediction, target, options)
-  options = check("binary_crossentropy", options, {reduction, from_logits, label_smoothing})
-  local t, s = as_rows("binary_crossentropy", prediction, target), options.label_smoothing
+  local who = "binary_crossentropy"
+  options = check(who, options, {reduction, from_logits, label_smoothing, {"pos_weight", "any", default = 1}})
+  local t, s = as_rows(who, prediction, target), options.label_smoothing
   if s > 0 then t = t * (1 - s) + 0.5 * s end
+  local w = positive_weight(who, options.pos_weight, prediction)
+  local positive, negative = w == 1 and t or t * w, 1 - t
   local values
   if not options.from_logits then
     local p = prediction:clamp(EPSILON, 1 - EPSILON)
-    values = -(t * p:log() + (1 - t) * (1 - p):log())
-  else
-    values = t * (-prediction):softplus() + (1 - t) * prediction:softplus() -- softplus(z) - t z would round
+    values = -(positive * p:log() + negative * (1 - p):log())
+  else -- softplus(z) - t z would round
+    values = positive * (-prediction):softplus() + negative * prediction:softplus()
   end
-  return reduce("binary_crossentropy", each_example(values, "mean"), options.reduction)
+  return reduce(who, each_example(values, "mean"), options.reduction)
 end
 
 -- ---- over numbers ----
