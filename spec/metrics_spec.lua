@@ -1,6 +1,6 @@
 -- Metrics against scikit-learn.
 local fnn = require "fmnistnn"
-local metrics = fnn.metrics
+local losses, metrics = fnn.losses, fnn.metrics
 local peer = require "spec.support.peer"
 
 local function ints(list) return fnn.tensor(list, {dtype = "int64"}) end
@@ -322,6 +322,52 @@ describe("losses as metrics", function()
   end)
 end)
 
+describe("a function as a metric", function()
+  local p, t = fnn.tensor {{0.5, 2}, {-1, 3}, {0, -2}}, ints {2, 1, 2}
+
+  it("is its mean over the examples, of what it returns for batches or for each example", function()
+    local each = function(a, b) return losses.cross_entropy(a, b, {reduction = "none"}) end
+    local expected = losses.cross_entropy(p, t):item()
+    local functions = {
+      each, losses.cross_entropy, function(...) return each(...):mean():reshape(1, 1) end,
+      function(...) return losses.cross_entropy(...):item() end,
+    }
+    for _, f in ipairs(functions) do
+      local metric = metrics.get {"mine", f}
+      assert.same({"mine", 0}, {metric.name, metric:value()})
+      for _, part in ipairs {{1, 2}, {3, 3}, {1, 0}} do metric:update(p[{part}], t[{part}]) end
+      assert.near(expected, metric:value(), 1e-6)
+      assert.near(expected, metric(p, t), 1e-6)
+    end
+    local right = metrics.get {"right", function(a, b) return a:argmax(2):eq(b) end, mode = "max"}
+    assert.same({1 / 3, "max"}, {right(p, t), right.mode})
+  end)
+
+  it("is refused where it is none, or returns neither number nor tensor of fitting shape", function()
+    local function refuses(message, f, ...)
+      local ok, got = pcall(f, ...)
+      assert.is_false(ok)
+      assert.matches(message, got, 1, true)
+    end
+    local function f() return 1 end
+    refuses("metric: expected a metric, {name, function}, the name of a loss or one of accuracy,", metrics.get, f)
+    refuses("metric: expected {name, function}, got function for the name", metrics.get, {f})
+    refuses("metric m: expected a function after the name, got nil", metrics.get, {"m"})
+    refuses("metric f1: expected a function after the name, got nil", metrics.get, {"f1", average = "weighted"})
+    refuses("metric m: expected a function after the name, got table", metrics.get, {"m", metrics.f1()})
+    refuses("metric m: expected a function after the name, got function that makes one: call it", metrics.get,
+      {"m", metrics.f1})
+    refuses("metric m: mode: expected one of max, min, got up", metrics.get, {"m", f, mode = "up"})
+    refuses("metric m: unknown option from_logits (there are mode)", metrics.get, {"m", f, from_logits = true})
+    refuses("metric m: unknown option 3 (there are mode)", metrics.get, {"m", f, f})
+    local returned = "metric m: expected a number, or a tensor of one element or of one for each example, from the "
+    for got, value in pairs {["string 'a'"] = "a", table = {1}, ["shape (2)"] = fnn.zeros(2), ["shape (3,2)"] = p} do
+      refuses(returned .. "function, got " .. got, metrics.get {"m", function() return value end}, p, t)
+    end
+    refuses(returned .. "function, got nil", metrics.get {"m", function() end}, p, t)
+  end)
+end)
+
 describe("metrics refuse", function()
   local function refuses(message, f, ...)
     local ok, got = pcall(f, ...)
@@ -358,7 +404,7 @@ describe("metrics refuse", function()
     refuses("top_k: k: expected", metrics.top_k, "two")
     refuses("top_k: k: expected", metrics.top_k, 0)
     refuses("top_k: unknown option k", metrics.top_k, 1, {k = 2})
-    refuses("metric: expected a metric, the name of a loss or one of accuracy, .*, got speed", metrics.get, "speed")
+    refuses("metric: expected a metric, .*, the name of a loss or one of accuracy, .*, got speed", metrics.get, "speed")
     refuses("metric: expected a metric, .*, got function", metrics.get, metrics.f1)
     refuses("f1: average: expected one of binary, macro, micro, none, weighted, got mean", metrics.f1, {"mean"})
     refuses("roc_auc: average: expected one of macro, none, weighted, got micro", metrics.roc_auc, {"micro"})

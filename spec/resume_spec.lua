@@ -107,6 +107,7 @@ describe("BackupAndRestore", function()
   end
 
   it("does so with every optimizer and every metric", function()
+    local function right(prediction, target) return prediction:argmax(2):eq(target) end
     local optimizers = {
       Lookahead = function() return fnn.optim.Lookahead {fnn.optim.Adam {lr = 0.01}, steps = 3} end,
       SAM = function() return fnn.optim.SAM {fnn.optim.SGD {lr = 0.01, momentum = 0.9}} end,
@@ -118,7 +119,9 @@ describe("BackupAndRestore", function()
       local function changed()
         return {
           optimizer = make_one(),
-          metrics = {"accuracy", "f1", "roc_auc", fnn.metrics.calibration_error(), "cohen_kappa"},
+          metrics = {
+            "accuracy", "f1", "roc_auc", fnn.metrics.calibration_error(), "cohen_kappa", "focal", {"right", right},
+          },
         }
       end
       local options = {seed = 3, validation_split = 0.2, validation = false}

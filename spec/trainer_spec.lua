@@ -337,7 +337,7 @@ describe("Trainer:fit", function()
     refuses(loss .. "crossentropy", function() make {loss = {"crossentropy"}} end)
     refuses(loss .. "table", function() make {loss = {label_smoothing = 0.1}} end)
     refuses("Trainer: loss: expected ", function() make {loss = false} end)
-    refuses("metric: expected a metric, the name of a loss or one of accuracy, .* got speed", function()
+    refuses("metric: expected a metric, .*, the name of a loss or one of accuracy, .* got speed", function()
       make {metrics = {"speed"}}
     end)
     refuses("metric: expected .* got function", function() make {metrics = {fnn.metrics.f1}} end)
@@ -472,7 +472,8 @@ describe("a Trainer's loss", function()
     end
 
     it("may be a function, beside metrics of one's own", function()
-      for _, metrics in ipairs {{}, {second_accuracy()}} do
+      local function right(outputs, target) return outputs.deep[1]:argmax(2):eq(target) end
+      for _, metrics in ipairs {{}, {second_accuracy()}, {{"second", right}}} do
         local trainer = make {model = Two(), loss = loss, metrics = metrics}
         local history = fit(trainer, data, {epochs = 4, validation = few, seed = 1})
         assert(history.loss[4] < history.loss[1])
@@ -675,6 +676,30 @@ describe("a Trainer's metrics", function()
         "metric m: value: expected a number or a list of numbers from the function, got ")
     end
     assert.error_matches(function() evaluate() end, "got nil")
+  end)
+
+  it("may be functions with names", function()
+    local kept = {}
+    local function accuracy(prediction, target)
+      assert.is_false(prediction.requires_grad)
+      kept[#kept + 1] = {prediction, target}
+      return prediction:argmax(2):eq(target)
+    end
+    local function size(_, target) return #target end
+    local trainer = make {metrics = {{"mine", accuracy}, "accuracy", {"size", size, mode = "max"}}}
+    local early = fnn.callbacks.EarlyStopping {monitor = "val_size", patience = 1}
+    local options = {epochs = 5, batch_size = 40, validation = few, callbacks = {early}}
+    local texts = with_standard_error(function() trainer:fit(data, options) end)
+    assert.matches("loss [%d.]+  mine [%d.]+  accuracy [%d.]+  size 36.0000  val_loss [%d.]+  val_mine", texts[#texts])
+    local history = trainer.history
+    assert.are.same({36, 36}, history.size) -- (40^2 + 40^2 + 20^2) / 100
+    assert.are.same({30, 30}, history.val_size)
+    assert.are.same(history.accuracy, history.mine)
+    assert.are.same(history.val_accuracy, history.val_mine)
+    for _, pair in ipairs(kept) do assert.are.equal(#pair[1], #pair[2]) end -- still open
+    assert.error_matches(function()
+      make {metrics = {"accuracy", {"accuracy", size}}}
+    end, "Trainer: metrics: the name accuracy is taken already")
   end)
 
   it("of one's own may keep what they are given", function()

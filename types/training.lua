@@ -29,7 +29,7 @@ local Trainer = {}
 ---@field optimizer? fmnistnn.Optimizer Needed to fit. One without parameters trains the model's; else some of them.
 ---@field loss fmnistnn.Loss The loss.
 ---@field mixed_precision? boolean (default: as the model is) Whether convolutions are to multiply as bfloat16.
----@field metrics? (string|fmnistnn.Metric)[] (default {}) Metrics, or names of them: see `metrics.get`.
+---@field metrics? (string|table|fmnistnn.Metric)[] (default {}) Metrics, names, {name, function}: see `metrics.get`.
 
 --- Trains the model. A named loss over probabilities, and named metrics, take what the model gives as logits, unless
 --- its last layer is known to be a softmax or sigmoid, or the loss has the option from_logits. A model may also give a
@@ -249,7 +249,18 @@ function metrics.calibration_error(options) end
 
 --- A metric by its name, or the table itself. Names are "accuracy", "precision", "recall", "f1", "cohen_kappa",
 --- "roc_auc" and "calibration_error", and those of the losses, for their means over the examples.
----@param given string|fmnistnn.Metric The name, or a metric.
+---
+--- {"name", function} is the mean of what a function of prediction and target returns: a number or a tensor of one
+--- element, which count by the examples of the batch, or a tensor with the value of each example. Its field `mode` says
+--- which way is better, for callbacks that watch it:
+---
+--- ```lua
+--- local function off_by_one(prediction, target) return (prediction:argmax(2) - target):abs():eq(1) end
+--- local trainer = fnn.Trainer{
+---   model = model, loss = "cross_entropy", metrics = {"accuracy", {"off_by_one", off_by_one, mode = "min"}},
+--- }
+--- ```
+---@param given string|table|fmnistnn.Metric The name, {name, function, mode = "min" or "max"}, or a metric.
 ---@param settings? table<string, any> The options to make it with.
 ---@return fmnistnn.Metric
 function metrics.get(given, settings) end

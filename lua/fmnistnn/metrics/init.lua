@@ -3,13 +3,14 @@
 --   trainer = fnn.Trainer{..., metrics = {"accuracy", "f1", fnn.metrics.precision{average = "weighted"}}}
 --   print(fnn.metrics.f1{}(trainer:predict(test), test.labels))    -- of whole predictions
 --
--- The name of a loss is that of its mean over the examples, too.
+-- The name of a loss is that of its mean over the examples, too; {"name", function} is the mean of a function
+-- (prediction, target).
 --
 -- A metric is a table {name =, update = function(self, prediction, target), value = function(self), reset =
 -- function(self)}; a Trainer takes such tables and the names below. It may close prediction and target after update,
 -- which clones what it keeps.
 local losses = require "fmnistnn.losses"
-local mean_loss = require "fmnistnn.metrics.mean_loss"
+local mean = require "fmnistnn.metrics.mean"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -36,17 +37,20 @@ local function check_fields(metric)
   end
 end
 
---- A metric by its name, which may be that of a loss, made with these options, or the metric itself.
+--- A metric by its name, which may be that of a loss, made with these options; of {name, function, mode = ...}, with
+-- the mean of what the function returns; or the metric itself.
 function metrics.get(given, settings)
   if type(given) == "table" and not options.is_maker(given) then
+    if given[1] ~= nil then return mean.of_function(given) end
     check_fields(given)
     return given
   end
   local make = by_name[given]
   if make then return make(settings) end
-  if type(given) == "string" and losses[given] then return mean_loss(given, settings) end
+  if type(given) == "string" and losses[given] then return mean.of_loss(given, settings) end
   local got = type(given) == "string" and given or options.describe(given)
-  refuse("metric: expected a metric, the name of a loss or one of %s, got %s", table.concat(names, ", "), got)
+  refuse("metric: expected a metric, {name, function}, the name of a loss or one of %s, got %s",
+    table.concat(names, ", "), got)
 end
 
 return metrics

@@ -31,8 +31,9 @@ function Metric.new(fields)
   return fields
 end
 
---- Whether a metric is one of these, which keep nothing of what `update` was given.
-function Metric.is_own(value) return getmetatable(value) == metatable end
+--- Whether a metric is one of these, which keep nothing of what `update` was given, and does not call a function of
+-- the user's, which may.
+function Metric.is_own(value) return getmetatable(value) == metatable and not value.calls_user end
 
 --- What a choice like `average` adds to the name of a metric: nothing for the usual one.
 function Metric.suffix(choice, usual) return choice == usual and "" or "_" .. choice end
