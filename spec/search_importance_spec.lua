@@ -1,4 +1,5 @@
 local Random = require "fmnistnn.search.random"
+local common = require "fmnistnn.search.importance.common"
 local data = require "spec.support.search_data"
 local fanova = require "fmnistnn.search.importance.fanova"
 local loop = require "spec.support.search_loop"
@@ -107,6 +108,22 @@ describe("importances", function()
     assert.same(equal, fanova(study(20, function() return 1 end)))
     assert.same(equal, ped_anova(study(1, function() return 1 end)))
     assert.same(equal, ped_anova(study(20, function() return 1 end)))
+  end)
+
+  it("are the same bits in whatever order a table gives its names", function()
+    local function bits(names) -- in the order in which pairs gives them
+      local parts, at = {a = 0.1, b = 0.2, c = 0.3}, 0
+      local function next_part()
+        at = at + 1
+        return names[at], parts[names[at]]
+      end
+      local found = {}
+      for i, each in ipairs(common.ranked(setmetatable({}, {__pairs = function() return next_part end}))) do
+        found[i] = ("%s %a"):format(each.name, each.importance)
+      end
+      return found
+    end
+    assert.same(bits {"a", "b", "c"}, bits {"c", "b", "a"})
   end)
 
   it("leave out trials that are not complete, and values that are not finite", function()

@@ -31,14 +31,12 @@ end
 -- are equal.
 function common.ranked(importances)
   local list, sum = {}, 0
-  for name, importance in pairs(importances) do
-    list[#list + 1] = {name = name, importance = importance}
-    sum = sum + importance
-  end
-  for _, each in ipairs(list) do each.importance = sum > 0 and each.importance / sum or 1 / #list end
+  for name, importance in pairs(importances) do list[#list + 1] = {name = name, importance = importance} end
   table.sort(list, function(a, b)
     return a.importance > b.importance or a.importance == b.importance and a.name < b.name
   end)
+  for _, each in ipairs(list) do sum = sum + each.importance end -- in this order, for the same bits
+  for _, each in ipairs(list) do each.importance = sum > 0 and each.importance / sum or 1 / #list end
   return list
 end
 
