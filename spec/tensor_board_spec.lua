@@ -120,6 +120,18 @@ describe("TensorBoard", function()
     assert.are.equal(2, histogram[8][1] + 0)
   end)
 
+  it("writes other files than another Lua state of the process does within the same second", function()
+    local time, name = os.time, "fmnistnn.callbacks.tensor_board"
+    local own = require(name)
+    package.loaded[name] = nil
+    local other = require(name) -- as another state has it
+    package.loaded[name] = own
+    os.time = function() return 1700000000 end -- luacheck: ignore 122
+    finally(function() os.time = time end) -- luacheck: ignore 122
+    fit({}, 1, {other {folder = folder .. "/runs/1"}})
+    assert.equal(2, #process.list(folder .. "/runs/1/train"))
+  end)
+
   -- Trains four epochs; after two of them something happens to the files. How many records each has in the end, nil
   -- where they are not whole.
   local function resume(accident)

@@ -18,12 +18,12 @@ local TensorBoard = class("TensorBoard", {
   {"histogram_every", "whole", default = 0},
 })
 
-local fits = 0 -- of this process so far: several may begin within a second
+local fits = 0 -- of this Lua state so far: several may begin within a second
 
--- The name of a file of events that no other process and no other fit uses.
-local function file_name()
+-- The name of a file of events that no other process, no other Lua state (by the address) and no other fit uses.
+local function file_name(self)
   fits = fits + 1
-  return ("events.out.tfevents.%d.%d.%d"):format(os.time(), core.process_id(), fits)
+  return ("events.out.tfevents.%d.%d.%p.%d"):format(os.time(), core.process_id(), self, fits)
 end
 
 -- The parts, "train" or "validation", whose files have values by these names.
@@ -37,7 +37,7 @@ end
 
 function TensorBoard:on_train_begin(trainer)
   self.logs = {}
-  local name, used = file_name(), parts_of(trainer.value_names)
+  local name, used = file_name(self), parts_of(trainer.value_names)
   for _, part in ipairs {"train", "validation"} do
     local path = ("%s/%s/%s"):format(self.folder, part, name)
     if used[part] then output.probe(self.name, path) end
