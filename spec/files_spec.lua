@@ -473,6 +473,20 @@ describe("a save that fails", function()
     assert.are.same({"a", "first", "new", "nowhere", "one", "other", "third"}, process.list(place))
   end)
 
+  it("and another one of the same file at once, as of two Lua states, are both whole", function()
+    local path, sync, inner = place .. "/model", core.sync, nil
+    finally(function() core.sync = sync end)
+    core.sync = function(...) -- luacheck: ignore
+      core.sync = sync -- luacheck: ignore
+      inner = {fnn.write_file(path, "the other's")}
+      return sync(...)
+    end
+    assert(fnn.write_file(path, {"o", "w", "n"}))
+    assert.are.same({true}, inner)
+    assert.are.equal("own", process.read(path))
+    assert.are.same({"model"}, process.list(place))
+  end)
+
   it("keeps the permissions of the file that was there, and shows nobody more in between", function()
     local path, sync, between = place .. "/model", core.sync, {}
     local function permissions(of) return process.output("stat -c %a " .. quote(of)):match("%d+") end

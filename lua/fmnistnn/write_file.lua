@@ -34,6 +34,10 @@ local function check(content)
   end
 end
 
+-- The name that a file has while it is written: nobody else's, neither in this process (by the address of what is
+-- written, where it has several Lua states) nor, mostly, on another machine with a process of the same number.
+local function name_beside(target, pieces) return ("%s.%d.%p.tmp"):format(target, core.process_id(), pieces) end
+
 --- write_file(path, text), or a list of texts and tensors (their bytes). Returns true, or nil and a message with the
 -- path; a file that was there before is then as it was. Links are followed, also to where nothing is yet, and a file
 -- that was there keeps its permissions; devices and pipes, such as /dev/stdout, are written to.
@@ -43,7 +47,7 @@ return function(path, content)
   local pieces = type(content) == "table" and content or {content}
   local target, special, permissions = core.resolve(path)
   if not target then return nil, ("%s: %s"):format(path, special) end
-  local written = special and target or ("%s.%d.tmp"):format(target, core.process_id())
+  local written = special and target or name_beside(target, pieces)
   local returned, ok, message = pcall(write, written, pieces, permissions) -- Ctrl-C may come in between
   if not returned then
     if not special then os.remove(written) end
