@@ -380,6 +380,19 @@ describe("a layer's options", function()
     end
   end)
 
+  it("stay what they were when a list among them is changed, before the first call and after it", function()
+    local padding, kernel, shape, initializer = {1, 1}, {3, 3}, {2, 50}, {"constant", value = 1}
+    local options = {2, kernel = kernel, padding = padding, initializer = initializer}
+    local layer, reshape = nn.Conv2d(options), nn.Reshape {shape}
+    kernel[1], initializer.value = 5, 2
+    local expected = layer(fnn.ones(1, 1, 5, 5))
+    assert.same({1, 2, 5, 5}, expected.shape)
+    assert.equal(9, expected:max():item())
+    padding[1], padding[2], shape[1], shape[2] = 0, 0, 100, 1
+    assert.same({1, 2, 5, 5}, layer(fnn.ones(1, 1, 5, 5)).shape)
+    assert.same({1, 2, 50}, reshape(fnn.ones(1, 100)).shape)
+  end)
+
   it("are told where the caller made the mistake", function()
     local _, message = pcall(function()
       local layer = nn.Dense {unit = 3}

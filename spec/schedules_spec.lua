@@ -153,6 +153,19 @@ describe("an optimizer with a schedule", function()
   end)
 end)
 
+describe("a schedule's lists", function()
+  it("stay what they were when the caller changes them", function()
+    local milestones, boundaries, values, starts = {10, 20}, {10}, {1, 2}, {10}
+    local multi = schedules.MultiStep {1, milestones = milestones}
+    local piecewise = schedules.PiecewiseConstant {boundaries, values = values}
+    local sequential = schedules.Sequential {{1, 2}, milestones = starts}
+    milestones[1], boundaries[1], values[2], starts[1] = 18, 18, 3, 18
+    assert.near(0.1, multi(15), 1e-12)
+    assert.equal(2, piecewise(15))
+    assert.equal(2, sequential(15))
+  end)
+end)
+
 describe("schedules refuse", function()
   local function refuses(message, name, options)
     local got = error_of(function() schedules[name](options) end)

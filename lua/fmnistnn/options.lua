@@ -133,6 +133,17 @@ end
 
 local describe = options.describe
 
+-- The kinds whose values may be short lists, of which a copy is taken: layers look at them again when they are called.
+local may_be_list = {
+  interval = true, pair = true, pair0 = true, margin = true, padding = true, initializer = true,
+}
+
+local function copied(list)
+  local copy = {}
+  for key, value in pairs(list) do copy[key] = value end
+  return copy
+end
+
 -- Whether the first option may be given by position.
 local function takes_position(spec) return spec[1] ~= nil and not spec.list and not spec.by_name end
 
@@ -168,7 +179,7 @@ function options.check(who, given, spec)
     elseif value ~= nil and not kind[2](value) then
       refuse("%s: %s: expected %s, got %s", who, name, kind[1], describe(value))
     end
-    checked[name] = value
+    checked[name] = may_be_list[entry[2]] and type(value) == "table" and copied(value) or value
   end
   return checked
 end

@@ -56,7 +56,7 @@ local function check_keys(who, name, list)
   end
 end
 
--- Raises unless a list is of numbers above `least`, each above the one before.
+-- A copy of a list, which must be of numbers above `least`, each above the one before.
 local function check_rising(who, name, list, least)
   check_keys(who, name, list)
   for i = 1, #list do -- ipairs would end at a hole
@@ -65,6 +65,7 @@ local function check_rising(who, name, list, least)
       refuse("%s: %s: element %d: expected a number above %s, got %s", who, name, i, before, tostring(value))
     end
   end
+  return {table.unpack(list)}
 end
 
 local function check_length(who, name, list, length)
@@ -93,8 +94,8 @@ end)
 
 --- lr factor^n, where n of the milestones (rising steps) have been reached. factor 0.1.
 schedule("MultiStep", {lr, {"milestones", "table"}, factor(0.1)}, function(o)
-  check_rising("MultiStep", "milestones", o.milestones, 0)
-  return function(step) return o.lr * o.factor ^ count_reached(o.milestones, step) end
+  local milestones = check_rising("MultiStep", "milestones", o.milestones, 0)
+  return function(step) return o.lr * o.factor ^ count_reached(milestones, step) end
 end)
 
 --- lr factor^(step / every). every 1; with floors, as Keras's staircase, it is Step.
@@ -174,33 +175,34 @@ end)
 
 --- values[1] up to and including step boundaries[1], then values[2], and so on: one value more than boundaries.
 schedule("PiecewiseConstant", {{"boundaries", "table"}, {"values", "table"}}, function(o)
-  check_rising("PiecewiseConstant", "boundaries", o.boundaries, -1)
-  check_length("PiecewiseConstant", "values", o.values, #o.boundaries + 1)
+  local boundaries, values = check_rising("PiecewiseConstant", "boundaries", o.boundaries, -1), {}
+  check_length("PiecewiseConstant", "values", o.values, #boundaries + 1)
   for i = 1, #o.values do
     local value = o.values[i]
     if type(value) ~= "number" then
       refuse("PiecewiseConstant: values: element %d: expected a number, got %s", i, type(value))
     end
+    values[i] = value
   end
   return function(step)
     local i = 1
-    while o.boundaries[i] and step > o.boundaries[i] do i = i + 1 end
-    return o.values[i]
+    while boundaries[i] and step > boundaries[i] do i = i + 1 end
+    return values[i]
   end
 end)
 
 --- One schedule (or number) after another, each from its own step 0 on: the second begins at milestones[1], and so on.
 schedule("Sequential", {{"schedules", "table"}, {"milestones", "table"}}, function(o)
-  check_rising("Sequential", "milestones", o.milestones, 0)
-  check_length("Sequential", "schedules", o.schedules, #o.milestones + 1)
+  local milestones = check_rising("Sequential", "milestones", o.milestones, 0)
+  check_length("Sequential", "schedules", o.schedules, #milestones + 1)
   local list = {}
   for i = 1, #o.schedules do
     options.check("Sequential: schedules: element " .. i, {schedule = o.schedules[i]}, {{"schedule", "lr"}})
     list[i] = as_function(o.schedules[i])
   end
   return function(step)
-    local passed = count_reached(o.milestones, step)
-    return list[passed + 1](step - (o.milestones[passed] or 0))
+    local passed = count_reached(milestones, step)
+    return list[passed + 1](step - (milestones[passed] or 0))
   end
 end)
 

@@ -19,7 +19,9 @@ end
 local Reshape = Module:extend("Reshape")
 Reshape.fresh = true
 
-function Reshape:init(given) self._shape = options.check("Reshape", given, {{"shape", "table"}}).shape end
+function Reshape:init(given)
+  self._shape = {table.unpack(options.check("Reshape", given, {{"shape", "table"}}).shape)}
+end
 
 function Reshape:forward(x)
   options.input("Reshape", x, "(examples, ...)", 1)

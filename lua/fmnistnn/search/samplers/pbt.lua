@@ -51,6 +51,7 @@ function PBT:init()
       refuse("PBT: factors: element %d: expected a number above 0, got %s", i, tostring(factor))
     end
   end
+  self.factors = {table.unpack(self.factors)}
 end
 
 -- The trials by their places; what failed leaves its place to another. And how many of those before `number` have
