@@ -7,6 +7,7 @@
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
 local json = require "fmnistnn.json"
+local packing = require "fmnistnn.packing"
 local refuse = require "fmnistnn.refuse"
 local safetensors = require "fmnistnn.safetensors"
 local traceback = require "fmnistnn.traceback"
@@ -46,10 +47,11 @@ local function fields_of(value, where)
 end
 
 -- Plain values are themselves; {class =, arguments =, id =} is a module, {same = id} one that came before,
--- {list = {...}, fields = {...}} a table.
+-- {list = {...}, fields = {...}} a table, {number = "-inf"} a number that JSON does not know (packing.lua).
 local function encode(value, where, seen)
   local kind = type(value)
-  if kind == "string" or kind == "number" or kind == "boolean" then return value end
+  if kind == "string" or kind == "boolean" then return value end
+  if kind == "number" then return packing.pack(value, where) end
   if value == nil then return json.null end
   if Module.is_module(value) then
     if seen[value] then return {same = seen[value]} end
@@ -97,6 +99,10 @@ function decode(value, classes, made)
   if type(value) ~= "table" then return value end
   if value.class then return decode_module(value, classes, made) end
   if value.same then return made[value.same] or error("its architecture is damaged", 0) end
+  if value.number then
+    local ok, number = packing.unpack(value, {})
+    return ok and number or error("its architecture is damaged", 0)
+  end
   if type(value.list) ~= "table" or type(value.fields) ~= "table" then error("its architecture is damaged", 0) end
   local result = {}
   for i, element in ipairs(value.list) do result[i] = decode(element, classes, made) end
@@ -229,6 +235,7 @@ end
 local function words(value)
   if type(value) ~= "table" then return tostring(value) end
   if value == json.null or value.same then return value.same and "..." or "nil" end
+  if value.number then return value.number end
   local parts = {}
   for i, element in ipairs(value.arguments or value.list) do parts[i] = words(element) end
   for _, name in ipairs(sorted_names(value.fields or {})) do
