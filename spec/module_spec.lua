@@ -146,6 +146,17 @@ describe("a module's fields", function()
     assert.is_true(rawequal(model[2][2].weight, model:parameters()[3]))
   end)
 
+  it("that are tensors have names that a file can tell from those of modules", function()
+    local message = ": expected a name without a dot, or an integer, for a tensor"
+    for key, shown in pairs {["w.1"] = "w.1", [1.5] = "1.5", [true] = "true"} do
+      refuses("Net: " .. shown .. message, function() net[key] = fnn.ones(2) end)
+    end
+    net["_w.1"], net[7], net["a.b"] = fnn.ones(2), fnn.ones(2), nn.Dense {2}
+    net["a.b"](fnn.ones(1, 1))
+    local names = names_of(net:named_parameters())
+    assert.same({"blocks.2.weight", "a.b.weight", "a.b.bias"}, {table.unpack(names, 8)})
+  end)
+
   it("that are closed are refused by name, since only what is private may be anybody else's", function()
     local Keeper = nn.Module:extend("Keeper")
     function Keeper:forward(x)

@@ -342,7 +342,7 @@ function nn.load(path, classes) end
 --- The fields of a module decide what belongs to it: modules, and lists of modules, are its children; tensors that
 --- require a gradient its parameters; other tensors its buffers, which are saved with it but not trained. Names that
 --- begin with `_` are private: they hold what does not belong to the state of the model. Nor do lists of tensors, and
---- what was computed with a gradient: a new value of a buffer has to be detached.
+--- what was computed with a gradient: a new value of a buffer has to be detached. The name of a tensor has no dot.
 ---@class fmnistnn.nn.Module
 ---@field class_name string The name of the class.
 ---@field super? fmnistnn.nn.Module The class that it was extended from; of classes, and through them of their modules.

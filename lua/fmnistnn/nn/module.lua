@@ -9,7 +9,7 @@
 -- The fields of a module decide what belongs to it: modules (and lists of modules) are its children; tensors that
 -- require a gradient its parameters; other tensors its buffers, which are saved with it but not trained. Names that
 -- begin with "_" are private: they hold what does not belong to the model's state. Nor do lists of tensors, and what
--- was computed with a gradient: a new value of a buffer has to be detached.
+-- was computed with a gradient: a new value of a buffer has to be detached. Tensors' names have no dot.
 local core = require "fmnistnn.core"
 local refuse = require "fmnistnn.refuse"
 
@@ -27,8 +27,16 @@ end
 -- Tensors that are or were parameters: once they are frozen, nothing else tells them from buffers.
 local parameters = setmetatable({}, {__mode = "k"})
 
+-- Raises where a file could not tell a tensor's field from its module's name: "a.b" would be b in the module a.
+local function check_field(self, key)
+  local is_name = type(key) == "string" and not key:find(".", 1, true) or math.type(key) == "integer"
+  if is_name or type(key) == "string" and key:sub(1, 1) == "_" then return end
+  refuse("%s: %s: expected a name without a dot, or an integer, for a tensor", self.class_name, tostring(key))
+end
+
 -- Fields are kept in the order of their first assignment, so that parameters have one order everywhere.
 local function assign(self, key, value)
+  if core.is_tensor(value) then check_field(self, key) end
   local order, known = rawget(self, "_order"), rawget(self, "_known")
   if not known[key] then
     known[key] = true
