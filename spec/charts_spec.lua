@@ -315,6 +315,19 @@ describe("every chart", function()
     end)
   end
 
+  it("is the same where the locale has a decimal comma", function()
+    local format, expected = string.format, {}
+    for _, kind in ipairs(demo.kinds) do expected[kind] = {made[kind]:svg(), made[kind]:svg(320)} end
+    finally(function() string.format = format end) -- luacheck: ignore 122
+    function string.format(how, ...) -- luacheck: ignore 122
+      local text = format(how, ...)
+      return how:find("%%%.%d+[efg]") and text:gsub("(%d)%.(%d)", "%1,%2") or text
+    end
+    for _, kind in ipairs(demo.kinds) do
+      assert(expected[kind][1] == made[kind]:svg() and expected[kind][2] == made[kind]:svg(320), kind)
+    end
+  end)
+
   it("is drawn within its width", function()
     for _, kind in ipairs(demo.kinds) do
       for _, width in ipairs {320, 760} do

@@ -1,2 +1,3 @@
---- decimal(format, x): a number by a format of string.format, with a point also where the locale has a decimal comma.
-return function(format, x) return (format:format(x):gsub(",", ".")) end
+--- decimal(format, ...): numbers by a format of string.format, with points also where the locale has a decimal comma.
+-- The format has no comma of its own.
+return function(format, ...) return (format:format(...):gsub(",", ".")) end

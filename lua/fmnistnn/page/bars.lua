@@ -2,6 +2,7 @@
 local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
+local decimal = require "fmnistnn.decimal"
 local markup = require "fmnistnn.page.markup"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
@@ -32,7 +33,7 @@ local function error_bar(frame, o, i, y)
   local low, high = spread_of(o, i)
   if not low then return false end
   low, high = frame:x(low), frame:x(high)
-  local d = ("M%.1f %.1fH%.1fM%.1f %.1fv8M%.1f %.1fv8"):format(low, y, high, low, y - 4, high, y - 4)
+  local d = decimal("M%.1f %.1fH%.1fM%.1f %.1fv8M%.1f %.1fv8", low, y, high, low, y - 4, high, y - 4)
   return {e("path", {class = "error around", d = d}), e("path", {class = "error", d = d})}
 end
 
@@ -58,7 +59,7 @@ local function draw_bar(frame, o, i, y)
   local zero, x = frame:x(0) or frame.left, frame:x(o.values[i])
   zero = math.max(frame.left, math.min(frame.right, zero))
   local hit = {class = "hit", x = 0, y = y - BAR / 2 - 4, width = frame.width, height = BAR + 8}
-  local d = x and ("M%.1f %.1fH%.1fv%dH%.1fZ"):format(zero, y - BAR / 2, x, BAR, zero)
+  local d = x and decimal("M%.1f %.1fH%.1fv%dH%.1fZ", zero, y - BAR / 2, x, BAR, zero)
   return {
     x and e("path", {class = "bar s1", d = d}) or false,
     error_bar(frame, o, i, y), x and value_label(frame, o, i, x, y, zero) or false,

@@ -3,6 +3,7 @@ local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local colors = require "fmnistnn.page.colors"
+local decimal = require "fmnistnn.decimal"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
 local options = require "fmnistnn.options"
@@ -72,7 +73,7 @@ local function draw_field(o, frame, field)
       local first, level = i, row[i]
       while row[i] == level do i = i + 1 end
       local left, right = frame.left + (first - 1) * width, frame.left + (i - 1) * width
-      paths[level] = (paths[level] or "") .. ("M%.1f %.1fH%.1fV%.1fH%.1fZ"):format(left, top, right, top + height, left)
+      paths[level] = (paths[level] or "") .. decimal("M%.1f %.1fH%.1fV%.1fH%.1fZ", left, top, right, top + height, left)
     end
   end
   local nodes = {}

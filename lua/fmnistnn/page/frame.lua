@@ -4,6 +4,7 @@
 --   frame:x(3), frame:y(0.9)   --> coordinates, or nil for what has no place
 --   frame:draw()               --> elements
 local Axis = require "fmnistnn.page.axis"
+local decimal = require "fmnistnn.decimal"
 local markup = require "fmnistnn.page.markup"
 local text = require "fmnistnn.page.text"
 
@@ -57,7 +58,7 @@ function Frame:clip(nodes)
   local x, y = self.x_axis, self.y_axis or {}
   if not (x.min or x.max or y.min or y.max) then return nodes end
   local left, top, width, height = self.left - 5, self.top - 5, self.right - self.left + 10, self.bottom - self.top + 10
-  local box = ("%.1f %.1f %.1f %.1f"):format(left, top, width, height)
+  local box = decimal("%.1f %.1f %.1f %.1f", left, top, width, height)
   return e("svg", {x = left, y = top, width = width, height = height, viewBox = box}, nodes)
 end
 
@@ -65,7 +66,7 @@ local function draw_y(self, nodes, with_grid)
   local grid = {}
   for _, tick in ipairs(self.y_ticks) do
     local y = self:y(tick.value)
-    if with_grid and not self.names then grid[#grid + 1] = ("M%.1f %.1fH%.1f"):format(self.left, y, self.right) end
+    if with_grid and not self.names then grid[#grid + 1] = decimal("M%.1f %.1fH%.1f", self.left, y, self.right) end
     nodes[#nodes + 1] = e("text", {
       class = "end" .. (self.names and "" or " muted"), x = self.left - GAP, y = y, dy = ".35em",
     }, text.cut(tick.text, self.left - GAP))
@@ -77,7 +78,7 @@ local function draw_x(self, nodes, with_grid)
   local grid = {}
   for _, tick in ipairs(self.x_ticks) do
     local x, half = self:x(tick.value), text.width(tick.text) / 2
-    if with_grid then grid[#grid + 1] = ("M%.1f %.1fV%.1f"):format(x, self.top, self.bottom) end
+    if with_grid then grid[#grid + 1] = decimal("M%.1f %.1fV%.1f", x, self.top, self.bottom) end
     x = Axis.inside(x, half, 0, self.width)
     nodes[#nodes + 1] = e("text", {class = "muted middle", x = x, y = self.bottom + 17}, tick.text)
   end
@@ -104,7 +105,7 @@ function Frame:draw(grid)
   draw_y(self, nodes, grid ~= "")
   draw_x(self, nodes, grid == "xy")
   if not self.names then
-    nodes[#nodes + 1] = e("path", {class = "axis", d = ("M%.1f %.1fH%.1f"):format(self.left, self.bottom, self.right)})
+    nodes[#nodes + 1] = e("path", {class = "axis", d = decimal("M%.1f %.1fH%.1f", self.left, self.bottom, self.right)})
   end
   if self.is_empty then
     local x, y = (self.left + self.right) / 2, (self.top + self.bottom) / 2

@@ -3,6 +3,7 @@ local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local colors = require "fmnistnn.page.colors"
 local core = require "fmnistnn.core"
+local decimal = require "fmnistnn.decimal"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
 local numbers = require "fmnistnn.page.numbers"
@@ -72,9 +73,9 @@ local function draw_cells(o, layout)
   local parts, nodes = {}, {}
   for level = 1, colors.LEVELS do parts[level] = {} end
   local gap = layout.width > 12 and 1 or 0
-  local shape = ("M%%.1f %%.1fh%.1fv%.1fh-%.1fz"):format(layout.width - gap, layout.height - gap, layout.width - gap)
+  local shape = decimal("M%%.1f %%.1fh%.1fv%.1fh-%.1fz", layout.width - gap, layout.height - gap, layout.width - gap)
   each_cell(o, function(i, j, _, level)
-    if level then table.insert(parts[level], shape:format(corner(layout, i, j))) end
+    if level then table.insert(parts[level], decimal(shape, corner(layout, i, j))) end
   end)
   for level, list in ipairs(parts) do
     nodes[level] = list[1] and e("path", {class = "c" .. level, d = table.concat(list)}) or false
@@ -83,7 +84,7 @@ local function draw_cells(o, layout)
 end
 
 local function draw_numbers(o, layout)
-  local nodes, style = {}, ("font-size:%.1fpx"):format(layout.size)
+  local nodes, style = {}, decimal("font-size:%.1fpx", layout.size)
   each_cell(o, function(i, j, value, level)
     local x, y = corner(layout, i, j)
     x, y = x + layout.width / 2, y + layout.height / 2 + 0.35 * layout.size
@@ -115,7 +116,7 @@ local function draw_names(o, layout)
   for j, name in ipairs(o.columns) do
     local x = layout.left + (j - 0.5) * layout.width
     if layout.slanted and (j - 1) % every == 0 then
-      local place = ("translate(%.1f,%.1f)rotate(-45)"):format(x + 5, y - 4)
+      local place = decimal("translate(%.1f %.1f)rotate(-45)", x + 5, y - 4)
       nodes[#nodes + 1] = e("text", {class = "end", transform = place}, text.cut(name, 90))
     elseif not layout.slanted then
       nodes[#nodes + 1] = e("text", {class = "middle", x = x, y = y}, name)

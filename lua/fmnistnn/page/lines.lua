@@ -2,6 +2,7 @@
 local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
+local decimal = require "fmnistnn.decimal"
 local labels = require "fmnistnn.page.labels"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
@@ -123,7 +124,7 @@ local function draw_labels(frame, all)
     local is_apart = math.abs(places[i] - y) > 2 or x < frame.right - 1
     nodes[i] = e("g", {class = marks.class(each.index)},
       is_apart and e("path", {
-        class = "leader", d = ("M%.1f %.1fL%.1f %.1fh4"):format(x + 6, y, frame.right + 12, places[i]),
+        class = "leader", d = decimal("M%.1f %.1fL%.1f %.1fh4", x + 6, y, frame.right + 12, places[i]),
       }),
       e("text", {class = "label", x = frame.right + (is_apart and 19 or 10), y = places[i], dy = ".35em"}, each.name))
   end
@@ -135,7 +136,7 @@ local function legend_entries(all)
   for i, each in ipairs(all) do
     entries[i] = {text = each.name, draw = function(x, y)
       return e("g", {class = marks.class(each.index)},
-        e("path", {class = "line" .. (each.dash and " dash" or ""), d = ("M%.1f %.1fh20"):format(x + 1, y)}),
+        e("path", {class = "line" .. (each.dash and " dash" or ""), d = decimal("M%.1f %.1fh20", x + 1, y)}),
         marks.path(each.index, {{x + 11, y}}, 3.5))
     end}
   end

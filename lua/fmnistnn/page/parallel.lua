@@ -3,6 +3,7 @@
 local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local colors = require "fmnistnn.page.colors"
+local decimal = require "fmnistnn.decimal"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
 local options = require "fmnistnn.options"
@@ -52,7 +53,7 @@ local function draw_upright(o, layout, i, width)
   local axis, is_last, nodes = o.axes[i], i == #o.axes, {}
   local x, top = layout.position(i, 1)
   local _, bottom = layout.position(i, 0)
-  nodes[1] = e("path", {class = "axis", d = ("M%.1f %.1fV%.1f"):format(x, top, bottom)})
+  nodes[1] = e("path", {class = "axis", d = decimal("M%.1f %.1fV%.1f", x, top, bottom)})
   nodes[2] = e("text", {
     class = "strong " .. (i == 1 and "" or is_last and "end" or "middle"), x = i == 1 and 0 or is_last and width or x,
     y = top - 14,
@@ -70,7 +71,7 @@ local function draw_lying(o, layout, i, width)
   local axis, nodes = o.axes[i], {}
   local left, y = layout.position(i, 0)
   local right = layout.position(i, 1)
-  nodes[1] = e("path", {class = "axis", d = ("M%.1f %.1fH%.1f"):format(left, y, right)})
+  nodes[1] = e("path", {class = "axis", d = decimal("M%.1f %.1fH%.1f", left, y, right)})
   nodes[2] = e("text", {class = "strong halo", x = 0, y = y - 9}, text.cut(axis.title, width))
   for _, tick in ipairs(axis:fitting_ticks(right - left, left, width - right)) do
     local x, half = layout.position(i, axis:at(tick.value)), text.width(tick.text) / 2
@@ -89,7 +90,7 @@ local function path_of(o, position, trial)
     local place = axis:at(axis.values[trial])
     if place then
       local x, y = position(i, place)
-      parts[#parts + 1] = ("%s%.1f %.1f"):format(pen, x, y)
+      parts[#parts + 1] = decimal("%s%.1f %.1f", pen, x, y)
     end
     pen = place and "L" or "M"
   end

@@ -3,6 +3,7 @@ local Axis = require "fmnistnn.page.axis"
 local charts = require "fmnistnn.page.chart"
 local Frame = require "fmnistnn.page.frame"
 local colors = require "fmnistnn.page.colors"
+local decimal = require "fmnistnn.decimal"
 local labels = require "fmnistnn.page.labels"
 local legend = require "fmnistnn.page.legend"
 local markup = require "fmnistnn.page.markup"
@@ -124,7 +125,7 @@ local function legend_entries(all)
     if each.name ~= "" and #all > 1 then
       entries[#entries + 1] = {text = each.name, draw = function(x, y)
         return e("g", {class = each.z and "m" .. colors.LEVELS or marks.class(each.index)},
-          each.line and e("path", {class = "line", d = ("M%.1f %.1fh20"):format(x + 1, y)}),
+          each.line and e("path", {class = "line", d = decimal("M%.1f %.1fh20", x + 1, y)}),
           each.points and marks.path(each.index, {{x + 11, y}}, 4.5))
       end}
     end
