@@ -244,6 +244,22 @@ describe("save and load", function()
     end
   end)
 
+  it("keep it one thing where another locale sorts names otherwise", function()
+    local Pair = nn.Module:extend("Pair")
+    function Pair:init(parts) self.a, self.b = parts.a, parts.B end
+    function Pair:forward(x) return self.a(x) + self.b(x) end
+    local shared, sort = nn.Dense {4}, table.sort
+    local model = Pair {a = shared, B = shared}
+    model(rows())
+    assert(model:save(folder .. "/pair"))
+    finally(function() table.sort = sort end) -- luacheck: ignore 122
+    function table.sort(list, before) -- luacheck: ignore 122
+      sort(list, before or function(a, b) return a:lower() < b:lower() end)
+    end
+    local loaded = assert(nn.load(folder .. "/pair", {Pair = Pair}))
+    assert.is_true(rawequal(loaded.a, loaded.b))
+  end)
+
   it("keep tied weights tied", function()
     local model = nn.Sequential {nn.Dense {4}, nn.Dense {4}}
     model(rows())

@@ -25,11 +25,18 @@ local function arguments_of(module)
   return made_of(module)
 end
 
--- Names in an order that is the same when a table is written and when it is read.
+-- Whether a text comes before another by its bytes: `<` goes by the locale.
+local function comes_before(a, b)
+  local i = 1
+  while a:byte(i) and a:byte(i) == b:byte(i) do i = i + 1 end
+  return (a:byte(i) or -1) < (b:byte(i) or -1)
+end
+
+-- Names in an order that is the same when a table is written and when it is read, wherever that is.
 local function sorted_names(fields)
   local names = {}
   for name in pairs(fields) do names[#names + 1] = name end
-  table.sort(names)
+  table.sort(names, comes_before)
   return names
 end
 
