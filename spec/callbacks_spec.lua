@@ -338,7 +338,7 @@ describe("CSVLogger", function()
       for cell in rows[epoch + 1]:gmatch "[^,]+" do cells[#cells + 1] = cell end
       assert.are.equal(tostring(epoch), cells[1])
       assert.are.equal(history.loss[epoch], tonumber(cells[2]))
-      assert.matches("nan", cells[4])
+      assert.are.equal("nan", cells[4])
       assert.are.equal(history.val_loss[epoch], tonumber(cells[5]))
       assert.are.equal(history.seconds[epoch], tonumber(cells[9]))
     end

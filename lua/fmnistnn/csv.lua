@@ -7,6 +7,7 @@ local function cell(value, separator)
   if value == nil then return "" end
   local is_finite = math.type(value) == "float" and value - value == 0
   local text = is_finite and json.encode(value) or tostring(value) -- to the last digit
+  if value ~= value then text = "nan" end -- which may have a sign
   if text:find('["\r\n]') or text:find(separator, 1, true) then text = '"' .. text:gsub('"', '""') .. '"' end
   return text
 end
