@@ -267,6 +267,16 @@ describe("ModelCheckpoint", function()
     assert.are.same(names, process.list(folder .. "/new"))
   end)
 
+  it("names files by metrics of any name", function()
+    local function metric(name)
+      return {name = name, reset = function() end, update = function() end, value = function() return 0.25 end}
+    end
+    fit(make {metrics = {metric "top-1", metric "my own"}}, {
+      callbacks.ModelCheckpoint {folder .. "/{top-1:.3f} {my own}"},
+    })
+    assert.are.same({"0.250 0.25"}, process.list(folder))
+  end)
+
   it("makes a folder of each epoch", function()
     fit(make(), {callbacks.ModelCheckpoint {folder .. "/{epoch}/model.safetensors"}})
     assert.are.same({"1", "2", "3"}, process.list(folder))

@@ -21,9 +21,11 @@ local ModelCheckpoint = class("ModelCheckpoint", {
   {"mode", "string", default = "auto"},
 })
 
--- The path with each {name:format} replaced.
+local PLACE <const> = "{([^{}:]+):?([^{}]*)}" -- {name:format}, where the name is that of any metric
+
+-- The path with each of these replaced.
 local function fill(path, epoch, values)
-  return (path:gsub("{([%w_]+):?([^}]*)}", function(name, format)
+  return (path:gsub(PLACE, function(name, format)
     local value = name == "epoch" and epoch or values[name]
     return ("%" .. (format ~= "" and format or "s")):format(value)
   end))
@@ -31,7 +33,7 @@ end
 
 function ModelCheckpoint:init()
   monitor.check_mode(self)
-  for name, format in self.path:gmatch("{([%w_]+):?([^}]*)}") do
+  for name, format in self.path:gmatch(PLACE) do
     local sample = name == "epoch" and 1 or 0.5
     if format ~= "" and not pcall(string.format, "%" .. format, sample) then
       refuse("ModelCheckpoint: path: {%s:%s}: %s is no format of a number, such as .3f", name, format, format)
@@ -43,7 +45,7 @@ function ModelCheckpoint:on_train_begin(trainer)
   if self.best_only then monitor.begin(self, trainer) end
   self.values = {}
   for _, name in ipairs(trainer.value_names) do self.values[name] = 0.5 end
-  for name in self.path:gmatch("{([%w_]+):?[^}]*}") do
+  for name in self.path:gmatch(PLACE) do
     if name ~= "epoch" then monitor.check_name(self, trainer, name) end
   end
   self.best, self.tried = nil, false
@@ -53,7 +55,7 @@ end
 -- Before the first step it is not known how large the file is, nor which values are lists.
 function ModelCheckpoint:on_batch_end(trainer, _, values)
   if self.tried then return end
-  for name in self.path:gmatch("{([%w_]+):?[^}]*}") do
+  for name in self.path:gmatch(PLACE) do
     if type(values[name:gsub("^val_", "")]) == "table" then
       error(("%s: path: %s is a list and cannot stand in a path"):format(self.name, name), 0)
     end
