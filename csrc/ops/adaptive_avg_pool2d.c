@@ -37,7 +37,8 @@ static void planes(void *user, size_t first, size_t last, int worker) {
       for (size_t q = 0; q < j->q; q++) {
         size_t h0 = p * j->h / j->p, h1 = ((p + 1) * j->h + j->p - 1) / j->p;
         size_t w0 = q * j->w / j->q, w1 = ((q + 1) * j->w + j->q - 1) / j->q;
-        float factor = 1.0f / (float)((h1 - h0) * (w1 - w0)), *out = &result[p * j->q + q], total = 0.0f;
+        float factor = 1.0f / (float)((h1 - h0) * (w1 - w0)), *out = &result[p * j->q + q];
+        double total = 0.0;
         for (size_t h = h0; h < h1; h++)
           for (size_t w = w0; w < w1; w++) {
             if (j->back)
@@ -45,7 +46,7 @@ static void planes(void *user, size_t first, size_t last, int worker) {
             else
               total += image[h * j->w + w];
           }
-        if (!j->back) *out = total * factor;
+        if (!j->back) *out = (float)(total * factor);
       }
   }
 }

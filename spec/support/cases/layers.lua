@@ -246,6 +246,9 @@ cases.adaptive_avg_pool2d = {
   {"every pixel", pack(random{1, 1, 3, 2}, {3, 2})},
   {"no images", pack(random{0, 2, 3, 3}, 2)},
   {"many planes", function() return pack(random{8, 25, 10, 11}, {3, 4}) end, large = true},
+  {"the mean of many pixels", function()
+    return pack(array.new({1, 1, 300, 300}, function() return 0.1 end), 1)
+  end, large = true},
   wrong = {
     {"two axes", pack(random{4, 4}, 2), "input", "(4,4)"},
     {"no parts", pack(random{1, 1, 4, 4}, 0), "size", "at least 1", "got 0"},
