@@ -81,7 +81,12 @@ describe("IDX files", function()
     end
     local sum = #zipped - 6
     local path = write("sum.gz", zipped:sub(1, sum - 1) .. string.char(zipped:byte(sum) ~ 1) .. zipped:sub(sum + 1))
-    refused(path, "damaged", core.data.idx(path, 3))
+    refused(path, path .. ": damaged: ", core.data.idx(path, 3)) -- how much was read before is not known
+  end)
+
+  it("are told apart from what is no file", function()
+    local _, message = core.data.idx(folder, 3)
+    assert.equal(folder .. ": Is a directory", message)
   end)
 
   it("are refused when oversized", function()

@@ -21,10 +21,10 @@ static enum fnn_status take(struct reader *r, void *to, size_t n, size_t *got) {
     size_t want = n - *got < CHUNK ? n - *got : CHUNK;
     int read = gzread(r->file, (char *)to + *got, (unsigned)want);
     if (read < 0) {
-      int code;
+      int code, error = errno;
       const char *text = gzerror(r->file, &code);
-      return fnn_fail(r->context, FNN_IO, "%s: damaged after %zu bytes: %s", r->path, *got,
-                      code == Z_ERRNO ? strerror(errno) : text);
+      if (code == Z_ERRNO) return fnn_fail(r->context, FNN_IO, "%s: %s", r->path, strerror(error));
+      return fnn_fail(r->context, FNN_IO, "%s: damaged: %s", r->path, text);
     }
     if (read == 0) return FNN_OK;
     *got += (size_t)read;
