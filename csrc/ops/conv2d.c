@@ -55,13 +55,11 @@ static enum fnn_status infer(struct fnn_call *call) {
   char text[FNN_SHAPE_TEXT];
   struct fnn_convolution conv;
   FNN_TRY(fnn_check_image(call, 0));
-  if (x->size[1] % groups != 0)
-    return fnn_refuse(call, "groups", "expected a divisor of the %zu input channels, got %zu", x->size[1], groups);
+  FNN_TRY(fnn_check_groups(call, groups, x->size[1], "input channels"));
   if (w->rank != 4 || w->size[1] != x->size[1] / groups || w->size[2] == 0 || w->size[3] == 0)
     return fnn_refuse(call, "weight", "expected (filters,%zu,kernel height,kernel width), got %s", x->size[1] / groups,
                       fnn_shape_text(w, text));
-  if (w->size[0] % groups != 0)
-    return fnn_refuse(call, "groups", "expected a divisor of the %zu filters, got %zu", w->size[0], groups);
+  FNN_TRY(fnn_check_groups(call, groups, w->size[0], "filters"));
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != w->size[0]))
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));
   FNN_TRY(geometry(call, &conv));

@@ -74,8 +74,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   if (w->rank != 4 || w->size[0] != x->size[1] || w->size[2] == 0 || w->size[3] == 0)
     return fnn_refuse(call, "weight", "expected (%zu,filters / groups,kernel height,kernel width), got %s", x->size[1],
                       fnn_shape_text(w, text));
-  if (x->size[1] % groups != 0)
-    return fnn_refuse(call, "groups", "expected a divisor of the %zu input channels, got %zu", x->size[1], groups);
+  FNN_TRY(fnn_check_groups(call, groups, x->size[1], "input channels"));
   FNN_TRY(geometry(call, &conv));
   FNN_TRY(fnn_check_convolution(call, &conv));
   if (call->in[2] && (fnn_in_shape(call, 2)->rank != 1 || fnn_in_shape(call, 2)->size[0] != conv.c))

@@ -76,8 +76,7 @@ static enum fnn_status group_infer(struct fnn_call *call) {
   size_t groups = ((const struct norm *)call->params)->groups;
   char text[FNN_SHAPE_TEXT];
   if (x->rank < 2) return fnn_refuse(call, "input", "expected (images,channels,...), got %s", fnn_shape_text(x, text));
-  if (x->size[1] % groups != 0)
-    return fnn_refuse(call, "groups", "expected a divisor of the %zu channels, got %zu", x->size[1], groups);
+  FNN_TRY(fnn_check_groups(call, groups, x->size[1], "channels"));
   struct fnn_shape expected = {1, {x->size[1]}};
   FNN_TRY(check_vector(call, 1, "weight", &expected));
   FNN_TRY(check_vector(call, 2, "bias", &expected));

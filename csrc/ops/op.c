@@ -239,6 +239,11 @@ enum fnn_status fnn_op_run(struct fnn_call *call, struct fnn_tensor *over) {
 
 /* ---- shared by several ops ---- */
 
+enum fnn_status fnn_check_groups(const struct fnn_call *call, size_t groups, size_t count, const char *things) {
+  if (groups == 1 || (groups <= count && count % groups == 0)) return FNN_OK;
+  return fnn_refuse(call, "groups", "expected a divisor of the %zu %s, got %zu", count, things, groups);
+}
+
 enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t n, size_t k) {
   if (fnn_gemm_fits(m, n, k)) return FNN_OK;
   return fnn_fail(call->context, FNN_INVALID,

@@ -194,6 +194,11 @@ void fnn_profile_call(const struct fnn_call *call, const char *phase, double sta
 /* An error about argument `name`: "conv2d: weight: expected ..., got ...". */
 enum fnn_status fnn_refuse(const struct fnn_call *call, const char *name, const char *format, ...) FNN_PRINTF(3, 4);
 
+/* infer: refuse a number of groups, argument `groups`, that does not divide `count` channels or filters (`things`); none are
+ * one group. */
+enum fnn_status fnn_check_groups(const struct fnn_call *call, size_t groups, size_t count,
+                                 const char *things) FNN_CHECK;
+
 /* infer: refuse a product of matrices (m, k) and (k, n) that is too large for kernels/gemm.h. */
 enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t n, size_t k) FNN_CHECK;
 

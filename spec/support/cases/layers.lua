@@ -186,6 +186,8 @@ cases.conv_transpose2d = {
     {"padding that leaves nothing", pack(random{1, 1, 1, 1}, random{1, 1, 2, 2}, nil, {padding = 1}), "padding",
       "2 pixels"},
     {"groups that do not divide", pack(random{1, 3, 2, 2}, random{3, 1, 2, 2}, nil, {groups = 2}), "groups", "3 input"},
+    {"groups of no channels", pack(random{1, 0, 2, 2}, random{0, 4, 2, 2}, nil, {groups = 3}), "groups", "0 input",
+      "got 3"},
     {"a huge stride", pack(random{1, 1, 3, 3}, random{1, 1, 2, 2}, nil, {stride = math.maxinteger}), "too large"},
   },
 }
