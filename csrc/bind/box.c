@@ -63,7 +63,7 @@ void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor 
   if (before) strike(before);
   bind->boxed -= box->counted;
   box->tensor = tensor;
-  box->counted = tensor ? fnn_tensor_numel(tensor) * fnn_dtype_size(tensor->dtype) : 0;
+  box->counted = tensor ? fnn_tensor_bytes(tensor) : 0;
   bind->boxed += box->counted;
   fnn_tensor_release(before);
 }

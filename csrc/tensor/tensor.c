@@ -162,6 +162,14 @@ int64_t *fnn_ints(const struct fnn_tensor *tensor) { return fnn_tensor_data(tens
 uint8_t *fnn_bytes(const struct fnn_tensor *tensor) { return fnn_tensor_data(tensor); }
 
 size_t fnn_tensor_numel(const struct fnn_tensor *tensor) { return fnn_shape_numel(&tensor->shape); }
+
+size_t fnn_tensor_bytes(const struct fnn_tensor *tensor) {
+  size_t bytes = fnn_dtype_size(tensor->dtype);
+  for (int i = 0; i < tensor->shape.rank; i++)
+    if (tensor->stride[i] != 0 || tensor->shape.size[i] == 0) bytes *= tensor->shape.size[i];
+  return bytes;
+}
+
 size_t fnn_tensor_position(const struct fnn_tensor *tensor, size_t i) {
   size_t position = 0;
   for (int axis = tensor->shape.rank; axis-- > 0;) {

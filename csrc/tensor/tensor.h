@@ -105,6 +105,8 @@ uint8_t *fnn_bytes(const struct fnn_tensor *tensor);
 
 /* The number of elements. */
 size_t fnn_tensor_numel(const struct fnn_tensor *tensor);
+/* The bytes of its elements; what expand repeats counts once. */
+size_t fnn_tensor_bytes(const struct fnn_tensor *tensor);
 /* Where element number i (last axis fastest) lies, in elements from the first. */
 size_t fnn_tensor_position(const struct fnn_tensor *tensor, size_t i);
 /* The context of its storage, borrowed. */
