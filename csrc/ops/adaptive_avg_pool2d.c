@@ -14,7 +14,7 @@ static const struct fnn_arg args[] = {
 static enum fnn_status infer(struct fnn_call *call) {
   const size_t *size = ((const struct adaptive_avg_pool2d *)call->params)->size;
   const struct fnn_shape *x = fnn_in_shape(call, 0);
-  FNN_TRY(fnn_check_image(call, 0));
+  FNN_TRY(fnn_check_image(call));
   if (x->size[2] == 0 || x->size[3] == 0) return fnn_refuse(call, "input", "expected images of at least one pixel");
   if (size[0] > UINT32_MAX || size[1] > UINT32_MAX) return fnn_refuse(call, "size", "too large to address");
   fnn_out(call, 0, FNN_FLOAT32, &(struct fnn_shape){4, {x->size[0], x->size[1], size[0], size[1]}});

@@ -54,7 +54,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   size_t groups = ((const struct conv2d *)call->params)->groups;
   char text[FNN_SHAPE_TEXT];
   struct fnn_convolution conv;
-  FNN_TRY(fnn_check_image(call, 0));
+  FNN_TRY(fnn_check_image(call));
   FNN_TRY(fnn_check_groups(call, groups, x->size[1], "input channels"));
   if (w->rank != 4 || w->size[1] != x->size[1] / groups || w->size[2] == 0 || w->size[3] == 0)
     return fnn_refuse(call, "weight", "expected (filters,%zu,kernel height,kernel width), got %s", x->size[1] / groups,

@@ -70,7 +70,7 @@ static enum fnn_status infer(struct fnn_call *call) {
   size_t groups = ((const struct conv_transpose2d *)call->params)->groups;
   char text[FNN_SHAPE_TEXT];
   struct fnn_convolution conv;
-  FNN_TRY(fnn_check_image(call, 0));
+  FNN_TRY(fnn_check_image(call));
   if (w->rank != 4 || w->size[0] != x->size[1] || w->size[2] == 0 || w->size[3] == 0)
     return fnn_refuse(call, "weight", "expected (%zu,filters / groups,kernel height,kernel width), got %s", x->size[1],
                       fnn_shape_text(w, text));

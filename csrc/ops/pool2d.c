@@ -27,7 +27,7 @@ static enum fnn_status geometry(const struct fnn_call *call, struct fnn_window *
 
 static enum fnn_status infer(struct fnn_call *call) {
   struct fnn_window w;
-  FNN_TRY(fnn_check_image(call, 0));
+  FNN_TRY(fnn_check_image(call));
   FNN_TRY(geometry(call, &w));
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   fnn_out(call, 0, FNN_FLOAT32, &(struct fnn_shape){4, {x->size[0], x->size[1], w.p, w.q}});

@@ -1,10 +1,10 @@
 #include "sliding.h"
 
-enum fnn_status fnn_check_image(const struct fnn_call *call, size_t input) {
+enum fnn_status fnn_check_image(const struct fnn_call *call) {
   char text[FNN_SHAPE_TEXT];
-  if (fnn_in_shape(call, input)->rank == 4) return FNN_OK;
+  if (fnn_in_shape(call, 0)->rank == 4) return FNN_OK;
   return fnn_refuse(call, "input", "expected (images, channels, height, width), got %s",
-                    fnn_shape_text(fnn_in_shape(call, input), text));
+                    fnn_shape_text(fnn_in_shape(call, 0), text));
 }
 
 /* Along one axis: zeros before it and outputs. */

@@ -5,8 +5,8 @@
 #include "../kernels/kernels.h"
 #include "op.h"
 
-/* x is (N, C, H, W): refuse another rank. */
-enum fnn_status fnn_check_image(const struct fnn_call *call, size_t input);
+/* infer: x, in[0], is (N, C, H, W); refuse another rank. */
+enum fnn_status fnn_check_image(const struct fnn_call *call) FNN_CHECK;
 
 /* The window of a kernel r x s over the images of x. Refuses a window that is larger than the padded image. */
 enum fnn_status fnn_slide(const struct fnn_call *call, size_t r, size_t s, const size_t stride[2],
