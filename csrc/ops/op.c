@@ -251,7 +251,7 @@ enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t 
                   call->op->name, m, k, k, n, FNN_GEMM_MOST);
 }
 
-/* wide has shape (rows..., inner): each step sums one axis away. */
+/* The sum of dense floats along an axis, which stays with size 1. */
 static enum fnn_status sum_axis(struct fnn_tensor *x, int axis, struct fnn_tensor **out) {
   struct fnn_context *context = fnn_tensor_context(x);
   struct fnn_shape shape = x->shape;

@@ -157,7 +157,7 @@ struct fnn_call {
   struct fnn_lanes lanes;                        /* what `lanes` said */
   int recorded;                                  /* backward may follow: autograd records this call */
   /* in backward */
-  struct fnn_tensor *grad;     /* of out[0]; dense unless FNN_STRIDED */
+  struct fnn_tensor *grad;     /* of out[0]; in the call's lanes, or dense unless FNN_STRIDED */
   struct fnn_tensor **grad_in; /* NULL at first */
   const uint8_t *want;         /* per input */
 };

@@ -38,10 +38,10 @@ enum fnn_status fnn_reduction_lay_out(const struct fnn_reduction *r, struct fnn_
 enum fnn_status fnn_reduction_restore(const struct fnn_reduction *r, const struct fnn_tensor *laid_out,
                                       const struct fnn_shape *x, struct fnn_tensor **out) FNN_CHECK;
 
-/* infer: out[0] has type `dtype` and the reduced shape. */
-enum fnn_status fnn_reduce_infer(struct fnn_call *call, enum fnn_dtype dtype);
+/* infer: out[0] has type `dtype` and the reduced shape. Does not fail. */
+enum fnn_status fnn_reduce_infer(struct fnn_call *call, enum fnn_dtype dtype) FNN_CHECK;
 
 /* backward of a sum times `factor`: the gradient spread over what was summed. */
-enum fnn_status fnn_reduce_spread(struct fnn_call *call, float factor);
+enum fnn_status fnn_reduce_spread(struct fnn_call *call, float factor) FNN_CHECK;
 
 #endif

@@ -26,16 +26,16 @@ extern const struct fnn_optim_rule fnn_optim_rules[];
 /* The rule of that name; -1 when there is none. */
 int fnn_optim_find(const char *name);
 
-/* Step w, in place, by its gradient; the states are read and written. All are float32, dense and of w's shape, or
- * this refuses. */
+/* Step w, in place, by its gradient; the states are read and written. FNN_INVALID unless all are float32, dense and of w's
+ * shape; but a gradient in lanes gets rows. FNN_NO_MEMORY for these, or where the rule finds a direction. */
 enum fnn_status fnn_optim_step(enum fnn_rule rule, struct fnn_tensor *w, struct fnn_tensor *grad,
                                struct fnn_tensor *const *states, const float *h) FNN_CHECK;
 
-/* average += (tensor - average) * weight, in one pass. Both are float32 of one shape, and the average is dense, or this
- * refuses. */
+/* average += (tensor - average) * weight, in one pass. FNN_INVALID unless the average is float32, dense and of the tensor's
+ * shape; FNN_NO_MEMORY where the tensor, of any type and layout, must be copied. */
 enum fnn_status fnn_optim_average(struct fnn_tensor *average, struct fnn_tensor *tensor, double weight) FNN_CHECK;
 
-/* The sum of the squares of a float32 tensor's elements; the same bits for any number of threads. */
+/* The sum of the squares of a tensor's elements; the same bits for any number of threads. Errors: FNN_NO_MEMORY. */
 enum fnn_status fnn_sum_squares(struct fnn_tensor *tensor, double *out) FNN_CHECK;
 
 #endif
