@@ -604,6 +604,13 @@ def shape_cases(book):
             lambda x, p: F.interpolate(x[0], scale_factor=tuple(pair(scale)), mode="nearest"),
             keras_layer(lambda: keras.layers.UpSampling2D(scale)),
         )
+    for scale, size in [(2, (4, 3)), (3, (2, 5)), ([1, 4], (3, 4)), ([2, 3], (1, 2)), (1, (2, 3))]:
+        layer(
+            book, f"Upsample2d {scale} of {size}, bilinear", ["Upsample2d", {"scale": scale, "mode": "bilinear"}],
+            [(2, 3, *size)], {},
+            lambda x, p: F.interpolate(x[0], scale_factor=tuple(pair(scale)), mode="bilinear", align_corners=False),
+            keras_layer(lambda: keras.layers.UpSampling2D(scale, interpolation="bilinear")),
+        )
     for margin in (1, [2, 0], [0, 1, 2, 3]):
         layer(
             book, f"ZeroPad2d {margin}", ["ZeroPad2d", {"margin": margin}], [(2, 2, 3, 4)], {},

@@ -76,7 +76,7 @@ describe("save and load", function()
     AdaptiveAvgPool2d = function() return nn.AdaptiveAvgPool2d {{4, 5}}, images() end,
     GlobalAvgPool2d = function() return nn.GlobalAvgPool2d {}, images() end,
     GlobalMaxPool2d = function() return nn.GlobalMaxPool2d(), images() end,
-    Upsample2d = function() return nn.Upsample2d {{2, 3}}, images() end,
+    Upsample2d = function() return nn.Upsample2d {{2, 3}, mode = "bilinear"}, images() end,
     ZeroPad2d = function() return nn.ZeroPad2d {{1, 2, 0, 3}}, images() end,
     Dropout = function() return nn.Dropout {0.25}, rows() end,
     Dropout2d = function() return nn.Dropout2d {rate = 0.5}, images() end,

@@ -284,6 +284,35 @@ describe("nn.Upsample2d", function()
     assert.same({20, 2, 12, 12}, y.shape)
     assert.is_true((y - second(repeated(first(x):detach(), 2, 2))):abs():max():item() < 1e-5)
   end)
+
+  it("interpolates: planes stay planes within, and the border repeats", function()
+    local rows, columns = fnn.arange(5):reshape(5, 1):float(), fnn.arange(7):float()
+    local y = nn.Upsample2d {{2, 4}, mode = "bilinear"}((rows * 10 + columns):reshape(1, 1, 5, 7):expand(20, 3, 5, 7))
+    assert.same({20, 3, 10, 28}, y.shape)
+    local places = {{1, 1, 0, 0}, {2, 3, 0.25, 0.125}, {6, 14, 2.25, 2.875}, {3, 27, 0.75, 6}, {10, 28, 4, 6}}
+    for _, place in ipairs(places) do
+      local i, j, row, column = table.unpack(place)
+      peer.check_close("pixel", y[{20, 3, {i, i}, j}], fnn.tensor {row * 10 + column})
+    end
+  end)
+
+  it("interpolates the same with and without recording, between layers and in a folded model", function()
+    local model = nn.Sequential {
+      nn.Conv2d {8, kernel = 3, padding = 1}, nn.BatchNorm2d {}, nn.Upsample2d {2, mode = "bilinear"},
+      nn.Conv2d {2, kernel = 3, padding = 1},
+    }
+    local x = fnn.randn(20, 1, 6, 6)
+    model(x):sum():backward()
+    local expected = model:eval()(x)
+    assert.same({20, 2, 12, 12}, expected.shape)
+    peer.check_close("without recording", fnn.no_grad(model, x), expected)
+    peer.check_close("folded", fnn.no_grad(model:folded(), x), expected)
+    assert.is_true(model:summary({1, 6, 6}, {print = false}).text:find("(N,8,12,12)", 1, true) ~= nil)
+  end)
+
+  it("interpolates batches without images", function()
+    assert.same({0, 3, 4, 6}, nn.Upsample2d {{2, 3}, mode = "bilinear"}(fnn.zeros(0, 3, 2, 2)).shape)
+  end)
 end)
 
 -- ---- options ----
@@ -315,7 +344,7 @@ local wrong = {
   MaxPool2d = {kernel = {0, {2}, "2"}, stride = {0, "2"}, padding = {"full", -1}},
   AvgPool2d = {kernel = {0}, stride = {0}, padding = {"x"}, count_padding = {1}},
   AdaptiveAvgPool2d = {size = {0, {1}, "7"}},
-  Upsample2d = {scale = {0, {2}, 1.5, "2"}},
+  Upsample2d = {scale = {0, {2}, 1.5, "2"}, mode = {"bicubic", 1, true}},
   ZeroPad2d = {margin = {-1, "same", {1, 2, 3}, 1.5}},
   Dropout = {rate = {1, -0.1, "half", 0 / 0}},
   Dropout2d = {rate = {1, -0.1}},

@@ -307,6 +307,8 @@ describe("functions written in Lua", function()
       {"upsample2d: expected (images, channels, height, width), got (", F.upsample2d, fnn.zeros(2, 3), 2},
       {"upsample2d: scale: expected an integer of 1 or more, or two of them, got none", F.upsample2d,
         fnn.zeros(1, 1, 2, 2)},
+      {'upsample2d: mode: expected "nearest" or "bilinear", got string \'bicubic\'', F.upsample2d,
+        fnn.zeros(1, 1, 2, 2), 2, {mode = "bicubic"}},
       {"zero_pad2d: margins: expected an integer, {rows, columns}", F.zero_pad2d, x, "x"},
       {"zero_pad2d: margins: expected an integer, {rows, columns}", F.zero_pad2d, x, {1, 2, 3}},
       {"batch_norm: running_variance: expected a tensor, got nil", F.batch_norm, x,

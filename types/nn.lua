@@ -291,14 +291,14 @@ function nn.Reshape(options) end
 ---@class fmnistnn.nn.ReshapeOptions
 ---@field shape? integer[] (required) Sizes without the first; one may be -1: what is left.
 
---- Images (N,C,H,W) with each pixel repeated (nearest neighbour): (N,C,scale H,scale W).
+--- Images (N,C,H,W) with each pixel repeated (nearest neighbour), or interpolated: (N,C,scale H,scale W).
 ---@param options fmnistnn.nn.Upsample2dOptions
 ---@return fmnistnn.nn.Module
 function nn.Upsample2d(options) end
 
---- Options of Upsample2d: `nn.Upsample2d{2}`.
----@class fmnistnn.nn.Upsample2dOptions
----@field scale? fmnistnn.Pair (required) How often each pixel is repeated, down and right.
+--- Options of Upsample2d: `nn.Upsample2d{2}`, `nn.Upsample2d{2, mode = "bilinear"}`.
+---@class fmnistnn.nn.Upsample2dOptions: fmnistnn.nn.functional.UpsampleOptions
+---@field scale? fmnistnn.Pair (required) How many times as high and wide.
 
 --- Zeros around the images of x (N,C,H,W).
 ---@param options fmnistnn.nn.ZeroPad2dOptions
@@ -598,11 +598,16 @@ function F.global_avg_pool2d(x) end
 ---@return fmnistnn.Tensor
 function F.global_max_pool2d(x) end
 
---- Images with each pixel repeated (nearest neighbour).
+--- Images with each pixel repeated (nearest neighbour), or interpolated.
 ---@param x fmnistnn.Tensor (N,C,H,W).
----@param scale fmnistnn.Pair How often, down and right.
+---@param scale fmnistnn.Pair How many times as high and wide.
+---@param options? fmnistnn.nn.functional.UpsampleOptions
 ---@return fmnistnn.Tensor # (N,C,scale H,scale W)
-function F.upsample2d(x, scale) end
+function F.upsample2d(x, scale, options) end
+
+--- Options of upsample2d.
+---@class fmnistnn.nn.functional.UpsampleOptions
+---@field mode? "nearest"|"bilinear" (default "nearest") Bilinear: between pixels' centres, corners not aligned.
 
 --- Zeros around images.
 ---@param x fmnistnn.Tensor (N,C,H,W).

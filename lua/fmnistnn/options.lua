@@ -119,6 +119,7 @@ local kinds = {
   padding = {'"valid", "same", an integer, {rows, columns} or {top, bottom, left, right}', function(v)
     return v == "valid" or v == "same" or is_margin(v)
   end},
+  upsampling = {'"nearest" or "bilinear"', function(v) return v == "nearest" or v == "bilinear" end},
 }
 
 --- What a value is, in words, for messages.

@@ -2,6 +2,7 @@
 -- these.
 local core = require "fmnistnn.core"
 local activations = require "fmnistnn.nn.activations"
+local create = require "fmnistnn.create"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -103,13 +104,37 @@ function F.global_max_pool2d(x)
   return x:max({3, 4})
 end
 
---- upsample2d(x, scale): images (N,C,H,W) with each pixel repeated, scale times down and right; or {rows, columns}.
-function F.upsample2d(x, scale)
-  options.input("upsample2d", x, "(images, channels, height, width)", 4, 4)
-  options.check("upsample2d", {scale = scale}, {{"scale", "pair"}})
-  local rows, columns = table.unpack(type(scale) == "table" and scale or {scale, scale})
+-- The matrix (scale * size, size) that interpolates linearly along an axis: a row has the shares of the pixels that one
+-- of the result is made of. Pixels lie at their centres, half a pixel from the border, and the outermost go on beyond.
+local function interpolation(size, scale)
+  local place = ((create.arange(scale * size) + 0.5) / scale - 0.5):clamp(0, size - 1)
+  return (1 - (place:unsqueeze(2) - create.arange(size)):abs()):relu()
+end
+
+local enlarge = {} -- (N,C,H,W) to (N,C,rows H,columns W), by mode
+
+function enlarge.nearest(x, rows, columns)
   local n, c, h, w = table.unpack(x.shape)
   return x:reshape(n, c, h, 1, w, 1):expand(n, c, h, rows, w, columns):reshape(n, c, h * rows, w * columns)
+end
+
+function enlarge.bilinear(x, rows, columns)
+  local wide = x:matmul(interpolation(x:size(4), columns):t())
+  local y = interpolation(x:size(3), rows):matmul(wide)
+  wide:close()
+  return y
+end
+
+local upsampling = {{"mode", "upsampling", default = "nearest"}}
+
+--- upsample2d(x, scale, {mode}): images (N,C,H,W), scale times as high and wide; or {rows, columns}. mode "nearest":
+-- each pixel repeated; "bilinear": interpolated between the centres of pixels, the outermost repeated at the border.
+function F.upsample2d(x, scale, given)
+  options.input("upsample2d", x, "(images, channels, height, width)", 4, 4)
+  options.check("upsample2d", {scale = scale}, {{"scale", "pair"}})
+  local mode = options.check("upsample2d", given, upsampling).mode
+  local rows, columns = table.unpack(type(scale) == "table" and scale or {scale, scale})
+  return enlarge[mode](x, rows, columns)
 end
 
 --- zero_pad2d(x, {top, bottom, left, right}); also {rows, columns} or one number.
