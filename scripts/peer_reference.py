@@ -431,6 +431,11 @@ def embedding_cases(book):
             lambda x, p: F.embedding(x[0] - 1, p["weight"]),
             lambda x, p: keras_layer(lambda: keras.layers.Embedding(7, 3), weight)([x[0] - 1], p),
         )
+        padding = int(index.flatten()[0])
+        layer(
+            book, f"Embedding {name}, padding", ["Embedding", {"count": 7, "size": 3, "padding_index": padding}],
+            [index], {"weight": (7, 3)}, lambda x, p: F.embedding(x[0] - 1, p["weight"], padding_idx=padding - 1),
+        )
 
 
 NORMALIZED = {"BatchNorm1d": [(6, 3), (4, 3, 5)], "BatchNorm2d": [(3, 2, 4, 5), (7, 5, 1, 1)]}

@@ -66,7 +66,9 @@ describe("save and load", function()
       bias = false}, images()
     end,
     Dense = function() return nn.Dense {5, activation = "tanh", initializer = {"normal", deviation = 0.1}}, rows() end,
-    Embedding = function() return nn.Embedding {7, size = 3}, fnn.tensor({1, 7, 3}, {dtype = "int64"}) end,
+    Embedding = function()
+      return nn.Embedding {7, size = 3, padding_index = 3}, fnn.tensor({1, 7, 3}, {dtype = "int64"})
+    end,
     BatchNorm1d = function() return nn.BatchNorm1d {momentum = 0.5}, rows() end,
     BatchNorm2d = function() return nn.BatchNorm2d {affine = false, epsilon = 0.1}, images() end,
     LayerNorm = function() return nn.LayerNorm {axes = 2}, images() end,

@@ -248,6 +248,47 @@ describe("Sequential", function()
   end)
 end)
 
+-- ---- embedding ----
+
+describe("nn.Embedding with a padding_index", function()
+  it("keeps the vector of that class at zero, whatever trains it", function()
+    local index = fnn.tensor({{1, 3, 2}, {3, 3, 4}}, {dtype = "int64"})
+    for _, name in ipairs {"SGD", "Adam", "AdamW", "LAMB", "Muon"} do
+      local layer = nn.Embedding {5, size = 4, padding_index = 3}
+      assert.same({0, 0, 0, 0}, layer(index)[{1, 2}]:totable())
+      local before = layer.weight:detach():clone()
+      local optimizer = fnn.optim[name] {model = layer, lr = 0.1}
+      for _ = 1, 3 do
+        optimizer:zero_grad();
+        (layer(index) - 1):square():sum():backward()
+        optimizer:step()
+      end
+      assert.same({0, 0, 0, 0}, layer.weight[3]:totable(), name)
+      assert.is_false(layer.weight[1]:equal(before[1]), name)
+      assert.is_true(layer(index):equal(fnn.no_grad(layer, index)), name)
+    end
+  end)
+
+  it("trains all others as without it", function()
+    local index = fnn.tensor({1, 3, 2, 3, 4}, {dtype = "int64"})
+    local table_ = fnn.randn(4, 2):requires_grad_()
+    local upstream = fnn.randn(5, 2)
+    fnn.nn.functional.embedding(index, table_):backward(upstream)
+    local expected = table_.grad:clone()
+    expected[3] = 0
+    table_.grad = nil
+    fnn.nn.functional.embedding(index, table_, {padding_index = 3}):backward(upstream)
+    assert.is_true(table_.grad:equal(expected))
+  end)
+
+  it("refuses a class that there is not", function()
+    refuses("Embedding: padding_index: expected one of the classes 1..4, got 5", nn.Embedding,
+      {4, size = 2, padding_index = 5})
+    refuses("embedding: padding_index: expected one of the classes 1..4, got 5", nn.functional.embedding,
+      fnn.ones({1}, {dtype = "int64"}), fnn.ones(4, 2), {padding_index = 5})
+  end)
+end)
+
 -- ---- upsampling ----
 
 describe("nn.Upsample2d", function()
@@ -336,7 +377,7 @@ local wrong = {
   },
   ConvTranspose2d = {output_padding = {-1, "1", {1}}, padding = {"full"}, stride = {0}, groups = {0}, filters = {0}},
   Dense = {units = {0, 1.5, "4", {4}}, bias = {0}, activation = {"softmaxx"}, initializer = {"none"}},
-  Embedding = {count = {0, "4"}, size = {0, -3}, initializer = {"none"}},
+  Embedding = {count = {0, "4"}, size = {0, -3}, initializer = {"none"}, padding_index = {0, 5, "1"}},
   BatchNorm1d = {momentum = {1, -0.1, "0.9"}, epsilon = {0, -1, "x"}, affine = {1}},
   BatchNorm2d = {momentum = {1}, epsilon = {0}, affine = {"yes"}},
   LayerNorm = {axes = {0, 1.5, {1, 2}}, epsilon = {0}, affine = {0}},

@@ -150,6 +150,7 @@ function nn.Embedding(options) end
 ---@field count? integer (required) How many classes there are.
 ---@field size integer Numbers in a vector.
 ---@field initializer? fmnistnn.Initializer (default "uniform") Of the weight.
+---@field padding_index? integer (default: none) A class that stands for none: zeros, not trained.
 
 --- An embedding.
 ---@class fmnistnn.nn.Embedding: fmnistnn.nn.Module
@@ -558,8 +559,13 @@ function F.conv_transpose2d(input, weight, bias, stride, padding, output_padding
 --- The rows of a table that class numbers name.
 ---@param index fmnistnn.Tensor Integers 1..count, of any shape.
 ---@param weight fmnistnn.Tensor (count, size).
+---@param options? fmnistnn.nn.functional.EmbeddingOptions
 ---@return fmnistnn.Tensor # (..., size)
-function F.embedding(index, weight) end
+function F.embedding(index, weight, options) end
+
+--- Options of embedding.
+---@class fmnistnn.nn.functional.EmbeddingOptions
+---@field padding_index? integer (default: none) A class whose row gets no gradient.
 
 -- ---- Pooling of images ----
 

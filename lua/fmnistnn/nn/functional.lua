@@ -84,13 +84,22 @@ function F.dropout2d(x, rate, given)
   return ops.dropout(x, rate, true)
 end
 
---- The rows of a table (count, size) for class numbers of any shape: (..., size).
-function F.embedding(index, table_)
+local embedding = {{"padding_index", "count", optional = true}}
+
+--- embedding(index, table, {padding_index}): the rows of a table (count, size) for class numbers of any shape:
+-- (..., size). The row of the class padding_index gets no gradient.
+function F.embedding(index, table_, given)
   options.input("embedding: index", index)
   options.input("embedding: table", table_, "(count, size)", 2, 2)
-  local shape = index.shape
+  local padding, count = options.check("embedding", given, embedding).padding_index, table_:size(1)
+  if padding and padding > count then
+    refuse("embedding: padding_index: expected one of the classes 1..%d, got %d", count, padding)
+  end
+  local shape, flat = index.shape, index:flatten()
   shape[#shape + 1] = table_:size(2)
-  return table_:index_select(1, index:flatten()):reshape(shape)
+  local rows = table_:index_select(1, flat)
+  if padding and rows.requires_grad then rows = ops.where(flat:eq(padding):unsqueeze(2), rows:detach(), rows) end
+  return rows:reshape(shape)
 end
 
 --- The mean of each channel of x (N,C,H,W): (N,C).
