@@ -104,6 +104,34 @@ describe("images and channels in lanes:", function()
     end)
   end
 
+  -- {input, weight (channels, filters / groups, rows, columns), settings}
+  local transposed = {
+    ["3 x 3"] = {{3, 5, 6}, {3, 4, 3, 3}},
+    ["stride 2"] = {{3, 5, 6}, {3, 4, 3, 3}, {stride = 2, padding = 1, output_padding = 1}},
+    ["4 x 4, stride 2"] = {{5, 4, 3}, {5, 6, 4, 4}, {stride = 2, padding = 1}},
+    ["same"] = {{2, 4, 5}, {2, 3, 3, 3}, {stride = {2, 3}, padding = "same"}},
+    ["stride beyond the kernel"] = {{2, 4, 3}, {2, 3, 2, 1}, {stride = 3, output_padding = {2, 0}}},
+    ["1 x 1"] = {{6, 3, 5}, {6, 7, 1, 1}},
+    ["dilation"] = {{2, 5, 4}, {2, 3, 3, 2}, {dilation = {2, 3}, padding = {1, 0, 2, 1}}},
+    ["dilation and stride"] = {{2, 4, 4}, {2, 3, 3, 3}, {dilation = 2, stride = 2}},
+    ["groups"] = {{6, 4, 5}, {6, 2, 3, 3}, {groups = 3, stride = 2, padding = 1}},
+    ["depthwise"] = {{5, 4, 4}, {5, 1, 4, 4}, {groups = 5, stride = 2, padding = 1}},
+    ["Winograd"] = {{24, 7, 6}, {24, 26, 3, 3}, {padding = 1}},
+    ["Winograd, stride 2"] = {{41, 8, 10}, {41, 40, 3, 3}, {stride = 2, padding = 1, output_padding = 1}},
+    ["Winograd, stride 2, same"] = {{40, 8, 8}, {40, 41, 3, 3}, {stride = 2, padding = "same"}},
+    ["as large as the image"] = {{3, 4, 5}, {3, 2, 4, 5}, {padding = {2, 1, 0, 3}}},
+  }
+  for name, case in pairs(transposed) do
+    it("transposed convolution, " .. name, function()
+      for _, n in ipairs(batches) do
+        local filters = case[2][2] * ((case[3] or {}).groups or 1)
+        check({n, table.unpack(case[1])}, {case[2], {filters}}, function(x, weight, bias)
+          return F.conv_transpose2d(x, weight, bias, case[3] or {})
+        end)
+      end
+    end)
+  end
+
   it("convolution with a window or padding out of all proportion is refused or done, one way or another", function()
     for _, n in ipairs {1, 16} do
       local x, w = fnn.rand(n, 1, 2, 2), fnn.rand(1, 1, 2, 2)

@@ -79,18 +79,10 @@ static size_t multiply_adds(const struct fnn_call *call) {
   return fnn_shape_numel(&call->out_spec[0].shape) * w->size[1] * w->size[2] * w->size[3];
 }
 
-/* Kernels that cover, strides that pass over and paddings that add no more pixels than this go the quicker ways, whose sizes then
- * cannot overflow. */
-enum { ORDINARY = 1024 };
-
+/* Of a weight with two axes of taps. */
 static int is_ordinary(const struct fnn_call *call) {
   const struct conv2d *params = call->params;
-  const struct fnn_padding *p = &params->padding;
-  const size_t *kernel = &call->in[1]->shape.size[2];
-  for (int i = 0; i < 2; i++)
-    if (kernel[i] > FNN_MOST_TAPS || params->dilation[i] > ORDINARY / FNN_MOST_TAPS || params->stride[i] > ORDINARY)
-      return 0;
-  return p->top <= ORDINARY && p->bottom <= ORDINARY && p->left <= ORDINARY && p->right <= ORDINARY;
+  return fnn_is_ordinary(&call->in[1]->shape.size[2], params->stride, params->dilation, &params->padding);
 }
 
 /* Shapes are not checked yet, but a stride and a dilation together are known. */

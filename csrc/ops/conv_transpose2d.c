@@ -3,6 +3,7 @@
  * would have x's shape: H = (P - 1) stride - top - bottom + dilation (R - 1) + 1 + output_padding, or P * stride
  * when the padding is "same". */
 #include "convolution.h"
+#include "lane_convolution.h"
 #include "sliding.h"
 
 struct conv_transpose2d {
@@ -88,50 +89,84 @@ static size_t multiply_adds(const struct fnn_call *call) {
   return fnn_shape_numel(&call->in_spec[0].shape) * w->size[1] * w->size[2] * w->size[3];
 }
 
+/* Shapes are not checked yet. Few images go by column matrices. */
+static struct fnn_lanes lanes(const struct fnn_call *call) {
+  const struct conv_transpose2d *params = call->params;
+  const struct fnn_tensor *x = call->in[0], *w = call->in[1];
+  const struct fnn_lanes given = fnn_images_as_given(call), none = {0};
+  if (x->shape.rank != 4 || w->shape.rank != 4) return none;
+  if (!fnn_is_ordinary(&w->shape.size[2], params->stride, params->dilation, &params->padding)) return none;
+  size_t images = given.count ? given.count : fnn_lanes_for(call->context->isa, x->shape.size[0]);
+  struct fnn_convolution conv = {.window = {.stride = {params->stride[0], params->stride[1]},
+                                            .dilation = {params->dilation[0], params->dilation[1]}}};
+  return images && fnn_lanes_convolve(&conv) ? (struct fnn_lanes){images, FNN_IMAGES} : none;
+}
+
 struct bias_job {
   const struct fnn_elementwise_kernels *kernels;
-  size_t channels, pixels;
+  size_t channels, plane; /* floats of a plane */
   const float *bias;
   float *y;
 };
 
-/* Planes number first .. last-1 of the images' channels. */
+/* Planes number first .. last-1 of the images' channels, or of those of blocks of images. */
 static void add_bias(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct bias_job *job = user;
   for (size_t i = first; i < last; i++) {
-    float *y = job->y + i * job->pixels;
-    job->kernels->binary[FNN_BINARY_add](job->pixels, y, 1, job->bias + i % job->channels, 0, y, 1);
+    float *y = job->y + i * job->plane;
+    job->kernels->binary[FNN_BINARY_add](job->plane, y, 1, job->bias + i % job->channels, 0, y, 1);
   }
+}
+
+/* In memory: images, or blocks of them, and the floats of one of their planes in the result. */
+static size_t blocks_of(const struct fnn_call *call, const struct fnn_convolution *conv) {
+  return call->lanes.count ? fnn_ceil_div(conv->n, call->lanes.count) : conv->n;
+}
+static size_t plane_of(const struct fnn_call *call, const struct fnn_convolution *conv) {
+  return conv->window.h * conv->window.w * (call->lanes.count ? call->lanes.count : 1);
 }
 
 static enum fnn_status forward(struct fnn_call *call) {
   struct fnn_convolution conv;
+  const float *x = fnn_floats(call->in[0]), *weight = fnn_floats(call->in[1]);
   float *y = fnn_floats(call->out[0]);
   FNN_TRY(geometry(call, &conv));
-  FNN_TRY(fnn_convolve_back_input(call->context, &conv, fnn_floats(call->in[0]), fnn_floats(call->in[1]), y));
+  FNN_TRY(call->lanes.count ? fnn_lane_convolve_back_input(call->context, call->lanes.count, &conv, x, weight, y)
+                            : fnn_convolve_back_input(call->context, &conv, x, weight, y));
   if (!call->in[2]) return FNN_OK;
-  size_t pixels = conv.window.h * conv.window.w;
-  struct bias_job job = {call->context->kernels->elementwise, conv.c, pixels, fnn_floats(call->in[2]), y};
-  fnn_parallel(call->context, conv.n * conv.c, 1 + 16384 / (pixels + 1), add_bias, &job);
+  size_t plane = plane_of(call, &conv);
+  struct bias_job job = {call->context->kernels->elementwise, conv.c, plane, fnn_floats(call->in[2]), y};
+  fnn_parallel(call->context, blocks_of(call, &conv) * conv.c, 1 + 16384 / (plane + 1), add_bias, &job);
   return FNN_OK;
+}
+
+static enum fnn_status back_input(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {
+  const struct fnn_epilogue nothing = {0};
+  FNN_TRY(fnn_new_grad(call, 0));
+  float *dx = fnn_floats(call->grad_in[0]);
+  return call->lanes.count ? fnn_lane_convolve(call->context, call->lanes.count, conv, g, call->in[1], 0, &nothing, dx)
+                           : fnn_convolve(call->context, conv, g, fnn_floats(call->in[1]), NULL, dx);
+}
+
+static enum fnn_status back_weight(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {
+  const float *x = fnn_floats(call->in[0]);
+  FNN_TRY(fnn_new_grad(call, 1));
+  float *dw = fnn_floats(call->grad_in[1]);
+  return call->lanes.count ? fnn_lane_convolve_back_weight(call->context, call->lanes.count, conv, x, g, dw)
+                           : fnn_convolve_back_weight(call->context, conv, x, g, dw);
 }
 
 static enum fnn_status backward(struct fnn_call *call) {
   struct fnn_convolution conv;
   const float *g = fnn_floats(call->grad);
   FNN_TRY(geometry(call, &conv));
-  if (fnn_wants(call, 0)) {
-    FNN_TRY(fnn_new_grad(call, 0));
-    FNN_TRY(fnn_convolve(call->context, &conv, g, fnn_floats(call->in[1]), NULL, fnn_floats(call->grad_in[0])));
-  }
-  if (fnn_wants(call, 1)) {
-    FNN_TRY(fnn_new_grad(call, 1));
-    FNN_TRY(fnn_convolve_back_weight(call->context, &conv, fnn_floats(call->in[0]), g, fnn_floats(call->grad_in[1])));
-  }
+  if (fnn_wants(call, 0)) FNN_TRY(back_input(call, &conv, g));
+  if (fnn_wants(call, 1)) FNN_TRY(back_weight(call, &conv, g));
   if (fnn_wants(call, 2)) {
     FNN_TRY(fnn_new_grad(call, 2));
-    fnn_sum_channels(call->context, conv.n, conv.c, conv.window.h * conv.window.w, g, fnn_floats(call->grad_in[2]));
+    fnn_sum_channels(call->context, blocks_of(call, &conv), conv.c, plane_of(call, &conv), g,
+                     fnn_floats(call->grad_in[2]));
   }
   return FNN_OK;
 }
@@ -145,6 +180,8 @@ const struct fnn_op fnn_op_conv_transpose2d = {
     .flags = FNN_FUNCTIONAL,
     .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1),
     .outputs = 1,
+    .lanes = lanes,
+    .images = 1,
     .infer = infer,
     .forward = forward,
     .backward = backward,

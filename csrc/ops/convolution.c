@@ -28,6 +28,14 @@ static struct extent extent_of(const struct fnn_convolution *conv) {
   return e;
 }
 
+int fnn_is_ordinary(const size_t kernel[2], const size_t stride[2], const size_t dilation[2],
+                    const struct fnn_padding *p) {
+  enum { MOST = 1024 };
+  for (int i = 0; i < 2; i++)
+    if (kernel[i] > FNN_MOST_TAPS || dilation[i] > MOST / FNN_MOST_TAPS || stride[i] > MOST) return 0;
+  return p->top <= MOST && p->bottom <= MOST && p->left <= MOST && p->right <= MOST;
+}
+
 enum fnn_status fnn_check_convolution(const struct fnn_call *call, const struct fnn_convolution *conv) {
   struct extent e = extent_of(conv);
   if (!fnn_multiply(conv->window.p, conv->window.q, &e.pixels)) e.pixels = SIZE_MAX;
