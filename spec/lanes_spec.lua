@@ -154,6 +154,16 @@ describe("images and channels in lanes:", function()
     check({19, 3, 5, 5}, {{4, 3, 3, 3}}, function(x, weight) return F.conv2d_relu(x, weight) end)
   end)
 
+  it("the mean of a large window loses nothing", function()
+    local x = fnn.full({16, 1, 300, 300}, 0.1)
+    local y = F.avg_pool2d(F.conv2d(x, fnn.ones(1, 1, 1, 1)), 300)
+    assert_near(fnn.full({16, 1, 1, 1}, 0.1), y, "mean")
+    assert((y - 0.1):abs():max():item() < 1e-7, "of pixels that are all alike")
+    x[1][1][1][2], x[2][1][3][3] = math.huge, -math.huge
+    local z = F.avg_pool2d(F.conv2d(x, fnn.ones(1, 1, 1, 1)), 300):flatten()
+    assert.are.same({math.huge, -math.huge}, z:narrow(1, 1, 2):totable())
+  end)
+
   -- An op after a convolution finds its input in lanes.
   local function after(op)
     return function(x, weight, ...) return op(F.conv2d(x, weight, {padding = "same"}), ...) end

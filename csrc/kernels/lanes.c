@@ -132,9 +132,16 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
                   give(best, g + out * FNN_WIDTH, d))
 }
 
+/* Kahan's sum (1965): what rounding took from the total goes with the next addition; of an infinite one, nothing. */
+FNN_INLINE void add_exactly(fnn_v *total, fnn_v *lost, fnn_v x) {
+  const fnn_v rest = x - *lost, sum = *total + rest, error = (sum - *total) - rest;
+  *lost = fnn_pick(error == error, error, (fnn_v){0});
+  *total = sum;
+}
+
 static void avg_pool(const struct fnn_window *w, int whole, const float *x, float *y) {
-  FNN_EACH_WINDOW(fnn_v total = {0}, total += pixel(x, in),
-                  set_pixel(y, out, total * fnn_splat(fnn_share(w, whole, rows, columns))))
+  FNN_EACH_WINDOW(fnn_v total = {0}; fnn_v lost = {0}, add_exactly(&total, &lost, pixel(x, in)),
+                                     set_pixel(y, out, total * fnn_splat(fnn_share(w, whole, rows, columns))))
 }
 
 static void avg_pool_back(const struct fnn_window *w, int whole, const float *g, float *d) {

@@ -97,8 +97,8 @@ static void max_pool_back(const struct fnn_window *w, const float *restrict x, c
 }
 
 static void avg_pool(const struct fnn_window *w, int whole, const float *restrict x, float *restrict y) {
-  memset(y, 0, w->p * w->q * sizeof *y);
-  FNN_EACH_WINDOW(const float factor = fnn_share(w, whole, rows, columns), y[out] += x[in] * factor, )
+  FNN_EACH_WINDOW(double total = 0.0, total += (double)x[in],
+                  y[out] = (float)(total * (double)fnn_share(w, whole, rows, columns)))
 }
 
 static void avg_pool_back(const struct fnn_window *w, int whole, const float *restrict g, float *restrict d) {

@@ -239,6 +239,9 @@ end
 cases.avg_pool2d = pools(random)
 table.insert(cases.avg_pool2d,
   {"padding that counts", pack(random{1, 1, 3, 4}, 3, {padding = 1, count_padding = true})})
+table.insert(cases.avg_pool2d, {"the mean of many pixels", function()
+  return pack(array.new({1, 1, 300, 300}, function() return 0.1 end), 300)
+end, large = true})
 
 cases.adaptive_avg_pool2d = {
   {"parts that divide", pack(random{2, 2, 4, 6}, {2, 3})},
