@@ -204,6 +204,20 @@ describe("images and channels in lanes:", function()
       after(function(y, weight) return F.conv2d(y:flip(3), weight, {padding = 1}) end), {2, 4, 3, 3},
     },
     ["cat"] = {after(function(y) return fnn.cat({y, y:relu()}, 2) end)},
+    ["cat of rows, and of columns"] = {
+      after(function(y) return fnn.cat({fnn.cat({y, y * y}, 3), fnn.cat({y * 2, y}, 3)}, 4) end),
+    },
+    ["cat of images"] = {after(function(y) return fnn.cat({y, y:relu()}, 1):narrow(1, #y + 1, #y) end)},
+    ["cat with what has rows"] = {
+      after(function(y, b) return fnn.cat({y, b:expand(#y, -1, 7, 6)}, 2) end), {1, 2, 1, 1},
+    },
+    ["cat of many"] = {
+      after(function(y)
+        local list = {}
+        for i = 1, 40 do list[i] = y * i end
+        return fnn.cat(list, 2)
+      end),
+    },
   }
   for name, case in pairs(ops) do
     it(name, function()

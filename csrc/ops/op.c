@@ -42,7 +42,8 @@ const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call) {
 
 /* Whether input i is laned when the call is. */
 static int is_image(const struct fnn_call *call, size_t i, const struct fnn_shape *shape) {
-  return call->lanes.count && i < 32 && (call->op->images & 1u << i) && shape->rank > (int)call->lanes.axis;
+  return call->lanes.count && i < FNN_MOST_IMAGES && (call->op->images & 1u << i) &&
+         shape->rank > (int)call->lanes.axis;
 }
 
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) {
