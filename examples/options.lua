@@ -1,4 +1,4 @@
--- What the examples share: finding the library, the options of the command line, the file of results.
+-- What the examples share: finding the library, the options of the command line, the results of --json.
 local here = arg[0]:match("^(.*/)") or "./"
 
 if _VERSION < "Lua 5.4" then
@@ -171,13 +171,13 @@ function options.write_json(path, model, history, result, confusion)
       images_per_second = history.images_per_second[i],
     }
   end
-  options.check(fnn.write_file(path, fnn.json.encode({
+  options.check(require "result_file".write(path, {
     test_accuracy = result.accuracy,
     test_loss = result.loss,
     parameters = model:count_parameters(),
     epochs = epochs,
     confusion = confusion:totable(),
-  }, "  ") .. "\n"))
+  }))
 end
 
 return options

@@ -28,6 +28,7 @@ local given = parser:parse()
 
 local fnn = require "fmnistnn"
 local networks = require "study.networks"
+local result_file = require "result_file"
 local search = require "fmnistnn.search"
 local space = require "search.space"
 local study_trials = require "study.trials".trials
@@ -60,12 +61,9 @@ local conditions = {
   epochs = given.epochs, images = #fit, validation_images = #validation, seed = given.seed,
 }
 
--- Searches of older versions do not say what theirs were.
 local function check_conditions(study)
-  for name, value in pairs(study.user_attributes.conditions or {}) do
-    local message = "the search that is there has %s %s, not %s: choose another folder by --out"
-    options.check(conditions[name] == value, message:format(name, value, conditions[name]))
-  end
+  local difference = result_file.difference(study.user_attributes.conditions or {}, conditions)
+  options.check(not difference, ("the search that is there has %s: choose another folder by --out"):format(difference))
 end
 
 -- The trials that are over or run: the others wait.

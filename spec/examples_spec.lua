@@ -71,6 +71,15 @@ describe("an example", function()
     end)
   end
 
+  it("writes null for a loss that is no number", function()
+    local json = here .. "/nan.json"
+    local code, _, err = run("cnn", "--epochs 2 --limit 16 --lr 1e30 --json " .. quote(json))
+    assert.equal(0, code, err)
+    local results = assert(fnn.json.decode(process.read(json)))
+    assert.same({fnn.json.null, fnn.json.null, 2}, {results.test_loss, results.epochs[2].loss, #results.epochs})
+    assert.is_number(results.test_accuracy)
+  end)
+
   it("has the study's parameters", function()
     local _, out = run("cnn", "--epochs 1 --limit 16")
     assert.matches("parameters +1,862,516", out) -- 15,800 + 1,843,456 + 2,570 + 350 + 340 of batch normalization

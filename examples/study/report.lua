@@ -2,7 +2,7 @@
 local csv = require "fmnistnn.csv"
 local fnn = require "fmnistnn"
 local page = fnn.page
-local run = require "study.run"
+local result_file = require "result_file"
 
 local report = {}
 
@@ -258,7 +258,7 @@ function report.write(folder, results, data, o)
   if ok then ok, message = write_svgs(folder .. "/plots", charts) end
   if ok then ok, message = fnn.write_file(folder .. "/study.csv", csv_of(rows)) end
   if ok then
-    ok, message = run.write(folder .. "/study.json", {rows = rows, runs = runs})
+    ok, message = result_file.write(folder .. "/study.json", {rows = rows, runs = runs})
   end
   return ok, message
 end

@@ -2,6 +2,7 @@
 local fnn = require "fmnistnn"
 local folder = require "fmnistnn.folder"
 local networks = require "study.networks"
+local result_file = require "result_file"
 
 local run = {}
 
@@ -72,34 +73,6 @@ local function judge(trainer, row, data)
   }
 end
 
--- ---- files: JSON has no number for what is not finite ----
-
-local function replace(value, is_replaced, by)
-  if is_replaced(value) then return by end
-  if type(value) ~= "table" or value == fnn.json.null then return value end
-  local list = #value > 0 and fnn.json.array() or {}
-  for key, each in pairs(value) do list[key] = replace(each, is_replaced, by) end
-  return list
-end
-
-local function is_no_number(x) return type(x) == "number" and (x ~= x or math.abs(x) == math.huge) end
-
--- A value as it can be written.
-local function for_json(value) return replace(value, is_no_number, fnn.json.null) end
-
---- Writes a result, or what is made of some; returns true, or nil and a message.
-function run.write(path, result) return fnn.write_file(path, fnn.json.encode(for_json(result), " ") .. "\n") end
-
-local function read(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  local result, message = fnn.json.decode(text)
-  if not result then error(("%s: %s"):format(path, message), 0) end
-  return replace(result, function(value) return value == fnn.json.null end, 0 / 0)
-end
-
 -- ---- the run ----
 
 local function identity(row, seed, data)
@@ -112,25 +85,21 @@ end
 -- Where a run's identity is until there is a result.
 local function identity_path(path) return path .. "/run.json" end
 
--- Raises when what a file has is another run. Files of older versions do not have all of an identity.
+-- Raises when what a file has is another run.
 local function check(path, found, expected)
-  for name, value in pairs(expected) do
-    if found[name] ~= nil and found[name] ~= value then
-      error(("%s: a run with %s %s, not %s: choose another folder by --out"):format(path, name, tostring(found[name]),
-        tostring(value)), 0)
-    end
-  end
+  local difference = result_file.difference(found, expected)
+  if difference then error(("%s: a run with %s: choose another folder by --out"):format(path, difference), 0) end
 end
 
 --- Whether an earlier call began this run, and what it came to, nil when it was interrupted; raises when it was another
 -- run. path: as run.train takes it.
 function run.earlier(path, row, seed, data)
-  local expected, result = identity(row, seed, data), read(path .. ".json")
+  local expected, result = identity(row, seed, data), result_file.read(path .. ".json")
   if result then
     check(path .. ".json", result, expected)
     return true, result
   end
-  check(identity_path(path), read(identity_path(path)) or {}, expected)
+  check(identity_path(path), result_file.read(identity_path(path)) or {}, expected)
   return io.open(path .. "/.") ~= nil, nil
 end
 
@@ -156,7 +125,7 @@ function run.train(row, seed, data, path, progress, on_epoch)
   local backup = fnn.callbacks.BackupAndRestore{path, delete_checkpoint = false}
   local result = identity(row, seed, data)
   local ok, message = folder.make(path)
-  if ok then ok, message = run.write(identity_path(path), result) end
+  if ok then ok, message = result_file.write(identity_path(path), result) end
   if not ok then return nil, message end
   local callbacks = {
     fnn.callbacks.TerminateOnNaN{}, backup,
@@ -176,7 +145,7 @@ function run.train(row, seed, data, path, progress, on_epoch)
   result.history, result.stopped, result.interrupted = history, history.stopped, history.interrupted
   if result.interrupted then return result end
   if not result.stopped then conclude(trainer, average, row, data, result) end
-  ok, message = run.write(path .. ".json", result)
+  ok, message = result_file.write(path .. ".json", result)
   if not ok then return nil, message end
   os.remove(identity_path(path))
   backup:delete()
