@@ -44,7 +44,7 @@ local page = given.out .. "/search.html"
 
 -- ---- the study, in which the trials by hand come first ----
 
--- The best first, for they are what the others are then measured by.
+-- The best first, for they are what the others are then measured by; those that wait already are passed over.
 local function enqueue_trials(study)
   local rows = {}
   for _, row in ipairs(study_trials) do
@@ -52,7 +52,7 @@ local function enqueue_trials(study)
   end
   table.sort(rows, function(a, b) return a.study[1] > b.study[1] end)
   for _, row in ipairs(rows) do
-    study:enqueue(space.parameters(row), {user_attributes = {from = "trial " .. row.name}})
+    study:enqueue(space.parameters(row), {user_attributes = {from = "trial " .. row.name}, skip_if_exists = true})
   end
 end
 
@@ -73,6 +73,12 @@ local function count_begun(study)
   return count
 end
 
+-- Makes a study ready for its first trial.
+local function begin(study)
+  study:set_user_attribute("conditions", conditions)
+  enqueue_trials(study)
+end
+
 local is_guest = search.overrides.workers ~= nil -- of fmnistnn-worker: the search is another's
 
 -- A new study, or the one that is there: of workers that begin at once, one makes it.
@@ -87,8 +93,7 @@ local function open_study()
   }
   local is_new, study = pcall(search.study, settings)
   if is_new then
-    study:set_user_attribute("conditions", conditions)
-    enqueue_trials(study)
+    begin(study)
     return study
   end
   settings.load_if_exists = true
@@ -97,6 +102,7 @@ local function open_study()
   options.check(is_guest or given.resume or count == 0,
     ("there are %d trials already: go on with them by --resume, or choose another folder"):format(count))
   check_conditions(study)
+  if count == 0 and not is_guest then begin(study) end -- what made it may have been stopped before it was ready
   return study
 end
 

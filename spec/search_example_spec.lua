@@ -50,15 +50,15 @@ local function count_told(trials)
   return count
 end
 
-describe("the space of the example's search", function()
-  local path = package.path
-  package.path = "examples/?.lua;" .. path
-  local space, trials, networks = require "search.space", require "study.trials".trials, require "study.networks"
-  package.path = path
+local path = package.path
+package.path = "examples/?.lua;" .. path
+local space, study_trials, networks = require "search.space", require "study.trials".trials, require "study.networks"
+package.path = path
 
+describe("the space of the example's search", function()
   it("has the study's nine", function()
     local study, rows = search.study {name = "s", sampler = search.Random {seed = 1}}, {}
-    for _, row in ipairs(trials) do
+    for _, row in ipairs(study_trials) do
       if row.convolutions then
         rows[#rows + 1] = row
         study:enqueue(space.parameters(row))
@@ -131,6 +131,23 @@ describe("the example's search", function()
     assert.equal(9, #trials_of "few")
     assert.matches("^the best of 2 trials is trial ", out)
     assert.matches("there are 2 trials already", select(3, process.run(command("few", "--trials 2"))))
+  end)
+
+  test("has the study's trials when it was stopped before all of them waited", function()
+    os.execute("mkdir " .. quote(here .. "/early"))
+    local study = search.study {
+      name = "fashion-mnist", direction = "maximize", metric_names = {"accuracy"}, storage = url_of "early",
+    }
+    study:enqueue(space.parameters(study_trials[9]), {user_attributes = {from = "trial 9"}})
+    study.storage:disconnect()
+    local code, _, err = process.run(command("early", "--trials 1 --resume"))
+    assert.equal(0, code, err)
+    local names = {}
+    for i, trial in ipairs(trials_of "early") do names[i] = trial.user_attributes.from:match "%d" end
+    assert.equal("987251463", table.concat(names))
+    code, _, err = process.run(command("early", "--trials 2 --resume --seed 2"))
+    assert.equal(1, code)
+    assert.matches("seed 1, not 2", err)
   end)
 
   test("goes on after being killed, and with workers that join", function()
