@@ -35,8 +35,12 @@ local table_of = require "study.trials"
 -- ---- what is to be done ----
 
 local function each_name(option, text)
-  local names = {}
-  for name in text:gmatch("[^,]+") do names[#names + 1] = name:match("^%s*(.-)%s*$") end
+  local names, seen = {}, {}
+  for word in text:gmatch("[^,]+") do
+    local name = word:match("^%s*(.-)%s*$")
+    options.check(not seen[name], ("option '%s': '%s' is there twice"):format(option, name))
+    names[#names + 1], seen[name] = name, true
+  end
   options.check(#names > 0, ("option '%s': expected names, got '%s'"):format(option, text))
   return names
 end
@@ -63,6 +67,7 @@ local function rows_of_experiments(names)
   return rows
 end
 
+options.check(not (given.trials and given.experiments), "option '--experiments': expected no '--trials' beside it")
 local rows = given.experiments and rows_of_experiments(given.experiments) or rows_of_trials(given.trials)
 for _, row in ipairs(rows) do row.epochs = given.epochs or row.epochs end
 

@@ -176,6 +176,8 @@ describe("the study #long", function() -- each case trains in processes of its o
     for options, expected in pairs {
       ["--trials 1,bogus"] = {1, "option '--trials': there is no trial 'bogus'"},
       ["--trials ''"] = {1, "option '--trials': expected names, got ''"},
+      ["--trials '1, 2,1'"] = {1, "option '--trials': '1' is there twice"},
+      ["--trials 1 --experiments lr"] = {1, "option '--experiments': expected no '--trials' beside it"},
       ["--experiments ,"] = {1, "option '--experiments': expected names, got ','"},
       ["--limit 9 --validation 0.01"] = {1, "option '--validation': 9 examples are too few to set 0.01 of them apart"},
       ["--experiments bogus"] = {1, "option '--experiments': there is no experiment 'bogus'"},
