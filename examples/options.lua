@@ -16,6 +16,12 @@ if built then
   package.cpath = here .. "../build/?.so;" .. package.cpath
 end
 
+if not package.searchpath("fmnistnn.core", package.cpath) then
+  io.stderr:write("fmnistnn was not found: build it in its clone (cmake -B build && cmake --build build), or run ",
+    "'luarocks --lua-version=5.4 install fmnistnn'.\n")
+  os.exit(2)
+end
+
 local found, argparse = pcall(require, "argparse")
 if not found then
   io.stderr:write("The examples read their options with argparse: install lua-argparse (Debian) or ",

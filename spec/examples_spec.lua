@@ -188,6 +188,15 @@ describe("an example", function()
     end
   end)
 
+  it("says that the library is missing, in a line", function()
+    for _, script in ipairs(scripts) do
+      local code, out, err = process.run(("LUA_PATH=';;' LUA_CPATH=/nowhere/?.so lua5.4 %s/%s.lua"):format(quote(here),
+        script))
+      assert.same({2, ""}, {code, out})
+      assert.matches("^fmnistnn was not found: build it [^\n]*\n$", err)
+    end
+  end)
+
   it("says that it needs Lua 5.4 to an older one", function()
     if not process.has "lua5.1" then return pending("lua5.1 is needed") end
     for _, script in ipairs(scripts) do
