@@ -51,7 +51,7 @@ local function asks_and_tells(study, count)
 end
 
 local function peer_asks_and_tells(times)
-  local pipe = io.popen(("%s bench/search_peers.py ask %s speed %d"):format(python, url "speed", TRIALS))
+  local pipe = io.popen(("%s %ssearch_peers.py ask %s speed %d"):format(python, here, url "speed", TRIALS))
   for line in pipe:lines() do times[#times + 1] = tonumber(line) end
   assert(pipe:close(), "bench/search_peers.py failed")
 end
