@@ -71,6 +71,25 @@ describe("an example", function()
     end)
   end
 
+  it("trains otherwise with another value of an option, and the same with the same", function()
+    local json = here .. "/options.json"
+    local function loss(script, options)
+      local code, _, err = run(script, ("%s --epochs 1 --threads 1 --json %s"):format(options, quote(json)))
+      assert.equal(0, code, err)
+      return assert(fnn.json.decode(process.read(json))).epochs[1].loss
+    end
+    local options = "--limit 40 --batch 16 --lr 0.002 --seed 3"
+    for _, script in ipairs(scripts) do
+      local expected = loss(script, options)
+      assert.equal(expected, loss(script, options))
+      for value, other in pairs {["40"] = "41", ["16"] = "15", ["0.002"] = "0.001", ["3"] = "4"} do
+        local changed = options:gsub("%f[%d.]" .. value .. "%f[^%d.]", other)
+        assert.not_equal(options, changed)
+        assert.not_equal(expected, loss(script, changed), script .. " " .. changed)
+      end
+    end
+  end)
+
   it("writes null for a loss that is no number", function()
     local json = here .. "/nan.json"
     local code, _, err = run("cnn", "--epochs 2 --limit 16 --lr 1e30 --json " .. quote(json))
