@@ -168,6 +168,19 @@ describe("the study #long", function() -- each case trains in processes of its o
     assert.matches("Accuracy on validation images", file("pooling", "study.html"), 1, true)
   end)
 
+  it("trains rows that differ in one thing differently", function()
+    local code, _, err = study("rows", "--experiments recipe --epochs 2 --limit 20")
+    assert.equal(0, code, err)
+    local trial_of = {}
+    for _, run in ipairs(results("rows").runs) do
+      local came = fnn.json.encode {run.history.loss, run.history.val_loss, run.wrong}
+      local is_same = run.trial == "cured, in single precision" and not fnn.info().bf16
+      assert.equal(is_same and "cured, all of it" or nil, trial_of[came], run.trial)
+      trial_of[came] = run.trial
+    end
+    assert.equal("cured, all of it", results("rows").runs[1].trial)
+  end)
+
   it("refuses what it cannot do, in a line and before it begins", function()
     os.execute("mkdir " .. quote(here .. "/kept"))
     process.write(here .. "/kept/probe.tmp", "kept")
