@@ -292,3 +292,95 @@ describe("backward", function()
     assert.are.equal(before, core.memory().blocks)
   end)
 end)
+
+describe("a coroutine that is closed in the middle", function()
+  local model, yields, examples, labels
+
+  before_each(function()
+    examples, labels = fnn.randn(6, 4), fnn.tensor({1, 2, 3, 1, 2, 3}, {dtype = "int64"})
+    local Yielding = nn.Module:extend("Yielding")
+    function Yielding:init() self.dense = nn.Dense {3} end
+    function Yielding:forward(x)
+      if yields then coroutine.yield() end
+      return self.dense(x)
+    end
+    yields, model = false, Yielding()
+    model(examples)
+  end)
+
+  local function adam() return fnn.optim.Adam {model = model, lr = 0.1} end
+  local function trainer() return fnn.Trainer {model = model, optimizer = adam(), loss = "cross_entropy"} end
+
+  -- Calls f in a coroutine up to the model's call of this number, and closes it there.
+  local function cut(call, f)
+    local thread = coroutine.create(f)
+    yields = true
+    for _ = 1, call do
+      assert(coroutine.resume(thread))
+      assert.are.equal("suspended", coroutine.status(thread))
+    end
+    assert(coroutine.close(thread))
+    yields = false
+  end
+
+  -- The same of one that has to leave the model as it was.
+  local function leaves_model(call, f)
+    local before = bytes_of(model)
+    cut(call, f)
+    assert(before == bytes_of(model), "it has other weights")
+    for _, module in model:named_modules() do assert.is_true(module.training) end
+  end
+
+  it("leaves the model in training after an evaluation", function()
+    leaves_model(1, function() model:predict {examples} end)
+    leaves_model(1, function() trainer():evaluate {examples, labels} end)
+  end)
+
+  it("leaves the model without SAM's way up the gradient", function()
+    local sam = fnn.optim.SAM {adam()}
+    leaves_model(2, function()
+      sam:step(function()
+        local loss = nn.functional.cross_entropy(model(examples), labels)
+        sam:zero_grad()
+        loss:backward()
+      end)
+    end)
+  end)
+
+  it("leaves the model with its own weights, not an average's", function()
+    local average = fnn.averages.EMA {model = model, decay = 0.5}
+    average:update()
+    fnn.no_grad(model.dense.weight.add_, model.dense.weight, 1)
+    average:update()
+    leaves_model(1, function() average:apply(model, examples) end)
+    leaves_model(1, function() average:update_batch_norm(fnn.data.Dataset {examples, labels}) end)
+    average:update()
+  end)
+
+  it("leaves a trainer that is in no fit, with its own weights", function()
+    local own = trainer()
+    local average = fnn.averages.EMA {model = model, decay = 0.5}
+    local weights, stopped
+    cut(2, function()
+      own:fit({examples, labels}, {validation = {examples, labels}, callbacks = {average, {
+        on_evaluate_begin = function() weights = average._kept[1][2]:tobytes() end,
+      }}, progress = {
+        begin_epoch = function() end, advance = function() end, end_epoch = function() end,
+        stop = function() stopped = true end,
+      }})
+    end)
+    assert.are.equal(weights, model.dense.weight:tobytes())
+    assert.is_true(stopped)
+    assert.is_nil(own._fit)
+    own:fit({examples, labels}, {progress = false})
+  end)
+
+  it("leaves nobody who listens to calls", function()
+    local core = require "fmnistnn.core"
+    leaves_model(1, function() model:summary {4} end)
+    assert.is_true(nn.Conv2d {2, kernel = 3}:_fuses_relu())
+    leaves_model(1, function() fnn.profile(model, examples) end)
+    model(examples)
+    assert.are.same({}, core.profile_end())
+  end)
+end)

@@ -14,6 +14,7 @@
 -- with the weights; other buffers are copied. The first update copies all. SWA:update_batch_norm makes the statistics
 -- anew.
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 local saved_state = require "fmnistnn.saved_state"
@@ -91,22 +92,13 @@ local function take_out(self)
   error(message, 0)
 end
 
-local function finish(self, ok, ...)
-  take_out(self)
-  if not ok then error((...), 0) end
-  return ...
-end
-
-local function with_average(self, f, ...)
-  put_in(self)
-  return f(...)
-end
-
 --- f(...) with the averaged weights in the model, which gets its own back whatever happens. Returns what f does.
 function Average:apply(f, ...)
   check_begun(self, "apply")
   check_out(self)
-  return finish(self, pcall(with_average, self, f, ...))
+  local _ <close> = on_close(function() take_out(self) end)
+  put_in(self)
+  return f(...)
 end
 
 --- Copies the average into a model: the same one, or another of the same names and shapes.
@@ -178,13 +170,9 @@ function Average:update_batch_norm(data, given)
   if not require "fmnistnn.data".is_dataset(data) or #data == 0 then
     refuse("%s: update_batch_norm: expected a data set with examples, got %s", self.name, type(data))
   end
-  local modes, norms, count = {}, find_norms(self.model), nil
-  for _, module in self.model:named_modules() do modes[module] = module.training end
-  local ok, message = pcall(self.apply, self, function()
-    count = core.no_grad(measure, self.model, norms, data, o.batch_size)
-  end)
-  for module, training in pairs(modes) do module.training = training end
-  if not ok then error(message, 0) end
+  local _ <close> = self.model:_kept_modes()
+  local norms = find_norms(self.model)
+  local count = self:apply(core.no_grad, measure, self.model, norms, data, o.batch_size)
   keep_statistics(self, norms, count)
 end
 

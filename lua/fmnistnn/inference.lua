@@ -3,7 +3,6 @@
 local core = require "fmnistnn.core"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
-local traceback = require "fmnistnn.traceback"
 
 local inference = {}
 
@@ -19,12 +18,9 @@ end
 
 --- f() with the model in evaluation and nothing recorded; then each module is as it was.
 function inference.evaluating(model, f)
-  local modes = {}
-  for _, module in model:named_modules() do modes[module] = module.training end
+  local _ <close> = model:_kept_modes()
   model:eval()
-  local ok, message = core.no_grad(xpcall, f, traceback.add)
-  for module, training in pairs(modes) do module.training = training end
-  if not ok then error(message, 0) end
+  core.no_grad(f)
 end
 
 -- ---- averages over changed images ----

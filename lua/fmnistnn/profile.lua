@@ -6,6 +6,7 @@
 -- two) and GB/s (of the tensors that came in and went out, each counted once). What is not in any op, Lua itself above
 -- all, is the last line.
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -22,16 +23,25 @@ local function print_lines(lines, total)
   print(("%-43s %10.2f"):format("in all", total * 1e3))
 end
 
+-- Calls f; returns the lines and the seconds.
+local function measure(f, ...)
+  local lines, total
+  core.profile_begin()
+  local start = core.now()
+  do
+    local _ <close> = on_close(function()
+      total, lines = core.now() - start, core.profile_end()
+    end)
+    f(...)
+  end
+  return lines, total
+end
+
 --- Returns the lines: a list of {name, phase, calls, seconds, multiply_adds, bytes}, the longest first. An error of
 -- f's is raised after the profile has been ended.
 return function(f, ...)
   if not options.is_callable(f) then refuse("profile: expected a function, got %s", options.describe(f)) end
-  core.profile_begin()
-  local start = core.now()
-  local result = table.pack(pcall(f, ...))
-  local total = core.now() - start
-  local lines = core.profile_end()
-  if not result[1] then error(result[2], 0) end
+  local lines, total = measure(f, ...)
   table.sort(lines, function(a, b) return a.seconds > b.seconds end)
   print_lines(lines, total)
   return lines

@@ -13,6 +13,7 @@ local inference = require "fmnistnn.inference"
 local is_list = require "fmnistnn.is_list"
 local losses = require "fmnistnn.losses"
 local metrics = require "fmnistnn.metrics"
+local on_close = require "fmnistnn.on_close"
 local options = require "fmnistnn.options"
 local over_probabilities = require "fmnistnn.over_probabilities"
 local refuse = require "fmnistnn.refuse"
@@ -274,9 +275,15 @@ local function judge_epoch(self, data, o, progress, values)
   call_back(o, "on_epoch_end", self, epoch, values)
 end
 
--- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history. Who puts
--- other weights in for the validation (averages) leaves them there for on_epoch_end, so that what is saved is what was
--- judged, and gets to put the model's back after an error too; several of them in the opposite order.
+-- Who puts other weights in for the validation (averages) leaves them there for on_epoch_end, so that what is saved is
+-- what was judged, and gets to put the model's back whatever happens; several of them in the opposite order.
+local function evaluate_epoch(self, data, o, progress, values)
+  o.evaluating = #o.callbacks
+  local _ <close> = on_close(function() end_evaluation(self, o) end)
+  judge_epoch(self, data, o, progress, values)
+end
+
+-- An epoch from its first batch, or from where another fit was stopped in it, to its place in the history.
 local function run_epoch(self, data, o, progress)
   local position = self._position
   local epoch = position.epoch
@@ -285,10 +292,7 @@ local function run_epoch(self, data, o, progress)
   if position.batch == 0 then call_back(o, "on_epoch_begin", self, epoch) end
   position.started = core.now() - position.seconds
   local values = train_epoch(self, data, o, epoch, progress)
-  o.evaluating = #o.callbacks
-  local ok, message = xpcall(judge_epoch, traceback.add, self, data, o, progress, values)
-  end_evaluation(self, o)
-  if not ok then error(message, 0) end
+  evaluate_epoch(self, data, o, progress, values)
   call_back(o, "on_save_point", self)
 end
 
@@ -311,6 +315,17 @@ local function run_epochs(self, data, o, progress)
   begin_train(self, o)
   call_back(o, "on_restore", self)
   while self._position.epoch <= o.epochs and not self.stop do run_epoch(self, data, o, progress) end
+end
+
+-- Whether that came to its end, and if not, what it raised; the fit is then over.
+local function try_epochs(self, data, o, progress)
+  local _ <close> = on_close(function()
+    self._fit = nil
+    if progress then progress:stop() end
+  end)
+  local ok, message = xpcall(run_epochs, traceback.add, self, data, o, progress)
+  if traceback.is_interrupt(message) then end_evaluation(self, o) end -- it may have come in between, but once only
+  return ok, message
 end
 
 local function progress_of(o)
@@ -405,10 +420,7 @@ function Trainer:fit(data, given)
   if o.validation_split then data, o.validation = data:split(o.validation_split) end
   begin_fit(self, data, o)
   local progress = progress_of(o)
-  local ok, message = xpcall(run_epochs, traceback.add, self, data, o, progress)
-  if traceback.is_interrupt(message) then end_evaluation(self, o) end -- it may have come in between, but once only
-  self._fit = nil
-  if progress then progress:stop() end
+  local ok, message = try_epochs(self, data, o, progress)
   if not ok then note_end(self, o, message) end
   end_train(self, o)
   return self.history

@@ -1,6 +1,7 @@
 --- Where the first number appeared that is not finite, in words: for the message of a training that broke.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 
 local not_finite = {}
 
@@ -35,6 +36,7 @@ end
 -- The first module whose output is not finite, when the model is called once more, and whether the loss is.
 local function find_output(trainer, examples, target)
   local found
+  local _ <close> = on_close(function() Module.set_recorder(nil) end)
   Module.set_recorder(function(module, ...)
     local results = table.pack(module:forward(...))
     for i = 1, results.n do
@@ -42,9 +44,7 @@ local function find_output(trainer, examples, target)
     end
     return table.unpack(results, 1, results.n)
   end)
-  local ok, prediction = pcall(core.no_grad, trainer.model, examples)
-  Module.set_recorder(nil)
-  if not ok then error(prediction, 0) end
+  local prediction = core.no_grad(trainer.model, examples)
   if found then return found end
   return nil, is_broken(core.no_grad(trainer.loss, prediction, target))
 end

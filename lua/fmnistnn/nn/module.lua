@@ -11,6 +11,7 @@
 -- begin with "_" are private: they hold what does not belong to the model's state. Nor do lists of tensors, and what
 -- was computed with a gradient: a new value of a buffer has to be detached. Tensors' names have no dot.
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 local refuse = require "fmnistnn.refuse"
 
 local Module = {class_name = "Module"}
@@ -291,6 +292,15 @@ end
 
 --- The same as train(false).
 function Module:eval() return self:train(false) end
+
+--- For who changes these modes for a while: a value that is to be closed, which puts back what they are now.
+function Module:_kept_modes()
+  local modes = {}
+  for _, entry in ipairs(collect_modules(self, "", {}, {})) do modes[entry[2]] = entry[2].training end
+  return on_close(function()
+    for module, training in pairs(modes) do rawset(module, "training", training) end
+  end)
+end
 
 --- Whether convolutions of the model and all below it multiply as bfloat16, in less time (csrc/ops/conv2d.c); false
 -- unless told otherwise, true unless false is given.

@@ -4,6 +4,7 @@
 -- of tensors has a list of shapes.
 local Module = require "fmnistnn.nn.module"
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -31,6 +32,9 @@ local function observe(model, shape, dtype)
   local rows, inside = {}, nil
   local names, input = {}, input_of(shape, dtype)
   for name, module in model:named_modules() do names[module] = name end
+  local _ <close> = model:_kept_modes()
+  model:eval()
+  local _ <close> = on_close(function() Module.set_recorder(nil) end)
   Module.set_recorder(function(module, ...)
     local row = {module = module, name = names[module] or "", caller = inside, before = core.multiply_adds()}
     row.depth = inside and inside.depth + 1 or 0
@@ -43,9 +47,7 @@ local function observe(model, shape, dtype)
     row.leaf = rows[#rows] == row
     return y
   end)
-  local ok, message = pcall(core.no_grad, model, input)
-  Module.set_recorder(nil)
-  if not ok then error(message, 0) end
+  core.no_grad(model, input)
   return rows
 end
 
@@ -109,13 +111,7 @@ return function(model, shape, given)
   if type(shape) ~= "table" then
     refuse("summary: expected the shape of an input without the batch axis, got %s", type(shape))
   end
-  local modes = {}
-  for _, module in model:named_modules() do modes[module] = module.training end
-  model:eval()
-  local ok, rows = pcall(observe, model, shape, o.dtype)
-  for module, training in pairs(modes) do rawset(module, "training", training) end
-  if not ok then error(rows, 0) end
-
+  local rows = observe(model, shape, o.dtype)
   local lines = {{"layer", "output", "parameters", "memory", "multiply-adds"}}
   local all, trained = model:count_parameters()
   local totals = {parameters = all, trained = trained, multiply_adds = 0, output_bytes = 0}

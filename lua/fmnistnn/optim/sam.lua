@@ -12,6 +12,7 @@
 -- optimizer; rho 0.05. The second of the two passes leaves the buffers of a model (running statistics) as the first
 -- made them; of an optimizer of plain tensors no model is known.
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 local refuse = require "fmnistnn.refuse"
 local wrapper = require "fmnistnn.optim.wrapper"
 
@@ -37,21 +38,25 @@ local function climb(self, list)
   core.optim.step("sgd", list, states, {1, math.huge, -scale, 0})
 end
 
+-- Calls closure up there; the model is then as it was.
+local function call_above(self, closure)
+  local list, kept = self:_parameters(), {}
+  local _ <close> = on_close(function() put_back(kept) end)
+  keep(list, kept)
+  for _, group in ipairs(self.groups) do
+    if group.model then keep(group.model:buffers(), kept) end
+  end
+  climb(self, list)
+  closure()
+end
+
 --- closure computes the loss and its gradients; it is called twice. Returns what it does the first time.
 function SAM:step(closure)
   if type(closure) ~= "function" then
     refuse("SAM: step: expected a function that computes the gradients, got %s", type(closure))
   end
   local loss = closure()
-  local list, kept = self:_parameters(), {}
-  keep(list, kept)
-  for _, group in ipairs(self.groups) do
-    if group.model then keep(group.model:buffers(), kept) end
-  end
-  climb(self, list)
-  local ok, message = pcall(closure)
-  put_back(kept)
-  if not ok then error(message, 0) end
+  call_above(self, closure)
   self.optimizer:step()
   return loss
 end

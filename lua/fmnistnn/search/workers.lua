@@ -7,6 +7,7 @@ local SQL = require "fmnistnn.search.storage.sql"
 local View = require "fmnistnn.search.view"
 local common = require "fmnistnn.search.samplers.common"
 local core = require "fmnistnn.core"
+local on_close = require "fmnistnn.on_close"
 local optimize = require "fmnistnn.search.optimize"
 local process = require "fmnistnn.search.process"
 local rules = require "fmnistnn.search.storage.rules"
@@ -67,10 +68,10 @@ function workers.beside(study, o)
   if not study.storage.is_shared then return nil end
   local parent, name = core.process_id(), process.name()
   local id = spawn_holding(function() return keep_heartbeat(study, o, parent, name) end)
-  return setmetatable({}, {__close = function()
+  return on_close(function()
     core.kill(id, "TERM")
     while not core.wait(id) do core.sleep(0.005) end
-  end})
+  end)
 end
 
 -- ---- several ----
