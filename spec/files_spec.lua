@@ -351,6 +351,29 @@ describe("save and load", function()
     assert.are.same({seed, offset}, {fnn.generator_state()})
   end)
 
+  it("leave no file open, whatever comes in between", function()
+    local path, closed = folder .. "/open", fnn.zeros(1)
+    closed:close()
+    assert(safetensors.save(path, {a = fnn.zeros(1000)}))
+    collectgarbage()
+    core.empty_cache()
+    local before = core.memory()
+    local function count() return #process.list("/proc/" .. core.process_id() .. "/fd") end
+    collectgarbage("stop")
+    local open = count()
+    core.set_memory {limit = before.used}
+    local loaded, message = pcall(safetensors.load, path)
+    core.set_memory {limit = before.limit}
+    local written = pcall(fnn.write_file, path, {"a", closed})
+    require "fmnistnn.probe"(folder)
+    local left = count()
+    collectgarbage("restart")
+    assert.is_false(loaded)
+    assert(plain(message, "out of memory"), message)
+    assert.is_false(written)
+    assert.are.equal(open, left)
+  end)
+
   it("take any name for the file", function()
     local model = nn.Sequential {nn.Flatten {}}
     for _, name in ipairs {"with space", "it's \"$(x)\"", "-x", "é\n", "%s%d", "[1]", "*"} do

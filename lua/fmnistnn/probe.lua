@@ -30,7 +30,8 @@ end
 return function(path, write)
   local target, special = core.resolve(path)
   if not target then return nil, special end
-  if io.open(target .. "/.") then return nil, "Is a directory" end
+  local within <close> = io.open(target .. "/.")
+  if within then return nil, "Is a directory" end
   if special then return true end
   local trial = free_name(target)
   local ok, message = (write or write_little)(trial)

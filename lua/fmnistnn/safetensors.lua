@@ -234,10 +234,10 @@ end
 -- or hostile file is refused before anything of the size that it claims is allocated.
 function safetensors.load(path)
   if type(path) ~= "string" then refuse("safetensors.load: expected a path, got %s", type(path)) end
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
+  local opened, message = io.open(path, "rb")
+  if not opened then return nil, message end
+  local file <close> = opened -- also when memory is short
   local tensors, metadata = read_file(file)
-  file:close()
   if not tensors then return nil, path .. ": " .. metadata end
   return tensors, metadata
 end

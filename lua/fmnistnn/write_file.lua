@@ -18,6 +18,7 @@ local function write(path, pieces, private)
   if private then ok, message = core.make_private(path) end
   if ok then file, message = io.open(path, "wb") end
   if not file then return nil, message end
+  local _ <close> = file -- also when a piece is a closed tensor, or on Ctrl-C
   ok, message = write_pieces(file, pieces)
   local closed, close_message = file:close()
   if ok and not closed then return nil, close_message end
