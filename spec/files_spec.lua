@@ -1001,6 +1001,6 @@ safetensors.numpy.save_file(tensors, %q, metadata)
 import numpy, safetensors.numpy
 safetensors.numpy.save_file({"half": numpy.zeros(3, numpy.float16), "whole": numpy.zeros(3, numpy.float32)}, %q)
 ]]):format(path))
-    refused(path, "tensor half: expected dtype F32, U8 or I64", safetensors.load(path))
+    refused(path, "tensor half: expected dtype F32, U8 or I64, got F16", safetensors.load(path))
   end)
 end)

@@ -144,8 +144,12 @@ end
 
 -- One entry of the head, checked: {name, dtype, shape, first, last}.
 local function check_entry(name, entry, room)
-  local dtype = is_object(entry) and dtypes[entry.dtype]
-  if not dtype then return nil, ("tensor %s: expected dtype F32, U8 or I64"):format(name) end
+  local given = is_object(entry) and entry.dtype
+  local dtype = dtypes[given]
+  if not dtype then
+    local got = type(given) == "string" and given or "none"
+    return nil, ("tensor %s: expected dtype F32, U8 or I64, got %s"):format(name, got)
+  end
   local shape, offsets = entry.shape, entry.data_offsets
   if not json.is_array(shape) or #shape > 8 then
     return nil, ("tensor %s: expected a shape of at most 8 sizes"):format(name)
