@@ -293,6 +293,52 @@ describe("backward", function()
   end)
 end)
 
+describe("searches in turns", function()
+  local process = require "spec.support.process"
+
+  -- Two searches in coroutines, the first of which is over before the second; Ctrl-C is pressed where `at` says.
+  local function run(at)
+    return process.run_lua(([[
+local core = require "fmnistnn.core"
+local search = require "fmnistnn".search
+local function press(place) if place == "%s" then core.kill(core.process_id(), "INT") end end
+local function start(name, trials)
+  local study = search.study {name = name}
+  return study, coroutine.wrap(function()
+    study:optimize(function(trial) coroutine.yield(true) return trial:float("x", 0, 1) end,
+      {trials = trials, progress = false})
+  end)
+end
+local first, go_first = start("first", 2)
+local second, go_second = start("second", 4)
+local more = {go_first()}
+press "before the second"
+more[2] = go_second()
+press "between"
+while more[1] do more[1] = go_first() end
+while more[2] do more[2] = go_second() end
+print(#first.trials, #second.trials)
+press "after"
+print "still there"
+]]):format(at))
+  end
+
+  it("leave Ctrl-C as it was when the last is over", function()
+    local code, text, err = run "after"
+    assert.are.equal("2\t4\n", text, err)
+    assert.are.equal(1, code)
+    assert.matches("interrupted!", err)
+  end)
+
+  it("are all ended by one Ctrl-C, once the trials that run are over", function()
+    for _, at in ipairs {"before the second", "between"} do
+      local code, text, err = run(at)
+      assert.are.equal(0, code, err)
+      assert.are.equal(("1\t%d\nstill there\n"):format(at == "between" and 1 or 0), text)
+    end
+  end)
+end)
+
 describe("a coroutine that is closed in the middle", function()
   local model, yields, examples, labels
 

@@ -2,9 +2,10 @@
  * Ctrl-C.
  *
  * Signals are held (blocked) and asked for, rather than handled. The one handler, for a first Ctrl-C, writes a line: none runs
- * Lua, and nothing is kept in statics. */
+ * Lua. It is the process's, so who defers Ctrl-C, in whatever Lua state and thread, is counted in a static. */
 #define _XOPEN_SOURCE 700
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,9 +187,15 @@ static int interrupted(lua_State *L) {
   return 1;
 }
 
-/* What SIGINT did before; a userdata that puts it back when it is closed. */
-struct deferred {
+/* How many defer it, and what SIGINT did before the first of them. */
+static struct {
+  pthread_mutex_t mutex;
+  int count;
   struct sigaction before;
+} deferring = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* One of them; a userdata. When the last is closed, SIGINT does again what it did. */
+struct deferred {
   int active;
 };
 
@@ -214,13 +221,31 @@ static int deferred_call(lua_State *L) {
 
 static int deferred_close(lua_State *L) {
   struct deferred *deferred = luaL_checkudata(L, 1, "fmnistnn.deferred");
-  if (deferred->active) sigaction(SIGINT, &deferred->before, NULL);
+  if (!deferred->active) return 0;
   deferred->active = 0;
+  pthread_mutex_lock(&deferring.mutex);
+  if (--deferring.count == 0) sigaction(SIGINT, &deferring.before, NULL);
+  pthread_mutex_unlock(&deferring.mutex);
   return 0;
 }
 
-/* defer_interrupt(): a value that is to be closed. Until then the first Ctrl-C only makes a call of it return true, and the second
- * ends the process. */
+/* Whether SIGINT is deferred for one more: not where it is ignored. */
+static int begin_deferring(void) {
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+  sigemptyset(&action.sa_mask);
+  pthread_mutex_lock(&deferring.mutex);
+  int active = deferring.count > 0;
+  if (!active) {
+    sigaction(SIGINT, NULL, &deferring.before);
+    active = deferring.before.sa_handler != SIG_IGN && sigaction(SIGINT, &action, NULL) == 0;
+  }
+  deferring.count += active;
+  pthread_mutex_unlock(&deferring.mutex);
+  return active;
+}
+
+/* defer_interrupt(): a value that is to be closed. Until then the first Ctrl-C only makes a call of it, and of all others that there
+ * are, return true, and the second ends the process. */
 static int defer_interrupt(lua_State *L) {
   struct deferred *deferred = lua_newuserdatauv(L, sizeof *deferred, 0);
   deferred->active = 0;
@@ -230,11 +255,7 @@ static int defer_interrupt(lua_State *L) {
     luaL_setfuncs(L, methods, 0);
   }
   lua_setmetatable(L, -2);
-  sigaction(SIGINT, NULL, &deferred->before);
-  if (deferred->before.sa_handler == SIG_IGN) return 1;
-  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
-  sigemptyset(&action.sa_mask);
-  deferred->active = sigaction(SIGINT, &action, NULL) == 0;
+  deferred->active = begin_deferring();
   return 1;
 }
 
