@@ -421,6 +421,22 @@ describe("a coroutine that is closed in the middle", function()
     own:fit({examples, labels}, {progress = false})
   end)
 
+  it("leaves no trial of a search that seems to run: it is begun again", function()
+    local study, drawn = fnn.search.study {name = "closed"}, {}
+    local function objective(trial)
+      drawn[#drawn + 1] = trial:float("x", 0, 1)
+      if yields then coroutine.yield() end
+      return drawn[#drawn]
+    end
+    local function search() study:optimize(objective, {trials = 2, progress = false}) end
+    cut(2, search)
+    search()
+    local states = {}
+    for i, trial in ipairs(study.trials) do states[i] = trial.state end
+    assert.are.same({"complete", "failed", "complete"}, states)
+    assert.are.equal(drawn[2], drawn[3])
+  end)
+
   it("leaves nobody who listens to calls", function()
     local core = require "fmnistnn.core"
     leaves_model(1, function() model:summary {4} end)

@@ -7,6 +7,7 @@ local common = require "fmnistnn.search.samplers.common"
 local core = require "fmnistnn.core"
 local is_list = require "fmnistnn.is_list"
 local json = require "fmnistnn.json"
+local on_close = require "fmnistnn.on_close"
 local options = require "fmnistnn.options"
 local process = require "fmnistnn.search.process"
 local refuse = require "fmnistnn.refuse"
@@ -105,6 +106,9 @@ local function call_without_duplicates(objective, trial, o)
   return ok, result
 end
 
+-- What a trial comes to that was stopped from outside: it begins again when the search goes on.
+local function interrupted() return {state = "failed", reason = "interrupted", retries = math.huge} end
+
 local function outcome_of(trial, ok, result, o)
   if ok then return {state = "complete", values = result, retries = o.retries} end
   if Trial._is_pruned(result) then return {state = "pruned", reason = result.reason or trial.prune_reason} end
@@ -113,7 +117,7 @@ local function outcome_of(trial, ok, result, o)
     trial.study.storage:set_trial_attribute(trial.record, "system", "fmnistnn:duplicate_of", earlier.number)
     return {state = earlier.state, values = earlier.values}
   end
-  if traceback.is_interrupt(result) then return {state = "failed", reason = "interrupted", retries = math.huge} end
+  if traceback.is_interrupt(result) then return interrupted() end
   if is_of_storage(trial.study, result) then return {state = "failed", reason = result, retries = o.restarts} end
   return {state = "failed", reason = tostring(result), retries = o.retries}
 end
@@ -129,7 +133,12 @@ local function run_trial(study, objective, o, record)
   local trial = Trial._new(study, record)
   local is_given = record.system_attributes.fixed_params or #rules.attempts(record) > 0
   if o.duplicates == "reuse" or o.duplicates == "redraw" and not is_given then trial.earlier = by_parameters(study) end
+  local returned = false
+  local _ <close> = on_close(function() -- of a coroutine in the middle of it
+    if not returned then study:_finish(record, interrupted()) end
+  end)
   local ok, result = call_without_duplicates(objective, trial, o)
+  returned = true
   local state, reason = study:_finish(record, outcome_of(trial, ok, result, o))
   if not state and o.progress then io.stderr:write(reason, "\n") end
   if not ok and ends_all(study, o, result) then error(result, 0) end
