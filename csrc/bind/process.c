@@ -5,8 +5,8 @@
  * Lua. It is the process's, so who defers Ctrl-C, in whatever Lua state and thread, is counted in a static. */
 #define _XOPEN_SOURCE 700
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -187,12 +187,19 @@ static int interrupted(lua_State *L) {
   return 1;
 }
 
-/* How many defer it, and what SIGINT did before the first of them. */
+/* How many defer it, and what SIGINT did before the first of them. Who looks at them has `taken` set, for some microseconds. */
 static struct {
-  pthread_mutex_t mutex;
+  atomic_flag taken;
   int count;
   struct sigaction before;
-} deferring = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} deferring = {.taken = ATOMIC_FLAG_INIT};
+
+static void take_deferring(void) {
+  while (atomic_flag_test_and_set(&deferring.taken)) {
+  }
+}
+
+static void leave_deferring(void) { atomic_flag_clear(&deferring.taken); }
 
 /* One of them; a userdata. When the last is closed, SIGINT does again what it did. */
 struct deferred {
@@ -223,9 +230,9 @@ static int deferred_close(lua_State *L) {
   struct deferred *deferred = luaL_checkudata(L, 1, "fmnistnn.deferred");
   if (!deferred->active) return 0;
   deferred->active = 0;
-  pthread_mutex_lock(&deferring.mutex);
+  take_deferring();
   if (--deferring.count == 0) sigaction(SIGINT, &deferring.before, NULL);
-  pthread_mutex_unlock(&deferring.mutex);
+  leave_deferring();
   return 0;
 }
 
@@ -233,14 +240,14 @@ static int deferred_close(lua_State *L) {
 static int begin_deferring(void) {
   struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
   sigemptyset(&action.sa_mask);
-  pthread_mutex_lock(&deferring.mutex);
+  take_deferring();
   int active = deferring.count > 0;
   if (!active) {
     sigaction(SIGINT, NULL, &deferring.before);
     active = deferring.before.sa_handler != SIG_IGN && sigaction(SIGINT, &action, NULL) == 0;
   }
   deferring.count += active;
-  pthread_mutex_unlock(&deferring.mutex);
+  leave_deferring();
   return active;
 }
 
