@@ -75,12 +75,11 @@ static size_t direct_products(const struct fnn_correlation *j) {
 
 /* With few channels and filters, transforming takes longer than what it saves. */
 static int saves(const struct fnn_correlation *j) {
-  /* transforming takes as long as so many products for each pixel of a tile, of a channel or a filter */
-  enum { TRANSFORM = 10, TRANSFORM_FOR_STRIDE = 6 };
   size_t pixels = pixels_of_tile(j), ours = products(j, pixels), direct = direct_products(j);
   size_t pairs = j->channels * j->filters, both = j->channels + j->filters;
-  if (j->r == 5) return ours * (pairs + TRANSFORM * both) < direct * pairs;
-  if (j->stride[0] == 2) return ours * (pairs + TRANSFORM_FOR_STRIDE * both) < direct * pairs;
+  /* transforming takes as long as so many products for each pixel of a tile, of a channel or a filter */
+  size_t transform = j->r == 5 ? 10 : j->transposed ? 4 : 6;
+  if (j->r == 5 || j->stride[0] == 2) return ours * (pairs + transform * both) < direct * pairs;
   if (ours >= direct) return 0;
   if (pixels == 4) return j->channels >= 8 && j->filters >= 8;
   return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
