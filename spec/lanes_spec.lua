@@ -180,6 +180,7 @@ describe("images and channels in lanes:", function()
     ["avg_pool2d with padding"] = {
       after(function(y) return F.avg_pool2d(y, {2, 3}, {padding = 1, count_padding = true}) end),
     },
+    ["upsample2d"] = {after(function(y) return F.upsample2d(y, {2, 3}) end)},
     ["batch normalization by given statistics"] = {
       after(function(y, mean, weight, bias)
         return core.ops.batch_norm_apply(y, mean, mean * mean + 0.5, weight, bias)

@@ -262,6 +262,20 @@ cases.adaptive_avg_pool2d = {
   },
 }
 
+cases.upsample2d = {
+  {"twice", pack(random{2, 3, 2, 3}, 2)},
+  {"rows and columns", pack(random{1, 2, 3, 2}, {3, 1})},
+  {"once", pack(random{2, 1, 2, 2}, 1)},
+  {"no pixels", pack(random{2, 1, 0, 3}, {2, 4})},
+  {"no images", pack(random{0, 2, 3, 3}, 2)},
+  {"many planes", function() return pack(random{8, 25, 10, 11}, {3, 2}) end, large = true},
+  wrong = {
+    {"two axes", pack(random{4, 4}, 2), "input", "(4,4)"},
+    {"nothing", pack(random{1, 1, 4, 4}, 0), "scale", "at least 1", "got 0"},
+    {"too large", pack(random{1, 1, 4, 4}, math.maxinteger), "scale", "too large"},
+  },
+}
+
 -- ---- normalization ----
 
 -- x * scale + shift rounds by the size of its terms, and the scale may be large: 1 / sqrt(epsilon) is 32.

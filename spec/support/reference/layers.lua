@@ -222,6 +222,15 @@ function ref.adaptive_avg_pool2d(x, size)
   return y
 end
 
+function ref.upsample2d(x, scale)
+  local rows, columns = pair(scale)
+  local y = array.new({x.shape[1], x.shape[2], rows * x.shape[3], columns * x.shape[4]}, 0)
+  for index, at in array.each(y.shape) do
+    y[at] = get(x, index[1], index[2], (index[3] - 1) // rows + 1, (index[4] - 1) // columns + 1)
+  end
+  return y
+end
+
 -- ---- normalization ----
 
 local EPSILON = 1e-3
