@@ -132,6 +132,19 @@ describe("images and channels in lanes:", function()
     end)
   end
 
+  it("images without pixels have a gradient without pixels, and give none to weights", function()
+    local x = fnn.zeros(16, 64, 0, 20):requires_grad_()
+    local w, b = fnn.randn(64, 64, 3, 3):requires_grad_(), fnn.zeros(64):requires_grad_()
+    for stride = 1, 2 do
+      x.grad, w.grad, b.grad = nil, nil, nil
+      local y = F.conv2d(x, w, b, {stride = stride, padding = 8})
+      y:sum():backward()
+      assert.are.same(x.shape, x.grad.shape)
+      assert.are.equal(0, w.grad:abs():max():item())
+      assert.are.equal(y:numel() / 64, b.grad[1])
+    end
+  end)
+
   it("convolution with a window or padding out of all proportion is refused or done, one way or another", function()
     for _, n in ipairs {1, 16} do
       local x, w = fnn.rand(n, 1, 2, 2), fnn.rand(1, 1, 2, 2)

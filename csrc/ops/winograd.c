@@ -20,7 +20,7 @@ enum {
 
 struct job {
   const struct fnn_correlation *correlation;
-  size_t size, places; /* of a tile: 4 or 6 pixels a side, and their square */
+  size_t size, places; /* of a tile: 4, 5 or 6 pixels a side, and their square */
   struct fnn_winograd_grid grid;
   size_t tiles, all;    /* of a strip; of all images */
   float *weights, *own; /* transformed, place by place, as correlate wants them; own: where nobody keeps them */
@@ -92,7 +92,7 @@ static int suits(const struct fnn_correlation *j) {
   memcpy(w.dilation, j->dilation, sizeof w.dilation);
   if (j->stride[0] == 1) return fnn_winograd_suits(&w) && !(j->r == 5 && j->pairs);
   return j->stride[0] == 2 && j->stride[1] == 2 && j->dilation[0] == 1 && j->dilation[1] == 1 && j->r == 3 &&
-         j->s == 3 && j->h > 0 && j->w > 0 && !j->pairs;
+         j->s == 3 && j->h > 0 && j->w > 0 && j->p > 0 && j->q > 0 && !j->pairs;
 }
 
 int fnn_winograd_pays(const struct fnn_correlation *j) {
