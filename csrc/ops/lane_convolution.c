@@ -68,57 +68,53 @@ static struct phase phase_of(size_t phase, size_t stride, size_t taps, size_t di
   return f;
 }
 
+/* From g to x's gradient, for either way: what does not depend on the taps. */
+static struct fnn_correlation back_correlation(struct fnn_context *context, size_t lanes,
+                                               const struct fnn_convolution *conv, const float *g, float *dx) {
+  const struct fnn_window *w = &conv->window;
+  struct fnn_correlation j = correlation_of(context, lanes, conv, conv->k / conv->groups, conv->c / conv->groups);
+  size_t pixels = w->h * w->w * lanes, taps = w->r * w->s;
+  j.h = w->p, j.w = w->q;
+  memcpy(j.dilation, w->dilation, sizeof j.dilation);
+  j.y_block = conv->c * pixels, j.y_filter = pixels;
+  j.weights.filter = (ptrdiff_t)taps, j.weights.channel = (ptrdiff_t)(j.filters * taps);
+  j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
+  j.x = g, j.y = dx;
+  return j;
+}
+
 static struct fnn_correlation back_phase(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
                                          size_t row_phase, size_t column_phase, const float *g, const float *weight,
                                          float *dx) {
   const struct fnn_window *w = &conv->window;
   struct phase rows = phase_of(row_phase, w->stride[0], w->r, w->dilation[0], w->top, w->h);
   struct phase columns = phase_of(column_phase, w->stride[1], w->s, w->dilation[1], w->left, w->w);
-  struct fnn_correlation j = correlation_of(context, lanes, conv, conv->k / conv->groups, conv->c / conv->groups);
-  size_t pixels = w->h * w->w * lanes, taps = w->r * w->s;
+  struct fnn_correlation j = back_correlation(context, lanes, conv, g, dx);
   size_t last_row = row_phase + (rows.taps - 1) * w->stride[0];
   size_t last_column = column_phase + (columns.taps - 1) * w->stride[1];
-  j.h = w->p, j.w = w->q, j.r = rows.taps, j.s = columns.taps, j.p = rows.count, j.q = columns.count;
+  j.r = rows.taps, j.s = columns.taps, j.p = rows.count, j.q = columns.count;
   j.stride[0] = j.stride[1] = 1;
-  memcpy(j.dilation, w->dilation, sizeof j.dilation);
   j.top = rows.before, j.left = columns.before;
-  j.y_block = conv->c * pixels, j.y_filter = pixels;
   j.y_origin = (rows.begin * w->w + columns.begin) * lanes;
   j.y_row = w->stride[0] * w->w * lanes, j.y_pixel = w->stride[1] * lanes;
-  j.weights = (struct fnn_lane_weights){.from = weight + last_row * w->s + last_column,
-                                        .filter = (ptrdiff_t)taps,
-                                        .channel = (ptrdiff_t)(j.filters * taps),
-                                        .row = -(ptrdiff_t)(w->stride[0] * w->s),
-                                        .column = -(ptrdiff_t)w->stride[1]};
-  j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
-  j.x = g, j.y = dx;
+  j.weights.from = weight + last_row * w->s + last_column;
+  j.weights.row = -(ptrdiff_t)(w->stride[0] * w->s), j.weights.column = -(ptrdiff_t)w->stride[1];
   return j;
 }
 
-/* All of it as the transposed correlation that Winograd's way knows, where there is one. */
-static struct fnn_correlation back_correlation(struct fnn_context *context, size_t lanes,
-                                               const struct fnn_convolution *conv, const float *g, const float *weight,
-                                               float *dx) {
+/* All phases at once: the transposed correlation, which Winograd's way knows for a stride of 2. */
+static struct fnn_correlation back_phases(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
+                                          const float *g, const float *weight, float *dx) {
   const struct fnn_window *w = &conv->window;
-  struct fnn_correlation j = correlation_of(context, lanes, conv, conv->k / conv->groups, conv->c / conv->groups);
-  size_t pixels = w->h * w->w * lanes, taps = w->r * w->s;
+  struct fnn_correlation j = back_correlation(context, lanes, conv, g, dx);
   j.transposed = 1;
-  j.h = w->p, j.w = w->q, j.r = w->r, j.s = w->s, j.p = w->h, j.q = w->w;
+  j.r = w->r, j.s = w->s, j.p = w->h, j.q = w->w;
   memcpy(j.stride, w->stride, sizeof j.stride);
-  memcpy(j.dilation, w->dilation, sizeof j.dilation);
   j.top = (ptrdiff_t)w->top, j.left = (ptrdiff_t)w->left;
-  j.y_block = conv->c * pixels, j.y_filter = pixels, j.y_row = w->w * lanes, j.y_pixel = lanes;
-  j.weights = (struct fnn_lane_weights){.filters = j.filters,
-                                        .channels = j.channels,
-                                        .r = w->r,
-                                        .s = w->s,
-                                        .from = weight + taps - 1,
-                                        .filter = (ptrdiff_t)taps,
-                                        .channel = (ptrdiff_t)(j.filters * taps),
-                                        .row = -(ptrdiff_t)w->s,
-                                        .column = -1};
-  j.weights_group = (ptrdiff_t)(j.channels * j.filters * taps);
-  j.x = g, j.y = dx;
+  j.y_row = w->w * lanes, j.y_pixel = lanes;
+  j.weights.filters = j.filters, j.weights.channels = j.channels, j.weights.r = w->r, j.weights.s = w->s;
+  j.weights.from = weight + w->r * w->s - 1;
+  j.weights.row = -(ptrdiff_t)w->s, j.weights.column = -1;
   return j;
 }
 
@@ -131,7 +127,7 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
   /* without pixels of g, or between the strides of a small kernel, nothing is written */
   if (w->stride[0] > w->r || w->stride[1] > w->s || no_pixels) memset(dx, 0, stored * sizeof *dx);
   if (no_pixels) return FNN_OK;
-  struct fnn_correlation whole = back_correlation(context, lanes, conv, g, weight, dx);
+  struct fnn_correlation whole = back_phases(context, lanes, conv, g, weight, dx);
   if (w->stride[0] == 2 && fnn_winograd_pays(&whole)) return fnn_winograd(context, &whole);
   struct fnn_correlation some[FNN_MOST_CORRELATIONS];
   size_t columns = fnn_fewer(w->stride[1], w->s), phases = fnn_fewer(w->stride[0], w->r) * columns;
