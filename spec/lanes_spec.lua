@@ -175,6 +175,8 @@ describe("images and channels in lanes:", function()
     x[1][1][1][2], x[2][1][3][3] = math.huge, -math.huge
     local z = F.avg_pool2d(F.conv2d(x, fnn.ones(1, 1, 1, 1)), 300):flatten()
     assert.are.same({math.huge, -math.huge}, z:narrow(1, 1, 2):totable())
+    local huge = F.avg_pool2d(F.conv2d(fnn.full({16, 1, 2, 2}, -3e38), fnn.ones(1, 1, 1, 1)), 2)
+    assert.are.equal(-math.huge, huge[1][1][1][1], "of a sum that is too large")
   end)
 
   -- An op after a convolution finds its input in lanes.

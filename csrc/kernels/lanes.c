@@ -132,10 +132,11 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
                   give(best, g + out * FNN_WIDTH, d))
 }
 
-/* Kahan's sum (1965): what rounding took from the total goes with the next addition; of an infinite one, nothing. */
+/* Kahan's sum (1965): what rounding took from the total goes with the next addition; of one that is infinite, or too large,
+ * nothing. */
 FNN_INLINE void add_exactly(fnn_v *total, fnn_v *lost, fnn_v x) {
   const fnn_v rest = x - *lost, sum = *total + rest, error = (sum - *total) - rest;
-  *lost = fnn_pick(error == error, error, (fnn_v){0});
+  *lost = fnn_pick(sum - sum == 0.0f, error, (fnn_v){0}); /* a finite sum */
   *total = sum;
 }
 
