@@ -246,8 +246,8 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
-/* A tile of size x size pixels (at most 6 x 6): where they lie in a channel of the input, which of them are inside it (the others are
- * 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
+/* A tile of size x size pixels (at most 6 x 6): where they lie in a channel of the input, which of them are inside it (the
+ * others are 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
 struct fnn_winograd_tile {
   size_t row[6], column[6]; /* pixel (r, c) is `row[r] + column[c]` floats from the channel's beginning */
   int32_t inside[36];       /* -1 or 0 */
@@ -328,9 +328,9 @@ struct fnn_lane_kernels {
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
 
-  /* winograd.c and winograd_input.c. Tiles of 5 are for a stride of 2, from which they give 2 x 2 pixels, or 4 x 4 of the gradient of
-   * its input ("spread": without bias, relu and addend). The weights (3 x 3 or 5 x 5) of filters first .. last-1, for tiles of `size`:
-   * u[place * step + filter * channels + channel] */
+  /* winograd.c and winograd_input.c. Tiles of 5 are for 3 x 3 taps with a stride of 2, of which they give 2 x 2 pixels, or 4 x 4
+   * of the gradient of its input ("spread": without bias, relu and addend). The weights (3 x 3 or 5 x 5) of filters
+   * first .. last-1, for tiles of `size`: u[place * step + filter * channels + channel] */
   void (*winograd_weights)(const struct fnn_lane_weights *weights, size_t size, size_t first, size_t last, float *u,
                            size_t step);
   void (*winograd_input)(const struct fnn_winograd_input *input);

@@ -1,13 +1,14 @@
 /* The transforms of Winograd's minimal filtering (Lavin and Gray 2016, "Fast algorithms for convolutional neural
  * networks", section 4) for images or channels in lanes: F(2x2, 3x3) over tiles of 4 x 4 pixels, F(4x4, 3x3) and F(2x2, 5x5) over
- * tiles of 6 x 6. Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one
+ * tiles of 6 x 6. With a stride of 2, 3 taps meet F(2, 2) at every second pixel and a single product between, in tiles of 5 x 5.
+ * Each is a matrix applied to rows and then to columns; between them stand products of ordinary matrices, one
  * for each place in the tile, which the caller makes: of images in lanes they are correlations of 1 x 1, of channels there
  * is fnn_channel_product. */
 #include "winograd.h"
 
 #include <string.h>
 
-/* ---- the matrices: one column of 4 or 6, a step apart, in place ---- */
+/* ---- the matrices: one column of 4, 5 or 6, a step apart, in place ---- */
 
 FNN_INLINE void output4(fnn_v *d, const ptrdiff_t step) {
   const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
@@ -78,8 +79,8 @@ FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct 
   }
 }
 
-/* The gradient of the input of a stride of 2, 4 x 4 pixels: of each two neighbours, one is made of F(2, 2)'s places, the first or the
- * second, and one is a place itself. */
+/* The gradient of the input of a stride of 2, 4 x 4 pixels: of each two neighbours, one is made of F(2, 2)'s places, the first or
+ * the second (`swapped`), and one is a place itself. */
 FNN_INLINE void spread_tile(const struct fnn_winograd_output *j, const struct fnn_winograd_tile *tile, const float *m,
                             float *y) {
   const size_t m_place = j->m_place, row_swap = (size_t)j->swapped[0], column_swap = (size_t)j->swapped[1];

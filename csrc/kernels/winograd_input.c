@@ -6,7 +6,7 @@
  * gradients, of the images of two blocks. */
 #include "winograd.h"
 
-/* ---- the matrices: one column of 4 or 6, a step apart, in place ---- */
+/* ---- the matrices: one column of 4, 5 or 6, a step apart, in place ---- */
 
 FNN_INLINE void input4(fnn_v *d, const ptrdiff_t step) {
   const fnn_v d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];

@@ -1,12 +1,13 @@
 /* Winograd's way to a correlation with 3 x 3 or 5 x 5 taps, for images in lanes: of 3 x 3, 4 x 4 output pixels from 36
  * products instead of 144 or 2 x 2 from 16 instead of 36, of 5 x 5, 2 x 2 from 36 instead of 100, for each pair of a filter
- * and a channel (kernels/winograd.c). With a stride of 2, 3 x 3 taps give 2 x 2 pixels from 25 products instead of 36: every second
- * pixel of the input meets two taps of a row, those between one. The gradient of such an input is 4 x 4 pixels from as many.
+ * and a channel (kernels/winograd.c). With a stride of 2, 3 x 3 taps give 2 x 2 pixels from 25 products instead of 36: every
+ * second pixel of the input meets two taps of a row, those between one. The gradient of such an input ("transposed") is 4 x 4
+ * pixels from as many.
  *
  * A piece of work is a strip: some tiles, of whatever images, as many as a cache holds transformed. Its input is transformed,
  * then for some filters at a time the places of the tile are multiplied by the transformed weights, one matrix
  * product each, which are correlations of 1 x 1, and transformed back. In mixed precision what is transformed becomes pairs
- * of channels, and there are no tiles of 6 x 6, which make the errors of rounding too large. */
+ * of channels, of tiles of 4 x 4 alone: those of 6 x 6 make the errors of rounding too large. */
 #include "winograd.h"
 
 #include <string.h>
