@@ -1,5 +1,6 @@
 -- Lookahead and SAM against their formulas in plain Lua, and what a Trainer makes of them.
 local blobs = require "spec.support.blobs"
+local ctrl_c = require "spec.support.ctrl_c"
 local fnn = require "fmnistnn"
 local nn, optim = fnn.nn, fnn.optim
 
@@ -137,6 +138,21 @@ describe("SAM", function()
       if count == 2 then error "oops" end
     end))
     assert(bytes_of(list) == before)
+  end)
+
+  it("puts the weights back when Ctrl-C comes while it does", function()
+    local list = parameters_of({1, 2}, {3}, {4, 5})
+    local optimizer = optim.SAM {optim.SGD {parameters = list, lr = 0}}
+    local before = bytes_of(list)
+    for instructions = 25, 55 do
+      local calls = 0
+      assert.is_false((pcall(optimizer.step, optimizer, function()
+        calls = calls + 1
+        closure_of(optimizer, list)()
+        if calls == 2 then ctrl_c(instructions) end
+      end)))
+      assert(bytes_of(list) == before, instructions)
+    end
   end)
 
   it("moves running statistics once", function()

@@ -71,6 +71,8 @@ local function put_in(self)
   end
 end
 
+-- Puts the weights back that were in the model before, if they were kept. Who was stopped in it goes on at a second
+-- call.
 local function put_back(self)
   local kept = self._kept
   while kept and #kept > 0 do
@@ -83,20 +85,11 @@ local function put_back(self)
   self._kept = nil
 end
 
--- Puts the weights back that were in the model before, if they were kept: also when Ctrl-C comes meanwhile, as it does
--- once only.
-local function take_out(self)
-  local ok, message = pcall(put_back, self)
-  if ok then return end
-  put_back(self)
-  error(message, 0)
-end
-
 --- f(...) with the averaged weights in the model, which gets its own back whatever happens. Returns what f does.
 function Average:apply(f, ...)
   check_begun(self, "apply")
   check_out(self)
-  local _ <close> = on_close(function() take_out(self) end)
+  local _ <close> = on_close(function() put_back(self) end)
   put_in(self)
   return f(...)
 end
@@ -233,7 +226,7 @@ function EMA:on_evaluate_begin()
   if self.updates > 0 then put_in(self) end
 end
 
-function EMA:on_evaluate_end() take_out(self) end
+function EMA:on_evaluate_end() put_back(self) end
 
 --- Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights of all updates. As a callback it is
 -- updated after each epoch from number `start` (1) on.

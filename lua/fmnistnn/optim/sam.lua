@@ -23,10 +23,13 @@ local function keep(list, kept)
   for _, tensor in ipairs(list) do kept[#kept + 1] = {tensor, core.no_grad(tensor.clone, tensor)} end
 end
 
+-- Puts the copies back. What was stopped in it goes on at a second call.
 local function put_back(kept)
-  for _, each in ipairs(kept) do
-    core.no_grad(each[1].copy_, each[1], each[2])
-    each[2]:close()
+  while #kept > 0 do
+    local tensor, copy = table.unpack(kept[#kept])
+    core.no_grad(tensor.copy_, tensor, copy)
+    kept[#kept] = nil
+    copy:close()
   end
 end
 
