@@ -765,6 +765,8 @@ describe("a Dataset", function()
     local floats, rows = data.Dataset {images, labels}, data.Dataset {images, fnn.ones(3, 2):long()}
     try("split: 23 examples are too few", set.split, set, 0.001, {stratify = true})
     try("split: unknown option seeds %(there are shuffle, seed, stratify%)", set.split, set, 0.5, {seeds = 1})
+    try("split: seed: expected shuffle = true beside it", set.split, set, 0.5, {seed = 1})
+    try("folds: seed: expected shuffle = true beside it", set.folds, set, 3, {seed = 1, stratify = true})
     try("split: stratify: expected true or false, got number 1", set.split, set, 0.5, {stratify = 1})
     try("split: stratify: expected labels that are class numbers %(N%), got %(3%) of float32", floats.split, floats,
       0.5, {stratify = true})

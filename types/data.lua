@@ -115,7 +115,7 @@ function Dataset:folds(k, options) end
 --- split then sets the last examples of each class apart.
 ---@class fmnistnn.data.PartOptions
 ---@field shuffle? boolean (default false) Whether to cut a random order instead of the examples as they stand.
----@field seed? integer (default: the generator's) The order then depends on it alone.
+---@field seed? integer (default: the generator's) The random order then depends on it alone; needs shuffle.
 ---@field stratify? boolean (default false) Whether each class, of labels that are class numbers, keeps its share.
 
 --- The same images (N,C,H,W), uint8 or float32, changed at random in each batch: zoomed, sheared and turned about the

@@ -193,6 +193,12 @@ local part_options = {
   {"stratify", "boolean", default = false},
 }
 
+local function check_part_options(who, given)
+  local o = options.check(who, given, part_options)
+  if o.seed and not o.shuffle then refuse("%s: seed: expected shuffle = true beside it, which it is for", who) end
+  return o
+end
+
 -- A function that gives, for the number of a part, the examples of all others and its own, which are to validate with:
 -- they are never augmented. See parts.deal.
 local function deal(who, set, weights, o)
@@ -211,12 +217,12 @@ end
 --- Two parts: all but the last `fraction` of the examples, and these, as Keras's validation_split. The latter are to
 -- validate with: they are never augmented. Without options, nothing is copied.
 --
--- shuffle false: they are the last in random order; seed: which depends on it alone (else on the generator); stratify
--- false: they are the last of each class, of labels that are class numbers, the same fraction of each as near as whole
--- examples allow (rounded by largest remainders, as scikit-learn's train_test_split does). stratify alone does not
--- shuffle. Both parts keep the order that they are cut from.
+-- shuffle false: they are the last in random order; seed: which depends on it alone (else on the generator), refused
+-- without shuffle; stratify false: they are the last of each class, of labels that are class numbers, the same fraction
+-- of each as near as whole examples allow (rounded by largest remainders, as scikit-learn's train_test_split does).
+-- stratify alone does not shuffle. Both parts keep the order that they are cut from.
 function Dataset:split(fraction, given)
-  local o = options.check("split", given, part_options)
+  local o = check_part_options("split", given)
   if type(fraction) ~= "number" or not (fraction > 0 and fraction < 1) then
     refuse("split: expected a fraction between 0 and 1, got %s", tostring(fraction))
   end
@@ -232,7 +238,7 @@ end
 -- same options, copies. Each example is held out once; the folds' sizes differ by 1 at most, as scikit-learn's KFold
 -- and (stratify) StratifiedKFold have it.
 function Dataset:folds(k, given)
-  local o = options.check("folds", given, part_options)
+  local o = check_part_options("folds", given)
   check_count("folds", k, 2, #self)
   local weights, fold = {}, 0
   for i = 1, k do weights[i] = 1 end
