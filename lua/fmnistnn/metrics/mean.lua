@@ -33,7 +33,7 @@ end
 local function function_of_batch(self, prediction, target)
   local got = self.f(prediction, target)
   if type(got) == "number" then return got end
-  if core.is_tensor(got) and (got:numel() == 1 or got:dim() == 1 and #got == #target) then
+  if core.is_tensor(got) and (got:numel() == 1 or got:dim() > 0 and #got == #target and got:numel() == #target) then
     return got:sum():item() / got:numel()
   end
   local what = core.is_tensor(got) and "shape (" .. table.concat(got.shape, ",") .. ")" or options.describe(got)
