@@ -149,14 +149,15 @@ describe("a loss refuses", function()
       refuses(of_each .. "(1,3)", "categorical_crossentropy", p, t, with {weight = fnn.ones(1, 3)})
       refuses(of_each .. "(4)", "cross_entropy", p:reshape(1, 3, 2), t:reshape(1, 2), with {weight = {1, 2, 3, 4}})
       local numbers = ": expected a tensor or a list of numbers, got "
+      local or_number = "pos_weight: expected a number, a tensor or a list of numbers, got "
       for got, weight in pairs {["string 'high'"] = "high", ["number 2"] = 2} do
         refuses("weight" .. numbers .. got, "categorical_crossentropy", p, t, with {weight = weight})
       end
       for _, weight in ipairs {{1, "2", 3}, {1, nil, 3}, {[0] = 1, 2, 3}, {{1, 2, 3}}} do
         refuses("weight" .. numbers .. "table", "categorical_crossentropy", p, t, with {weight = weight})
-        refuses("pos_weight" .. numbers .. "table", "binary_crossentropy", p, p, with {pos_weight = weight})
+        refuses(or_number .. "table", "binary_crossentropy", p, p, with {pos_weight = weight})
       end
-      refuses("pos_weight" .. numbers .. "string '3'", "binary_crossentropy", p, p, with {pos_weight = "3"})
+      refuses(or_number .. "string '3'", "binary_crossentropy", p, p, with {pos_weight = "3"})
       local to_shape = "pos_weight: expected a number or what broadcasts to (2,3), as the prediction has, got "
       refuses(to_shape .. "(2)", "binary_crossentropy", p, p, with {pos_weight = {1, 2}})
       refuses(to_shape .. "(4,2,3)", "binary_crossentropy", p, p, with {pos_weight = fnn.ones(4, 2, 3)})

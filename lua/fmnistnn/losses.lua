@@ -67,12 +67,14 @@ end
 -- Probabilities that add up to 1, as Keras makes them where a loss relies on it.
 local function rows_of_one(prediction) return prediction / prediction:sum(-1, true) end
 
--- Factors that are given as a tensor or as a list of numbers, as a tensor of floats.
-local function factors(who, name, given)
+-- Factors that are given as a tensor or as a list of numbers, as a tensor of floats. also: what else may be given.
+local function factors(who, name, given, also)
   if core.is_tensor(given) then return given:float() end
   local ok = type(given) == "table" and is_list(given)
   for _, each in ipairs(ok and given or {}) do ok = ok and type(each) == "number" end
-  if not ok then refuse("%s: %s: expected a tensor or a list of numbers, got %s", who, name, describe(given)) end
+  if not ok then
+    refuse("%s: %s: expected %sa tensor or a list of numbers, got %s", who, name, also or "", describe(given))
+  end
   return core.from_table(given, "float32")
 end
 
@@ -149,7 +151,7 @@ end
 -- The factor of what is to be 1: a number, or a tensor that broadcasts to the prediction's shape.
 local function positive_weight(who, given, prediction)
   if type(given) == "number" then return given end
-  local weight = factors(who, "pos_weight", given)
+  local weight = factors(who, "pos_weight", given, "a number, ")
   local fits, behind = weight:dim() <= prediction:dim(), prediction:dim() - weight:dim()
   for axis, size in ipairs(weight.shape) do
     fits = fits and (size == 1 or size == prediction:size(behind + axis))
