@@ -136,7 +136,8 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
  * nothing. */
 FNN_INLINE void add_exactly(fnn_v *total, fnn_v *lost, fnn_v x) {
   const fnn_v rest = x - *lost, sum = *total + rest, error = (sum - *total) - rest;
-  *lost = fnn_pick(sum - sum == 0.0f, error, (fnn_v){0}); /* a finite sum */
+  const fnn_v finite = sum * 0.0f; /* 0, else NaN */
+  *lost = fnn_pick(finite == 0.0f, error, (fnn_v){0});
   *total = sum;
 }
 

@@ -261,6 +261,9 @@ static void check_row_of_pairs(const struct fnn_lane_kernels *pairs, const struc
 
 /* ---- output ---- */
 
+/* Row i of A, or that of its neighbour. */
+static const double *row_of(const struct method *m, size_t i, int swapped) { return m->a[swapped ? i ^ 1 : i]; }
+
 /* Tiles lie beside each other, and have fewer pixels than they could, or none. With `swapped`, each two neighbours of a row (1) and
  * of a column (2) have changed places. */
 static void check_output(const struct fnn_kernels *k, const struct method *m, size_t filters, size_t tiles, int options,
@@ -288,7 +291,7 @@ static void check_output(const struct fnn_kernels *k, const struct method *m, si
     for (size_t i = 0; i < places; i++) from[i] = (double)x[i * m_place + f * m_filter + t * width + l];
     for (size_t i = 0; i < tile[t].p * tile[t].q; i++) {
       const size_t p = i / tile[t].q, q = i % tile[t].q, to = f * y_filter + tile[t].to + p * y_row + q * width + l;
-      struct sum sum = transformed(m->a[swapped & 2 ? p ^ 1 : p], m->a[swapped & 1 ? q ^ 1 : q], m->size, from);
+      struct sum sum = transformed(row_of(m, p, swapped & 2), row_of(m, q, swapped & 1), m->size, from);
       if (with_bias) add(&sum, (double)bias[in_lanes ? f * width + l : f]);
       if (with_addend) add(&sum, (double)addend[to]);
       want[to] = relu_after ? relu(sum) : sum;
