@@ -49,8 +49,7 @@ static size_t rows_before(const struct fnn_call *call, const struct fnn_shape *s
 
 /* Bytes that lie together for one of these. */
 static size_t row_bytes(const struct fnn_call *call, const struct fnn_spec *spec, int axis) {
-  size_t together = call->lanes.count ? call->lanes.count : 1;
-  return fnn_shape_product(&spec->shape, axis, spec->shape.rank) * fnn_dtype_size(spec->dtype) * together;
+  return fnn_shape_product(&spec->shape, axis, spec->shape.rank) * fnn_dtype_size(spec->dtype) * fnn_call_width(call);
 }
 
 struct copy {

@@ -119,12 +119,9 @@ static void add_bias(void *user, size_t first, size_t last, int worker) {
   }
 }
 
-/* In memory: images, or blocks of them, and the floats of one of their planes in the result. */
-static size_t blocks_of(const struct fnn_call *call, const struct fnn_convolution *conv) {
-  return call->lanes.count ? fnn_ceil_div(conv->n, call->lanes.count) : conv->n;
-}
+/* The floats of a plane of the result in memory. */
 static size_t plane_of(const struct fnn_call *call, const struct fnn_convolution *conv) {
-  return conv->window.h * conv->window.w * (call->lanes.count ? call->lanes.count : 1);
+  return conv->window.h * conv->window.w * fnn_call_width(call);
 }
 
 static enum fnn_status forward(struct fnn_call *call) {
@@ -137,7 +134,8 @@ static enum fnn_status forward(struct fnn_call *call) {
   if (!call->in[2]) return FNN_OK;
   size_t plane = plane_of(call, &conv);
   struct bias_job job = {call->context->kernels->elementwise, conv.c, plane, fnn_floats(call->in[2]), y};
-  fnn_parallel(call->context, blocks_of(call, &conv) * conv.c, 1 + 16384 / (plane + 1), add_bias, &job);
+  fnn_parallel(call->context, fnn_lane_planes(&call->out[0]->shape, call->lanes), 1 + 16384 / (plane + 1), add_bias,
+               &job);
   return FNN_OK;
 }
 
@@ -165,7 +163,7 @@ static enum fnn_status backward(struct fnn_call *call) {
   if (fnn_wants(call, 1)) FNN_TRY(back_weight(call, &conv, g));
   if (fnn_wants(call, 2)) {
     FNN_TRY(fnn_new_grad(call, 2));
-    fnn_sum_channels(call->context, blocks_of(call, &conv), conv.c, plane_of(call, &conv), g,
+    fnn_sum_channels(call->context, fnn_ceil_div(conv.n, fnn_call_width(call)), conv.c, plane_of(call, &conv), g,
                      fnn_floats(call->grad_in[2]));
   }
   return FNN_OK;

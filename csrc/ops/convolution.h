@@ -36,8 +36,8 @@ struct fnn_epilogue {
   const float *addend; /* added before relu; in the result's layout; NULL without relu */
 };
 
-/* Whether a convolution may go the quicker ways, whose sizes then cannot overflow: its kernel covers no more pixels than FNN_MOST_TAPS
- * times a dilation of 16, its strides pass over and its paddings add no more than 1024. */
+/* Whether a convolution may go the quicker ways, whose sizes then cannot overflow: its kernel has no more rows and columns than
+ * FNN_MOST_TAPS, 16 pixels apart at most, its strides pass over and its paddings add no more than 1024 pixels. */
 int fnn_is_ordinary(const size_t kernel[2], const size_t stride[2], const size_t dilation[2],
                     const struct fnn_padding *padding);
 

@@ -178,6 +178,9 @@ void fnn_out(struct fnn_call *call, int i, enum fnn_dtype dtype, const struct fn
 struct fnn_lanes fnn_lanes_as_given(const struct fnn_call *call);
 struct fnn_lanes fnn_images_as_given(const struct fnn_call *call);
 
+/* How many floats a pixel has in the call's layout: its lanes, or 1. */
+static inline size_t fnn_call_width(const struct fnn_call *call) { return call->lanes.count ? call->lanes.count : 1; }
+
 /* The lane kernels of a call that has lanes. */
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
 

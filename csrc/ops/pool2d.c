@@ -46,7 +46,7 @@ struct job {
 static struct job job_for(const struct fnn_call *call, struct fnn_window window) {
   return (struct job){
       .kernels = call->lanes.count ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
-      .width = call->lanes.count ? call->lanes.count : 1,
+      .width = fnn_call_width(call),
       .window = window,
       .whole = ((const struct pool2d *)call->params)->count_padding,
       .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};

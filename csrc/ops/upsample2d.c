@@ -38,7 +38,7 @@ static struct job job_for(const struct fnn_call *call, size_t pixel, const struc
                       .w = x->size[3],
                       .rows = params->scale[0],
                       .columns = params->scale[1],
-                      .pixel = (call->lanes.count ? call->lanes.count : 1) * pixel,
+                      .pixel = fnn_call_width(call) * pixel,
                       .from = fnn_tensor_data(from),
                       .to = fnn_tensor_data(to)};
 }
