@@ -56,7 +56,9 @@ local function batch_norm(name, least, most, expected)
 
   function BatchNorm:forward(x) return normalize(self, x, false) end
 
-  function BatchNorm:_with_relu(x, addend) return normalize(self, x, true, addend) end
+  function BatchNorm:_fuses_relu() return self:_runs_as(BatchNorm) end
+
+  function BatchNorm:_with_relu(x, addend) return normalize(self, x, true, addend), self.fresh end
 
   return BatchNorm
 end

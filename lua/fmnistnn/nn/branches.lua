@@ -33,11 +33,6 @@ local function made_of(self, named)
   return {n = 1, given}
 end
 
--- Lets go of what a branch made of x, where nobody else can hold it.
-local function let_go(branch, y, x)
-  if branch and not rawequal(y, x) and branch:keeps_nothing() then y:close() end
-end
-
 -- A sum is a new tensor; but a branch of the user's may keep what it is given.
 local function keeps_nothing(self)
   if not Module.keeps_nothing(self) or not Activation.is_fresh(self._activation) then return false end
@@ -129,18 +124,30 @@ function Residual:_made_of()
   return {n = 1, {body = self.body, shortcut = self.shortcut, activation = self._arguments[1].activation}}
 end
 
-function Residual:forward(x)
-  local shortcut = self.shortcut and self.shortcut(x) or x
-  if self._ends_in_relu and self.body:_fuses_relu() then
-    local z = self.body:_with_relu(x, shortcut)
-    let_go(self.shortcut, shortcut, x)
-    return z
-  end
-  local y = self.body(x)
+-- body(x) + shortcut, through the activation, and whether the body kept nothing.
+local function add_body(self, x, shortcut)
+  if self._ends_in_relu and self.body:_fuses_relu() then return self.body:_with_relu(x, shortcut) end
+  local y, fresh = self.body:_pass(x)
   local sum = y + shortcut
-  let_go(self.body, y, x)
-  let_go(self.shortcut, shortcut, x)
-  return Activation.apply(self._activation, sum)
+  if fresh and not rawequal(y, x) then y:close() end
+  return Activation.apply(self._activation, sum), fresh and Activation.is_fresh(self._activation)
+end
+
+-- The result, and whether nothing was kept.
+local function run(self, x)
+  if not self.shortcut then return add_body(self, x, x) end
+  local shortcut, fresh = self.shortcut:_pass(x)
+  local z, kept_nothing = add_body(self, x, shortcut)
+  if fresh and not rawequal(shortcut, x) then shortcut:close() end
+  return z, kept_nothing and fresh
+end
+
+function Residual:forward(x) return (run(self, x)) end
+
+function Residual:_pass(x)
+  if not self:_runs_as(Residual) then return Module._pass(self, x) end
+  local z, kept_nothing = run(self, x)
+  return z, self.fresh and kept_nothing
 end
 
 return {Add = Add, Concat = Concat, Ensemble = Ensemble, Residual = Residual}

@@ -76,11 +76,11 @@ function Conv2d:forward(x)
   return Activation.apply(self._activation, self._operation(x, self.weight, self.bias, settings))
 end
 
-function Conv2d:_fuses_relu() return not self._options.activation and Module._fuses_relu(self) end
+function Conv2d:_fuses_relu() return not self._options.activation and self:_runs_as(Conv2d) end
 
 function Conv2d:_with_relu(x, addend)
   local settings = settings_of(self, x)
-  return F.conv2d_relu(x, self.weight, self.bias, addend, settings)
+  return F.conv2d_relu(x, self.weight, self.bias, addend, settings), self.fresh
 end
 
 return Conv2d

@@ -97,9 +97,16 @@ Module.fresh = false
 --- Whether this is true of the module as it stands: of one that is made of others, when it is true of all of them.
 function Module:keeps_nothing() return self.fresh and rawget(self, "forward") == nil end
 
+--- For modules that hand tensors from one layer to the next: self(x), and whether x and the result are known to be kept
+-- by none. Those that call others find out on the way.
+function Module:_pass(x) return self(x), self:keeps_nothing() end
+
+--- Whether a call is `forward` of this class and no more: nobody derived another, and no recorder is to see the call.
+function Module:_runs_as(class) return not recorder and self.forward == class.forward end
+
 --- Whether the layer has a method _with_relu(x, addend) that gives relu(self(x) + addend), or relu(self(x)) without an
--- addend, in fewer passes over memory. A recorder is to see every layer called.
-function Module:_fuses_relu() return self._with_relu ~= nil and not recorder and self:keeps_nothing() end
+-- addend, in fewer passes over memory, and what _pass gives besides.
+function Module:_fuses_relu() return false end -- luacheck: no unused args
 
 --- Whether what comes out is known to be probabilities: a softmax or sigmoid is last.
 function Module:_gives_probabilities() return false end

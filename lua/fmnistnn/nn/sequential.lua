@@ -21,39 +21,49 @@ local function takes_next(self, i)
   return following and following._is_relu and following:keeps_nothing() and self[i]:_fuses_relu()
 end
 
--- Runs elements 1..last; returns the result and whether nobody else holds it.
+-- Runs elements 1..last; returns the result, whether nobody else holds it, and whether no element kept anything.
 --
 -- What a layer hands to the next is nobody else's where both are known not to keep tensors (`fresh`): it is closed as
 -- soon as it has been used, so that activations do not wait for Lua's collector. What backward needs, the tape holds.
 local function run(self, x, last)
-  local ours, i = false, 1
+  local ours, kept_nothing, i = false, true, 1
   while i <= last do
-    local layer, fused = self[i], i < last and takes_next(self, i)
-    local y = fused and layer:_with_relu(x) or layer(x)
+    local layer, y, fresh = self[i], nil, nil
+    if i < last and takes_next(self, i) then
+      y, fresh = layer:_with_relu(x)
+      i = i + 1
+    else
+      y, fresh = layer:_pass(x)
+    end
     local same = rawequal(x, y)
-    local fresh = layer:keeps_nothing()
     if ours and not same and fresh then x:close() end
     ours = fresh and (ours or not same)
-    x = y
-    i = i + (fused and 2 or 1)
+    kept_nothing = kept_nothing and fresh
+    x, i = y, i + 1
   end
-  return x, ours
+  return x, ours, kept_nothing
 end
 
 function Sequential:forward(x) return (run(self, x, #self)) end
+
+function Sequential:_pass(x)
+  if not self:_runs_as(Sequential) then return Module._pass(self, x) end
+  local y, _, kept_nothing = run(self, x, #self)
+  return y, self.fresh and kept_nothing
+end
 
 function Sequential:_made_of() return {n = 1, {table.unpack(self)}} end
 
 function Sequential:_fuses_relu()
   local last = self[#self]
-  return last ~= nil and last:_fuses_relu() and Module.keeps_nothing(self) -- others may keep what they are given
+  return last ~= nil and last:_fuses_relu() and self:_runs_as(Sequential)
 end
 
 function Sequential:_with_relu(x, addend)
-  local y, ours = run(self, x, #self - 1)
-  local z = self[#self]:_with_relu(y, addend)
-  if ours then y:close() end
-  return z
+  local y, ours, kept_nothing = run(self, x, #self - 1)
+  local z, fresh = self[#self]:_with_relu(y, addend)
+  if ours and fresh then y:close() end
+  return z, self.fresh and kept_nothing and fresh
 end
 
 function Sequential:_gives_probabilities() return #self > 0 and self[#self]:_gives_probabilities() end
