@@ -218,6 +218,7 @@ static int backward(lua_State *L) {
 
 /* t:detach(): the same elements under a handle that autograd does not know. */
 static int detach(lua_State *L) {
+  struct fnn_bind *bind = fnn_bind_of(L);
   struct fnn_tensor *handle = NULL;
   enum fnn_status status;
   int tried = 0;
@@ -228,9 +229,11 @@ static int detach(lua_State *L) {
     struct fnn_tensor *t = fnn_check_tensor(L, 1, "detach");
     status = fnn_tensor_settle(t);
     if (status == FNN_OK) status = fnn_tensor_alias(t, &handle);
+    if (status == FNN_OK && bind->trace) status = fnn_trace_alias(bind->trace, t, handle);
+    if (status != FNN_OK) fnn_tensors_release(&handle, 1);
   } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
-  fnn_fill_box(fnn_bind_of(L), box, handle);
+  fnn_fill_box(bind, box, handle);
   return 1;
 }
 

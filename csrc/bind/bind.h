@@ -14,6 +14,7 @@
 #include "../autograd/tape.h"
 
 struct fnn_custom;
+struct fnn_trace;
 
 /* What the binding keeps for one Lua state. */
 struct fnn_bind {
@@ -27,6 +28,8 @@ struct fnn_bind {
   unsigned many;           /* after how many it runs again in any case */
   int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
   struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
+  struct fnn_trace *trace;  /* which is being made, or NULL */
+  struct fnn_trace *traces; /* all there are */
   /* Those that boxes have. Not the boxes: one that finds no memory even for its finalizer is freed without. */
   struct fnn_tensor *held;
 };
@@ -129,9 +132,10 @@ void fnn_parse(lua_State *L, const struct fnn_op *op, int last, struct fnn_parse
 
 /* Whether the running coroutine records for autograd. */
 int fnn_recording(lua_State *L);
-/* The core's half of a call: run the op on checked arguments and fill the boxes (none for an in-place form over `over`). */
+/* The core's half of a call: run the op on checked arguments; results[] are new references (none of an in-place form over
+ * `over`). */
 enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
-                           struct fnn_box *const *boxes) FNN_CHECK;
+                           struct fnn_tensor **results) FNN_CHECK;
 /* Raise if a write in place to this tensor would falsify gradients or has no place of its own for each element. Who writes
  * then counts that in the storage's version. */
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
@@ -140,12 +144,27 @@ void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
 void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const struct fnn_tensor *operand, const char *who,
                        const char *name);
 
+/* ---- traces (trace.c) ---- */
+
+/* Note a call that has been made, and its results. */
+enum fnn_status fnn_trace_call(struct fnn_trace *trace, const struct fnn_parsed *call,
+                               struct fnn_tensor *const *results) FNN_CHECK;
+/* Note another handle on a tensor's elements. */
+enum fnn_status fnn_trace_alias(struct fnn_trace *trace, struct fnn_tensor *tensor, struct fnn_tensor *alias) FNN_CHECK;
+/* Raise if a trace is being made and the tensor comes from its arguments. For who reads elements outside of ops. */
+void fnn_check_untraced(lua_State *L, const struct fnn_tensor *tensor, const char *who);
+/* Raise "who: cannot be traced: why" if a trace is being made. */
+void fnn_check_no_trace(lua_State *L, const char *who, const char *why);
+/* Free all that there are. */
+void fnn_free_traces(struct fnn_bind *bind);
+
 /* ---- the functions of the module, by noun; each adds to the table on top ---- */
 void fnn_open_error(lua_State *L);    /* error.c */
 void fnn_open_ops(lua_State *L);      /* call.c */
 void fnn_open_tensor(lua_State *L);   /* tensor.c */
 void fnn_open_create(lua_State *L);   /* create.c */
 void fnn_open_autograd(lua_State *L); /* autograd.c */
+void fnn_open_trace(lua_State *L);    /* trace.c */
 void fnn_open_optim(lua_State *L);    /* optim.c */
 void fnn_open_data(lua_State *L);     /* data.c */
 void fnn_open_system(lua_State *L);   /* system.c */

@@ -32,6 +32,7 @@ struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
 
 struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who) {
   struct fnn_tensor *tensor = fnn_check_tensor(L, at, who);
+  fnn_check_untraced(L, tensor, who);
   fnn_raise(L, fnn_tensor_settle(tensor));
   return tensor;
 }

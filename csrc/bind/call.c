@@ -17,7 +17,7 @@ static enum fnn_status take_input(struct fnn_context *context, const struct fnn_
 }
 
 /* Positions first count from 1, which may fail; then all results change hands. */
-static enum fnn_status give_outputs(struct fnn_bind *bind, struct fnn_call *call, struct fnn_box *const *boxes) {
+static enum fnn_status give_outputs(struct fnn_call *call, struct fnn_tensor **results) {
   int visible = call->op->outputs - call->op->hidden;
   for (int i = 0; i < visible; i++) {
     struct fnn_tensor *counted;
@@ -27,14 +27,14 @@ static enum fnn_status give_outputs(struct fnn_bind *bind, struct fnn_call *call
     call->out[i] = counted;
   }
   for (int i = 0; i < visible; i++) {
-    fnn_fill_box(bind, boxes[i], call->out[i]);
+    results[i] = call->out[i];
     call->out[i] = NULL;
   }
   return FNN_OK;
 }
 
 enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
-                           struct fnn_box *const *boxes) {
+                           struct fnn_tensor **results) {
   struct fnn_tensor *small[FNN_INLINE_INPUTS];
   struct fnn_call call = {.context = bind->context,
                           .op = parsed->op,
@@ -50,7 +50,11 @@ enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parse
   for (size_t i = 0; i < parsed->inputs && status == FNN_OK; i++)
     status = take_input(bind->context, &parsed->input[i], &call.in[i]);
   if (status == FNN_OK) status = fnn_apply(&call, over, record);
-  if (status == FNN_OK && !over) status = give_outputs(bind, &call, boxes);
+  if (status == FNN_OK && !over) status = give_outputs(&call, results);
+  if (status == FNN_OK && bind->trace) {
+    status = fnn_trace_call(bind->trace, parsed, results);
+    if (status != FNN_OK) fnn_tensors_release(results, FNN_MAX_OUTPUTS);
+  }
   fnn_call_release(&call);
   if (call.in != small) fnn_free(bind->context, call.in);
   return status;
@@ -70,6 +74,7 @@ int fnn_recording(lua_State *L) {
 }
 
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
+  fnn_check_no_trace(L, who, "it changes a tensor in place");
   if (fnn_is_recorded(tensor) && fnn_recording(L))
     fnn_error(L,
               "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "
@@ -95,6 +100,7 @@ static int run(lua_State *L, int last, int in_place) {
   struct fnn_bind *bind = fnn_bind_of(L);
   const struct fnn_op *op = op_of(L);
   struct fnn_box *boxes[FNN_MAX_OUTPUTS] = {0};
+  struct fnn_tensor *tensors[FNN_MAX_OUTPUTS] = {0};
   struct fnn_parsed parsed;
   int results = op->outputs - op->hidden, top, record = fnn_recording(L), tried = 0;
   enum fnn_status status = FNN_OK;
@@ -112,9 +118,11 @@ static int run(lua_State *L, int last, int in_place) {
         fnn_check_operand(L, parsed.input[0].tensor, parsed.input[i].tensor, op->name, fnn_op_arg(op, i)->name);
       record = 0;
     }
-    status = fnn_run_op(bind, &parsed, record, in_place ? parsed.input[0].tensor : NULL, boxes);
+    status = fnn_run_op(bind, &parsed, record, in_place ? parsed.input[0].tensor : NULL, tensors);
   } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
+  if (!in_place)
+    for (int i = 0; i < results; i++) fnn_fill_box(bind, boxes[i], tensors[i]);
   lua_settop(L, in_place ? 1 : top);
   return in_place ? 1 : results;
 }

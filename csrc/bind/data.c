@@ -141,6 +141,7 @@ static int shuffled(lua_State *L) {
   int tried = 0;
   lua_settop(L, 3);
   const char *who = luaL_optstring(L, 3, "shuffled");
+  fnn_check_no_trace(L, who, "its order would be the same at each run");
   fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
   size_t n = fnn_check_size(L, 1, who, "n");

@@ -10,6 +10,7 @@ static int close_bind(lua_State *L) {
   struct fnn_context *context = bind->context;
   if (!context) return 0;
   fnn_empty_boxes(bind);
+  fnn_free_traces(bind);
   fnn_bury_custom(NULL, bind);
   bind->context = NULL;
   fnn_context_release(context);
@@ -38,6 +39,7 @@ static int open_module(lua_State *L) {
   fnn_open_tensor(L);
   fnn_open_create(L);
   fnn_open_autograd(L);
+  fnn_open_trace(L);
   fnn_open_optim(L);
   fnn_open_data(L);
   fnn_open_system(L);

@@ -77,10 +77,11 @@ static int index_tensor(lua_State *L) {
     if (lua_rawget(L, lua_upvalueindex(FNN_UP_THIRD)) != LUA_TNIL) return 1;
     return get_field(L, lua_tostring(L, 2));
   }
-  struct fnn_tensor *t = fnn_check_elements(L, 1, "index");
+  struct fnn_tensor *t = fnn_check_tensor(L, 1, "index");
   if (lua_type(L, 2) == LUA_TNUMBER) {
     size_t at = first_axis(L, t, fnn_check_integer(L, 2, "index", "position"));
     if (t->shape.rank > 1) return index_row(L);
+    t = fnn_check_elements(L, 1, "index");
     push_element(L, t, at * t->stride[0]);
     return 1;
   }
@@ -217,6 +218,7 @@ static int tobytes(lua_State *L) {
   struct fnn_box *box = fnn_push_box(L);
   do {
     struct fnn_tensor *t = fnn_check_tensor(L, 1, "tobytes");
+    fnn_check_untraced(L, t, "tobytes");
     status = fnn_tensor_dense(t, t->dtype, &dense);
   } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
@@ -260,6 +262,7 @@ static int equal(lua_State *L) {
   fnn_relieve_memory(L);
   do {
     struct fnn_tensor *a = fnn_check_tensor(L, 1, "equal"), *b = fnn_check_tensor(L, 2, "equal");
+    fnn_check_untraced(L, a, "equal"), fnn_check_untraced(L, b, "equal");
     status = compare(a, b, &same);
   } while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);

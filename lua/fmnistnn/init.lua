@@ -45,6 +45,7 @@ local parts = {
   losses = "fmnistnn.losses",
   metrics = "fmnistnn.metrics",
   profile = "fmnistnn.profile",
+  trace = "fmnistnn.trace",
   initializers = "fmnistnn.initializers",
   data = "fmnistnn.data",
   report = "fmnistnn.report",
