@@ -140,12 +140,11 @@ function parts.infer(name)
   local model = network.model()
   model(images(network.batch))
   model = model:folded()
-  fnn.no_grad(function()
-    for _, count in ipairs{1, 1000} do
-      local x = images(count)
-      report(name .. "/" .. count, 1e3 / rate(function() model(x):close() end))
-    end
-  end)
+  for _, count in ipairs{1, 1000} do
+    local x = images(count)
+    local run = fnn.trace(model, x)
+    report(name .. "/" .. count, 1e3 / rate(function() run(x):close() end))
+  end
 end
 
 -- ---- single ops ----

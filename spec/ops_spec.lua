@@ -31,6 +31,10 @@ local function check_allocations(name, case)
   if not case.large then check.allocations(name, case) end
 end
 
+local function check_traced(name, case)
+  if not case.large then check.traced(name, case) end
+end
+
 local function check_in_place(name, case)
   for _, layout in ipairs(case.large and {} or LAYOUTS) do check.in_place(name, case, layout) end
 end
@@ -45,6 +49,7 @@ end
 local function describe_op(name)
   it("has the reference's values and gradients in every layout", function() for_each_case(name, check_values) end)
   it("gives the same bits with any number of threads", function() for_each_case(name, check.threads) end)
+  it("does the same in a trace", function() for_each_case(name, check_traced) end)
   it("fails without a leak when the nth allocation does", function() for_each_case(name, check_allocations) end)
   it("refuses what it must", function() check_refusals(name) end)
   if core.methods[name .. "_"] then

@@ -192,26 +192,44 @@ static int close_trace(lua_State *L) {
   return 0;
 }
 
-/* trace_begin(tensor, ...): a trace of these arguments; ops are noted in it until trace_end(). */
+/* The core's half of trace_begin. Arguments are handles of their own, so that a tensor which is one may be used from outside
+ * too. */
+static enum fnn_status begin(struct fnn_bind *bind, size_t count, struct fnn_tensor *const *tensors,
+                             struct fnn_trace **out) {
+  if (!*out) FNN_TRY(trace_new(bind, count, out));
+  for (size_t i = 0; i < count; i++) {
+    struct argument *argument = &(*out)->argument[i];
+    let_go(&argument->value);
+    FNN_TRY(fnn_tensor_settle(tensors[i]));
+    FNN_TRY(fnn_tensor_alias(tensors[i], &argument->value.tensor));
+    argument->spec = (struct fnn_spec){tensors[i]->dtype, tensors[i]->shape};
+  }
+  return FNN_OK;
+}
+
+/* trace_begin(tensor, ...): a trace of these arguments, and what its function is to be called with; ops are noted until
+ * trace_end(). */
 static int trace_begin(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   int count = lua_gettop(L), tried = 0;
+  enum fnn_status status;
   fnn_check_no_trace(L, "trace", "a trace is being made");
+  luaL_checkstack(L, count + LUA_MINSTACK, "trace");
+  struct fnn_tensor **tensors = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof(struct fnn_tensor *), 0);
   struct trace_box *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->trace = NULL;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &trace_key);
   lua_setmetatable(L, -2);
-  while (fnn_try_again(L, trace_new(bind, (size_t)count, &box->trace), &tried)) continue;
-  if (!box->trace) fnn_raise(L, FNN_NO_MEMORY);
-  for (int i = 0; i < count; i++) {
-    struct fnn_tensor *tensor = fnn_check_tensor(L, i + 1, "trace");
-    struct argument *argument = &box->trace->argument[i];
-    if (value_of(box->trace, tensor)) return fnn_error(L, "trace: argument %d: it is another argument too", i + 1);
-    argument->value.tensor = fnn_tensor_retain(tensor);
-    argument->spec = (struct fnn_spec){tensor->dtype, tensor->shape};
-  }
+  for (int i = 0; i < count; i++) fnn_push_box(L);
+  do {
+    for (int i = 0; i < count; i++) tensors[i] = fnn_check_tensor(L, i + 1, "trace");
+    status = begin(bind, (size_t)count, tensors, &box->trace);
+  } while (fnn_try_again(L, status, &tried));
+  fnn_raise(L, status);
+  for (int i = 0; i < count; i++)
+    fnn_fill_box(bind, fnn_test_box(L, count + 3 + i), fnn_tensor_retain(box->trace->argument[i].value.tensor));
   bind->trace = box->trace;
-  return 1;
+  return count + 1;
 }
 
 static int trace_end(lua_State *L) {

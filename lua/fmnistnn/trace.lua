@@ -20,10 +20,15 @@ local function check_tensors(what, ...)
 end
 
 -- The function for a trace and what f returned.
-local function results_of(trace, ...)
+local function made_of(trace, ...)
   if select("#", ...) == 0 then refuse("trace: the function returned nothing: expected tensors") end
   check_tensors("result", ...)
   return core.trace_function(trace, ...)
+end
+
+local function make(f, trace, ...)
+  local _ <close> = on_close(core.trace_end)
+  return made_of(trace, core.no_grad(f, ...))
 end
 
 --- The function takes tensors of the same types and shapes as those of this call, and returns the same number of tensors
@@ -34,7 +39,5 @@ end
 return function(f, ...)
   if not options.is_callable(f) then refuse("trace: expected a function or a model, got %s", options.describe(f)) end
   check_tensors("argument", ...)
-  local trace = core.trace_begin(...)
-  local _ <close> = on_close(core.trace_end)
-  return results_of(trace, core.no_grad(f, ...))
+  return make(f, core.trace_begin(...))
 end

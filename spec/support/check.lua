@@ -7,6 +7,7 @@ local core = require "fmnistnn.core"
 local array = require "spec.support.array"
 local layouts = require "spec.support.layouts"
 local reference = require "spec.support.reference"
+local trace = require "fmnistnn.trace"
 local values = require "spec.support.values"
 
 local check = {}
@@ -247,6 +248,55 @@ function check.threads(name, case)
     local bytes = bytes_of(kept, tensors)
     first = first or bytes
     if bytes ~= first then error(("%s: other bits with %d threads than with 1"):format(name, count)) end
+  end
+end
+
+-- The arguments with these tensors in the place of those that `built` has, in order.
+local function with_tensors(built, tensors)
+  local i = 0
+  local function next_of(value)
+    if not core.is_tensor(value) then return value end
+    i = i + 1
+    return tensors[i]
+  end
+  local args = {n = built.n}
+  for k = 1, built.n do
+    local value, list = built[k], nil
+    if type(value) == "table" then
+      list = {}
+      for key, element in pairs(value) do list[key] = element end
+      for n, element in ipairs(value) do list[n] = next_of(element) end
+    end
+    args[k] = list or next_of(value)
+  end
+  return args
+end
+
+local function reversed(a)
+  local copy = array.copy(a)
+  for i = 1, #a do copy[i] = a[#a + 1 - i] end
+  return copy
+end
+
+--- A trace of the op, made with the elements in another order, gives the same bits as the op.
+function check.traced(name, case)
+  local args = args_of(case)
+  local built, tensors = check.build(args, "dense")
+  local _, others = check.build(map_arrays(args, reversed), "dense")
+  if #tensors == 0 then return end
+  local run = trace(function(...)
+    local results = call(core.ops[name], with_tensors(built, {...}))
+    return unpack_all(results)
+  end, table.unpack(others))
+  local expected = call(core.ops[name], built)
+  core.manual_seed(reference.SEED)
+  local got = table.pack(run(table.unpack(tensors)))
+  if got.n ~= expected.n then error(("%s: %d results, not %d"):format(name, got.n, expected.n)) end
+  for i = 1, got.n do
+    local same = got[i]:tobytes() == expected[i]:tobytes() and got[i].dtype == expected[i].dtype
+    if not same or shape_text(got[i]) ~= shape_text(expected[i]) then
+      error(("%s: output %d: the trace's is another"):format(name, i))
+    end
   end
 end
 
