@@ -7,6 +7,7 @@
 --   bf16 NETWORK      the same in mixed precision
 --   conv NAME ...     GFLOP/s of convolutions by name (bench/convolutions.txt), forward and both backward passes
 --   infer NETWORK     ms for a batch of 1 and for one of 1000, in evaluation
+--   trace NETWORK     ms for one image: by a folded model, and by its trace
 --   small             ns for an addition of 16 floats, without and with gradient
 --   start WHAT        MB of a process that has loaded "nothing", "fmnistnn", or with it the layers of "trial9"
 --   memory NETWORK    MB at the peak of a process that trains 50 steps
@@ -145,6 +146,18 @@ function parts.infer(name)
     local run = fnn.trace(model, x)
     report(name .. "/" .. count, 1e3 / rate(function() run(x):close() end))
   end
+end
+
+function parts.trace(name)
+  local network, x = networks[name], fnn.randn(1, 1, 28, 28)
+  local model = network.model()
+  model(x)
+  model = model:folded()
+  local run = fnn.trace(model, x)
+  fnn.no_grad(function()
+    report(name .. "/folded", 1e3 / rate(function() model(x):close() end))
+    report(name .. "/trace", 1e3 / rate(function() run(x):close() end))
+  end)
 end
 
 -- ---- single ops ----
