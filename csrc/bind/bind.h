@@ -24,10 +24,10 @@ struct fnn_bind {
   size_t slack;        /* how many bytes may come on top before it runs again */
   double collected_at; /* when that was, and how long it took: seconds */
   double collect_seconds;
-  unsigned calls;          /* since then, of what makes boxes */
-  unsigned many;           /* after how many it runs again in any case */
-  int no_grad_threads;     /* coroutines that are inside fnn.no_grad */
-  struct fnn_custom *dead; /* custom ops whose Lua functions can be let go */
+  unsigned calls;           /* since then, of what makes boxes */
+  unsigned many;            /* after how many it runs again in any case */
+  int no_grad_threads;      /* coroutines that are inside fnn.no_grad */
+  struct fnn_custom *dead;  /* custom ops whose Lua functions can be let go */
   struct fnn_trace *trace;  /* which is being made, or NULL */
   struct fnn_trace *traces; /* all there are */
   /* Those that boxes have. Not the boxes: one that finds no memory even for its finalizer is freed without. */

@@ -206,7 +206,8 @@ static int random_floats(lua_State *L, const char *name, void (*fill)(struct fnn
   struct fnn_shape shape = shape_at(L, 1, who);
   if (lua_type(L, 2) != LUA_TNUMBER || lua_type(L, 3) != LUA_TNUMBER)
     return fnn_error(L, "%s: expected two numbers, got %s and %s", who, fnn_describe(L, 2), fnn_describe(L, 3));
-  fnn_check_no_trace(L, who, "its random numbers would be the same at each run (layers are made by a model's first call)");
+  fnn_check_no_trace(L, who,
+                     "its random numbers would be the same at each run (layers are made by a model's first call)");
   float a = (float)lua_tonumber(L, 2), b = (float)lua_tonumber(L, 3);
   fill(push_new(L, FNN_FLOAT32, &shape), a, b);
   return 1;

@@ -34,7 +34,9 @@ struct fnn_trace {
 
 static const struct step the_end; /* uses what the trace gives */
 
-static int visible(const struct step *step) { return step->call.op ? step->call.op->outputs - step->call.op->hidden : 1; }
+static int visible(const struct step *step) {
+  return step->call.op ? step->call.op->outputs - step->call.op->hidden : 1;
+}
 
 /* ---- life ---- */
 
@@ -300,10 +302,8 @@ static int trace_function(lua_State *L) {
 
 void fnn_open_trace(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", close_trace}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"trace_begin", trace_begin},
-                                       {"trace_end", trace_end},
-                                       {"trace_function", trace_function},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"trace_begin", trace_begin}, {"trace_end", trace_end}, {"trace_function", trace_function}, {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, metamethods);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &trace_key);
