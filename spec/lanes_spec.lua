@@ -243,6 +243,23 @@ describe("images and channels in lanes:", function()
     end)
   end
 
+  it("numbers of planes beside planes of one part and of several", function()
+    local squeezed = after(function(y, weight)
+      local s = F.linear(F.global_avg_pool2d(y), weight):sigmoid():reshape(-1, 4, 1, 1)
+      return y * s
+    end)
+    local each_op = after(function(y)
+      local s = y:sum({3, 4}, true)
+      return s * y + (s - y) / (s * s + 2) - y:maximum(s) + (y - s):tanh() + (s * s + 1) ^ (y / 50) + s
+    end)
+    for _, n in ipairs(batches) do
+      for _, size in ipairs {{7, 6}, {13, 11}} do
+        check({n, 3, table.unpack(size)}, {{4, 3, 3, 3}, {4, 4}}, squeezed)
+        check({n, 3, table.unpack(size)}, {{4, 3, 3, 3}}, each_op)
+      end
+    end
+  end)
+
   it("batch normalization by the batch, with dense tensors as the measure", function()
     for _, n in ipairs(batches) do
       fnn.manual_seed(2)

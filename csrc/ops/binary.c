@@ -1,7 +1,7 @@
 /* Elementwise functions of two tensors or of a tensor and a number, with broadcasting; the formulas
  * are in kernels/binary.inc. */
 #include "../kernels/kernels.h"
-#include "op.h"
+#include "planes.h"
 
 static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR, .flags = FNN_OR_NUMBER},
                                       {.name = "other", .kind = FNN_TENSOR, .flags = FNN_OR_NUMBER},
@@ -31,14 +31,23 @@ static enum fnn_status infer(struct fnn_call *call, enum fnn_binary id) {
   return FNN_OK;
 }
 
-/* What lies in lanes stays there beside images of the same shape, or a number that needs no gradient. */
+/* Whether the second shape has one number for each channel's plane of pixels in the first: (N,C,1,1) for (N,C,H,W). */
+static int is_of_planes(const struct fnn_shape *wide, const struct fnn_shape *narrow) {
+  int rank = wide->rank;
+  return rank > 2 && narrow->rank == rank && wide->size[0] == narrow->size[0] && wide->size[1] == narrow->size[1] &&
+         fnn_shape_product(narrow, 2, rank) == 1 && fnn_shape_product(wide, 2, rank) > 0;
+}
+
+/* What lies in lanes stays there beside images of the same shape, numbers of its planes, or a number that needs no gradient. */
 static struct fnn_lanes lanes(const struct fnn_call *call) {
   const struct fnn_tensor *a = call->in[0], *b = call->in[1];
   const struct fnn_lanes none = {0};
   if (b->shape.rank == 0) return b->requires_grad ? none : a->lanes;
   if (a->shape.rank == 0) return a->requires_grad ? none : b->lanes;
-  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32 || !fnn_shape_equal(&a->shape, &b->shape)) return none;
-  return a->lanes.count ? a->lanes : b->lanes;
+  if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32) return none;
+  if (fnn_shape_equal(&a->shape, &b->shape)) return a->lanes.count ? a->lanes : b->lanes;
+  if (is_of_planes(&a->shape, &b->shape)) return a->lanes;
+  return is_of_planes(&b->shape, &a->shape) ? b->lanes : none;
 }
 
 /* A loop over operands of the call's layout, the first of them the widest; `run` is told of each element that is stored. */
@@ -53,6 +62,88 @@ static void loop(struct fnn_call *call, int operands, struct fnn_tensor *const o
   fnn_loop(call->context, &each[0]->shape, operands, each, run, user);
 }
 
+/* Whether the slope is 1 everywhere. */
+static int is_constant(enum fnn_binary id, int side) {
+  return id == FNN_BINARY_add || (id == FNN_BINARY_sub && side == 0);
+}
+
+/* ---- numbers of planes, in lanes ---- */
+
+enum { CHUNK = 1024 }; /* floats at a time */
+
+struct planes {
+  const struct fnn_elementwise_kernels *kernels;
+  const struct fnn_lane_kernels *lanes;
+  enum fnn_binary id;
+  int side;                  /* of the gradient */
+  size_t size;               /* floats of a plane */
+  const float *in[2], *grad; /* grad: NULL forward */
+  size_t step[2];            /* floats from a plane's to the next one's */
+  float *wide, *narrow;      /* where the result goes: to all pixels, or summed over each plane */
+};
+
+/* The floats of operand `i` that stand beside those from number `at` of a plane; of numbers, as many copies as `spread` holds. */
+static const float *beside(const struct planes *j, int i, size_t plane, size_t at, float *spread) {
+  const float *from = j->in[i] + plane * j->step[i];
+  if (j->step[i] == j->size) return from + at;
+  if (at == 0) fnn_fill_plane(j->step[i], from, j->size < CHUNK ? j->size : CHUNK, spread);
+  return spread;
+}
+
+static void do_planes(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct planes *j = user;
+  float spread[CHUNK], product[CHUNK];
+  for (size_t plane = first; plane < last; plane++) {
+    double total[FNN_LANES_MAX] = {0};
+    for (size_t at = 0; at < j->size; at += CHUNK) {
+      size_t n = j->size - at < CHUNK ? j->size - at : CHUNK;
+      float *to = j->wide ? j->wide + plane * j->size + at : product;
+      const float *a = beside(j, 0, plane, at, spread), *b = beside(j, 1, plane, at, spread);
+      if (j->grad)
+        j->kernels->binary_slope[j->id][j->side](n, a, 1, b, 1, j->grad + plane * j->size + at, 1, to);
+      else
+        j->kernels->binary[j->id](n, a, 1, b, 1, to, 1);
+      if (j->narrow) j->lanes->sum(n / j->lanes->width, to, total);
+    }
+    for (size_t l = 0; j->narrow && l < j->lanes->width; l++) j->narrow[plane * j->lanes->width + l] = (float)total[l];
+  }
+}
+
+static int has_planes(const struct fnn_call *call) {
+  const struct fnn_shape *a = fnn_in_shape(call, 0), *b = fnn_in_shape(call, 1);
+  return call->lanes.count && (is_of_planes(a, b) || is_of_planes(b, a)) && !fnn_shape_equal(a, b);
+}
+
+/* What was not saved is not read either. */
+static void loop_over_planes(struct fnn_call *call, struct planes *j) {
+  const struct fnn_shape *shape = &call->out_spec[0].shape;
+  j->kernels = call->context->kernels->elementwise;
+  j->lanes = fnn_call_kernels(call);
+  j->size = fnn_shape_product(shape, 2, shape->rank) * j->lanes->width;
+  for (int i = 0; i < 2; i++) {
+    int is_wide = fnn_shape_equal(fnn_in_shape(call, (size_t)i), shape) || !call->in[i];
+    j->in[i] = call->in[i] ? fnn_floats(call->in[i]) : j->grad;
+    j->step[i] = is_wide ? j->size : j->lanes->width;
+  }
+  fnn_parallel(call->context, fnn_lane_planes(shape, call->lanes), fnn_planes_grain(j->size), do_planes, j);
+}
+
+static enum fnn_status planes_gradient(struct fnn_call *call, enum fnn_binary id, int side) {
+  struct planes job = {.id = id, .side = side, .grad = fnn_floats(call->grad)};
+  int is_wide = fnn_shape_equal(fnn_in_shape(call, (size_t)side), &call->grad->shape);
+  if (is_wide && is_constant(id, side)) {
+    call->grad_in[side] = fnn_tensor_retain(call->grad);
+    return FNN_OK;
+  }
+  FNN_TRY(fnn_new_grad(call, (size_t)side));
+  *(is_wide ? &job.wide : &job.narrow) = fnn_floats(call->grad_in[side]);
+  loop_over_planes(call, &job);
+  return FNN_OK;
+}
+
+/* ---- forward and backward ---- */
+
 static void run_floats(void *user, size_t n, char *const at[], const size_t stride[]) {
   const struct job *job = user;
   job->kernels->binary[job->id](n, (float *)at[1], stride[1], (float *)at[2], stride[2], (float *)at[0], stride[0]);
@@ -66,6 +157,10 @@ static void run_ints(void *user, size_t n, char *const at[], const size_t stride
 
 static enum fnn_status forward(struct fnn_call *call, enum fnn_binary id) {
   struct job job = {.kernels = call->context->kernels->elementwise, .id = id};
+  if (has_planes(call)) {
+    loop_over_planes(call, &(struct planes){.id = id, .wide = fnn_floats(call->out[0])});
+    return FNN_OK;
+  }
   struct fnn_tensor *operands[] = {call->out[0], call->in[0], call->in[1]};
   loop(call, 3, operands, call->out[0]->dtype == FNN_INT64 ? run_ints : run_floats, &job);
   return FNN_OK;
@@ -79,8 +174,7 @@ static void run_slope(void *user, size_t n, char *const at[], const size_t strid
 
 /* grad * slope, over the broadcast shape; the kernels write it densely. */
 static enum fnn_status wide_gradient(struct fnn_call *call, enum fnn_binary id, int side, struct fnn_tensor **out) {
-  int constant = id == FNN_BINARY_add || (id == FNN_BINARY_sub && side == 0);
-  int laned = call->lanes.count > 0;
+  int constant = is_constant(id, side), laned = call->lanes.count > 0;
   if (constant && laned) *out = fnn_tensor_retain(call->grad);
   if (constant) return laned ? FNN_OK : fnn_tensor_dense(call->grad, FNN_FLOAT32, out);
   FNN_TRY(laned ? fnn_tensor_new_laned(call->context, &call->grad->shape, call->lanes, out)
@@ -97,6 +191,10 @@ static enum fnn_status backward(struct fnn_call *call, enum fnn_binary id) {
   for (int side = 0; side < 2; side++) {
     struct fnn_tensor *wide;
     if (!fnn_wants(call, (size_t)side)) continue;
+    if (has_planes(call)) {
+      FNN_TRY(planes_gradient(call, id, side));
+      continue;
+    }
     FNN_TRY(wide_gradient(call, id, side, &wide));
     if (call->lanes.count) {
       call->grad_in[side] = wide;

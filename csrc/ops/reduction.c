@@ -32,6 +32,11 @@ struct fnn_reduction fnn_reduction_of(const struct fnn_shape *x, const struct fn
   return r;
 }
 
+int fnn_reduces_planes(const struct fnn_shape *x, const struct fnn_reduce_params *params) {
+  enum { IMAGE_AND_CHANNEL = 3 };
+  return x->rank > 2 && reduced_mask(x, params) == ((1u << x->rank) - 1) - IMAGE_AND_CHANNEL;
+}
+
 struct fnn_shape fnn_reduced_shape(const struct fnn_shape *x, const struct fnn_reduce_params *params) {
   unsigned mask = reduced_mask(x, params);
   struct fnn_shape shape = {.rank = 0};

@@ -27,6 +27,9 @@ struct fnn_reduction {
 /* What `params` reduces of a tensor of shape x. */
 struct fnn_reduction fnn_reduction_of(const struct fnn_shape *x, const struct fnn_reduce_params *params);
 
+/* Whether that is the planes of all pixels, (H,W) of (N,C,H,W), each by itself. */
+int fnn_reduces_planes(const struct fnn_shape *x, const struct fnn_reduce_params *params);
+
 /* The shape of the result. */
 struct fnn_shape fnn_reduced_shape(const struct fnn_shape *x, const struct fnn_reduce_params *params);
 

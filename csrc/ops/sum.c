@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
+#include "planes.h"
 #include "reduction.h"
 
 struct sum {
@@ -68,9 +69,61 @@ static void sum_ints(struct fnn_call *call, const struct fnn_reduction *r, const
     }
 }
 
+/* ---- in lanes: the sums of planes ---- */
+
+struct planes {
+  const struct fnn_lane_kernels *kernels;
+  size_t size; /* floats of a plane */
+  double factor;
+  const float *from;
+  float *to;
+};
+
+static void sum_planes(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct planes *j = user;
+  size_t lanes = j->kernels->width;
+  for (size_t plane = first; plane < last; plane++) {
+    double total[FNN_LANES_MAX] = {0};
+    j->kernels->sum(j->size / lanes, j->from + plane * j->size, total);
+    for (size_t l = 0; l < lanes; l++) j->to[plane * lanes + l] = (float)(total[l] * j->factor);
+  }
+}
+
+static void spread_planes(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct planes *j = user;
+  size_t lanes = j->kernels->width;
+  for (size_t plane = first; plane < last; plane++) {
+    float numbers[FNN_LANES_MAX];
+    for (size_t l = 0; l < lanes; l++) numbers[l] = j->from[plane * lanes + l] * (float)j->factor;
+    fnn_fill_plane(lanes, numbers, j->size, j->to + plane * j->size);
+  }
+}
+
+static void over_planes(struct fnn_call *call, fnn_task task, const struct fnn_tensor *from, struct fnn_tensor *to,
+                        double factor) {
+  const struct fnn_shape *x = fnn_in_shape(call, 0);
+  struct planes job = {
+      .kernels = fnn_call_kernels(call), .factor = factor, .from = fnn_floats(from), .to = fnn_floats(to)};
+  job.size = fnn_shape_product(x, 2, x->rank) * job.kernels->width;
+  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), fnn_planes_grain(job.size), task, &job);
+}
+
+static struct fnn_lanes lanes(const struct fnn_call *call) {
+  const struct fnn_tensor *x = call->in[0];
+  return fnn_reduces_planes(&x->shape, call->params) ? x->lanes : (struct fnn_lanes){0};
+}
+
+/* ---- forward and backward ---- */
+
 static enum fnn_status run(struct fnn_call *call, int mean) {
   struct fnn_reduction r = fnn_reduction_of(fnn_in_shape(call, 0), call->params);
   struct fnn_tensor *x;
+  if (call->lanes.count) {
+    over_planes(call, sum_planes, call->in[0], call->out[0], mean ? 1.0 / (double)r.n : 1.0);
+    return FNN_OK;
+  }
   FNN_TRY(fnn_reduction_lay_out(&r, call->in[0], &x));
   enum fnn_status status = FNN_OK;
   if (x->dtype == FNN_INT64)
@@ -85,10 +138,18 @@ static enum fnn_status sum_infer(struct fnn_call *call) { return fnn_reduce_infe
 static enum fnn_status mean_infer(struct fnn_call *call) { return fnn_reduce_infer(call, FNN_FLOAT32); }
 static enum fnn_status sum_forward(struct fnn_call *call) { return run(call, 0); }
 static enum fnn_status mean_forward(struct fnn_call *call) { return run(call, 1); }
-static enum fnn_status sum_backward(struct fnn_call *call) { return fnn_reduce_spread(call, 1.0f); }
+
+static enum fnn_status spread(struct fnn_call *call, float factor) {
+  if (!call->lanes.count) return fnn_reduce_spread(call, factor);
+  FNN_TRY(fnn_new_grad(call, 0));
+  over_planes(call, spread_planes, call->grad, call->grad_in[0], factor);
+  return FNN_OK;
+}
+
+static enum fnn_status sum_backward(struct fnn_call *call) { return spread(call, 1.0f); }
 
 static enum fnn_status mean_backward(struct fnn_call *call) {
-  return fnn_reduce_spread(call, 1.0f / (float)fnn_reduction_of(fnn_in_shape(call, 0), call->params).n);
+  return spread(call, 1.0f / (float)fnn_reduction_of(fnn_in_shape(call, 0), call->params).n);
 }
 
 #define SUM_OP(name_, types_)             \
@@ -100,6 +161,8 @@ static enum fnn_status mean_backward(struct fnn_call *call) {
       .types = types_,                    \
       .flags = FNN_METHOD,                \
       .outputs = 1,                       \
+      .lanes = lanes,                     \
+      .images = 1,                        \
       .infer = name_##_infer,             \
       .forward = name_##_forward,         \
       .backward = name_##_backward,       \
