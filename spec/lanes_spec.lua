@@ -195,6 +195,8 @@ describe("images and channels in lanes:", function()
     ["avg_pool2d with padding"] = {
       after(function(y) return F.avg_pool2d(y, {2, 3}, {padding = 1, count_padding = true}) end),
     },
+    ["adaptive_avg_pool2d"] = {after(function(y) return F.adaptive_avg_pool2d(y, {3, 4}) end)},
+    ["adaptive_avg_pool2d to more pixels"] = {after(function(y) return F.adaptive_avg_pool2d(y, 9) end)},
     ["upsample2d"] = {after(function(y) return F.upsample2d(y, {2, 3}) end)},
     ["batch normalization by given statistics"] = {
       after(function(y, mean, weight, bias)
