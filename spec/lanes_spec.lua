@@ -208,6 +208,11 @@ describe("images and channels in lanes:", function()
         return core.ops.batch_norm_relu_apply(y, mean, mean * mean + 0.5, weight, bias, y * 2 - 1)
       end), {4}, {4}, {4},
     },
+    ["group normalization"] = {
+      after(function(y, weight, bias) return F.group_norm(y, 2, weight, bias) end), {4}, {4},
+    },
+    ["group normalization without weights"] = {after(function(y) return F.group_norm(y, 4) end)},
+    ["group normalization of means"] = {after(function(y) return F.group_norm(y:mean {3, 4}, 1) end)},
     ["functions of one tensor"] = {after(function(y) return y:tanh() * 2 - (1 / (y * y + 1)) end)},
     ["what keeps no zero"] = {after(function(y) return (y:exp() + 3):log() end)},
     ["residual addition"] = {after(function(y) return (y + y:relu()) * y end)},

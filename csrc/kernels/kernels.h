@@ -347,10 +347,14 @@ struct fnn_lane_kernels {
 
   struct fnn_pool_kernels pool;
 
-  /* sums over n pixels, added to the `width` totals, one of each lane */
+  /* sums over n pixels, added to the `width` totals, one of each lane, which has a center of its own */
   void (*sum)(size_t n, const float *x, double *total);
-  void (*sum_squares)(size_t n, const float *x, float center, double *total);
-  void (*dot_centered)(size_t n, const float *x, float center, const float *g, double *sum_g, double *sum_gx);
+  void (*sum_squares)(size_t n, const float *x, const float *center, double *total);
+  void (*dot_centered)(size_t n, const float *x, const float *center, const float *g, double *sum_g, double *sum_gx);
+  /* y = x scale + shift, and d = g a + x b + c, over n pixels, with numbers of each lane */
+  void (*affine)(size_t n, const float *x, const float *scale, const float *shift, float *y);
+  void (*affine_back)(size_t n, const float *g, const float *x, const float *a, const float *b, const float *c,
+                      float *d);
   /* d[i] = g[i] where y[i] > 0, else 0, over n pixels; d may be g. Returns the sum of d. */
   double (*relu_back)(size_t n, const float *y, const float *g, float *d);
   /* random.c's dropout of one block: pixel i of lane l has number start + l * stride + i; starts are multiples of 4 */

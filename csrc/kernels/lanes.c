@@ -171,8 +171,8 @@ static void sum(size_t n, const float *x, double *total) {
   }
 }
 
-static void sum_squares(size_t n, const float *x, float center, double *total) {
-  const fnn_v middle = fnn_splat(center);
+static void sum_squares(size_t n, const float *x, const float *center, double *total) {
+  const fnn_v middle = fnn_load(center);
   for (size_t i = 0; i < n;) {
     fnn_v part = {0};
     for (const size_t end = end_of_run(i, n); i < end; i++) {
@@ -183,8 +183,8 @@ static void sum_squares(size_t n, const float *x, float center, double *total) {
   }
 }
 
-static void dot_centered(size_t n, const float *x, float center, const float *g, double *sum_g, double *sum_gx) {
-  const fnn_v middle = fnn_splat(center);
+static void dot_centered(size_t n, const float *x, const float *center, const float *g, double *sum_g, double *sum_gx) {
+  const fnn_v middle = fnn_load(center);
   for (size_t i = 0; i < n;) {
     fnn_v part_g = {0}, part_gx = {0};
     for (const size_t end = end_of_run(i, n); i < end; i++) {
@@ -210,6 +210,19 @@ static double relu_back(size_t n, const float *y, const float *g, float *d) {
   }
   for (int l = 0; l < FNN_WIDTH; l++) total += lane[l];
   return total;
+}
+
+/* ---- numbers of each lane ---- */
+
+static void affine(size_t n, const float *x, const float *scale, const float *shift, float *y) {
+  const fnn_v factor = fnn_load(scale), summand = fnn_load(shift);
+  for (size_t i = 0; i < n; i++) set_pixel(y, i, pixel(x, i) * factor + summand);
+}
+
+static void affine_back(size_t n, const float *g, const float *x, const float *a, const float *b, const float *c,
+                        float *d) {
+  const fnn_v of_g = fnn_load(a), of_x = fnn_load(b), constant = fnn_load(c);
+  for (size_t i = 0; i < n; i++) set_pixel(d, i, pixel(g, i) * of_g + pixel(x, i) * of_x + constant);
 }
 
 /* ---- dropout ---- */
@@ -284,6 +297,8 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .sum = sum,
     .sum_squares = sum_squares,
     .dot_centered = dot_centered,
+    .affine = affine,
+    .affine_back = affine_back,
     .relu_back = relu_back,
     .dropout = dropout,
 };

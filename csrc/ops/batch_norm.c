@@ -108,10 +108,16 @@ static double sum_of(const struct job *job, size_t i, const float *x) {
   return valid(job, i, lane);
 }
 
+static void fill(float *lanes, float value) {
+  for (int l = 0; l < FNN_LANES_MAX; l++) lanes[l] = value;
+}
+
 static double squares_of(const struct job *job, size_t i, const float *x, float mean) {
   double lane[FNN_LANES_MAX] = {0};
+  float center[FNN_LANES_MAX];
   if (!job->lanes) return job->kernels->reduce->sum_squares(job->e.run, x, mean);
-  job->lanes->sum_squares(job->e.pixels, x, mean, lane);
+  fill(center, mean);
+  job->lanes->sum_squares(job->e.pixels, x, center, lane);
   return valid(job, i, lane);
 }
 
@@ -119,12 +125,14 @@ static double squares_of(const struct job *job, size_t i, const float *x, float 
 static void dot_of(const struct job *job, size_t i, const float *x, float mean, const float *g, double *sum_g,
                    double *sum_gx) {
   double lane_g[FNN_LANES_MAX] = {0}, lane_gx[FNN_LANES_MAX] = {0};
+  float center[FNN_LANES_MAX];
   if (!job->lanes) {
     *sum_g += job->kernels->reduce->sum(job->e.run, g);
     *sum_gx += job->kernels->reduce->dot_centered(job->e.run, x, mean, g);
     return;
   }
-  job->lanes->dot_centered(job->e.pixels, x, mean, g, lane_g, lane_gx);
+  fill(center, mean);
+  job->lanes->dot_centered(job->e.pixels, x, center, g, lane_g, lane_gx);
   *sum_g += valid(job, i, lane_g);
   *sum_gx += valid(job, i, lane_gx);
 }

@@ -1,4 +1,4 @@
-/* Normalization of each example by itself:
+/* Normalization of each example by itself (images in lanes: lane_norm.c):
  *
  *   layer_norm(x, weight, bias, {axes, epsilon})   over the last `axes` axes; weight and bias have their shape (Ba et al. 2016)
  *   group_norm(x, groups, weight, bias, {epsilon})  of x (N,C,...) over each group of channels; weight and bias (C)
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
-#include "op.h"
+#include "lane_norm.h"
 
 struct norm {
   size_t axes, groups;
@@ -268,8 +268,16 @@ static enum fnn_status backward(struct fnn_call *call, struct extent e) {
 
 static enum fnn_status layer_forward(struct fnn_call *call) { return forward(call, layer_extent(call)); }
 static enum fnn_status layer_backward(struct fnn_call *call) { return backward(call, layer_extent(call)); }
-static enum fnn_status group_forward(struct fnn_call *call) { return forward(call, group_extent(call)); }
-static enum fnn_status group_backward(struct fnn_call *call) { return backward(call, group_extent(call)); }
+
+static enum fnn_status group_forward(struct fnn_call *call) {
+  const struct norm *norm = call->params;
+  return call->lanes.count ? fnn_lane_norm(call, norm->groups, norm->epsilon) : forward(call, group_extent(call));
+}
+
+static enum fnn_status group_backward(struct fnn_call *call) {
+  const struct norm *norm = call->params;
+  return call->lanes.count ? fnn_lane_norm_back(call, norm->groups, norm->epsilon) : backward(call, group_extent(call));
+}
 
 const struct fnn_op fnn_op_layer_norm = {
     .name = "layer_norm",
@@ -294,6 +302,8 @@ const struct fnn_op fnn_op_group_norm = {
     .flags = FNN_FUNCTIONAL,
     .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1),
     .outputs = 1,
+    .lanes = fnn_images_as_given,
+    .images = 1,
     .infer = group_infer,
     .forward = group_forward,
     .backward = group_backward,

@@ -150,14 +150,13 @@ static void begin(double *totals, struct sum *want) {
 }
 
 static void check_sums(const struct fnn_kernels *k, size_t n) {
-  const float center = 0.3f;
   size_t width = k->lanes->width;
-  float *x = floats(&state, n * width), *g = floats(&state, n * width);
+  float *x = floats(&state, n * width), *g = floats(&state, n * width), *center = floats(&state, width);
   double sum[MOST_LANES], squares[MOST_LANES], sum_g[MOST_LANES], sum_gx[MOST_LANES];
   struct sum want[4][MOST_LANES];
   begin(sum, want[0]), begin(squares, want[1]), begin(sum_g, want[2]), begin(sum_gx, want[3]);
   for (size_t i = 0; i < n * width; i++) {
-    const double v = (double)x[i] - center, terms[4] = {x[i], v * v, g[i], g[i] * v};
+    const double v = (double)x[i] - center[i % width], terms[4] = {x[i], v * v, g[i], g[i] * v};
     for (int t = 0; t < 4; t++) add(&want[t][i % width], terms[t]);
   }
   k->lanes->sum(n, x, sum);
@@ -167,7 +166,24 @@ static void check_sums(const struct fnn_kernels *k, size_t n) {
   expect_totals(k, "sum_squares", n, squares, want[1]);
   expect_totals(k, "dot_centered, of g", n, sum_g, want[2]);
   expect_totals(k, "dot_centered, of g x", n, sum_gx, want[3]);
-  free(x), free(g);
+  free(x), free(g), free(center);
+}
+
+static void check_affine(const struct fnn_kernels *k, size_t n) {
+  size_t width = k->lanes->width, count = n * width;
+  float *x = floats(&state, count), *g = floats(&state, count), *y = untouched(count), *d = untouched(count);
+  float *a = floats(&state, width), *b = floats(&state, width), *c = floats(&state, width);
+  struct sum *forward = zeros(count), *back = zeros(count);
+  for (size_t i = 0; i < count; i++) {
+    size_t l = i % width;
+    add(&forward[i], (double)x[i] * a[l]), add(&forward[i], b[l]);
+    add(&back[i], (double)g[i] * a[l]), add(&back[i], (double)x[i] * b[l]), add(&back[i], c[l]);
+  }
+  k->lanes->affine(n, x, a, b, y);
+  k->lanes->affine_back(n, g, x, a, b, c, d);
+  expect_sums(count, y, forward, "%s affine of %zu pixels", k->name, n);
+  expect_sums(count, d, back, "%s affine_back of %zu pixels", k->name, n);
+  free(x), free(g), free(y), free(d), free(a), free(b), free(c), free(forward), free(back);
 }
 
 /* y has numbers below and above 0, zeros of both signs, and a NaN, which is not above 0. */
@@ -221,6 +237,7 @@ static void check_count(const struct fnn_kernels *k, size_t n) {
     check_clear(k, images, n);
   }
   check_sums(k, n);
+  check_affine(k, n);
   check_relu_back(k, n);
   check_dropout(k, n, 11, 0, 100);
   check_dropout(k, n, 11, 8, 0);
