@@ -24,7 +24,7 @@ struct fnn_trace {
   struct fnn_bind *bind;
   struct fnn_trace *next, **listed_from; /* in bind->traces */
   struct step *first, **end;
-  size_t steps, arguments, results;
+  size_t arguments, results;
   struct value **result;
   struct argument {
     struct value value;
