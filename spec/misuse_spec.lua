@@ -90,6 +90,14 @@ describe("an argument of the wrong type:", function()
     refuses_values("sum", "keepdim", {"boolean"}, function(v) return x:sum({keepdim = v}) end)
     refuses_values("sort", "descending", {"boolean"}, function(v) return x:sort({descending = v}) end)
     refuses({"sum: keepdim", "number 1"}, x.sum, x, 1, 1)
+    local leaf, model = fnn.ones(2), fnn.nn.Dense {1}
+    model(x)
+    for _, value in ipairs {0, "false", {}} do
+      refuses({"requires_grad: expected true or false, got"}, leaf.requires_grad_, leaf, value)
+      for _, method in ipairs {"train", "mixed_precision", "requires_grad_"} do
+        refuses({method .. ": expected true or false, got " .. type(value)}, model[method], model, value)
+      end
+    end
   end)
 
   it("one of several words", function()

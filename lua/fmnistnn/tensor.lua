@@ -27,7 +27,7 @@ function Tensor:contiguous() return self:is_contiguous() and self or self:clone(
 
 --- Sets requires_grad (true unless told otherwise) and returns the tensor.
 function Tensor:requires_grad_(value)
-  self.requires_grad = value ~= false
+  self.requires_grad = value == nil or value
   return self
 end
 

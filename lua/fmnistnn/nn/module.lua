@@ -290,10 +290,18 @@ end
 
 -- ---- modes ----
 
+-- The value of an argument that is true unless false is given.
+local function true_or_false(who, value)
+  if value == nil then return true end
+  if type(value) ~= "boolean" then refuse("%s: expected true or false, got %s", who, type(value)) end
+  return value
+end
+
 --- Whether the model and all below it train (dropout drops, batch normalization uses the batch); true unless told
 -- otherwise.
 function Module:train(training)
-  for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "training", training ~= false) end
+  training = true_or_false("train", training)
+  for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "training", training) end
   return self
 end
 
@@ -312,7 +320,7 @@ end
 --- Whether convolutions of the model and all below it multiply as bfloat16, in less time (csrc/ops/conv2d.c); false
 -- unless told otherwise, true unless false is given.
 function Module:mixed_precision(mixed)
-  local precision = mixed == false and "float32" or "bf16"
+  local precision = true_or_false("mixed_precision", mixed) and "bf16" or "float32"
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "_precision", precision) end
   return self
 end
@@ -320,9 +328,10 @@ end
 --- Freezes (false) or thaws all parameters. Those that the first call will make are not among them yet. Running
 -- statistics of batch normalizations are none: they move in training, whatever is frozen.
 function Module:requires_grad_(value)
+  value = true_or_false("requires_grad_", value)
   for _, tensor in ipairs(second(collect_tensors(self, any))) do
     if tensor.requires_grad then parameters[tensor] = true end
-    if parameters[tensor] then tensor.requires_grad = value ~= false end
+    if parameters[tensor] then tensor.requires_grad = value end
   end
   return self
 end
