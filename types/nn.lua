@@ -652,7 +652,7 @@ function F.batch_norm(x, options) end
 ---@field weight? fmnistnn.Tensor (default: ones)
 ---@field bias? fmnistnn.Tensor (default: zeros)
 ---@field momentum? number (default 0.99) How much of the running statistics stays.
----@field epsilon? number (default 0.001) Added to the variance.
+---@field epsilon? number (default 0.001) Above 0; added to the variance.
 ---@field relu? boolean (default false) Whether relu follows, in the same pass.
 ---@field addend? fmnistnn.Tensor (default: none) Of x's shape; added before relu.
 
@@ -661,7 +661,7 @@ function F.batch_norm(x, options) end
 ---@param weight? fmnistnn.Tensor|fmnistnn.ByName (default: ones) Of the shape of these axes.
 ---@param bias? fmnistnn.Tensor|fmnistnn.ByName (default: zeros) Likewise.
 ---@param axes? integer|fmnistnn.ByName (default 1) How many.
----@param epsilon? number (default 0.001) Added to the variance.
+---@param epsilon? number (default 0.001) 0 or more; added to the variance.
 ---@return fmnistnn.Tensor
 function F.layer_norm(input, weight, bias, axes, epsilon) end
 
@@ -670,7 +670,7 @@ function F.layer_norm(input, weight, bias, axes, epsilon) end
 ---@param groups integer A divisor of C.
 ---@param weight? fmnistnn.Tensor|fmnistnn.ByName (default: ones) (C).
 ---@param bias? fmnistnn.Tensor|fmnistnn.ByName (default: zeros) (C).
----@param epsilon? number|fmnistnn.ByName (default 0.001) Added to the variance.
+---@param epsilon? number|fmnistnn.ByName (default 0.001) 0 or more; added to the variance.
 ---@return fmnistnn.Tensor
 function F.group_norm(input, groups, weight, bias, epsilon) end
 

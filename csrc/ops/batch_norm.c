@@ -71,6 +71,7 @@ static enum fnn_status check(struct fnn_call *call, size_t addend) {
       return fnn_refuse(call, call->op->args[i].name, "expected %s, got %s", fnn_shape_text(shape, want),
                         fnn_shape_text(given, text));
   }
+  FNN_TRY(fnn_check_epsilon(call, ((const struct batch_norm *)call->params)->epsilon));
   fnn_out(call, 0, FNN_FLOAT32, x);
   return FNN_OK;
 }

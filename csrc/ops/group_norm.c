@@ -67,6 +67,7 @@ static enum fnn_status layer_infer(struct fnn_call *call) {
   struct fnn_shape expected = fnn_shape_of((int)axes, x->size + x->rank - axes);
   FNN_TRY(check_vector(call, 1, "weight", &expected));
   FNN_TRY(check_vector(call, 2, "bias", &expected));
+  FNN_TRY(fnn_check_epsilon(call, ((const struct norm *)call->params)->epsilon));
   fnn_out(call, 0, FNN_FLOAT32, x);
   return FNN_OK;
 }
@@ -80,6 +81,7 @@ static enum fnn_status group_infer(struct fnn_call *call) {
   struct fnn_shape expected = {1, {x->size[1]}};
   FNN_TRY(check_vector(call, 1, "weight", &expected));
   FNN_TRY(check_vector(call, 2, "bias", &expected));
+  FNN_TRY(fnn_check_epsilon(call, ((const struct norm *)call->params)->epsilon));
   fnn_out(call, 0, FNN_FLOAT32, x);
   return FNN_OK;
 }

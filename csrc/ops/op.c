@@ -245,6 +245,11 @@ enum fnn_status fnn_check_groups(const struct fnn_call *call, size_t groups, siz
   return fnn_refuse(call, "groups", "expected a divisor of the %zu %s, got %zu", count, things, groups);
 }
 
+enum fnn_status fnn_check_epsilon(const struct fnn_call *call, double epsilon) {
+  if (epsilon >= 0.0) return FNN_OK; /* NaN is not */
+  return fnn_refuse(call, "epsilon", "expected a number of 0 or more, got %g", epsilon);
+}
+
 enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t n, size_t k) {
   if (fnn_gemm_fits(m, n, k)) return FNN_OK;
   return fnn_fail(call->context, FNN_INVALID,

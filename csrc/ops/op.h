@@ -204,6 +204,9 @@ enum fnn_status fnn_refuse(const struct fnn_call *call, const char *name, const 
 enum fnn_status fnn_check_groups(const struct fnn_call *call, size_t groups, size_t count,
                                  const char *things) FNN_CHECK;
 
+/* infer: refuse an epsilon, which is added to a variance, that is not 0 or more. */
+enum fnn_status fnn_check_epsilon(const struct fnn_call *call, double epsilon) FNN_CHECK;
+
 /* infer: refuse a product of matrices (m, k) and (k, n) that is too large for kernels/gemm.h. */
 enum fnn_status fnn_check_product(const struct fnn_call *call, size_t m, size_t n, size_t k) FNN_CHECK;
 

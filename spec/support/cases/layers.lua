@@ -299,6 +299,7 @@ cases.batch_norm_train = {
     {"a weight of another size", pack(random{3, 2}, random{3}), "weight", "(2)", "(3)"},
     {"a bias of another size", pack(random{3, 2}, random{2}, random{2, 1}), "bias", "(2)", "(2,1)"},
     {"an epsilon that is no number", pack(random{3, 2}, {epsilon = "1"}), "epsilon", "a number", "string '1'"},
+    {"a negative epsilon", pack(random{3, 2}, {epsilon = -0.5}), "epsilon", "0 or more", "-0.5"},
   },
 }
 
@@ -315,6 +316,8 @@ cases.batch_norm_apply = {
     {"a mean of another size", pack(random{3, 2}, random{3}, positive{2}), "mean", "(2)", "(3)"},
     {"a variance of another size", pack(random{3, 2}, random{2}, positive{1}), "variance", "(2)", "(1)"},
     {"no statistics", pack(random{3, 2}), "mean", "expected a tensor", "nil"},
+    {"a negative epsilon", pack(random{3, 2}, random{2}, positive{2}, {epsilon = -0.5}), "epsilon", "0 or more",
+      "-0.5"},
   },
 }
 
@@ -365,6 +368,8 @@ cases.layer_norm = {
     {"a bias of another shape", pack(random{2, 3, 4}, nil, random{12}, {axes = 2}), "bias", "(3,4)", "(12)"},
     {"more axes than there are", pack(random{3}, nil, nil, {axes = 2}), "axes", "at most 1", "got 2"},
     {"no axes", pack(random{3}, nil, nil, {axes = 0}), "axes", "at least 1", "got 0"},
+    {"a negative epsilon", pack(random{3, 5}, {epsilon = -0.5}), "epsilon", "0 or more", "-0.5"},
+    {"an epsilon of NaN", pack(random{3, 5}, {epsilon = 0 / 0}), "epsilon", "0 or more", "nan"},
   },
 }
 
@@ -384,6 +389,7 @@ cases.group_norm = {
     {"one axis", pack(random{4}, 2), "input", "(4)"},
     {"a weight of another size", pack(random{2, 4, 3}, 2, random{2}), "weight", "(4)", "(2)"},
     {"no groups", pack(random{2, 4, 3}), "groups", "integer", "nil"},
+    {"a negative epsilon", pack(random{2, 4, 3}, 2, {epsilon = -0.5}), "epsilon", "0 or more", "-0.5"},
   },
 }
 
