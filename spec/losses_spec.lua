@@ -158,6 +158,10 @@ describe("a loss refuses", function()
         refuses(or_number .. "table", "binary_crossentropy", p, p, with {pos_weight = weight})
       end
       refuses(or_number .. "string '3'", "binary_crossentropy", p, p, with {pos_weight = "3"})
+      local no_number = "weight: element 2: expected a number, got NaN"
+      refuses(no_number, "categorical_crossentropy", p, t, with {weight = {1, 0 / 0, 3}})
+      refuses("pos_" .. no_number, "binary_crossentropy", p, p, with {pos_weight = {1, 0 / 0, 3}})
+      refuses(or_number .. "number", "binary_crossentropy", p, p, with {pos_weight = 0 / 0})
       local to_shape = "pos_weight: expected a number or what broadcasts to (2,3), as the prediction has, got "
       refuses(to_shape .. "(2)", "binary_crossentropy", p, p, with {pos_weight = {1, 2}})
       refuses(to_shape .. "(4,2,3)", "binary_crossentropy", p, p, with {pos_weight = fnn.ones(4, 2, 3)})
@@ -165,6 +169,8 @@ describe("a loss refuses", function()
     refuses("from_logits: expected", "categorical_crossentropy", p, t, {from_logits = "no"})
     refuses("huber: delta: expected", "huber", p, p, {delta = -1})
     refuses("focal: gamma: expected", "focal", p, p, {gamma = "two"})
+    refuses("focal: gamma: expected a number of 0 or more, got number -1", "focal", p, p, {gamma = -1})
+    refuses("focal: gamma: expected a number of 0 or more", "focal", p, p, {gamma = 0 / 0})
   end)
 
   it("targets that do not fit, with both shapes", function()

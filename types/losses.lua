@@ -59,7 +59,7 @@ function losses.focal(prediction, target, options) end
 --- Options of the focal loss.
 ---@class fmnistnn.losses.FocalOptions: fmnistnn.losses.ProbabilityOptions
 ---@field alpha? number (default 0.25) A factor.
----@field gamma? number (default 2) How little easy examples count.
+---@field gamma? number (default 2) How little easy examples count; 0 or more.
 
 --- Binary cross-entropy, -w t log p - (1 - t) log(1 - p), averaged over the elements of an example. w makes up for
 --- targets of 1 that are rare or frequent; a list has one for each column.

@@ -67,11 +67,15 @@ end
 -- Probabilities that add up to 1, as Keras makes them where a loss relies on it.
 local function rows_of_one(prediction) return prediction / prediction:sum(-1, true) end
 
--- Factors that are given as a tensor or as a list of numbers, as a tensor of floats. also: what else may be given.
+-- Factors that are given as a tensor or as a list of numbers, of which none is NaN, as a tensor of floats. also: what
+-- else may be given.
 local function factors(who, name, given, also)
   if core.is_tensor(given) then return given:float() end
   local ok = type(given) == "table" and is_list(given)
-  for _, each in ipairs(ok and given or {}) do ok = ok and type(each) == "number" end
+  for i, each in ipairs(ok and given or {}) do
+    if each ~= each then refuse("%s: %s: element %d: expected a number, got NaN", who, name, i) end
+    ok = ok and type(each) == "number"
+  end
   if not ok then
     refuse("%s: %s: expected %sa tensor or a list of numbers, got %s", who, name, also or "", describe(given))
   end
@@ -138,10 +142,11 @@ function losses.kullback_leibler_divergence(prediction, target, options)
   return reduce("kullback_leibler_divergence", (t * (t / p):log()):sum(-1), options.reduction)
 end
 
---- Focal loss (Lin et al. 2017), sum_c -alpha (1 - p_c)^gamma t_c log p_c. alpha 0.25, gamma 2, from_logits true.
+--- Focal loss (Lin et al. 2017), sum_c -alpha (1 - p_c)^gamma t_c log p_c. alpha 0.25, gamma 2 (0 or more), from_logits
+-- true.
 function losses.focal(prediction, target, options)
   options = check("focal", options,
-    {reduction, from_logits, {"alpha", "number", default = 0.25}, {"gamma", "number", default = 2}})
+    {reduction, from_logits, {"alpha", "number", default = 0.25}, {"gamma", "nonnegative", default = 2}})
   local t = as_rows("focal", prediction, target)
   local p = rows_of_one(probabilities(prediction, options)):clamp(EPSILON, 1 - EPSILON)
   local values = t * p:log() * (1 - p) ^ options.gamma * -options.alpha
@@ -150,7 +155,7 @@ end
 
 -- The factor of what is to be 1: a number, or a tensor that broadcasts to the prediction's shape.
 local function positive_weight(who, given, prediction)
-  if type(given) == "number" then return given end
+  if type(given) == "number" and given == given then return given end
   local weight = factors(who, "pos_weight", given, "a number, ")
   local fits, behind = weight:dim() <= prediction:dim(), prediction:dim() - weight:dim()
   for axis, size in ipairs(weight.shape) do
