@@ -151,6 +151,19 @@ describe("an optimizer with a schedule", function()
     assert.matches("SGD: lr: expected a number from the schedule, got nil", error_of(step, optimizer, w))
     assert.matches("SGD: lr: expected a number of 0 or more, or a schedule, got table", error_of(optim.SGD, {lr = {}}))
   end)
+
+  it("says so when one within another gives no number", function()
+    local nothing = function() end
+    local warmup = schedules.Warmup {nothing, steps = 2}
+    local sequential = schedules.Sequential {{1, nothing}, milestones = {1}}
+    for _, at in ipairs {1, 5} do
+      assert.matches("schedules_spec.lua:%d+: Warmup: schedule: expected a number from the schedule, got nil",
+        error_of(function() warmup(at) end))
+    end
+    assert.equal(1, sequential(0))
+    assert.matches("Sequential: schedules: element 2: expected a number from the schedule, got nil",
+      error_of(sequential, 1))
+  end)
 end)
 
 describe("a schedule's lists", function()

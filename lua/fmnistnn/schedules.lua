@@ -80,9 +80,14 @@ local function count_reached(list, step)
   return count
 end
 
--- A number or a schedule as a function.
-local function as_function(given)
-  return type(given) == "number" and function() return given end or given
+-- A number or a schedule, the option `who`, as a function that raises where the schedule gives no number.
+local function as_function(who, given)
+  if type(given) == "number" then return function() return given end end
+  return function(step)
+    local rate = given(step)
+    if type(rate) ~= "number" then refuse("%s: expected a number from the schedule, got %s", who, type(rate)) end
+    return rate
+  end
 end
 
 -- ---- decay ----
@@ -145,7 +150,7 @@ end)
 --- From `start` up to what a schedule (or a number) begins with, within `steps` steps; then that schedule, from its
 -- own step 0 on. start 0, curve "linear" or "cosine".
 schedule("Warmup", {{"schedule", "lr"}, steps, {"start", "nonnegative", default = 0}, curve}, function(o)
-  local rise, after = curve_of("Warmup", o.curve), as_function(o.schedule)
+  local rise, after = curve_of("Warmup", o.curve), as_function("Warmup: schedule", o.schedule)
   return function(step)
     if step >= o.steps then return after(step - o.steps) end
     return o.start + (after(0) - o.start) * rise(step / o.steps)
@@ -197,8 +202,9 @@ schedule("Sequential", {{"schedules", "table"}, {"milestones", "table"}}, functi
   check_length("Sequential", "schedules", o.schedules, #milestones + 1)
   local list = {}
   for i = 1, #o.schedules do
-    options.check("Sequential: schedules: element " .. i, {schedule = o.schedules[i]}, {{"schedule", "lr"}})
-    list[i] = as_function(o.schedules[i])
+    local who = "Sequential: schedules: element " .. i
+    options.check(who, {schedule = o.schedules[i]}, {{"schedule", "lr"}})
+    list[i] = as_function(who, o.schedules[i])
   end
   return function(step)
     local passed = count_reached(milestones, step)
