@@ -267,6 +267,10 @@ describe("a study", function()
       fails("set_user_attribute" .. words, trial.set_user_attribute, trial, name, 1)
       fails("set_constraint" .. words, trial.set_constraint, trial, name, 1)
     end
+    local empty = ": name: expected a text, got an empty one"
+    fails("suggest" .. empty, trial.float, trial, "", 0, 1)
+    fails("ask: suggest" .. empty, study.ask, study, {[""] = {1, 2}})
+    fails("enqueue" .. empty, study.enqueue, study, {[""] = 1})
     assert.are.equal(2, #study.trials)
   end)
 

@@ -80,6 +80,7 @@ function Study:_distribution_fault(name, distribution)
   end
   local known = self.distributions[name]
   if known == distribution then return nil end
+  if name == "" then return "suggest: name: expected a text, got an empty one" end
   if not attribute.is_name(name) then
     return ("suggest: name: expected a text of UTF-8 without zero bytes, got %q"):format(name)
   end
@@ -219,7 +220,10 @@ function Study:enqueue(params, given)
   if type(params) ~= "table" then
     refuse("enqueue: expected a table of parameters, got %s", type(params))
   end
-  for name, value in pairs(params) do attribute.check("enqueue", name, value) end
+  for name, value in pairs(params) do
+    if name == "" then refuse("enqueue: name: expected a text, got an empty one") end
+    attribute.check("enqueue", name, value)
+  end
   for name, value in pairs(o.user_attributes) do attribute.check("enqueue: user_attributes", name, value) end
   if o.skip_if_exists then
     for _, record in ipairs(self:history().trials) do

@@ -102,9 +102,7 @@ end
 -- search.int(...) or search.categorical(...). Raises when another trial of the study had one of this name of another
 -- kind or other choices.
 function Trial:suggest(name, distribution)
-  if type(name) ~= "string" or name == "" then
-    refuse("suggest: name: expected a string, got %s", tostring(name))
-  end
+  if type(name) ~= "string" then refuse("suggest: name: expected a string, got %s", tostring(name)) end
   local record = self.record
   local fault = self.study:_distribution_fault(name, distribution)
   if fault then refuse("%s", fault) end
