@@ -429,6 +429,10 @@ describe("an SQLite file", function()
     end
     local ok, message = pcall(storages.open, {"sqlite:///" .. path, optuna = "2"})
     assert(not ok and message:find('"3.1"', 1, true), message)
+    for _, wrong in ipairs {{"sqlite:///" .. path, optune = "5"}, {"sqlite:///" .. path, "5"}} do
+      ok, message = pcall(storages.open, wrong)
+      assert(not ok and message:find("search: storage: unknown option ", 1, true), message)
+    end
   end)
 
   sqlite("in a folder that does not exist is refused", function()

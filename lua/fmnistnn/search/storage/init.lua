@@ -45,6 +45,15 @@ local makers = {
   end,
 }
 
+-- Raises where a table has other keys than those of {URL, optuna = "5"}, which would be ignored.
+local function check_keys(given)
+  for key in pairs(given) do
+    if key ~= 1 and key ~= "optuna" then
+      error(("search: storage: unknown option %s (there is optuna)"):format(tostring(key)), 0)
+    end
+  end
+end
+
 --- storage.open(given): nil for one in memory; a URL, "sqlite:///FILE" or "postgresql://USER:PASSWORD@HOST/DATABASE";
 -- or {URL, optuna = "5"}: which Optuna is to open a new database without a question, "5" for 3.2 and newer, "3.1", or
 -- "any" for the first that comes. existing true: nil and a message when there is no such file, which is made else.
@@ -52,7 +61,10 @@ local makers = {
 function storage.open(given, existing)
   if given == nil then return require "fmnistnn.search.storage.memory".new() end
   local url, version = given, "5"
-  if type(given) == "table" then url, version = given[1], given.optuna or "5" end
+  if type(given) == "table" then
+    check_keys(given)
+    url, version = given[1], given.optuna or "5"
+  end
   local scheme = type(url) == "string" and url:match("^(%a+)[%w+]*:")
   if scheme == "postgres" then scheme = "postgresql" end
   if not makers[scheme] then
