@@ -691,6 +691,8 @@ describe("search", function()
     assert.are.same({"one"}, search.studies(url))
     local missing, message = search.load_study {name = "two", storage = url}
     assert(missing == nil and message:find("there is no study 'two'", 1, true), message)
+    fails("load_study: load_if_exists: expected none, or true", search.load_study,
+      {name = "one", storage = url, load_if_exists = false})
     assert.is_true(search.delete_study {name = "one", storage = url})
     assert.is_nil((search.delete_study {name = "one", storage = url}))
     assert.are.same({}, search.studies(url))

@@ -31,7 +31,7 @@ local search = {}
 ---@return fmnistnn.search.Study
 function search.study(options) end
 
---- As search.study, but nil and a message when there is none of this name.
+--- As search.study, but nil and a message when there is none of this name; load_if_exists = false is refused.
 ---@param options fmnistnn.search.StudyOptions
 ---@return fmnistnn.search.Study? study
 ---@return string? message What is wrong.

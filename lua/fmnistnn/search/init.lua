@@ -115,6 +115,9 @@ end
 --- search.load_study{name, storage, ...}: as search.study, of one that exists; else nil and a message.
 function search.load_study(given)
   local o = check("load_study", given)
+  if not o.load_if_exists then
+    refuse("load_study: load_if_exists: expected none, or true, as it loads what exists, got false")
+  end
   local found, storage = find(o.name, o.storage)
   if not found then return nil, storage end
   choose(o, found.directions)
