@@ -435,6 +435,11 @@ describe("an SQLite file", function()
     end
   end)
 
+  sqlite("whose path has a question mark is refused", function()
+    local ok, message = pcall(storages.open, "sqlite:///" .. path .. "?mode=ro")
+    assert(not ok and message:find("expected the path of a file without a question mark, got", 1, true), message)
+  end)
+
   sqlite("in a folder that does not exist is refused", function()
     local ok, message = pcall(storages.open, "sqlite:////nowhere/x.db")
     assert(not ok and message:find("is there such a folder", 1, true), message)

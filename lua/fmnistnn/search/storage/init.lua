@@ -33,9 +33,12 @@ local opened = setmetatable({}, {__mode = "v"})
 
 local makers = {
   sqlite = function(url, version, existing)
-    local path = url:match("^[%w+]+:///([^?]+)$")
+    local path = url:match("^[%w+]+:///(.+)$")
     if not path or path == ":memory:" then
       error('search: storage: expected "sqlite:///FILE" or "sqlite:////PATH/FILE", got "' .. url .. '"', 0)
+    end
+    if path:find("?", 1, true) then -- there Optuna's URLs have options of a connection
+      error('search: storage: expected the path of a file without a question mark, got "' .. url .. '"', 0)
     end
     if existing and not core.file_size(path) then return nil, "there is no file " .. path end
     return require "fmnistnn.search.storage.sqlite".new(path, version)
