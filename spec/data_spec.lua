@@ -81,7 +81,8 @@ describe("IDX files", function()
     end
     local sum = #zipped - 6
     local path = write("sum.gz", zipped:sub(1, sum - 1) .. string.char(zipped:byte(sum) ~ 1) .. zipped:sub(sum + 1))
-    refused(path, path .. ": damaged: ", core.data.idx(path, 3)) -- how much was read before is not known
+    local _, message = core.data.idx(path, 3) -- how much was read before is not known
+    assert.equal(path .. ": damaged: incorrect data check", message)
   end)
 
   it("are told apart from what is no file", function()

@@ -14,6 +14,13 @@ struct reader {
   gzFile file;
 };
 
+/* What zlib says of an error, without the path that it begins with. */
+static const char *without_path(const char *text, const char *path) {
+  size_t length = strlen(path);
+  int has_path = strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0;
+  return has_path ? text + length + 2 : text;
+}
+
 /* Read exactly n bytes, or say how many there were. */
 static enum fnn_status take(struct reader *r, void *to, size_t n, size_t *got) {
   *got = 0;
@@ -24,7 +31,7 @@ static enum fnn_status take(struct reader *r, void *to, size_t n, size_t *got) {
       int code, error = errno;
       const char *text = gzerror(r->file, &code);
       if (code == Z_ERRNO) return fnn_fail(r->context, FNN_IO, "%s: %s", r->path, strerror(error));
-      return fnn_fail(r->context, FNN_IO, "%s: damaged: %s", r->path, text);
+      return fnn_fail(r->context, FNN_IO, "%s: damaged: %s", r->path, without_path(text, r->path));
     }
     if (read == 0) return FNN_OK;
     *got += (size_t)read;
