@@ -579,8 +579,10 @@ describe("a Dataset", function()
       local images = data.Dataset {bytes, labels}
       refuses("element 2: the data set is augmented: augment what concat gives", images, images:augmented {shift = 1})
       refuses("element 2: expected a data set, got tensor", images, bytes)
-      refuses("expected a list of data sets, got table")
-      assert.error_matches(function() data.concat(images) end, "concat: expected a list of data sets, got table")
+      refuses("expected a list of data sets, got an empty one")
+      assert.error_matches(function() data.concat(images, images) end,
+        "concat: expected a list of data sets, as in concat{a, b}, got one set", 1, true)
+      assert.error_matches(function() data.concat {a = 1} end, "concat: expected a list of data sets, got table")
       assert.error_matches(function() data.concat() end, "concat: expected a list of data sets, got nil")
     end)
   end)

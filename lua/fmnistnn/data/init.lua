@@ -118,9 +118,11 @@ end
 
 -- Raises unless these are plain data sets of one nature.
 local function check_sets(sets)
-  if type(sets) ~= "table" or not is_list(sets) or #sets == 0 then
+  if data.is_dataset(sets) then refuse("concat: expected a list of data sets, as in concat{a, b}, got one set") end
+  if type(sets) ~= "table" or not is_list(sets) then
     refuse("concat: expected a list of data sets, got %s", options.describe(sets))
   end
+  if #sets == 0 then refuse("concat: expected a list of data sets, got an empty one") end
   local expected
   for i, set in ipairs(sets) do
     if not data.is_dataset(set) then
