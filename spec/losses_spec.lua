@@ -134,6 +134,17 @@ describe("a loss refuses", function()
     refuses(expected .. "(2,4,4)", "cross_entropy", logits, fnn.ones({2, 4, 4}, {dtype = "int64"}))
   end)
 
+  it("class numbers out of range, and names itself", function()
+    local zero = fnn.tensor({1, 0}, {dtype = "int64"})
+    for name in pairs(losses) do
+      local own = name == "cross_entropy" and "categorical_crossentropy" or name
+      refuses(own .. ": target: number 2: expected 1..3, got 0", name, p, zero)
+    end
+    refuses("categorical_crossentropy: target: number 2: expected 1..3, got 0", "cross_entropy", p, zero,
+      {from_logits = false})
+    refuses("categorical_crossentropy: prediction: expected logits", "cross_entropy", p:flatten(), t)
+  end)
+
   it("wrong values of options", function()
     for _, from_logits in ipairs {true, false} do
       local function with(options)

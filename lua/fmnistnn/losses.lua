@@ -25,6 +25,17 @@ local reduction = {"reduction", "string", default = "mean"}
 local from_logits = {"from_logits", "boolean", default = true}
 local label_smoothing = {"label_smoothing", "fraction", default = 0}
 
+local arguments = {input = "prediction", index = "target"} -- what those of ops are here
+
+-- The result of an op in a loss, whose errors name the loss and its arguments.
+local function run(who, op, ...)
+  local ok, result = pcall(ops[op], ...)
+  if ok then return result end
+  local argument, message = tostring(result):match(op .. ": (%a+): (.*)")
+  if not argument then error(result, 0) end -- it is not about one of them: memory is short
+  refuse("%s: %s: %s", who, arguments[argument] or argument, message)
+end
+
 -- Raises unless both are tensors of one shape.
 local function check_rows(who, prediction, target)
   if not core.is_tensor(prediction) then refuse("%s: prediction: expected a tensor, got %s", who, type(prediction)) end
@@ -41,7 +52,9 @@ end
 -- The target as floats of the prediction's shape.
 local function as_rows(who, prediction, target)
   local has_classes = core.is_tensor(prediction) and prediction:dim() == 2 and prediction:size(2) > 1
-  if has_classes and is_class_numbers(target) then target = target:one_hot(prediction:size(2)) end
+  if has_classes and is_class_numbers(target) then
+    target = run(who, "one_hot", target, prediction:size(2))
+  end
   check_rows(who, prediction, target)
   return target:float()
 end
@@ -98,8 +111,8 @@ local function cross_entropy_of_rows(who, prediction, target, options)
   if options.from_logits then
     local numbers = is_class_numbers(target)
     if not numbers then check_rows(who, prediction, target) end
-    local op = numbers and ops.cross_entropy_classes or ops.cross_entropy_soft
-    return op(prediction, target, {
+    local op = numbers and "cross_entropy_classes" or "cross_entropy_soft"
+    return run(who, op, prediction, target, {
       weight = weight, label_smoothing = options.label_smoothing, reduction = options.reduction,
     })
   end
