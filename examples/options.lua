@@ -29,14 +29,29 @@ if not found then
   os.exit(2)
 end
 
+-- Why something could not be printed, as on a full disk.
+local unprinted
+
+-- In the place of print, which does not tell that.
+local function print_and_note(...)
+  local texts = {...}
+  for i = 1, select("#", ...) do texts[i] = tostring(texts[i]) end
+  local ok, message = io.write(table.concat(texts, "\t"), "\n")
+  if ok then ok, message = io.stdout:flush() end
+  if not ok then unprinted = message end
+end
+
 -- The script loads this file first and is then run once more within a protected call, so that Ctrl-C ends it with a
--- line, wherever it happens to be, and not with a traceback.
+-- line, wherever it happens to be, and not with a traceback. That its output was lost is told at the end: what it saves
+-- is saved by then.
 if not package.loaded.example then
   package.loaded.example = true
+  _G.print = print_and_note
   local ok, message = xpcall(dofile, function(message)
     if tostring(message):find("interrupted!$") then return "stopped" end
     return debug.traceback(message, 2)
   end, arg[0])
+  if ok and unprinted then ok, message = false, "standard output: " .. unprinted end
   if not ok then io.stderr:write(arg[0]:match("[^/]*$"), ": ", tostring(message), "\n") end
   os.exit(ok and 0 or message == "stopped" and 130 or 1, true)
 end

@@ -1,6 +1,7 @@
 -- The examples, as programs: their options, what they print, and the files that they write, on a few small images; and
 -- the scripts of README.md and of spec/scripts, which stand for what users write.
 local fnn = require "fmnistnn"
+local core = require "fmnistnn.core"
 local idx = require "spec.support.idx"
 local process = require "spec.support.process"
 local quote = process.quote
@@ -152,6 +153,18 @@ describe("an example", function()
     assert.equal(0, code)
     assert.matches('"test_accuracy": ', out)
     assert(os.execute "test -c /dev/null")
+  end)
+
+  it("fails at the end when its output cannot be written, and saves the model before", function()
+    if not os.execute "test -c /dev/full" then return pending "there is no /dev/full" end
+    local save = here .. "/full.safetensors"
+    for to, expected in pairs {[">/dev/full"] = "No space left on device", [">&-"] = "Bad file descriptor"} do
+      os.remove(save)
+      local code, _, err = run("cnn", ("--epochs 1 --limit 16 --save %s %s"):format(quote(save), to))
+      assert.equal(1, code)
+      assert.matches("\ncnn.lua: standard output: " .. expected .. "\n$", err)
+      assert.is_true(core.file_size(save) > 0)
+    end
   end)
 
   it("finds out whether it can write where a link leads", function()
