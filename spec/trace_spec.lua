@@ -42,15 +42,16 @@ describe("a trace", function()
     local model = built(nn.Sequential {
       nn.Conv2d {8, kernel = 3, stride = 2, padding = "same"}, nn.Residual {block(8), activation = "relu"},
       nn.Residual {block(16), shortcut = nn.Conv2d {16, kernel = 1}, activation = "gelu"}, nn.MaxPool2d {2},
-      nn.Concat {nn.Identity {}, nn.ConvTranspose2d {4, kernel = 3, padding = "same"}}, nn.Upsample2d {2, mode = "bilinear"},
-      nn.Dropout {0.5}, nn.GlobalAvgPool2d {}, nn.Dense {10, activation = {"leaky_relu", negative_slope = 0.1}},
-      nn.LayerNorm {}, nn.Activation {"softmax"},
+      nn.Concat {nn.Identity {}, nn.ConvTranspose2d {4, kernel = 3, padding = "same"}},
+      nn.Upsample2d {2, mode = "bilinear"}, nn.Dropout {0.5}, nn.GlobalAvgPool2d {},
+      nn.Dense {10, activation = {"leaky_relu", negative_slope = 0.1}}, nn.LayerNorm {}, nn.Activation {"softmax"},
     }, images)
     assert_same(model, images)
     assert_same(model:folded(), images)
     assert_same(nn.Ensemble {model, model:folded()}, images)
-    local words = built(nn.Sequential {nn.Embedding {count = 20, size = 4, padding_index = 1}, nn.Flatten {}, nn.Dense {3}},
-      fnn.randint(1, 20, {2, 5}))
+    local words = built(nn.Sequential {
+      nn.Embedding {count = 20, size = 4, padding_index = 1}, nn.Flatten {}, nn.Dense {3},
+    }, fnn.randint(1, 20, {2, 5}))
     assert_same(words, fnn.randint(1, 20, {2, 5}))
   end)
 
@@ -215,7 +216,8 @@ describe("a trace refuses", function()
     end, x)
     assert_refused("randn: cannot be traced: its random numbers", function(t) return t + fnn.randn(3) end, x)
     assert_refused("uniform: cannot be traced: its random numbers", nn.Dense {2}, x)
-    assert_refused("randperm: cannot be traced: its order", function(t) return t:index_select(2, fnn.randperm(3)) end, x)
+    assert_refused("randperm: cannot be traced: its order",
+      function(t) return t:index_select(2, fnn.randperm(3)) end, x)
     local norm = nn.BatchNorm1d {}
     norm(x)
     assert_refused("cannot be traced: it changes a tensor in place", norm, x)

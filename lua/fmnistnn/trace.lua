@@ -31,9 +31,9 @@ local function make(f, trace, ...)
   return made_of(trace, core.no_grad(f, ...))
 end
 
---- The function takes tensors of the same types and shapes as those of this call, and returns the same number of tensors
--- as f, which computes them from those by operations on tensors alone, without a gradient. What else f does, it does
--- once, here: branches are taken as they were taken, numbers and new tensors (fnn.zeros) stay what they were; but other
+--- The function takes tensors of the same types and shapes as those of this call, and returns as many tensors as f,
+-- which computes them from those by operations on tensors alone, without a gradient. What else f does, it does once,
+-- here: branches are taken as they were taken, numbers and new tensors (fnn.zeros) stay what they were; but other
 -- tensors that it uses, such as weights, are used as they are at each run. Raises where f reads elements of a tensor
 -- that comes from the arguments, changes a tensor in place, or draws random numbers, but for dropout.
 return function(f, ...)

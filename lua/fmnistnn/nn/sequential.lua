@@ -28,7 +28,8 @@ end
 local function run(self, x, last)
   local ours, kept_nothing, i = false, true, 1
   while i <= last do
-    local layer, y, fresh = self[i], nil, nil
+    local layer = self[i]
+    local y, fresh
     if i < last and takes_next(self, i) then
       y, fresh = layer:_with_relu(x)
       i = i + 1
