@@ -99,8 +99,21 @@ describe("a trace", function()
     assert.is_false(inner(w).requires_grad)
     local outer = fnn.trace(function(x) return inner(x) + 1 end, fnn.zeros(3))
     assert.is_true(outer(fnn.ones(3)):equal(w:detach() + 1))
+    local handle = fnn.trace(function(x) return x:detach() end, w)
+    assert_same(function(x) return handle(x), handle(x * 2) + 1 end, w:detach())
+    local images, conv = fnn.randn(20, 3, 8, 8), nn.Conv2d {8, kernel = 3}
+    conv(images)
+    assert_same(function(x)
+      local y = conv(x) -- in lanes until detach
+      return y:detach():sum {3, 4}, y:sum {3, 4}
+    end, images)
+    local y, same = fnn.trace(function(x) local z = conv(x) return z, z:detach() end, images)(images)
+    same:fill_(1)
+    assert.is_true(y:equal(same))
     local double = fnn.custom {forward = function(_, x) return x * 2 end, backward = function(_, g) return g * 2 end}
     assert_same(function(x) return double(x) end, w:detach())
+    local times = fnn.custom {forward = function(_, x, u) return x * u end, backward = function(_, g) return g end}
+    assert_same(function(x) return fnn.enable_grad(times, x, w) + 1 end, w:detach())
   end)
 
   it("is the same with any number of threads", function()

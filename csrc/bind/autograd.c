@@ -43,6 +43,7 @@ static enum fnn_status record_custom(struct fnn_bind *bind, const char *name, st
   if (!custom) return FNN_NO_MEMORY;
   *custom = (struct fnn_custom){.foreign.release = release_custom, .bind = bind, .function = function};
   enum fnn_status status = fnn_tensor_alias(output, &handle);
+  if (status == FNN_OK && bind->trace) status = fnn_trace_alias(bind->trace, output, handle);
   if (status == FNN_OK) status = fnn_record_foreign(handle, inputs->count, inputs->in, name, &custom->foreign);
   if (status == FNN_OK) {
     *out = handle;
@@ -216,6 +217,18 @@ static int backward(lua_State *L) {
 
 /* ---- modes and handles ---- */
 
+enum fnn_status fnn_detach(struct fnn_bind *bind, struct fnn_tensor *tensor, struct fnn_tensor **out) {
+  struct fnn_tensor *handle;
+  FNN_TRY(fnn_tensor_settle(tensor));
+  FNN_TRY(fnn_tensor_alias(tensor, &handle));
+  enum fnn_status status = bind->trace ? fnn_trace_alias(bind->trace, tensor, handle) : FNN_OK;
+  if (status == FNN_OK)
+    *out = handle;
+  else
+    fnn_tensor_release(handle);
+  return status;
+}
+
 /* t:detach(): the same elements under a handle that autograd does not know. */
 static int detach(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
@@ -225,13 +238,8 @@ static int detach(lua_State *L) {
   lua_settop(L, 1);
   fnn_relieve_memory(L);
   struct fnn_box *box = fnn_push_box(L);
-  do {
-    struct fnn_tensor *t = fnn_check_tensor(L, 1, "detach");
-    status = fnn_tensor_settle(t);
-    if (status == FNN_OK) status = fnn_tensor_alias(t, &handle);
-    if (status == FNN_OK && bind->trace) status = fnn_trace_alias(bind->trace, t, handle);
-    if (status != FNN_OK) fnn_tensors_release(&handle, 1);
-  } while (fnn_try_again(L, status, &tried));
+  do status = fnn_detach(bind, fnn_check_tensor(L, 1, "detach"), &handle);
+  while (fnn_try_again(L, status, &tried));
   fnn_raise(L, status);
   fnn_fill_box(bind, box, handle);
   return 1;

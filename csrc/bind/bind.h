@@ -144,6 +144,11 @@ void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
 void fnn_check_operand(lua_State *L, const struct fnn_tensor *tensor, const struct fnn_tensor *operand, const char *who,
                        const char *name);
 
+/* ---- autograd (autograd.c) ---- */
+
+/* The same elements, in rows, under a handle without history; a trace that is being made notes it. */
+enum fnn_status fnn_detach(struct fnn_bind *bind, struct fnn_tensor *tensor, struct fnn_tensor **out) FNN_CHECK;
+
 /* ---- traces (trace.c) ---- */
 
 /* Note a call that has been made, and its results. */

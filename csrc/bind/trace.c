@@ -157,7 +157,7 @@ static enum fnn_status run_step(struct fnn_bind *bind, struct step *step) {
   if (step->call.op)
     FNN_TRY(fnn_run_op(bind, &step->call, 0, NULL, results));
   else
-    FNN_TRY(fnn_tensor_alias(step->call.input[0].tensor, &results[0]));
+    FNN_TRY(fnn_detach(bind, step->call.input[0].tensor, &results[0]));
   for (int i = 0; i < visible(step); i++) {
     step->result[i].tensor = results[i];
     if (step->result[i].last == step) let_go(&step->result[i]);
