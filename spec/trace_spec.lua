@@ -229,8 +229,24 @@ describe("a trace refuses", function()
     end, x)
     assert_refused("randn: cannot be traced: its random numbers", function(t) return t + fnn.randn(3) end, x)
     assert_refused("uniform: cannot be traced: its random numbers", nn.Dense {2}, x)
-    assert_refused("randperm: cannot be traced: its order",
-      function(t) return t:index_select(2, fnn.randperm(3)) end, x)
+    assert_refused("randperm: cannot be traced: its order", function(t) return t:index_select(2, fnn.randperm(3)) end, x)
+    local gradient = ": cannot be traced: its gradients would be the same at each run"
+    assert_refused("backward" .. gradient, function(t)
+      local leaf = (t * 1):detach():requires_grad_()
+      fnn.enable_grad(function() leaf:square():sum():backward() end)
+      return t - leaf.grad
+    end, x)
+    assert_refused("grad" .. same, function(t)
+      local y = fnn.zeros(2, 3)
+      y.grad = t * 2
+      return t + y.grad
+    end, x)
+    local layer = nn.Dense {2}
+    layer(x):sum():backward()
+    local optimizer, average = fnn.optim.SGD {model = layer, lr = 1}, fnn.averages.EMA {model = layer}
+    average:update()
+    assert_refused("optimizer: cannot be traced: it changes tensors in place", function(t) optimizer:step() return layer(t) end, x)
+    assert_refused("average: cannot be traced: it changes tensors in place", function(t) average:update() return layer(t) end, x)
     local norm = nn.BatchNorm1d {}
     norm(x)
     assert_refused("cannot be traced: it changes a tensor in place", norm, x)

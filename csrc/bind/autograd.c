@@ -208,6 +208,7 @@ static int backward(lua_State *L) {
   box->pass = NULL;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &pass_key);
   lua_setmetatable(L, -2);
+  fnn_check_no_trace(L, "backward", "its gradients would be the same at each run");
   struct fnn_tensor *root = fnn_check_tensor(L, 1, "backward");
   struct fnn_tensor *gradient = lua_isnil(L, 2) ? NULL : fnn_check_tensor(L, 2, "backward");
   fnn_raise(L, fnn_pass_begin(root, gradient, keep, &box->pass));

@@ -5,6 +5,8 @@
 
 #include "bind.h"
 
+static const char in_place[] = "it changes tensors in place";
+
 static struct fnn_tensor *element(lua_State *L, int list, lua_Integer i, const char *what) {
   lua_rawgeti(L, list, i);
   fnn_bind_of(L);
@@ -28,6 +30,7 @@ static int step(lua_State *L) {
   int rule = lua_type(L, 1) == LUA_TSTRING ? fnn_optim_find(lua_tostring(L, 1)) : -1;
   if (rule < 0) return fnn_error(L, "step: no such rule: %s", fnn_describe(L, 1));
   for (int i = 2; i <= 4; i++) luaL_checktype(L, i, LUA_TTABLE);
+  fnn_check_no_trace(L, "optimizer", in_place);
   lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
   float h[FNN_OPTIM_NUMBERS];
   for (int i = 0; i < fnn_optim_rules[rule].numbers; i++) {
@@ -75,6 +78,7 @@ static int average(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
   double weight = luaL_checknumber(L, 3);
+  fnn_check_no_trace(L, "average", in_place);
   for (lua_Integer i = 1, count = (lua_Integer)lua_rawlen(L, 1); i <= count; i++) {
     struct fnn_tensor *into = element(L, 1, i, "average"), *tensor = element(L, 2, i, "tensor");
     fnn_raise(L, fnn_optim_average(into, tensor, weight));

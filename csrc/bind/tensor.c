@@ -117,6 +117,7 @@ static int set_field(lua_State *L, const char *name) {
     if (grad && (grad->dtype != FNN_FLOAT32 || grad->history || !fnn_shape_equal(&grad->shape, &t->shape)))
       return fnn_error(L, "grad: expected nil or a float32 leaf of shape %s, got %s of shape %s",
                        fnn_shape_text(&t->shape, a), fnn_dtype_name(grad->dtype), fnn_shape_text(&grad->shape, b));
+    if (grad) fnn_check_untraced(L, grad, "grad");
     struct fnn_tensor *before = t->grad, *own = NULL;
     if (grad) fnn_raise(L, own_gradient(grad, &own));
     t->grad = own;
