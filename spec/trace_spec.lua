@@ -252,6 +252,17 @@ describe("a trace refuses", function()
     assert_refused("cannot be traced: it changes a tensor in place", norm, x)
   end)
 
+  it("to be left in the middle, and is no longer made where a coroutine ends with an error", function()
+    local function raise() error("mine", 0) end
+    for message, f in pairs {["attempt to yield across a C-call boundary"] = coroutine.yield, mine = raise} do
+      local thread = coroutine.create(function() return fnn.trace(f, x) end)
+      assert.are.same({false, message}, {coroutine.resume(thread)})
+      assert.are.equal(21, x:sum():item())
+      assert.are.equal("dead", coroutine.status(thread))
+    end
+    assert_same(function(t) return coroutine.wrap(function() coroutine.yield(t + 1) end)() end, x)
+  end)
+
   it("other tensors than it was made for", function()
     local run = fnn.trace(function(t, u) return t + u end, x, fnn.zeros(3))
     local function refused(text, ...)

@@ -322,7 +322,7 @@ function fnn.profile(f, ...) end
 --- run, without a gradient. What else f does, it does once, here: branches are taken as they were taken, numbers and new
 --- tensors (`fnn.zeros`) stay what they were; but other tensors that it uses, such as weights, are used as they are at
 --- each run. Raises where f reads elements of a tensor that comes from the arguments (`t:item()`), changes a tensor in
---- place, computes gradients (`t:backward()`), or draws random numbers other than dropout's, as a model does that has not
+--- place, computes gradients (`t:backward()`), yields, or draws random numbers other than dropout's, as a model does that has not
 --- been called before.
 ---@param f function Or a model: of tensors, which returns tensors that it computes from them.
 ---@param ... fmnistnn.Tensor What f is called with.

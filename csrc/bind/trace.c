@@ -209,8 +209,7 @@ static enum fnn_status begin(struct fnn_bind *bind, size_t count, struct fnn_ten
   return FNN_OK;
 }
 
-/* trace_begin(tensor, ...): a trace of these arguments, and what its function is to be called with; ops are noted until
- * trace_end(). */
+/* trace_begin(tensor, ...): a trace of these arguments, and what its function is to be called with. */
 static int trace_begin(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   int count = lua_gettop(L), tried = 0;
@@ -230,15 +229,20 @@ static int trace_begin(lua_State *L) {
   fnn_raise(L, status);
   for (int i = 0; i < count; i++)
     fnn_fill_box(bind, fnn_test_box(L, count + 3 + i), fnn_tensor_retain(box->trace->argument[i].value.tensor));
-  bind->trace = box->trace;
   return count + 1;
 }
 
-static int trace_end(lua_State *L) {
+/* trace_during(trace, f, ...) = f(...), of which the ops are noted. It cannot yield, for what others do meanwhile would be
+ * noted too; and however it ends, the trace does. */
+static int trace_during(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
-  if (bind->trace) let_all_go(bind->trace);
+  struct fnn_trace *trace = ((struct trace_box *)lua_touserdata(L, 1))->trace;
+  bind->trace = trace;
+  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  let_all_go(trace);
   bind->trace = NULL;
-  return 0;
+  if (status != LUA_OK) return lua_error(L);
+  return lua_gettop(L) - 1;
 }
 
 /* The arguments at stack places 1 .., as the values of the trace. */
@@ -302,8 +306,10 @@ static int trace_function(lua_State *L) {
 
 void fnn_open_trace(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", close_trace}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {
-      {"trace_begin", trace_begin}, {"trace_end", trace_end}, {"trace_function", trace_function}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"trace_begin", trace_begin},
+                                       {"trace_during", trace_during},
+                                       {"trace_function", trace_function},
+                                       {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, metamethods);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &trace_key);

@@ -6,7 +6,6 @@
 -- f is called once, with the tensors given; the operations that it calls are noted, and the function that is returned
 -- calls them again. That is worth it where tensors are small, as with one image: Lua takes longer than some operations.
 local core = require "fmnistnn.core"
-local on_close = require "fmnistnn.on_close"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
 
@@ -20,24 +19,24 @@ local function check_tensors(what, ...)
 end
 
 -- The function for a trace and what f returned.
-local function made_of(trace, ...)
+local function function_of(trace, ...)
   if select("#", ...) == 0 then refuse("trace: the function returned nothing: expected tensors") end
   check_tensors("result", ...)
   return core.trace_function(trace, ...)
 end
 
-local function make(f, trace, ...)
-  local _ <close> = on_close(core.trace_end)
-  return made_of(trace, core.no_grad(f, ...))
-end
+local function make(f, trace, ...) return function_of(trace, core.no_grad(f, ...)) end
+
+local function noted(f, trace, ...) return core.trace_during(trace, make, f, trace, ...) end
 
 --- The function takes tensors of the same types and shapes as those of this call, and returns as many tensors as f,
 -- which computes them from those by operations on tensors alone, without a gradient. What else f does, it does once,
 -- here: branches are taken as they were taken, numbers and new tensors (fnn.zeros) stay what they were; but other
 -- tensors that it uses, such as weights, are used as they are at each run. Raises where f reads elements of a tensor
--- that comes from the arguments, changes a tensor in place, computes gradients, or draws random numbers, but for dropout.
+-- that comes from the arguments, changes a tensor in place, computes gradients, yields, or draws random numbers, but for
+-- dropout.
 return function(f, ...)
   if not options.is_callable(f) then refuse("trace: expected a function or a model, got %s", options.describe(f)) end
   check_tensors("argument", ...)
-  return make(f, core.trace_begin(...))
+  return noted(f, core.trace_begin(...))
 end
