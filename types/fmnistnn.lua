@@ -315,15 +315,16 @@ function fnn.profile(f, ...) end
 ---@field multiply_adds number
 ---@field bytes number
 
---- A function that does to other tensors what `f` does to these, without Lua: `run = fnn.trace(model:folded(), x)`.
---- That is worth it where tensors are small, as with one image: Lua takes longer than some operations.
+--- A function that does to other tensors what `f` does to these, without Lua:
+--- `run = fnn.trace(model:folded(), images)`. That is worth it where tensors are small, as with one image: Lua takes
+--- longer than some operations.
 ---
---- f is called once, with the tensors given. The operations on tensors that it calls are noted, and called again by each
---- run, without a gradient. What else f does, it does once, here: branches are taken as they were taken, numbers and new
---- tensors (`fnn.zeros`) stay what they were; but other tensors that it uses, such as weights, are used as they are at
---- each run. Raises where f reads elements of a tensor that comes from the arguments (`t:item()`), changes a tensor in
---- place, computes gradients (`t:backward()`), yields, or draws random numbers other than dropout's, as a model does that has not
---- been called before.
+--- f is called once, with the tensors given. The operations on tensors that it calls are noted, and called again by
+--- each run, without a gradient. What else f does, it does once, here: branches are taken as they were taken, numbers
+--- and new tensors (`fnn.zeros`) stay what they were; but other tensors that it uses, such as weights, are used as they
+--- are at each run. Raises where f reads elements of a tensor that comes from the arguments (`t:item()`), changes a
+--- tensor in place, computes gradients (`t:backward()`), yields, or draws random numbers other than dropout's, as a
+--- model does that has not been called before.
 ---@param f function Or a model: of tensors, which returns tensors that it computes from them.
 ---@param ... fmnistnn.Tensor What f is called with.
 ---@return fun(...: fmnistnn.Tensor): ... # Takes tensors of the same types and shapes, and returns as many as f.
