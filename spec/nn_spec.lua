@@ -358,12 +358,17 @@ describe("a relu after a layer that can do it on the way", function()
     end)
   end
 
-  it("is left to itself after a class derived from the layer", function()
+  it("is left to itself where one of the two classes is derived", function()
     local Doubled = nn.Conv2d:extend("Doubled")
     function Doubled:forward(x) return nn.Conv2d.forward(self, x) * 2 end
     local layer = Doubled {2, kernel = 3}
     local x = fnn.randn(2, 3, 5, 5)
     peer.check_close("result", nn.Sequential {layer, nn.Activation {"relu"}}(x), layer(x):relu())
+    local Relu = nn.Activation:extend("Relu")
+    Relu.fresh = true
+    function Relu:forward(t) return nn.Activation.forward(self, t) * 2 end
+    local plain = nn.Conv2d {2, kernel = 3}
+    peer.check_close("relu", nn.Sequential {plain, Relu {"relu"}}(x), plain(x):relu() * 2)
   end)
 
   it("is seen by a summary", function()

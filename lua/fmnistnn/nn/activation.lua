@@ -53,9 +53,10 @@ end
 function Activation:init(given)
   if given == nil then refuse("Activation: expected a name, a function or a table with one, got none") end
   self._function = Activation.resolve("Activation", given)
-  self._is_relu = self._function == activations.relu
   self.fresh = self.fresh and Activation.is_fresh(self._function)
 end
+
+function Activation:_is_relu() return self._function == activations.relu and self:_runs_as(Activation) end
 
 function Activation:_gives_probabilities() return Activation.is_probability(self._function) end
 

@@ -108,6 +108,9 @@ function Module:_runs_as(class) return not recorder and self.forward == class.fo
 -- addend, in fewer passes over memory, and what _pass gives besides.
 function Module:_fuses_relu() return false end -- luacheck: no unused args
 
+--- Whether a call is relu and no more.
+function Module:_is_relu() return false end -- luacheck: no unused args
+
 --- Whether what comes out is known to be probabilities: a softmax or sigmoid is last.
 function Module:_gives_probabilities() return false end
 

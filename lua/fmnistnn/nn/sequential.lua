@@ -18,7 +18,7 @@ end
 -- Whether element i + 1 is a relu that element i does on the way.
 local function takes_next(self, i)
   local following = self[i + 1]
-  return following and following._is_relu and following:keeps_nothing() and self[i]:_fuses_relu()
+  return following and following:_is_relu() and following:keeps_nothing() and self[i]:_fuses_relu()
 end
 
 -- Runs elements 1..last; returns the result, whether nobody else holds it, and whether no element kept anything.
