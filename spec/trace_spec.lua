@@ -63,7 +63,7 @@ describe("a trace", function()
       local values, places = (x * 2 - y):sort(2)
       local row = x[2]
       return values, places, x:gather(2, places), row, row:detach() + 1, x:t():reshape(2, 10), y, 3 / x, x:argmax(2),
-        x:index {{1, 2}, {2, 4}}, fnn.stack {y, row}, x:gt(0):to "float32"
+        x:t():contiguous(), x:contiguous(), x:index {{1, 2}, {2, 4}}, fnn.stack {y, row}, x:gt(0):to "float32"
     end, a, b)
   end)
 

@@ -156,7 +156,9 @@ enum fnn_status fnn_trace_call(struct fnn_trace *trace, const struct fnn_parsed 
                                struct fnn_tensor *const *results) FNN_CHECK;
 /* Note another handle on a tensor's elements. */
 enum fnn_status fnn_trace_alias(struct fnn_trace *trace, struct fnn_tensor *tensor, struct fnn_tensor *alias) FNN_CHECK;
-/* Raise if a trace is being made and the tensor comes from its arguments. For who reads elements outside of ops. */
+/* Whether a trace is being made and the tensor comes from its arguments. */
+int fnn_is_traced(const struct fnn_bind *bind, const struct fnn_tensor *tensor);
+/* Raise if so. For who reads elements outside of ops. */
 void fnn_check_untraced(lua_State *L, const struct fnn_tensor *tensor, const char *who);
 /* Raise "who: cannot be traced: why" if a trace is being made. */
 void fnn_check_no_trace(lua_State *L, const char *who, const char *why);

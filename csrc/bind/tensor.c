@@ -171,8 +171,10 @@ static int dim(lua_State *L) {
   return 1;
 }
 
+/* False of what is traced: at another run it may not be. */
 static int is_contiguous(lua_State *L) {
-  lua_pushboolean(L, fnn_tensor_is_contiguous(fnn_check_elements(L, 1, "is_contiguous")));
+  int traced = fnn_is_traced(fnn_bind_of(L), fnn_check_tensor(L, 1, "is_contiguous"));
+  lua_pushboolean(L, !traced && fnn_tensor_is_contiguous(fnn_check_elements(L, 1, "is_contiguous")));
   return 1;
 }
 

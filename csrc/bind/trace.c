@@ -138,9 +138,12 @@ enum fnn_status fnn_trace_alias(struct fnn_trace *trace, struct fnn_tensor *tens
   return value_of(trace, tensor) ? fnn_trace_call(trace, &call, &alias) : FNN_OK;
 }
 
+int fnn_is_traced(const struct fnn_bind *bind, const struct fnn_tensor *tensor) {
+  return bind->trace && value_of(bind->trace, tensor);
+}
+
 void fnn_check_untraced(lua_State *L, const struct fnn_tensor *tensor, const char *who) {
-  struct fnn_trace *trace = fnn_bind_of(L)->trace;
-  if (trace && value_of(trace, tensor))
+  if (fnn_is_traced(fnn_bind_of(L), tensor))
     fnn_error(L, "%s: cannot be traced: what it reads of a tensor would be the same at each run", who);
 }
 
