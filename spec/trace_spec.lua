@@ -187,6 +187,18 @@ describe("a trace's memory", function()
   end)
 end)
 
+describe("a trace that a finalizer calls", function()
+  it("may have been freed", function()
+    local message
+    do
+      local used = setmetatable({}, {__gc = function(self) message = select(2, pcall(self.run, fnn.ones(2))) end})
+      used.run = fnn.trace(function(x) return x * 2 end, fnn.ones(2))
+    end
+    settle()
+    assert.is_truthy(message:find("trace: Lua's collector has freed it before the finalizer that calls it", 1, true))
+  end)
+end)
+
 describe("a trace refuses", function()
   local x = fnn.tensor {{1, 2, 3}, {4, 5, 6}}
 
@@ -252,7 +264,7 @@ describe("a trace refuses", function()
     assert_refused("average" .. in_place, function(t) average:update() return layer(t) end, x)
     local norm = nn.BatchNorm1d {}
     norm(x)
-    assert_refused("cannot be traced: it changes a tensor in place", norm, x)
+    assert_refused("cannot be traced: it changes a tensor in place (as batch normalization does in training)", norm, x)
   end)
 
   it("to be left in the middle, and is no longer made where a coroutine ends with an error", function()

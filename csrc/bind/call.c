@@ -74,7 +74,7 @@ int fnn_recording(lua_State *L) {
 }
 
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who) {
-  fnn_check_no_trace(L, who, "it changes a tensor in place");
+  fnn_check_no_trace(L, who, "it changes a tensor in place (as batch normalization does in training)");
   if (fnn_is_recorded(tensor) && fnn_recording(L))
     fnn_error(L,
               "%s: a tensor that requires a gradient cannot be changed in place; use the form that returns a new one, "

@@ -266,7 +266,7 @@ static void take_arguments(lua_State *L, struct fnn_trace *trace) {
 static int run_trace(lua_State *L) {
   struct fnn_bind *bind = fnn_bind_of(L);
   struct fnn_trace *trace = ((struct trace_box *)lua_touserdata(L, lua_upvalueindex(FNN_UP_THIRD)))->trace;
-  if (!trace) return fnn_error(L, "trace: the Lua state is being closed");
+  if (!trace) return fnn_error(L, "trace: Lua's collector has freed it before the finalizer that calls it");
   int given = lua_gettop(L), arguments = (int)trace->arguments, results = (int)trace->results, tried = 0;
   enum fnn_status status;
   if (given != arguments) return fnn_error(L, "trace: expected %d tensors, got %d", arguments, given);
@@ -309,10 +309,8 @@ static int trace_function(lua_State *L) {
 
 void fnn_open_trace(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", close_trace}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"trace_begin", trace_begin},
-                                       {"trace_during", trace_during},
-                                       {"trace_function", trace_function},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"trace_begin", trace_begin}, {"trace_during", trace_during}, {"trace_function", trace_function}, {NULL, NULL}};
   lua_newtable(L);
   fnn_register(L, metamethods);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &trace_key);
