@@ -229,7 +229,7 @@ static int trace_begin(lua_State *L) {
     for (int i = 0; i < count; i++) tensors[i] = fnn_check_tensor(L, i + 1, "trace");
     status = begin(bind, (size_t)count, tensors, &box->trace);
   } while (fnn_try_again(L, status, &tried));
-  fnn_raise(L, status);
+  if (status != FNN_OK) return fnn_error(L, "%s", bind->context->error);
   for (int i = 0; i < count; i++)
     fnn_fill_box(bind, fnn_test_box(L, count + 3 + i), fnn_tensor_retain(box->trace->argument[i].value.tensor));
   return count + 1;
@@ -292,7 +292,7 @@ static int trace_function(lua_State *L) {
   do {
     trace->result = fnn_alloc(bind->context, count * sizeof(struct value *));
   } while (fnn_try_again(L, trace->result ? FNN_OK : FNN_NO_MEMORY, &tried));
-  if (!trace->result) fnn_raise(L, FNN_NO_MEMORY);
+  if (!trace->result) return fnn_error(L, "%s", bind->context->error);
   for (size_t i = 0; i < count; i++) {
     struct value *value = value_of(trace, fnn_check_tensor(L, (int)i + 2, "trace"));
     if (!value) return fnn_error(L, "trace: result %d: it was not computed from the arguments", (int)i + 1);
