@@ -6,7 +6,7 @@
 --   train NETWORK     images/s of training, from shuffled batches of data in memory (bench/networks.lua)
 --   bf16 NETWORK      the same in mixed precision
 --   conv NAME ...     GFLOP/s of convolutions by name (bench/convolutions.txt), forward and both backward passes
---   infer NETWORK     ms for a batch of 1 and for one of 1000, in evaluation
+--   infer NETWORK     ms for a batch of 1 and for one of 1000, by a trace of the folded model
 --   trace NETWORK     ms for one image: by a folded model, and by its trace; medians of nine, in turn
 --   small             ns for an addition of 16 floats, without and with gradient
 --   start WHAT        MB of a process that has loaded "nothing", "fmnistnn", or with it the layers of "trial9"

@@ -172,7 +172,7 @@ describe("a loss refuses", function()
       local no_number = "weight: element 2: expected a number, got NaN"
       refuses(no_number, "categorical_crossentropy", p, t, with {weight = {1, 0 / 0, 3}})
       refuses("pos_" .. no_number, "binary_crossentropy", p, p, with {pos_weight = {1, 0 / 0, 3}})
-      refuses(or_number .. "number", "binary_crossentropy", p, p, with {pos_weight = 0 / 0})
+      refuses("pos_weight: expected a number, got NaN", "binary_crossentropy", p, p, with {pos_weight = 0 / 0})
       local to_shape = "pos_weight: expected a number or what broadcasts to (2,3), as the prediction has, got "
       refuses(to_shape .. "(2)", "binary_crossentropy", p, p, with {pos_weight = {1, 2}})
       refuses(to_shape .. "(4,2,3)", "binary_crossentropy", p, p, with {pos_weight = fnn.ones(4, 2, 3)})

@@ -307,6 +307,22 @@ end)
 
 -- ---- relu on the way ----
 
+describe("a chain of layers", function()
+  it("closes nothing that a chain says it keeps", function()
+    local kept
+    local Watch, Keeper = nn.Module:extend("Watch"), nn.Sequential:extend("Keeper")
+    function Watch:forward(x) -- luacheck: no unused args
+      kept = x
+      return x + 1
+    end
+    function Keeper:keeps_nothing() return false end -- luacheck: no unused args
+    Watch.fresh, Keeper.fresh = true, true
+    local model = nn.Sequential {nn.Activation {"tanh"}, Keeper {Watch()}, nn.Activation {"tanh"}}
+    model(fnn.randn(2, 3))
+    assert.are.same({2, 3}, kept.shape)
+  end)
+end)
+
 describe("a relu after a layer that can do it on the way", function()
   local function unknown(x) return x:relu() end -- a relu that no layer knows of
 
@@ -361,9 +377,12 @@ describe("a relu after a layer that can do it on the way", function()
   it("is left to itself where one of the two classes is derived", function()
     local Doubled = nn.Conv2d:extend("Doubled")
     function Doubled:forward(x) return nn.Conv2d.forward(self, x) * 2 end
-    local layer = Doubled {2, kernel = 3}
     local x = fnn.randn(2, 3, 5, 5)
-    peer.check_close("result", nn.Sequential {layer, nn.Activation {"relu"}}(x), layer(x):relu())
+    for _, fresh in ipairs {false, true} do
+      Doubled.fresh = fresh
+      local layer = Doubled {2, kernel = 3}
+      peer.check_close("result", nn.Sequential {layer, nn.Activation {"relu"}}(x), layer(x):relu())
+    end
     local Relu = nn.Activation:extend("Relu")
     Relu.fresh = true
     function Relu:forward(t) return nn.Activation.forward(self, t) * 2 end

@@ -214,7 +214,8 @@ describe("a trace refuses", function()
     assert_refused("trace: argument 2: expected a tensor, got number 1", function(t) return t end, x, 1)
     assert_refused("trace: the function returned nothing: expected tensors", function() end, x)
     assert_refused("trace: result 2: expected a tensor, got number 3", function(t) return t, 3 end, x)
-    assert_refused("trace: result 1: it was not computed from the arguments", function() return fnn.ones(2) end, x)
+    assert_refused("trace: result 1: it is neither an argument nor what an operation gave",
+      function() return fnn.ones(2) end, x)
     assert_refused("mine", function(t) error("mine" .. t:dim(), 0) end, x)
     local closed = fnn.zeros(2)
     closed:close()
@@ -286,7 +287,7 @@ describe("a trace refuses", function()
       assert.is_truthy(message:find(text, 1, true), message)
     end
     refused("trace: expected 2 tensors, got 1", x)
-    refused("trace: expected a tensor, got number 2", x, 2)
+    refused("trace: argument 2: expected a tensor, got number 2", x, 2)
     refused("trace: argument 2: expected float32 of shape (3), as traced, got float32 of shape (2)", x, fnn.zeros(2))
     refused("trace: argument 1: expected float32 of shape (2,3), as traced, got int64 of shape (2,3)",
       x:to "int64", fnn.zeros(3))

@@ -321,10 +321,11 @@ function fnn.profile(f, ...) end
 ---
 --- f is called once, with the tensors given. The operations on tensors that it calls are noted, and called again by
 --- each run, without a gradient. What else f does, it does once, here: branches are taken as they were taken, numbers
---- and new tensors (`fnn.zeros`) stay what they were; but other tensors that it uses, such as weights, are used as they
---- are at each run. Raises where f reads elements of a tensor that comes from the arguments (`t:item()`), changes a
---- tensor in place, computes gradients (`t:backward()`), yields, or draws random numbers other than dropout's, as a
---- model does that has not been called before.
+--- and new tensors (`fnn.zeros`) stay what they were. Other tensors that it uses, such as weights, are used as they are
+--- at each run, after an optimizer's steps or `load_state` too; but a field that is given another tensor is not seen.
+--- Raises where f reads elements of an argument or of what an operation gave (`t:item()`), changes a tensor in place,
+--- computes gradients (`t:backward()`), yields, or draws random numbers other than dropout's, as a model does that has
+--- not been called before. A result that is a view shares its memory with what it is a view of, as f's do.
 ---@param f function Or a model: of tensors, which returns tensors that it computes from them.
 ---@param ... fmnistnn.Tensor What f is called with.
 ---@return fun(...: fmnistnn.Tensor): ... # Takes tensors of the same types and shapes, and returns as many as f.

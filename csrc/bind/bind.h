@@ -67,7 +67,7 @@ struct fnn_box *fnn_push_box(lua_State *L);
 struct fnn_box *fnn_test_box(lua_State *L, int at);
 /* The tensor at a stack place; raises when it is another thing or closed. `who` names the function. */
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who);
-/* The same for who wants to see its elements: they lie where strides say (tensor/lanes.h). */
+/* The same for who wants to see its elements: they lie where strides say (tensor/lanes.h), and a trace's values are refused. */
 struct fnn_tensor *fnn_check_elements(lua_State *L, int at, const char *who);
 /* The box takes the tensor over, in place of what it held, and its bytes are counted; NULL empties the box. */
 void fnn_fill_box(struct fnn_bind *bind, struct fnn_box *box, struct fnn_tensor *tensor);
@@ -132,12 +132,12 @@ void fnn_parse(lua_State *L, const struct fnn_op *op, int last, struct fnn_parse
 
 /* Whether the running coroutine records for autograd. */
 int fnn_recording(lua_State *L);
-/* The core's half of a call: run the op on checked arguments; results[] are new references (none of an in-place form over
- * `over`). */
+/* The core's half of a call: run the op on checked arguments; results[], of FNN_MAX_OUTPUTS, are new references to what Lua sees
+ * (none of an in-place form over `over`). */
 enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parsed, int record, struct fnn_tensor *over,
                            struct fnn_tensor **results) FNN_CHECK;
-/* Raise if a write in place to this tensor would falsify gradients or has no place of its own for each element. Who writes
- * then counts that in the storage's version. */
+/* Raise if a write in place to this tensor would falsify gradients, has no place of its own for each element, or is made while a
+ * trace is. Who writes then counts that in the storage's version. */
 void fnn_check_write(lua_State *L, struct fnn_tensor *tensor, const char *who);
 /* Raise if what is written in place to `tensor` comes from an operand (or NULL) whose gradient would then be lost: the tape
  * does not see the write. */
@@ -156,9 +156,9 @@ enum fnn_status fnn_trace_call(struct fnn_trace *trace, const struct fnn_parsed 
                                struct fnn_tensor *const *results) FNN_CHECK;
 /* Note another handle on a tensor's elements. */
 enum fnn_status fnn_trace_alias(struct fnn_trace *trace, struct fnn_tensor *tensor, struct fnn_tensor *alias) FNN_CHECK;
-/* Whether a trace is being made and the tensor comes from its arguments. */
+/* Whether a trace is being made and the tensor is one of its values: an argument, or what an op gave meanwhile. */
 int fnn_is_traced(const struct fnn_bind *bind, const struct fnn_tensor *tensor);
-/* Raise if so. For who reads elements outside of ops. */
+/* Raise if it is: for who reads elements outside of ops. */
 void fnn_check_untraced(lua_State *L, const struct fnn_tensor *tensor, const char *who);
 /* Raise "who: cannot be traced: why" if a trace is being made. */
 void fnn_check_no_trace(lua_State *L, const char *who, const char *why);

@@ -53,7 +53,7 @@ enum fnn_status fnn_run_op(struct fnn_bind *bind, const struct fnn_parsed *parse
   if (status == FNN_OK && !over) status = give_outputs(&call, results);
   if (status == FNN_OK && bind->trace) {
     status = fnn_trace_call(bind->trace, parsed, results);
-    if (status != FNN_OK) fnn_tensors_release(results, FNN_MAX_OUTPUTS);
+    if (status != FNN_OK) fnn_tensors_release(results, (size_t)(parsed->op->outputs - parsed->op->hidden));
   }
   fnn_call_release(&call);
   if (call.in != small) fnn_free(bind->context, call.in);

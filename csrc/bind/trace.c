@@ -1,7 +1,8 @@
 /* Traces: the calls of ops that a Lua function makes, kept so that they can be made again without Lua.
  *
- * While a trace is made, the tensors that come from its arguments are known by their pointers, so it keeps them alive until it is
- * done. All others stay what they are at each run, and are kept as long as the trace: weights. */
+ * While a trace is made, its values, the arguments and what ops give, are known by their pointers, so it keeps them alive until
+ * it is done. All other tensors are used as they are at each run, and are kept as long as the trace: weights. */
+#include <stdio.h>
 #include <string.h>
 
 #include "bind.h"
@@ -250,13 +251,14 @@ static int trace_during(lua_State *L) {
 
 /* The arguments at stack places 1 .., as the values of the trace. */
 static void take_arguments(lua_State *L, struct fnn_trace *trace) {
-  char expected[FNN_SHAPE_TEXT], got[FNN_SHAPE_TEXT];
+  char who[40], expected[FNN_SHAPE_TEXT], got[FNN_SHAPE_TEXT];
   for (int i = 0; i < (int)trace->arguments; i++) {
-    struct fnn_tensor *tensor = fnn_check_tensor(L, i + 1, "trace");
+    snprintf(who, sizeof who, "trace: argument %d", i + 1);
+    struct fnn_tensor *tensor = fnn_check_tensor(L, i + 1, who);
     const struct fnn_spec *spec = &trace->argument[i].spec;
     if (tensor->dtype == spec->dtype && fnn_shape_equal(&tensor->shape, &spec->shape)) continue;
-    fnn_error(L, "trace: argument %d: expected %s of shape %s, as traced, got %s of shape %s", i + 1,
-              fnn_dtype_name(spec->dtype), fnn_shape_text(&spec->shape, expected), fnn_dtype_name(tensor->dtype),
+    fnn_error(L, "%s: expected %s of shape %s, as traced, got %s of shape %s", who, fnn_dtype_name(spec->dtype),
+              fnn_shape_text(&spec->shape, expected), fnn_dtype_name(tensor->dtype),
               fnn_shape_text(&tensor->shape, got));
   }
   for (int i = 0; i < (int)trace->arguments; i++)
@@ -295,7 +297,8 @@ static int trace_function(lua_State *L) {
   if (!trace->result) return fnn_error(L, "%s", bind->context->error);
   for (size_t i = 0; i < count; i++) {
     struct value *value = value_of(trace, fnn_check_tensor(L, (int)i + 2, "trace"));
-    if (!value) return fnn_error(L, "trace: result %d: it was not computed from the arguments", (int)i + 1);
+    if (!value)
+      return fnn_error(L, "trace: result %d: it is neither an argument nor what an operation gave", (int)i + 1);
     value->last = &the_end;
     trace->result[i] = value;
   }

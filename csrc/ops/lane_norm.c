@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
+#include "planes.h"
 
 struct job {
   const struct fnn_lane_kernels *kernels;
@@ -117,7 +118,9 @@ enum fnn_status fnn_lane_norm(struct fnn_call *call, size_t groups, double epsil
   struct job job = job_for(call, groups, epsilon);
   job.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL;
   job.y = fnn_floats(call->out[0]);
-  if (job.channels * job.pixels > 0) fnn_parallel(call->context, job.blocks * groups, 1, forward_groups, &job);
+  if (job.channels * job.pixels > 0)
+    fnn_parallel(call->context, job.blocks * groups, fnn_planes_grain(channels_of_group(&job) * plane(&job)),
+                 forward_groups, &job);
   return FNN_OK;
 }
 
@@ -146,7 +149,9 @@ enum fnn_status fnn_lane_norm_back(struct fnn_call *call, size_t groups, double 
     if (!job.sums) return FNN_NO_MEMORY;
     memset(job.sums, 0, bytes);
   }
-  if (job.channels * job.pixels > 0) fnn_parallel(call->context, job.blocks * groups, 1, backward_groups, &job);
+  if (job.channels * job.pixels > 0)
+    fnn_parallel(call->context, job.blocks * groups, fnn_planes_grain(channels_of_group(&job) * plane(&job)),
+                 backward_groups, &job);
   enum fnn_status status = job.sums ? add_blocks(call, &job, 1) : FNN_OK;
   if (status == FNN_OK && job.sums) status = add_blocks(call, &job, 2);
   fnn_free(call->context, job.sums);

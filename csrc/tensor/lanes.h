@@ -1,6 +1,6 @@
 /* Tensors with an axis in the lanes of vectors: images, (N / lanes, C, ..., lanes) in memory for a shape of (N, C, ...), or
  * channels, (N, C / lanes, ..., lanes). These are the layouts that convolutions work in, of many images and of few; between
- * them pooling and elementwise ops keep them, and whoever wants rows gets them here. Lanes without an image hold zeros, those
+ * them pooling, normalization, elementwise ops and others keep them, and whoever wants rows gets them here. Lanes without an image hold zeros, those
  * without a channel anything. A laned tensor is float32, has the axis, owns its whole storage and has no views but
  * aliases. */
 #ifndef FNN_TENSOR_LANES_H

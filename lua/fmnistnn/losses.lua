@@ -168,7 +168,8 @@ end
 
 -- The factor of what is to be 1: a number, or a tensor that broadcasts to the prediction's shape.
 local function positive_weight(who, given, prediction)
-  if type(given) == "number" and given == given then return given end
+  if given ~= given then refuse("%s: pos_weight: expected a number, got NaN", who) end
+  if type(given) == "number" then return given end
   local weight = factors(who, "pos_weight", given, "a number, ")
   local fits, behind = weight:dim() <= prediction:dim(), prediction:dim() - weight:dim()
   for axis, size in ipairs(weight.shape) do

@@ -29,12 +29,12 @@ local function make(f, trace, ...) return function_of(trace, core.no_grad(f, ...
 
 local function noted(f, trace, ...) return core.trace_during(trace, make, f, trace, ...) end
 
---- The function takes tensors of the same types and shapes as those of this call, and returns the same number of
--- tensors as f, which computes them from those by operations on tensors alone, without a gradient. What else f does,
--- it does once, here: branches are taken as they were taken, numbers and new tensors (fnn.zeros) stay what they were;
--- but other tensors that it uses, such as weights, are used as they are at each run. Raises where f reads elements of
--- a tensor that comes from the arguments, changes a tensor in place, computes gradients, yields, or draws random
--- numbers, but for dropout.
+--- The function takes tensors of the same types and shapes as those of this call, and returns as many tensors as f,
+-- which computes them from those by operations on tensors alone, without a gradient. What else f does, it does once,
+-- here: branches are taken as they were taken, numbers and new tensors (fnn.zeros) stay what they were. Other tensors
+-- that it uses, such as weights, are used as they are at each run. Raises where f reads elements of an argument or of
+-- what an operation gave, changes a tensor in place, computes gradients, yields, or draws random numbers, but for
+-- dropout.
 return function(f, ...)
   if not options.is_callable(f) then refuse("trace: expected a function or a model, got %s", options.describe(f)) end
   check_tensors("argument", ...)

@@ -102,7 +102,9 @@ function Module:keeps_nothing() return self.fresh and rawget(self, "forward") ==
 function Module:_pass(x) return self(x), self:keeps_nothing() end
 
 --- Whether a call is `forward` of this class and no more: nobody derived another, and no recorder is to see the call.
-function Module:_runs_as(class) return not recorder and self.forward == class.forward end
+function Module:_runs_as(class)
+  return not recorder and self.forward == class.forward and self.keeps_nothing == class.keeps_nothing
+end
 
 --- Whether the layer has a method _with_relu(x, addend) that gives relu(self(x) + addend), or relu(self(x)) without an
 -- addend, in fewer passes over memory, and what _pass gives besides.
