@@ -190,6 +190,20 @@ describe("Sequential", function()
     assert.same({3}, nn.Sequential {nn.Activation {square}, nn.Activation {add_two}}(fnn.ones(1)):totable())
   end)
 
+  it("closes nothing that a chain says it keeps", function()
+    local kept
+    local Watch, Keeper = nn.Module:extend("Watch"), nn.Sequential:extend("Keeper")
+    function Watch:forward(x) -- luacheck: no unused args
+      kept = x
+      return x + 1
+    end
+    function Keeper:keeps_nothing() return false end -- luacheck: no unused args
+    Watch.fresh, Keeper.fresh = true, true
+    local model = nn.Sequential {nn.Activation {"tanh"}, Keeper {Watch()}, nn.Activation {"tanh"}}
+    model(fnn.randn(2, 3))
+    assert.are.same({2, 3}, kept.shape)
+  end)
+
   it("never closes what a module of the user's, or the caller, may have kept", function()
     for round = 1, 400 do
       local model, x = nn.Sequential(random_list(0)), fnn.randn(3, 4)

@@ -307,22 +307,6 @@ end)
 
 -- ---- relu on the way ----
 
-describe("a chain of layers", function()
-  it("closes nothing that a chain says it keeps", function()
-    local kept
-    local Watch, Keeper = nn.Module:extend("Watch"), nn.Sequential:extend("Keeper")
-    function Watch:forward(x) -- luacheck: no unused args
-      kept = x
-      return x + 1
-    end
-    function Keeper:keeps_nothing() return false end -- luacheck: no unused args
-    Watch.fresh, Keeper.fresh = true, true
-    local model = nn.Sequential {nn.Activation {"tanh"}, Keeper {Watch()}, nn.Activation {"tanh"}}
-    model(fnn.randn(2, 3))
-    assert.are.same({2, 3}, kept.shape)
-  end)
-end)
-
 describe("a relu after a layer that can do it on the way", function()
   local function unknown(x) return x:relu() end -- a relu that no layer knows of
 
