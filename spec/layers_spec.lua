@@ -191,17 +191,17 @@ describe("Sequential", function()
   end)
 
   it("closes nothing that a chain says it keeps", function()
-    local kept
+    local seen
     local Watch, Keeper = nn.Module:extend("Watch"), nn.Sequential:extend("Keeper")
     function Watch:forward(x) -- luacheck: no unused args
-      kept = x
+      seen = x
       return x + 1
     end
     function Keeper:keeps_nothing() return false end -- luacheck: no unused args
     Watch.fresh, Keeper.fresh = true, true
     local model = nn.Sequential {nn.Activation {"tanh"}, Keeper {Watch()}, nn.Activation {"tanh"}}
     model(fnn.randn(2, 3))
-    assert.are.same({2, 3}, kept.shape)
+    assert.are.same({2, 3}, seen.shape)
   end)
 
   it("never closes what a module of the user's, or the caller, may have kept", function()
