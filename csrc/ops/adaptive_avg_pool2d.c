@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
-#include "planes.h"
 #include "sliding.h"
 
 struct adaptive_avg_pool2d {
@@ -66,8 +65,7 @@ static void run(struct fnn_call *call, int back, struct fnn_tensor *image, struc
                     .back = back,
                     .image = fnn_floats(image),
                     .result = fnn_floats(result)};
-  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), fnn_planes_grain(job.h * job.w * job.lanes), planes,
-               &job);
+  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), fnn_grain(job.h * job.w * job.lanes), planes, &job);
 }
 
 static enum fnn_status forward(struct fnn_call *call) {

@@ -126,7 +126,7 @@ static void loop_over_planes(struct fnn_call *call, struct planes *j) {
     j->in[i] = call->in[i] ? fnn_floats(call->in[i]) : j->grad;
     j->step[i] = is_wide ? j->size : j->lanes->width;
   }
-  fnn_parallel(call->context, fnn_lane_planes(shape, call->lanes), fnn_planes_grain(j->size), do_planes, j);
+  fnn_parallel(call->context, fnn_lane_planes(shape, call->lanes), fnn_grain(j->size), do_planes, j);
 }
 
 static enum fnn_status planes_gradient(struct fnn_call *call, enum fnn_binary id, int side) {

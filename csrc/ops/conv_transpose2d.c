@@ -134,8 +134,7 @@ static enum fnn_status forward(struct fnn_call *call) {
   if (!call->in[2]) return FNN_OK;
   size_t plane = plane_of(call, &conv);
   struct bias_job job = {call->context->kernels->elementwise, conv.c, plane, fnn_floats(call->in[2]), y};
-  fnn_parallel(call->context, fnn_lane_planes(&call->out[0]->shape, call->lanes), 1 + 16384 / (plane + 1), add_bias,
-               &job);
+  fnn_parallel(call->context, fnn_lane_planes(&call->out[0]->shape, call->lanes), fnn_grain(plane), add_bias, &job);
   return FNN_OK;
 }
 

@@ -230,13 +230,11 @@ static struct job job_for(const struct fnn_call *call, struct extent e) {
                       .weight = call->in[1] ? fnn_floats(call->in[1]) : NULL};
 }
 
-static size_t grain(const struct extent *e) { return 1 + 8192 / (e->length ? e->length : 1); }
-
 static enum fnn_status forward(struct fnn_call *call, struct extent e) {
   struct job job = job_for(call, e);
   job.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL;
   job.y = fnn_floats(call->out[0]);
-  if (e.length > 0) fnn_parallel(call->context, e.rows, grain(&e), forward_rows, &job);
+  if (e.length > 0) fnn_parallel(call->context, e.rows, fnn_grain(e.length), forward_rows, &job);
   return FNN_OK;
 }
 
@@ -249,7 +247,7 @@ static enum fnn_status want(struct fnn_call *call, size_t i, float **gradient) {
 
 static enum fnn_status backward(struct fnn_call *call, struct extent e) {
   struct job job = job_for(call, e);
-  size_t least = grain(&e), even = (e.rows + MAX_PARTS - 1) / MAX_PARTS;
+  size_t least = fnn_grain(e.length), even = (e.rows + MAX_PARTS - 1) / MAX_PARTS;
   job.part = least > even ? least : even;
   job.parts = (e.rows + job.part - 1) / job.part;
   job.g = fnn_floats(call->grad);

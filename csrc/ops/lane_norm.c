@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "../kernels/kernels.h"
-#include "planes.h"
 
 struct job {
   const struct fnn_lane_kernels *kernels;
@@ -119,8 +118,8 @@ enum fnn_status fnn_lane_norm(struct fnn_call *call, size_t groups, double epsil
   job.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL;
   job.y = fnn_floats(call->out[0]);
   if (job.channels * job.pixels > 0)
-    fnn_parallel(call->context, job.blocks * groups, fnn_planes_grain(channels_of_group(&job) * plane(&job)),
-                 forward_groups, &job);
+    fnn_parallel(call->context, job.blocks * groups, fnn_grain(channels_of_group(&job) * plane(&job)), forward_groups,
+                 &job);
   return FNN_OK;
 }
 
@@ -150,8 +149,8 @@ enum fnn_status fnn_lane_norm_back(struct fnn_call *call, size_t groups, double 
     memset(job.sums, 0, bytes);
   }
   if (job.channels * job.pixels > 0)
-    fnn_parallel(call->context, job.blocks * groups, fnn_planes_grain(channels_of_group(&job) * plane(&job)),
-                 backward_groups, &job);
+    fnn_parallel(call->context, job.blocks * groups, fnn_grain(channels_of_group(&job) * plane(&job)), backward_groups,
+                 &job);
   enum fnn_status status = job.sums ? add_blocks(call, &job, 1) : FNN_OK;
   if (status == FNN_OK && job.sums) status = add_blocks(call, &job, 2);
   fnn_free(call->context, job.sums);

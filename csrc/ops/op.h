@@ -181,6 +181,12 @@ struct fnn_lanes fnn_images_as_given(const struct fnn_call *call);
 /* How many floats a pixel has in the call's layout: its lanes, or 1. */
 static inline size_t fnn_call_width(const struct fnn_call *call) { return call->lanes.count ? call->lanes.count : 1; }
 
+/* How many rows or planes of `size` floats are a piece of work, of those that do little with each. */
+static inline size_t fnn_grain(size_t size) {
+  enum { FLOATS = 8192 };
+  return 1 + FLOATS / (size ? size : 1);
+}
+
 /* The lane kernels of a call that has lanes. */
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
 

@@ -13,10 +13,4 @@ static inline void fnn_fill_plane(size_t lanes, const float *numbers, size_t siz
     memcpy(plane + done, plane, (size - done < done ? size - done : done) * sizeof *plane);
 }
 
-/* How many planes of `size` floats are a piece of work. */
-static inline size_t fnn_planes_grain(size_t size) {
-  enum { FLOATS = 8192 };
-  return 1 + FLOATS / (size ? size : 1);
-}
-
 #endif

@@ -81,7 +81,7 @@ static void avg_planes_back(void *user, size_t first, size_t last, int worker) {
 static enum fnn_status over_planes(struct fnn_call *call, struct job *job, fnn_task piece) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   size_t plane = job->window.h * job->window.w * job->width;
-  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), 1 + 16384 / (plane ? plane : 1), piece, job);
+  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), fnn_grain(plane), piece, job);
   return FNN_OK;
 }
 

@@ -65,8 +65,6 @@ static struct line line_of(const struct fnn_call *call, const struct fnn_reducti
                        ((const struct reduce *)call->params)->correction};
 }
 
-static size_t grain(size_t n) { return 1 + 16384 / (n ? n : 1); }
-
 static enum fnn_status forward(struct fnn_call *call, forward_line floats, forward_line ints) {
   struct fnn_reduction r = fnn_reduction_of(fnn_in_shape(call, 0), call->params);
   struct fnn_tensor *x, *y = call->out[0];
@@ -77,7 +75,7 @@ static enum fnn_status forward(struct fnn_call *call, forward_line floats, forwa
                     .x_bytes = fnn_dtype_size(x->dtype),
                     .y_bytes = fnn_dtype_size(y->dtype),
                     .forward = x->dtype == FNN_INT64 ? ints : floats};
-  fnn_parallel(call->context, r.outer * r.inner, grain(r.n), forward_piece, &job);
+  fnn_parallel(call->context, r.outer * r.inner, fnn_grain(r.n), forward_piece, &job);
   fnn_tensor_release(x);
   return FNN_OK;
 }
@@ -94,7 +92,7 @@ static enum fnn_status backward(struct fnn_call *call, backward_line line) {
                       .g = fnn_floats(call->grad),
                       .d = fnn_floats(d),
                       .backward = line};
-    fnn_parallel(call->context, r.outer * r.inner, grain(r.n), backward_piece, &job);
+    fnn_parallel(call->context, r.outer * r.inner, fnn_grain(r.n), backward_piece, &job);
     status = fnn_reduction_restore(&r, d, fnn_in_shape(call, 0), &call->grad_in[0]);
     fnn_tensor_release(d);
   }

@@ -107,7 +107,7 @@ static void over_planes(struct fnn_call *call, fnn_task task, const struct fnn_t
   struct planes job = {
       .kernels = fnn_call_kernels(call), .factor = factor, .from = fnn_floats(from), .to = fnn_floats(to)};
   job.size = fnn_shape_product(x, 2, x->rank) * job.kernels->width;
-  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), fnn_planes_grain(job.size), task, &job);
+  fnn_parallel(call->context, fnn_lane_planes(x, call->lanes), fnn_grain(job.size), task, &job);
 }
 
 static struct fnn_lanes lanes(const struct fnn_call *call) {
