@@ -251,25 +251,13 @@ function check.threads(name, case)
   end
 end
 
--- The arguments with these tensors in the place of those that `built` has, in order.
-local function with_tensors(built, tensors)
+-- The arguments with these tensors in the place of arrays, in order.
+local function with_tensors(args, tensors)
   local i = 0
-  local function next_of(value)
-    if not core.is_tensor(value) then return value end
+  return map_arrays(args, function()
     i = i + 1
     return tensors[i]
-  end
-  local args = {n = built.n}
-  for k = 1, built.n do
-    local value, list = built[k], nil
-    if type(value) == "table" then
-      list = {}
-      for key, element in pairs(value) do list[key] = element end
-      for n, element in ipairs(value) do list[n] = next_of(element) end
-    end
-    args[k] = list or next_of(value)
-  end
-  return args
+  end)
 end
 
 local function reversed(a)
@@ -285,7 +273,7 @@ function check.traced(name, case)
   local _, others = check.build(map_arrays(args, reversed), "dense")
   if #tensors == 0 then return end
   local run = trace(function(...)
-    local results = call(core.ops[name], with_tensors(built, {...}))
+    local results = call(core.ops[name], with_tensors(args, {...}))
     return unpack_all(results)
   end, table.unpack(others))
   local expected = call(core.ops[name], built)
