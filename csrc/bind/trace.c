@@ -94,13 +94,12 @@ static enum fnn_status trace_new(struct fnn_bind *bind, size_t arguments, struct
 
 /* The value that a tensor is, or NULL. */
 static struct value *value_of(struct fnn_trace *trace, const struct fnn_tensor *tensor) {
-  struct value *found = NULL;
   for (size_t i = 0; i < trace->arguments; i++)
-    if (trace->argument[i].value.tensor == tensor) found = &trace->argument[i].value;
-  for (struct step *step = trace->first; step && !found; step = step->next)
+    if (trace->argument[i].value.tensor == tensor) return &trace->argument[i].value;
+  for (struct step *step = trace->first; step; step = step->next)
     for (int i = 0; i < visible(step); i++)
-      if (step->result[i].tensor == tensor) found = &step->result[i];
-  return found;
+      if (step->result[i].tensor == tensor) return &step->result[i];
+  return NULL;
 }
 
 /* A copy of a call, with room for where its inputs come from. */
