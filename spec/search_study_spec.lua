@@ -271,6 +271,7 @@ describe("a study", function()
     fails("suggest" .. empty, trial.float, trial, "", 0, 1)
     fails("ask: suggest" .. empty, study.ask, study, {[""] = {1, 2}})
     fails("enqueue" .. empty, study.enqueue, study, {[""] = 1})
+    fails("set_user_attribute" .. empty, trial.set_user_attribute, trial, "", 1)
     assert.are.equal(2, #study.trials)
   end)
 

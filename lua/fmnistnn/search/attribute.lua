@@ -4,15 +4,18 @@ local refuse = require "fmnistnn.refuse"
 
 local attribute = {}
 
---- Whether every storage can keep a string as a name: UTF-8 without zero bytes.
-function attribute.is_name(text) return utf8.len(text) ~= nil and not text:find("\0", 1, true) end
+--- Nothing when every storage can keep a string as a name; else what was expected and what it is.
+function attribute.name_fault(text)
+  if text == "" then return "expected a text, got an empty one" end
+  if utf8.len(text) and not text:find("\0", 1, true) then return nil end
+  return ("expected a text of UTF-8 without zero bytes, got %q"):format(text)
+end
 
 --- Raises, at the line that called `who`, unless a name and a value can be kept in every storage.
 function attribute.check(who, name, value)
   if type(name) ~= "string" then refuse("%s: name: expected a string, got %s", who, type(name)) end
-  if not attribute.is_name(name) then
-    refuse("%s: name: expected a text of UTF-8 without zero bytes, got %q", who, name)
-  end
+  local fault = attribute.name_fault(name)
+  if fault then refuse("%s: name: %s", who, fault) end
   local ok, text = pcall(json.encode, value)
   if not ok then refuse("%s: %s", who, text) end
   if not utf8.len(text) then refuse("%s: expected texts of UTF-8", who) end

@@ -60,10 +60,8 @@ local function check(who, given)
     {"heartbeat", "positive", default = 60},
     {"checkpoints", "string", optional = true},
   })
-  if o.name == "" then refuse("%s: name: expected a text, got an empty one", who) end
-  if not attribute.is_name(o.name) then
-    refuse("%s: name: expected a text of UTF-8 without zero bytes, got %q", who, o.name)
-  end
+  local fault = attribute.name_fault(o.name)
+  if fault then refuse("%s: name: %s", who, fault) end
   if o.checkpoints and (o.checkpoints == "" or o.checkpoints:find("\0", 1, true)) then
     refuse("%s: checkpoints: expected a folder, got %q", who, o.checkpoints)
   end

@@ -80,10 +80,8 @@ function Study:_distribution_fault(name, distribution)
   end
   local known = self.distributions[name]
   if known == distribution then return nil end
-  if name == "" then return "suggest: name: expected a text, got an empty one" end
-  if not attribute.is_name(name) then
-    return ("suggest: name: expected a text of UTF-8 without zero bytes, got %q"):format(name)
-  end
+  local fault = attribute.name_fault(name)
+  if fault then return "suggest: name: " .. fault end
   if not known then
     for _, record in ipairs(self.storage:known(self.id)) do known = known or record.distributions[name] end
     self.distributions[name] = known
@@ -220,10 +218,7 @@ function Study:enqueue(params, given)
   if type(params) ~= "table" then
     refuse("enqueue: expected a table of parameters, got %s", type(params))
   end
-  for name, value in pairs(params) do
-    if name == "" then refuse("enqueue: name: expected a text, got an empty one") end
-    attribute.check("enqueue", name, value)
-  end
+  for name, value in pairs(params) do attribute.check("enqueue", name, value) end
   for name, value in pairs(o.user_attributes) do attribute.check("enqueue: user_attributes", name, value) end
   if o.skip_if_exists then
     for _, record in ipairs(self:history().trials) do
@@ -308,10 +303,11 @@ local function check_names(given, directions)
   local names, seen = given.metric_names or {}, {}
   if not is_list(names) then refuse "study: metric_names: expected a list, got another table" end
   for i, name in ipairs(names) do
-    if type(name) ~= "string" or not attribute.is_name(name) then
-      local got = type(name) == "string" and ("%q"):format(name) or options.describe(name)
-      refuse("study: metric_names: element %d: expected a text of UTF-8 without zero bytes, got %s", i, got)
+    local fault = type(name) == "string" and attribute.name_fault(name)
+    if type(name) ~= "string" then
+      fault = "expected a text of UTF-8 without zero bytes, got " .. options.describe(name)
     end
+    if fault then refuse("study: metric_names: element %d: %s", i, fault) end
     if seen[name] then refuse("study: metric_names: element %d: %s is there already", i, name) end
     seen[name] = true
   end
