@@ -1,8 +1,35 @@
+#define _GNU_SOURCE /* setenv */
 #include "gemm.h"
 
 #include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../base/context.h"
+
+#if defined(FNN_HAS_OPENBLAS)
+/* Of OpenBLAS built with DYNAMIC_ARCH: who choose its kernels, by OPENBLAS_CORETYPE or the CPU's model. */
+extern void gotoblas_dynamic_init(void) __attribute__((weak));
+extern void gotoblas_dynamic_quit(void) __attribute__((weak));
+
+static int has_slowest_kernels(void) { return strcmp(openblas_get_corename(), "Prescott") == 0; }
+
+static void choose_kernels(const char *core) {
+  static const char variable[] = "OPENBLAS_CORETYPE";
+  if (setenv(variable, core, 1) != 0) return;
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  unsetenv(variable);
+}
+#endif
+
+__attribute__((constructor)) void fnn_gemm_fit_kernels(void) {
+#if defined(FNN_HAS_OPENBLAS)
+  if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || getenv("OPENBLAS_CORETYPE")) return;
+  if (has_slowest_kernels() && fnn_cpu_isa() >= FNN_ISA_AVX512) choose_kernels("SkylakeX");
+  if (has_slowest_kernels() && fnn_cpu_isa() >= FNN_ISA_AVX2) choose_kernels("Haswell");
+#endif
+}
 
 void fnn_gemm_init(void) {
 #if defined(FNN_HAS_OPENBLAS)

@@ -1,4 +1,7 @@
 /* Matrix products: every orientation against a triple loop, and the same bits for any number of threads. */
+#define _GNU_SOURCE /* setenv */
+#include <cblas.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../csrc/base/context.h"
@@ -64,10 +67,40 @@ static void check_shape(size_t m, size_t n, size_t k) {
       for (int beta = 0; beta <= 1; beta++) check_product(m, n, k, orientations, gap, (float)beta);
 }
 
+/* An OpenBLAS that has taken its slowest kernels, as for a CPU that it does not know, is given better ones, but where that is the
+ * user's will. */
+#if defined(FNN_HAS_OPENBLAS)
+extern void gotoblas_dynamic_init(void) __attribute__((weak));
+extern void gotoblas_dynamic_quit(void) __attribute__((weak));
+
+static void check_kernels(void) {
+  static const char variable[] = "OPENBLAS_CORETYPE";
+  if (!gotoblas_dynamic_init || fnn_cpu_isa() < FNN_ISA_AVX2) return;
+  const char *set = getenv(variable);
+  char *before = set ? strdup(set) : NULL;
+  setenv(variable, "Prescott", 1);
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  fnn_gemm_fit_kernels();
+  expect(strcmp(openblas_get_corename(), "Prescott") == 0, "kernels that the user chose are others");
+  unsetenv(variable);
+  fnn_gemm_fit_kernels();
+  expect(strcmp(openblas_get_corename(), "Prescott") != 0, "OpenBLAS has its slowest kernels");
+  expect(!getenv(variable), "OPENBLAS_CORETYPE is set");
+  if (before) setenv(variable, before, 1);
+  free(before);
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+}
+#else
+static void check_kernels(void) {}
+#endif
+
 int spec_gemm(void) {
   static const size_t sizes[] = {0, 1, 2, 5, 16, 17};
   enum { SIZES = sizeof sizes / sizeof sizes[0] };
   check_failures = 0;
+  check_kernels();
   fnn_gemm_init();
   for (int m = 0; m < SIZES; m++)
     for (int n = 0; n < SIZES; n++)
