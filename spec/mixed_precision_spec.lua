@@ -43,6 +43,15 @@ describe("mixed precision:", function()
     {{17, 6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = {2, 0, 1, 3}}},
     {{32, 2, 9, 9}, {3, 2, 3, 3}, {dilation = {2, 3}, padding = 2}},
     {{16, 2, 12, 12}, {6, 2, 7, 7}, {stride = 2, padding = 3}},
+    -- enough channels for matrices of 16 filters, 16 pairs of channels or 32 images
+    {{33, 9, 7, 6}, {9, 9, 3, 3}, {}},
+    {{49, 35, 9, 8}, {37, 35, 3, 3}, {stride = 2, padding = "same"}},
+    {{20, 40, 5, 5}, {23, 40, 1, 1}, {}},
+    {{32, 4, 7, 7}, {16, 4, 1, 1}, {stride = 2}},
+    {{17, 20, 5, 6}, {18, 10, 3, 3}, {groups = 2, padding = {2, 0, 1, 3}}},
+    {{32, 34, 9, 9}, {50, 34, 3, 3}, {dilation = {2, 3}, padding = 2}},
+    {{16, 3, 12, 12}, {33, 3, 7, 7}, {stride = 2, padding = 3}},
+    {{16, 70, 1, 3}, {70, 70, 1, 2}, {}},
   }
 
   it("products of what bfloat16 holds are exact", function()
@@ -63,7 +72,7 @@ describe("mixed precision:", function()
 
   it("factors are rounded to the nearest", function()
     fnn.manual_seed(6)
-    local x, w = fnn.randn(16, 3, 5, 5), fnn.randn(4, 3, 3, 3)
+    local x, w = fnn.randn(16, 9, 5, 5), fnn.randn(8, 9, 3, 3)
     local want = run("conv2d", round(x), round(w), nil, {})
     local got = run("conv2d", x, w, want[1], {}, "bf16")
     if not fnn.info().bf16 then want = run("conv2d", x, w, want[1], {}) end
@@ -158,7 +167,7 @@ describe("mixed precision:", function()
 
   it("a model takes it to its convolutions, and back", function()
     fnn.manual_seed(9)
-    local model = nn.Sequential {nn.Conv2d {4, kernel = 3}, nn.Residual {nn.Conv2d {4, kernel = 1}}}
+    local model = nn.Sequential {nn.Conv2d {8, kernel = 3}, nn.Residual {nn.Conv2d {8, kernel = 1}}}
     local x = fnn.randn(16, 2, 5, 5)
     local plain = model(x)
     local mixed = model:mixed_precision()(x)

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT, getline */
+#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT, getline, syscall */
 #include "cpu.h"
 
 #include <limits.h>
@@ -7,8 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#endif
 
-static const char *const names[FNN_ISA_COUNT] = {"base", "avx2", "avx512", "avx512_bf16"};
+static const char *const names[FNN_ISA_COUNT] = {"base", "avx2", "avx512", "avx512_bf16", "amx"};
+
+#if defined(__x86_64__)
+/* Whether the CPU has AMX for bfloat16, and the system keeps its registers (XCR0; the CPU has AVX, so that it may be read). */
+static int has_amx(void) {
+  enum { TILE_CONFIG = 1 << 17, TILE_DATA = 1 << 18, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
+  unsigned a, b, c, d, low, high;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & AMX_BF16) || !(d & AMX_TILE)) return 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & TILE_CONFIG) && (low & TILE_DATA);
+}
+#endif
 
 static enum fnn_isa detect(void) {
 #if defined(__x86_64__)
@@ -16,7 +31,7 @@ static enum fnn_isa detect(void) {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return FNN_ISA_BASE;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
-    return __builtin_cpu_supports("avx512bf16") ? FNN_ISA_AVX512_BF16 : FNN_ISA_AVX512;
+    return !__builtin_cpu_supports("avx512bf16") ? FNN_ISA_AVX512 : has_amx() ? FNN_ISA_AMX : FNN_ISA_AVX512_BF16;
   return FNN_ISA_AVX2;
 #else
   return FNN_ISA_BASE;
@@ -30,6 +45,15 @@ enum fnn_isa fnn_cpu_isa(void) {
     for (int isa = 0; isa < (int)best; isa++)
       if (strcmp(cap, names[isa]) == 0) return (enum fnn_isa)isa;
   return best;
+}
+
+int fnn_cpu_grants_amx(void) {
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* of Linux's asm/prctl.h, since 5.16 */
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return 0;
+#endif
 }
 
 int fnn_cpu_count(void) {

@@ -5,11 +5,15 @@
 #define FNN_BASE_CPU_H
 
 /* In ascending order: each includes the ones before it. */
-enum fnn_isa { FNN_ISA_BASE, FNN_ISA_AVX2, FNN_ISA_AVX512, FNN_ISA_AVX512_BF16, FNN_ISA_COUNT };
+enum fnn_isa { FNN_ISA_BASE, FNN_ISA_AVX2, FNN_ISA_AVX512, FNN_ISA_AVX512_BF16, FNN_ISA_AMX, FNN_ISA_COUNT };
 
-/* The best instruction set of this CPU, not above FMNISTNN_ISA ("base", "avx2", "avx512" or
- * "avx512_bf16"; an unknown word is ignored). */
+/* The best instruction set of this CPU, not above FMNISTNN_ISA ("base", "avx2", "avx512", "avx512_bf16" or
+ * "amx"; an unknown word is ignored). */
 enum fnn_isa fnn_cpu_isa(void);
+
+/* Ask the system for AMX's registers, which a process has to do once; whether it grants them. Stacks for signals must be larger
+ * from then on (sysconf(_SC_MINSIGSTKSZ)), so only who is about to need them asks. */
+int fnn_cpu_grants_amx(void);
 
 /* How many CPUs this process may run on; at least 1. */
 int fnn_cpu_count(void);

@@ -5,6 +5,9 @@ extern const struct fnn_kernels fnn_kernels_base;
 extern const struct fnn_kernels fnn_kernels_avx2, fnn_kernels_avx512;
 extern const struct fnn_lane_kernels fnn_pairs_avx512_bf16;
 #endif
+#if defined(FNN_HAS_AMX)
+extern const struct fnn_lane_kernels fnn_pairs_amx;
+#endif
 
 const struct fnn_kernels *fnn_kernels_for(enum fnn_isa isa) {
 #if defined(FNN_HAS_X86_VARIANTS)
@@ -28,6 +31,9 @@ const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t wid
 }
 
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width) {
+#if defined(FNN_HAS_AMX)
+  if (isa >= FNN_ISA_AMX && width == fnn_pairs_amx.width && fnn_cpu_grants_amx()) return &fnn_pairs_amx;
+#endif
 #if defined(FNN_HAS_X86_VARIANTS)
   if (isa >= FNN_ISA_AVX512_BF16 && width == fnn_pairs_avx512_bf16.width) return &fnn_pairs_avx512_bf16;
 #endif

@@ -239,12 +239,22 @@ struct fnn_lane_row {
  * g[b * g_block + k * g_filter + p * g_row + q * width] x[b * x_block + p * x_row + q * x_pixel + tap[t]] */
 struct fnn_lane_gradient {
   size_t filters, taps, blocks, p, q;
+  size_t rows, x_channel; /* for matrices: channels of one, at most FNN_AMX_SIDE, and from one to the next in x */
   const float *g, *x;
   size_t g_block, g_filter, g_row, x_block, x_row, x_pixel;
   const size_t *tap;
   float *dw;
   size_t dw_filter;
 };
+
+/* Matrices: kernels of amx_conv.c multiply FNN_AMX_SIDE x FNN_AMX_SIDE pairs at a time. What there is `count` of, filters, channels
+ * or pairs of channels, is in matrices of fnn_amx_size(count) each, and the last is filled up with zeros. */
+enum { FNN_AMX_SIDE = 16, FNN_AMX_MATRIX = FNN_AMX_SIDE * FNN_AMX_SIDE };
+static inline size_t fnn_amx_count(size_t count) { return (count + FNN_AMX_SIDE - 1) / FNN_AMX_SIDE; }
+static inline size_t fnn_amx_size(size_t count) {
+  return count ? (count + fnn_amx_count(count) - 1) / fnn_amx_count(count) : 0;
+}
+static inline size_t fnn_amx_filled(size_t count) { return fnn_amx_count(count) * fnn_amx_size(count); }
 
 /* A tile of size x size pixels (at most 6 x 6): where they lie in a channel of the input, which of them are inside it (the
  * others are 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
@@ -315,8 +325,12 @@ struct fnn_channel_correlation {
 struct fnn_lane_kernels {
   size_t width;
   size_t row_pixels; /* that correlate does at a time */
+  int matrices;      /* pairs are multiplied as matrices */
   /* pairs of bfloat16: y[i] = the pair (a[i], b[i]) over n pixels, rounded to nearest; b may be NULL for zeros */
   void (*pack_pairs)(size_t n, const float *a, const float *b, float *y);
+  /* for matrices: y[i * FNN_AMX_MATRIX + lane * FNN_AMX_SIDE + k] = the pair of lane `lane` of pixel i of filters a + k * step and
+   * b + k * step, 0 for k >= filters */
+  void (*pack_columns)(size_t n, size_t filters, const float *a, const float *b, size_t step, float *y);
   /* n floats of each of `images` images, which are `step` apart, into the lanes of one block, and back; lanes without an
    * image become 0 */
   void (*pack)(size_t images, size_t n, const float *x, size_t step, float *y);

@@ -14,18 +14,6 @@ FNN_INLINE void set_pixel(float *y, size_t i, fnn_v v) { fnn_store(y + i * FNN_W
 
 /* ---- in and out ---- */
 
-/* Rows become columns: half of the rows are zipped with the other half until each has been with each. */
-FNN_INLINE void transpose(fnn_v *r) {
-  FNN_UNROLL for (int n = 1; n < FNN_WIDTH; n *= 2) {
-    fnn_v zipped[FNN_WIDTH];
-    FNN_UNROLL for (ptrdiff_t i = 0; i < FNN_WIDTH / 2; i++) {
-      zipped[2 * i] = fnn_zip_first(r[i], r[i + FNN_WIDTH / 2]);
-      zipped[2 * i + 1] = fnn_zip_second(r[i], r[i + FNN_WIDTH / 2]);
-    }
-    FNN_UNROLL for (int i = 0; i < FNN_WIDTH; i++) r[i] = zipped[i];
-  }
-}
-
 /* Of n columns, a vector of them at a time, where the next begin; the last may overlap those before. */
 FNN_INLINE size_t next_columns(size_t i, size_t n) {
   const size_t width = FNN_WIDTH;
@@ -41,7 +29,7 @@ static void pack(size_t images, size_t n, const float *x, size_t step, float *y)
   for (size_t i = 0; i + FNN_WIDTH <= n; i = next_columns(i, n)) {
     fnn_v r[FNN_WIDTH];
     FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) r[l] = l < images ? fnn_load(x + l * step + i) : (fnn_v){0};
-    transpose(r);
+    fnn_transpose(r);
     FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) fnn_store(y + (i + l) * FNN_WIDTH, r[l]);
   }
   for (size_t i = 0; n < FNN_WIDTH && i < n; i++)
@@ -52,7 +40,7 @@ static void unpack(size_t images, size_t n, const float *x, float *y, size_t ste
   for (size_t i = 0; i + FNN_WIDTH <= n; i = next_columns(i, n)) {
     fnn_v r[FNN_WIDTH];
     FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) r[l] = fnn_load(x + (i + l) * FNN_WIDTH);
-    transpose(r);
+    fnn_transpose(r);
     FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) if (l < images) fnn_store(y + l * step + i, r[l]);
   }
   for (size_t l = 0; n < FNN_WIDTH && l < images; l++)

@@ -81,6 +81,18 @@ FNN_INLINE fnn_v fnn_splat(float x) {
 FNN_INLINE fnn_v fnn_zip_first(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, 0); }
 FNN_INLINE fnn_v fnn_zip_second(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, FNN_WIDTH / 2); }
 
+/* Rows become columns: half of the rows are zipped with the other half until each has been with each. */
+FNN_INLINE void fnn_transpose(fnn_v *r) {
+  FNN_UNROLL for (int n = 1; n < FNN_WIDTH; n *= 2) {
+    fnn_v zipped[FNN_WIDTH];
+    FNN_UNROLL for (ptrdiff_t i = 0; i < FNN_WIDTH / 2; i++) {
+      zipped[2 * i] = fnn_zip_first(r[i], r[i + FNN_WIDTH / 2]);
+      zipped[2 * i + 1] = fnn_zip_second(r[i], r[i + FNN_WIDTH / 2]);
+    }
+    FNN_UNROLL for (int i = 0; i < FNN_WIDTH; i++) r[i] = zipped[i];
+  }
+}
+
 #if defined(FNN_PAIRS)
 /* The pairs of bfloat16 (a[i], b[i]), rounded to nearest. */
 FNN_INLINE fnn_v fnn_pair(fnn_v a, fnn_v b) {

@@ -68,9 +68,13 @@ static ptrdiff_t column_of(const struct fnn_correlation *j, size_t q, size_t tap
 static size_t columns(const struct fnn_correlation *j) {
   return (j->q - 1) * j->stride[1] + (j->s - 1) * j->dilation[1] + 1;
 }
+/* From one row of the ring to the next: the rows of a matrix should not all fall into one set of the first cache. */
+static size_t ring_columns(const struct fnn_correlation *j) {
+  return fnn_has_matrices(j) ? columns(j) | 1 : columns(j);
+}
 static size_t ring_rows(const struct fnn_correlation *j) { return (j->r - 1) * j->dilation[0] + 1; }
 static size_t ring_size(const struct fnn_correlation *j) {
-  return ring_rows(j) * fnn_depth(j) * columns(j) * j->kernels->width;
+  return ring_rows(j) * fnn_depth(j) * ring_columns(j) * j->kernels->width;
 }
 
 /* Divides the columns into spans; 0 where these would be too many. */
@@ -104,7 +108,7 @@ static void choose_rows(struct job *job) {
 
 /* Rows `from` .. `to`-1 of the image into the ring, all channels; as many after them, wanted next, are fetched. */
 static void fill_ring(const struct fnn_correlation *j, const float *x, float *ring, ptrdiff_t from, ptrdiff_t to) {
-  size_t lanes = j->kernels->width, count = columns(j), row_size = count * lanes;
+  size_t lanes = j->kernels->width, count = columns(j), row_size = ring_columns(j) * lanes;
   size_t channel = j->h * j->w * lanes, ahead = (size_t)(to - from) * j->w * lanes;
   for (ptrdiff_t h = from < 0 ? 0 : from; h < to && h < (ptrdiff_t)j->h; h++) {
     float *slot = ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size;
@@ -118,6 +122,7 @@ static void fill_ring(const struct fnn_correlation *j, const float *x, float *ri
         fnn_copy_pixels(lanes, row, j->w, -j->left, count, slot);
       slot += row_size;
     }
+    if (fnn_has_matrices(j)) memset(slot, 0, (fnn_depth(j) - fnn_ceil_div(j->channels, 2)) * row_size * sizeof *slot);
   }
 }
 
@@ -132,19 +137,26 @@ static void add_to_row(const struct job *job, size_t row) {
   }
 }
 
+/* Floats of a group's weights in the kernels' order. */
+static size_t packed_size(const struct fnn_correlation *j) {
+  size_t taps = j->r * j->s;
+  if (!fnn_has_matrices(j)) return j->filters * fnn_depth(j) * taps;
+  return fnn_amx_count(j->filters) * fnn_amx_count(fnn_depth(j)) * taps * FNN_AMX_MATRIX;
+}
+
 /* What is the same for all rows of a group. Meanwhile those rows of the input are fetched that the next row of the output sees
  * first, or some pixels of the only row. */
 static struct fnn_lane_row task_of(const struct job *job, size_t group) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, taps = fnn_depth(j) * j->r * j->s;
+  size_t lanes = j->kernels->width;
   return (struct fnn_lane_row){
       .filters = j->filters,
       .channels = fnn_depth(j),
-      .x_channel = (job->ringed ? columns(j) : j->h * j->w) * lanes,
+      .x_channel = (job->ringed ? ring_columns(j) : j->h * j->w) * lanes,
       .x_pixel = j->stride[1] * lanes * job->together,
       .x_tap = j->dilation[1] * lanes,
       .fetch_ahead = j->p == 1 ? FETCH_PIXELS * lanes : j->stride[0] * j->w * lanes,
-      .weight = job->packed + group * j->filters * taps,
+      .weight = job->packed + group * packed_size(j),
       .w_rows = j->r,
       .w_columns = j->s,
       .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
@@ -177,7 +189,7 @@ static void correlate_row(const struct job *job, struct fnn_lane_row *task, cons
 /* Output rows first .. last-1 of one group of one block. */
 static void correlate_rows(const struct job *job, size_t block, size_t group, size_t first, size_t last, float *ring) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, row_size = (job->ringed ? columns(j) : j->w) * lanes;
+  size_t lanes = j->kernels->width, row_size = (job->ringed ? ring_columns(j) : j->w) * lanes;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
   struct fnn_lane_row task = task_of(job, group);
@@ -235,7 +247,7 @@ enum fnn_status fnn_take_weights(struct fnn_context *context, const struct fnn_c
 
 static enum fnn_status pack(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  size_t group = j->filters * fnn_depth(j) * j->r * j->s;
+  size_t group = packed_size(j);
   int known;
   FNN_TRY(
       fnn_take_weights(context, j, j->groups * group,

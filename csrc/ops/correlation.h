@@ -28,9 +28,13 @@ struct fnn_correlation {
   float *y;
 };
 
-/* The channels that kernels see: those of a group, or pairs of them. */
+/* Whether pairs are multiplied as matrices. */
+static inline int fnn_has_matrices(const struct fnn_correlation *j) { return j->pairs && j->pairs->matrices; }
+
+/* The channels that kernels see: those of a group, or pairs of them, for matrices filled up. */
 static inline size_t fnn_depth(const struct fnn_correlation *j) {
-  return j->pairs ? fnn_ceil_div(j->channels, 2) : j->channels;
+  size_t pairs = fnn_ceil_div(j->channels, 2);
+  return fnn_has_matrices(j) ? fnn_amx_filled(pairs) : j->pairs ? pairs : j->channels;
 }
 
 /* Memory for `count` weights in the kernels' order. Where the correlation has a keeper it is his, and *known tells that it holds

@@ -86,8 +86,9 @@ static int saves(const struct fnn_correlation *j) {
   return j->channels >= 16 && j->filters >= 16 && pairs >= 512;
 }
 
-/* Whether there are tiles for it. */
+/* Whether there are tiles for it; products of matrices take less time than transforms. */
 static int suits(const struct fnn_correlation *j) {
+  if (fnn_has_matrices(j)) return 0;
   struct fnn_window w = {.h = j->h, .w = j->w, .r = j->r, .s = j->s, .p = j->p, .q = j->q};
   memcpy(w.stride, j->stride, sizeof w.stride);
   memcpy(w.dilation, j->dilation, sizeof w.dilation);

@@ -185,7 +185,8 @@ int fnn_winograd_gradient_pays(struct fnn_context *context, size_t lanes, const 
   const struct fnn_window *w = &conv->window;
   size_t channels = conv->c / conv->groups, filters = conv->k / conv->groups;
   size_t least = pairs ? LEAST_CHANNELS_OF_PAIRS : LEAST_CHANNELS;
-  if (!fnn_winograd_suits(w) || conv->n == 0 || fnn_fewer(channels, filters) < least) return 0;
+  if ((pairs && pairs->matrices) || !fnn_winograd_suits(w) || conv->n == 0 || fnn_fewer(channels, filters) < least)
+    return 0;
   struct job job = job_for(context, lanes, pairs, conv);
   /* a dilation may leave tiles almost empty */
   return job.tiles >= LEAST_TILES && 36 * job.grid.count < w->r * w->s * w->p * w->q * 4 / 5;

@@ -240,6 +240,8 @@ static void test_isa(void) {
   setenv("FMNISTNN_ISA", "avx512", 1);
   EXPECT(fnn_cpu_isa() == (best < FNN_ISA_AVX512 ? best : FNN_ISA_AVX512));
   setenv("FMNISTNN_ISA", "avx512_bf16", 1);
+  EXPECT(fnn_cpu_isa() == (best < FNN_ISA_AVX512_BF16 ? best : FNN_ISA_AVX512_BF16));
+  setenv("FMNISTNN_ISA", "amx", 1);
   EXPECT(fnn_cpu_isa() == best);
   setenv("FMNISTNN_ISA", "nonsense", 1);
   EXPECT(fnn_cpu_isa() == best);

@@ -25,10 +25,17 @@ static float bfloat16(float v) {
 
 static double seen(const struct set *set, float v) { return (double)(set->together == 2 ? bfloat16(v) : v); }
 
-/* `count` arrays of n pixels as the kernels want them: themselves, or pairs of neighbours. */
+/* How many arrays `count` of them become: themselves, or pairs of neighbours, for matrices filled up with zeros. */
+static size_t depth_of(const struct set *set, size_t count) {
+  const size_t depth = (count + set->together - 1) / set->together;
+  return set->kernels->matrices ? fnn_amx_filled(depth) : depth;
+}
+
+/* `count` arrays of n pixels as the kernels want them. */
 static float *brought_in(const struct set *set, size_t count, size_t n, const float *x) {
-  const size_t size = n * set->kernels->width, pairs = (count + 1) / 2;
-  float *y = untouched((set->together == 2 ? pairs : count) * size);
+  const size_t size = n * set->kernels->width, pairs = (count + 1) / 2, depth = depth_of(set, count);
+  float *y = untouched(depth * size);
+  if (depth > pairs) memset(y + pairs * size, 0, (depth - pairs) * size * sizeof *y);
   if (set->together == 1 && count * size > 0) memcpy(y, x, count * size * sizeof *y);
   for (size_t i = 0; set->together == 2 && i < pairs; i++)
     set->kernels->pack_pairs(n, x + 2 * i * size, 2 * i + 1 < count ? x + (2 * i + 1) * size : NULL, y + i * size);
@@ -113,9 +120,10 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                row = pixels * width;
   const size_t y_pixel = 2 * width, y_filter = q * y_pixel + width;
   const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
-  const size_t depth = (channels + set->together - 1) / set->together;
+  const size_t depth = depth_of(set, channels), matrices = fnn_amx_count(filters) * fnn_amx_count(depth);
+  const size_t products = set->kernels->matrices ? matrices * FNN_AMX_MATRIX : filters * depth;
   float *weight = floats(&state, filters * channels * shape->rows * columns_of(shape)), *bias = floats(&state, filters);
-  float *packed = untouched(filters * depth * shape->rows * columns_of(shape)), *y = untouched(outputs);
+  float *packed = untouched(products * shape->rows * columns_of(shape)), *y = untouched(outputs);
   float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0};
   struct sum *want = expected(outputs);
   const struct fnn_lane_weights weights = weights_of(shape, filters, weight);
@@ -154,8 +162,8 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                                                  .y = y,
                                                  .y_filter = y_filter,
                                                  .y_pixel = y_pixel});
-  expect_sums(outputs, y, want, "%s correlate: %zu filters, %zu pixels, shape %zu", set->name, filters, q,
-              (size_t)(shape - shapes));
+  expect_sums(outputs, y, want, "%s correlate: %zu channels, %zu filters, %zu pixels, %zux%zu taps, stride %zu",
+              set->name, channels, filters, q, shape->r, shape->s, shape->stride);
   for (size_t i = 0; i < shape->r; i++) free(x[i]), free(rows[i]);
   free(weight), free(bias), free(packed), free(y), free(want);
 }
@@ -211,6 +219,98 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
   free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
 }
 
+/* ---- matrices ---- */
+
+static void check_columns(const struct set *set, size_t n, size_t filters, int alone) {
+  const size_t lanes = set->kernels->width, step = (n + 1) * lanes;
+  float *a = floats(&state, filters * step), *b = floats(&state, filters * step), *y = untouched(n * FNN_AMX_MATRIX);
+  set->kernels->pack_columns(n, filters, a, alone ? NULL : b, step, y);
+  for (size_t at = 0; at < n * FNN_AMX_MATRIX; at++) {
+    const size_t k = at % FNN_AMX_SIDE, from = k * step + at / FNN_AMX_SIDE;
+    const uint32_t want = k < filters ? pair_of(a[from], alone ? 0.0f : b[from]) : 0;
+    uint32_t got;
+    memcpy(&got, &y[at], sizeof got);
+    expect(got == want, "%s pack_columns of %zu pixels of %zu filters: number %zu", set->name, n, filters, at);
+  }
+  free(a), free(b), free(y);
+}
+
+/* One matrix of `channels` meets two of filters, at some taps, in pairs of blocks. */
+static void check_matrix_gradient(const struct set *set, const struct planes *j, size_t channels, size_t taps) {
+  enum { MATRICES = 2, FILTERS = MATRICES * FNN_AMX_SIDE - 3 };
+  const size_t width = set->kernels->width, blocks = 2 * j->blocks, pixels = j->p * j->q, g_plane = pixels * width;
+  const size_t x_pixel = j->stride * width, x_row = j->q * x_pixel + width;
+  const size_t plane = j->p * x_row + (REACH + 1) * width, sums = MATRICES * taps * FNN_AMX_MATRIX;
+  float *g = floats(&state, blocks * FILTERS * g_plane), *x = floats(&state, blocks * channels * plane);
+  float *g_in = untouched(j->blocks * MATRICES * pixels * FNN_AMX_MATRIX),
+        *x_in = untouched(j->blocks * channels * plane);
+  float *dw = untouched(sums);
+  struct sum *want = expected(sums);
+  size_t tap[MOST_TAPS];
+  for (size_t t = 0; t < taps; t++) tap[t] = (t == 0 ? REACH : random_below(&state, REACH + 1)) * width;
+  for (size_t b = 0; b < j->blocks; b++) {
+    for (size_t m = 0; m < MATRICES; m++) {
+      const float *from = g + (2 * b * FILTERS + m * FNN_AMX_SIDE) * g_plane;
+      const size_t filters = m == 0 ? FNN_AMX_SIDE : FILTERS - FNN_AMX_SIDE;
+      set->kernels->pack_columns(pixels, filters, from, from + FILTERS * g_plane, g_plane,
+                                 g_in + (b * MATRICES + m) * pixels * FNN_AMX_MATRIX);
+    }
+    const float *from = x + 2 * b * channels * plane;
+    set->kernels->pack_pairs(channels * plane / width, from, from + channels * plane, x_in + b * channels * plane);
+  }
+  for (size_t at = 0; at < sums; at++) {
+    const size_t k = at / (taps * FNN_AMX_MATRIX) * FNN_AMX_SIDE + at % FNN_AMX_SIDE;
+    const size_t t = at / FNN_AMX_MATRIX % taps, c = at % FNN_AMX_MATRIX / FNN_AMX_SIDE;
+    struct sum *sum = &want[at];
+    if (c >= channels) continue;
+    sum->size = fabs(sum->value);
+    for (size_t i = 0; i < blocks * g_plane && k < FILTERS; i++) {
+      const size_t b = i / g_plane, p = i % g_plane / width / j->q, q = i / width % j->q, l = i % width;
+      add(sum, seen(set, g[(b * FILTERS + k) * g_plane + i % g_plane]) *
+                   seen(set, x[(b * channels + c) * plane + p * x_row + q * x_pixel + tap[t] + l]));
+    }
+  }
+  set->kernels->weight_gradient(&(struct fnn_lane_gradient){.filters = MATRICES,
+                                                            .taps = taps,
+                                                            .blocks = j->blocks,
+                                                            .p = j->p,
+                                                            .q = j->q,
+                                                            .rows = channels,
+                                                            .x_channel = plane,
+                                                            .g = g_in,
+                                                            .x = x_in,
+                                                            .g_block = MATRICES * pixels * FNN_AMX_MATRIX,
+                                                            .g_filter = pixels * FNN_AMX_MATRIX,
+                                                            .g_row = j->q * FNN_AMX_MATRIX,
+                                                            .x_block = channels * plane,
+                                                            .x_row = x_row,
+                                                            .x_pixel = x_pixel,
+                                                            .tap = tap,
+                                                            .dw = dw,
+                                                            .dw_filter = taps * FNN_AMX_MATRIX});
+  expect_sums(sums, dw, want, "%s weight_gradient: %zu channels, %zu taps, %zu blocks of %zux%zu, stride %zu",
+              set->name, channels, taps, blocks, j->p, j->q, j->stride);
+  free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
+}
+
+/* Around one matrix and two of filters and of pairs of channels; sums of up to 4 pixels, or taps, at a time. */
+static void check_matrices(const struct set *set) {
+  static const size_t filters[] = {1, 7, 16, 17, 33}, channels[] = {2, 3, 31, 32, 33, 66}, rows[] = {1, 9, 16};
+  for (size_t k = 0; k < sizeof filters / sizeof *filters; k++)
+    for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
+      for (int i = 0; i < SHAPES; i++) {
+        struct shape shape = shapes[i];
+        shape.channels = channels[c];
+        for (size_t q = 1; q <= 9; q++) check_correlate(set, &shape, filters[k], q);
+      }
+  for (size_t c = 0; c < sizeof rows / sizeof *rows; c++)
+    for (size_t taps = 1; taps <= 9; taps++)
+      for (int i = 0; i < PLANES; i++) check_matrix_gradient(set, &planes[i], rows[c], taps);
+  for (size_t k = 1; k <= FNN_AMX_SIDE; k += 5)
+    for (size_t n = 0; n < 3; n++)
+      for (int alone = 0; alone < 2; alone++) check_columns(set, n, k, alone);
+}
+
 /* ---- all ---- */
 
 /* Tiles have at most 5 filters x 5 pixels or 1 x 6, and 4 filters x 6 taps: around one and two of them. */
@@ -229,7 +329,10 @@ int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kern
   state = 10;
   check_set(&plain);
   if (!pairs) return check_failures;
-  check_set(&paired);
+  if (pairs->matrices)
+    check_matrices(&paired);
+  else
+    check_set(&paired);
   for (int i = 0; i < SPEC_COUNTS; i++)
     for (int alone = 0; alone < 2; alone++) check_pairs(&paired, spec_counts[i], alone);
   return check_failures;
