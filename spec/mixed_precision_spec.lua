@@ -1,4 +1,4 @@
---- Convolutions that multiply as bfloat16. Where their factors have no more digits than bfloat16 nothing is lost: the
+--- Convolutions and dense layers that multiply as bfloat16. Where their factors have no more digits than bfloat16 nothing is lost: the
 -- results are float32's, through all ways and edges of tiles. Where the CPU has no such instructions, nothing changes.
 local fnn = require "fmnistnn"
 local nn, F = fnn.nn, fnn.nn.functional
@@ -18,7 +18,7 @@ end
 
 local function distance(a, b) return (a - b):abs():max():item() / math.max(1, a:abs():max():item()) end
 
--- Result and gradients of a convolution whose result has the gradient g.
+-- Result and gradients of a convolution, or a dense layer, whose result has the gradient g.
 local function run(op, x, w, g, settings, precision)
   local all = {precision = precision}
   for name, value in pairs(settings) do all[name] = value end
@@ -70,6 +70,27 @@ describe("mixed precision:", function()
     end
   end)
 
+  -- {x, weight}; the last rows, inputs and outputs leave parts of panels open
+  local dense = {{{70, 130}, {90, 130}}, {{3, 20, 64}, {77, 64}}, {{17, 1000}, {33, 1000}}, {{300, 33}, {47, 33}}}
+
+  it("products of dense layers are exact, or of factors rounded to the nearest", function()
+    fnn.manual_seed(11)
+    for i, case in ipairs(dense) do
+      local x, w = fnn.randn(case[1]), fnn.randn(case[2])
+      local g = fnn.randn(F.linear(x, w).shape)
+      local plain = run("linear", x, w, g, {})
+      local mixed = run("linear", x, w, g, {}, "bf16")
+      local want = run("linear", round(x), round(w), round(g), {})
+      local exact = run("linear", round(x), round(w), round(g), {}, "bf16")
+      local is_rounded = distance(plain[1], mixed[1]) > 0
+      for k, name in ipairs(names) do
+        assert(distance(want[k], exact[k]) < 1e-5, ("case %d: %s, of what bfloat16 holds"):format(i, name))
+        assert(distance(is_rounded and want[k] or plain[k], mixed[k]) < 1e-5, ("case %d: %s"):format(i, name))
+        assert.equal(is_rounded, distance(plain[k], mixed[k]) > 0)
+      end
+    end
+  end)
+
   it("factors are rounded to the nearest", function()
     fnn.manual_seed(6)
     local x, w = fnn.randn(16, 9, 5, 5), fnn.randn(8, 9, 3, 3)
@@ -115,21 +136,29 @@ describe("mixed precision:", function()
   end)
 
   it("infinities and NaN stay what they are", function()
-    local x = fnn.ones(16, 2, 3, 3)
+    local x = fnn.ones(16, 20, 3, 3)
     x[1] = math.huge
     x[2] = 0 / 0
-    local y = F.conv2d(x, fnn.ones(1, 2, 1, 1), {precision = "bf16"}):mean({2, 3, 4}):totable()
+    local y = F.conv2d(x, fnn.ones(17, 20, 1, 1), {precision = "bf16"}):mean({2, 3, 4}):totable()
     assert.equal(math.huge, y[1])
     assert.is_true(y[2] ~= y[2])
-    assert.equal(2, y[3])
+    assert.equal(20, y[3])
+    y = F.linear(x:flatten(2), fnn.ones(300, 180), {precision = "bf16"}):mean(2):totable()
+    assert.equal(math.huge, y[1])
+    assert.is_true(y[2] ~= y[2])
+    assert.equal(180, y[3])
   end)
 
   it("results are the same bits for any number of threads", function()
     fnn.manual_seed(8)
     local x, w, threads = fnn.randn(40, 17, 6, 6), fnn.randn(16, 17, 3, 3), fnn.threads()
+    local rows, dense_weight = fnn.randn(40, 200), fnn.randn(150, 200)
     local function bits()
       local parts = {}
-      for i, tensor in ipairs(run("conv2d", x, w, nil, {padding = 1}, "bf16")) do parts[i] = tensor:tobytes() end
+      for _, tensor in ipairs(run("conv2d", x, w, nil, {padding = 1}, "bf16")) do parts[#parts + 1] = tensor:tobytes() end
+      for _, tensor in ipairs(run("linear", rows, dense_weight, nil, {}, "bf16")) do
+        parts[#parts + 1] = tensor:tobytes()
+      end
       return table.concat(parts)
     end
     fnn.set_threads(1)
@@ -143,31 +172,42 @@ describe("mixed precision:", function()
 
   it("nothing leaks when the nth allocation fails", function()
     local core = require "fmnistnn.core"
-    local x, w = fnn.randn(18, 2, 5, 5):requires_grad_(), fnn.randn(3, 2, 3, 3):requires_grad_()
+    local x, w = fnn.randn(18, 8, 5, 5):requires_grad_(), fnn.randn(9, 8, 3, 3):requires_grad_()
+    local dense_weight = fnn.randn(70, 225):requires_grad_()
     local ok, n
     collectgarbage()
     local used = core.memory().used
     n = 0
     repeat
       n = n + 1
-      local y
+      local made = {}
+      local function keep(tensor)
+        made[#made + 1] = tensor
+        return tensor
+      end
       core.fail_allocation(n)
       ok = pcall(function()
-        y = F.conv2d(x, w, {precision = "bf16", padding = 1})
-        y:backward(y:detach())
+        local maps = keep(F.conv2d(x, w, {precision = "bf16", padding = 1}))
+        local y = keep(F.linear(keep(maps:flatten(2)), dense_weight, {precision = "bf16"}))
+        y:backward(keep(y:detach()))
       end)
       core.fail_allocation(0)
-      if y then y:close() end
-      x.grad, w.grad = nil, nil
+      for _, tensor in ipairs(made) do tensor:close() end
+      x.grad, w.grad, dense_weight.grad = nil, nil, nil
       collectgarbage()
       assert.equal(used, core.memory().used, "after failure " .. n)
     until ok
     assert(n > 5)
   end)
 
-  it("a model takes it to its convolutions, and back", function()
+  it("a model takes it to its layers, and back", function()
     fnn.manual_seed(9)
     local model = nn.Sequential {nn.Conv2d {8, kernel = 3}, nn.Residual {nn.Conv2d {8, kernel = 1}}}
+    local layer, rows = nn.Dense {200}, fnn.randn(32, 300)
+    local want = layer(rows)
+    layer:mixed_precision()
+    assert.equal(0, distance(layer(rows), F.linear(rows, layer.weight, layer.bias, "bf16")))
+    assert.equal(0, distance(layer:mixed_precision(false)(rows), want))
     local x = fnn.randn(16, 2, 5, 5)
     local plain = model(x)
     local mixed = model:mixed_precision()(x)

@@ -535,6 +535,7 @@ describe("defaults of arguments hold:", function()
     ["Tensor.cat"] = table.pack {matrix, matrix}, ["Tensor.stack"] = table.pack {matrix, matrix},
     ["Tensor:pad"] = table.pack(matrix, {{1, 1}}), ["Tensor:topk"] = table.pack(matrix, 1),
     ["Tensor:split"] = table.pack(matrix, 1), ["Tensor:chunk"] = table.pack(matrix, 2),
+    ["F.linear"] = table.pack(matrix, matrix, nil),
     ["F.conv2d"] = table.pack(image, weight, nil), ["F.conv2d_relu"] = table.pack(image, weight, nil),
     ["F.conv_transpose2d"] = table.pack(image, weight, nil),
     ["F.max_pool2d"] = table.pack(image, 2, nil), ["F.avg_pool2d"] = table.pack(image, 2, nil),

@@ -435,10 +435,11 @@ function Module:train(training) end
 ---@return fmnistnn.nn.Module # the module itself
 function Module:eval() end
 
---- Whether convolutions of the module and all below it multiply as bfloat16 (and add up as float32), forward and
---- backward: in less time, with two or three significant digits in each factor. Parameters and results stay float32.
---- The errors' root mean square is at most 0.4 % of the results', and 1.4 % of the weights' gradients'. It makes a
---- difference for batches of nine images or more, where the CPU has instructions for it (`fnn.info().bf16`).
+--- Whether convolutions and dense layers of the module and all below it multiply as bfloat16 (and add up as float32),
+--- forward and backward: in less time, with two or three significant digits in each factor. Parameters and results stay
+--- float32. The errors' root mean square is at most 0.4 % of the results', and 1.4 % of the weights' gradients'. It makes
+--- a difference for batches of nine images or more, where the CPU has instructions for it (`fnn.info().bf16`); to dense
+--- layers, for 16 rows, inputs and outputs or more, where these are Intel's AMX.
 ---@param mixed? boolean (default true)
 ---@return fmnistnn.nn.Module # the module itself
 function Module:mixed_precision(mixed) end
@@ -516,8 +517,9 @@ local losses
 ---@param input fmnistnn.Tensor (..., I).
 ---@param weight fmnistnn.Tensor (O, I).
 ---@param bias? fmnistnn.Tensor (O).
+---@param precision? "float32"|"bf16" (default "float32") What to multiply: see `Module:mixed_precision`.
 ---@return fmnistnn.Tensor # (..., O)
-function F.linear(input, weight, bias) end
+function F.linear(input, weight, bias, precision) end
 
 --- Cross-correlation, plus a bias.
 ---@param input fmnistnn.Tensor (N,C,H,W).

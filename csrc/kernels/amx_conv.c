@@ -1,47 +1,7 @@
-/* Convolution of images in lanes for mixed precision by AMX (Intel's Architecture Instruction Set Extensions Programming Reference,
- * chapter 3). Its registers are matrices of 16 rows of 64 bytes, and one instruction adds to 16 x 16 sums what 16 x 16 pairs
- * of bfloat16 make of 16 x 16 others: here of 16 filters and 16 images, or for a weight gradient of 16 channels and 16 filters.
- * Of eight registers four hold sums. */
-#include "simd.h"
+/* Convolution of images in lanes for mixed precision by AMX: 16 filters meet 16 images, or for a weight gradient 16 channels
+ * 16 filters. */
+#include "amx.h"
 #include "variant.h"
-
-enum { SIDE = FNN_AMX_SIDE, MATRIX = FNN_AMX_MATRIX, MOST_SUMS = 4 };
-
-/* How many rows of how many bytes each register has; the registers' names are part of instructions: sums 0 to 3, factors from
- * the left 4 and 5, from the right 6 and 7. */
-struct shapes {
-  uint8_t palette, start_row, reserved[14];
-  uint16_t bytes[16];
-  uint8_t rows[16];
-};
-
-/* `rows` x `depth` pairs times `depth` x 16 pairs; amx_end gives the registers back, which the system then need not save. */
-static void amx_begin(size_t rows, size_t depth) {
-  struct shapes shapes = {.palette = 1};
-  for (int i = 0; i < 8; i++) {
-    shapes.rows[i] = (uint8_t)(i < 6 ? rows : depth);
-    shapes.bytes[i] = (uint16_t)(i == 4 || i == 5 ? 4 * depth : 4 * SIDE);
-  }
-  _tile_loadconfig(&shapes);
-}
-
-static void amx_end(void) { _tile_release(); }
-
-FNN_INLINE void clear_sums(const int count) {
-  _tile_zero(0);
-  if (count > 1) _tile_zero(1);
-  if (count > 2) _tile_zero(2);
-  if (count > 3) _tile_zero(3);
-}
-
-/* Sums number i of `count`, to to + i * MATRIX. */
-FNN_INLINE void store_sums(const int count, float *to) {
-  enum { ROW = 4 * SIDE };
-  _tile_stored(0, to, ROW);
-  if (count > 1) _tile_stored(1, to + MATRIX, ROW);
-  if (count > 2) _tile_stored(2, to + 2 * MATRIX, ROW);
-  if (count > 3) _tile_stored(3, to + 3 * MATRIX, ROW);
-}
 
 /* How many of those that are left have their sums next: as many as there may be, or fewer where that makes them more equal. */
 static size_t next_count(size_t left) {
@@ -173,11 +133,7 @@ static void pack_columns(size_t n, size_t filters, const float *a, const float *
 FNN_INLINE void gradient_matrices(const struct fnn_lane_gradient *j, const int T, size_t k, size_t t) {
   float *dw = j->dw + k * j->dw_filter + t * MATRIX;
   const size_t *tap = j->tap + t, x_channel = 4 * j->x_channel;
-  enum { ROW = 4 * SIDE };
-  _tile_loadd(0, dw, ROW);
-  if (T > 1) _tile_loadd(1, dw + MATRIX, ROW);
-  if (T > 2) _tile_loadd(2, dw + 2 * MATRIX, ROW);
-  if (T > 3) _tile_loadd(3, dw + 3 * MATRIX, ROW);
+  load_sums(T, dw);
   for (size_t b = 0; b < j->blocks; b++)
     for (size_t p = 0; p < j->p; p++) {
       const float *g = j->g + b * j->g_block + k * j->g_filter + p * j->g_row;

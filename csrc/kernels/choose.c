@@ -7,6 +7,7 @@ extern const struct fnn_lane_kernels fnn_pairs_avx512_bf16;
 #endif
 #if defined(FNN_HAS_AMX)
 extern const struct fnn_lane_kernels fnn_pairs_amx;
+extern const struct fnn_panel_kernels fnn_panels_amx;
 #endif
 
 const struct fnn_kernels *fnn_kernels_for(enum fnn_isa isa) {
@@ -38,5 +39,13 @@ const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t wid
   if (isa >= FNN_ISA_AVX512_BF16 && width == fnn_pairs_avx512_bf16.width) return &fnn_pairs_avx512_bf16;
 #endif
   (void)isa, (void)width;
+  return NULL;
+}
+
+const struct fnn_panel_kernels *fnn_panel_kernels_for(enum fnn_isa isa) {
+#if defined(FNN_HAS_AMX)
+  if (isa >= FNN_ISA_AMX && fnn_cpu_grants_amx()) return &fnn_panels_amx;
+#endif
+  (void)isa;
   return NULL;
 }

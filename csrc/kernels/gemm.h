@@ -1,9 +1,11 @@
-/* Matrix products, by the system's BLAS. */
+/* Matrix products, by the system's BLAS; in mixed precision by our own kernels. */
 #ifndef FNN_KERNELS_GEMM_H
 #define FNN_KERNELS_GEMM_H
 
 #include <limits.h>
 #include <stddef.h>
+
+#include "../base/status.h"
 
 struct fnn_context;
 
@@ -29,6 +31,11 @@ void fnn_gemm_serial(size_t m, size_t n, size_t k, struct fnn_matrix a, struct f
 /* The same on the context's threads, cut into pieces that depend on m, n and k alone. */
 void fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b,
               float beta, float *c, size_t ldc);
+
+/* The same in mixed precision: factors are rounded to bfloat16, where the CPU has AMX and the product is worth it; else no different
+ * from fnn_gemm. */
+enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a,
+                               struct fnn_matrix b, float beta, float *c, size_t ldc) FNN_CHECK;
 
 /* Up to version 0.3.24 OpenBLAS takes its slowest kernels, of SSE3, for a CPU whose model it does not know, as are those younger
  * than itself; products take three times as long and more. Has it use some that fit, but where OPENBLAS_CORETYPE is set. Runs

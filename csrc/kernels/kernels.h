@@ -376,6 +376,35 @@ struct fnn_lane_kernels {
                   const float *x, float *y);
 };
 
+/* ---- products of matrices in mixed precision: amx_gemm.c ----
+ *
+ * A factor is brought into panels of FNN_AMX_SIDE lines each, rows of the left factor and columns of the right one: FNN_AMX_MATRIX
+ * floats for each FNN_PANEL_DEPTH numbers of the axis that is summed over, zeros where there are none. */
+enum { FNN_PANEL_LINES = FNN_AMX_SIDE, FNN_PANEL_DEPTH = 2 * FNN_AMX_SIDE };
+
+/* Up to FNN_PANEL_LINES lines of `depth` numbers: number d of line i is from[i * line + d * step], and one of both steps is 1. */
+struct fnn_panel {
+  const float *from;
+  size_t lines, depth, line, step;
+  int right; /* of the right factor */
+};
+
+/* c[i * ldc + j] = the product of row i < rows of the left factor and column j < columns of the right one, at most two panels of
+ * it; or is added to. */
+struct fnn_panel_product {
+  size_t rows, columns;
+  size_t panel; /* floats from a panel to the next */
+  const float *a, *b;
+  int adds;
+  float *c;
+  size_t ldc;
+};
+
+struct fnn_panel_kernels {
+  void (*pack)(const struct fnn_panel *panel, float *to);
+  void (*multiply)(const struct fnn_panel_product *product);
+};
+
 struct fnn_kernels {
   const char *name; /* "base", "avx2", "avx512" */
   const struct fnn_elementwise_kernels *elementwise;
@@ -403,5 +432,8 @@ const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t wid
  * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
  * images of two blocks. winograd_input knows tiles of 4 x 4 alone. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
+
+/* The kernels for products of matrices in mixed precision, or NULL where the CPU has no AMX. */
+const struct fnn_panel_kernels *fnn_panel_kernels_for(enum fnn_isa isa);
 
 #endif

@@ -17,8 +17,6 @@ struct conv2d {
   struct fnn_padding padding;
   int precision;
 };
-enum { FLOAT32, BF16 };
-static const char *const precisions[] = {"float32", "bf16", NULL};
 static const struct conv2d defaults = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
 #define TENSOR(name_, flags_) \
   { .name = name_, .kind = FNN_TENSOR, .flags = flags_ }
@@ -28,7 +26,7 @@ static const struct conv2d defaults = {.stride = {1, 1}, .dilation = {1, 1}, .gr
       FNN_PARAM(conv2d, padding, FNN_PADDING, .flags = FNN_OPTIONAL),           \
       FNN_PARAM(conv2d, dilation, FNN_PAIR, .flags = FNN_OPTIONAL, .least = 1), \
       FNN_PARAM(conv2d, groups, FNN_SIZE, .flags = FNN_OPTIONAL, .least = 1),   \
-      FNN_PARAM(conv2d, precision, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = precisions)
+      FNN_PARAM(conv2d, precision, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = fnn_precisions)
 static const struct fnn_arg args[] = {TENSORS, PARAMS, {0}};
 static const struct fnn_arg relu_args[] = {TENSORS, TENSOR("addend", FNN_OPTIONAL), PARAMS, {0}};
 enum { ADDEND = 3 }; /* among conv2d_relu's inputs */
@@ -44,8 +42,11 @@ static const struct fnn_tensor *addend_of(const struct fnn_call *call) {
 static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolution *conv) {
   const struct conv2d *params = call->params;
   const struct fnn_shape *x = fnn_in_shape(call, 0), *w = fnn_in_shape(call, 1);
-  *conv = (struct fnn_convolution){
-      .n = x->size[0], .c = x->size[1], .k = w->size[0], .groups = params->groups, .bf16 = params->precision == BF16};
+  *conv = (struct fnn_convolution){.n = x->size[0],
+                                   .c = x->size[1],
+                                   .k = w->size[0],
+                                   .groups = params->groups,
+                                   .bf16 = params->precision == FNN_PRECISION_BF16};
   return fnn_slide(call, w->size[2], w->size[3], params->stride, params->dilation, &params->padding, &conv->window);
 }
 

@@ -1,14 +1,23 @@
-/* linear(x, weight, bias): y = x W' + b along the last axis, for x of (..., I), weight (O, I), bias (O). */
+/* linear(x, weight, bias, {precision}): y = x W' + b along the last axis, for x of (..., I), weight (O, I), bias (O).
+ *
+ * precision "bf16": products of 16 and more rows, inputs and outputs are of bfloat16, forward and backward, and added up as
+ * float32, where the CPU has AMX; elsewhere it changes nothing. */
 #include <string.h>
 
 #include "../kernels/gemm.h"
 #include "../kernels/kernels.h"
 #include "op.h"
 
-static const struct fnn_arg args[] = {{.name = "input", .kind = FNN_TENSOR},
-                                      {.name = "weight", .kind = FNN_TENSOR},
-                                      {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
-                                      {0}};
+struct linear {
+  int precision;
+};
+static const struct linear defaults = {0};
+static const struct fnn_arg args[] = {
+    {.name = "input", .kind = FNN_TENSOR},
+    {.name = "weight", .kind = FNN_TENSOR},
+    {.name = "bias", .kind = FNN_TENSOR, .flags = FNN_OPTIONAL},
+    FNN_PARAM(linear, precision, FNN_CHOICE, .flags = FNN_OPTIONAL, .choices = fnn_precisions),
+    {0}};
 
 struct extent {
   size_t rows, inputs, outputs;
@@ -41,14 +50,21 @@ static size_t multiply_adds(const struct fnn_call *call) {
   return e.rows * e.inputs * e.outputs;
 }
 
+static enum fnn_status multiply(struct fnn_call *call, size_t m, size_t n, size_t k, struct fnn_matrix a,
+                                struct fnn_matrix b, float beta, float *c) {
+  if (((const struct linear *)call->params)->precision == FNN_PRECISION_BF16)
+    return fnn_gemm_mixed(call->context, m, n, k, a, b, beta, c, n);
+  fnn_gemm(call->context, m, n, k, a, b, beta, c, n);
+  return FNN_OK;
+}
+
 static enum fnn_status forward(struct fnn_call *call) {
   struct extent e = extent_of(call);
   float *y = fnn_floats(call->out[0]);
   if (call->in[2])
     for (size_t i = 0; i < e.rows; i++) memcpy(y + i * e.outputs, fnn_floats(call->in[2]), e.outputs * sizeof *y);
-  fnn_gemm(call->context, e.rows, e.outputs, e.inputs, (struct fnn_matrix){fnn_floats(call->in[0]), e.inputs, 1},
-           (struct fnn_matrix){fnn_floats(call->in[1]), 1, e.inputs}, call->in[2] ? 1.0f : 0.0f, y, e.outputs);
-  return FNN_OK;
+  return multiply(call, e.rows, e.outputs, e.inputs, (struct fnn_matrix){fnn_floats(call->in[0]), e.inputs, 1},
+                  (struct fnn_matrix){fnn_floats(call->in[1]), 1, e.inputs}, call->in[2] ? 1.0f : 0.0f, y);
 }
 
 static enum fnn_status bias_gradient(struct fnn_call *call, const struct extent *e) {
@@ -67,13 +83,13 @@ static enum fnn_status backward(struct fnn_call *call) {
   const float *g = fnn_floats(call->grad);
   if (fnn_wants(call, 0)) {
     FNN_TRY(fnn_new_grad(call, 0));
-    fnn_gemm(call->context, e.rows, e.inputs, e.outputs, (struct fnn_matrix){g, e.outputs, 1},
-             (struct fnn_matrix){fnn_floats(call->in[1]), e.inputs, 1}, 0.0f, fnn_floats(call->grad_in[0]), e.inputs);
+    FNN_TRY(multiply(call, e.rows, e.inputs, e.outputs, (struct fnn_matrix){g, e.outputs, 1},
+                     (struct fnn_matrix){fnn_floats(call->in[1]), e.inputs, 1}, 0.0f, fnn_floats(call->grad_in[0])));
   }
   if (fnn_wants(call, 1)) {
     FNN_TRY(fnn_new_grad(call, 1));
-    fnn_gemm(call->context, e.outputs, e.inputs, e.rows, (struct fnn_matrix){g, 1, e.outputs},
-             (struct fnn_matrix){fnn_floats(call->in[0]), e.inputs, 1}, 0.0f, fnn_floats(call->grad_in[1]), e.inputs);
+    FNN_TRY(multiply(call, e.outputs, e.inputs, e.rows, (struct fnn_matrix){g, 1, e.outputs},
+                     (struct fnn_matrix){fnn_floats(call->in[0]), e.inputs, 1}, 0.0f, fnn_floats(call->grad_in[1])));
   }
   if (fnn_wants(call, 2)) FNN_TRY(bias_gradient(call, &e));
   return FNN_OK;
@@ -82,6 +98,8 @@ static enum fnn_status backward(struct fnn_call *call) {
 const struct fnn_op fnn_op_linear = {
     .name = "linear",
     .args = args,
+    .params_bytes = sizeof(struct linear),
+    .defaults = &defaults,
     .types = FNN_FLOATS,
     .flags = FNN_FUNCTIONAL,
     .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1),

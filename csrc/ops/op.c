@@ -17,6 +17,8 @@ const struct fnn_op *const fnn_ops[] = {
 #undef FNN_OP
     NULL};
 
+const char *const fnn_precisions[] = {"float32", "bf16", NULL};
+
 const struct fnn_op *fnn_op_find(const char *name) {
   for (const struct fnn_op *const *op = fnn_ops; *op; op++)
     if (strcmp((*op)->name, name) == 0) return *op;

@@ -91,6 +91,10 @@ struct fnn_arg {
 #define FNN_PARAM(struct_name, field, ...) \
   { .name = #field, .offset = offsetof(struct struct_name, field), .kind = __VA_ARGS__ }
 
+/* What a product multiplies: the choices of a parameter `precision`. */
+enum fnn_precision { FNN_PRECISION_FLOAT32, FNN_PRECISION_BF16 };
+extern const char *const fnn_precisions[];
+
 /* ---- the descriptor ---- */
 
 enum { FNN_MOST_IMAGES = 32 }; /* inputs that `images` of an op can name */

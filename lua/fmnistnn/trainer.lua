@@ -60,7 +60,7 @@ end
 -- probabilities, and named metrics, take the model's outputs as logits unless its last layer is a softmax or sigmoid,
 -- or the loss has the option from_logits; a function may take a table of tensors from the model, and so may metrics of
 -- one's own. metrics: a list of names (of losses too), {name, function (prediction, target)} or metrics (fnn.metrics),
--- whose names must differ and not begin with "val_". mixed_precision: true lets convolutions multiply as bfloat16
+-- whose names must differ and not begin with "val_". mixed_precision: true lets the model multiply as bfloat16
 -- (Module:mixed_precision).
 local function new(_, given)
   local o = options.check("Trainer", given, {

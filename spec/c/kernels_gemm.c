@@ -1,4 +1,5 @@
-/* Matrix products: every orientation against a triple loop, and the same bits for any number of threads. */
+/* Matrix products: every orientation against a triple loop, and the same bits for any number of threads; in mixed precision with
+ * numbers that bfloat16 holds. */
 #define _GNU_SOURCE /* setenv */
 #include <cblas.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ static void check_product(size_t m, size_t n, size_t k, int orientations, size_t
   float *start = exactly(count + 1, sizeof *start), *serial = exactly(count + 1, sizeof *start),
         *want = exactly(count + 1, sizeof *start);
   float *parallel = exactly(count + 1, sizeof *start), *first = exactly(count + 1, sizeof *start);
+  float *mixed = exactly(count + 1, sizeof *start), *first_mixed = exactly(count + 1, sizeof *start);
   for (size_t i = 0; i < count; i++)
     start[i] = beta == 0.0f && i % ldc < n ? NAN : random_float(&state); /* 0 * NaN must not stay */
   memcpy(serial, start, count * sizeof *start);
@@ -48,17 +50,22 @@ static void check_product(size_t m, size_t n, size_t k, int orientations, size_t
   for (int threads = 1; threads <= 4; threads++) {
     fnn_threads_set(&context->threads, threads);
     memcpy(parallel, start, count * sizeof *start);
+    memcpy(mixed, start, count * sizeof *start);
     fnn_gemm(context, m, n, k, a, b, beta, parallel, ldc);
-    if (threads == 1) memcpy(first, parallel, count * sizeof *start);
+    EXPECT(fnn_gemm_mixed(context, m, n, k, a, b, beta, mixed, ldc) == FNN_OK);
+    if (threads == 1) memcpy(first, parallel, count * sizeof *start), memcpy(first_mixed, mixed, count * sizeof *start);
     for (size_t i = 0; i < count; i++) near = near && is_near(parallel[i], want[i], 1e-5 + 1e-6 * (double)k, 1e-5);
+    for (size_t i = 0; i < count; i++) near = near && is_near(mixed[i], want[i], 1e-5 + 1e-6 * (double)k, 1e-5);
     same = same && memcmp(first, parallel, count * sizeof *start) == 0;
+    same = same && memcmp(first_mixed, mixed, count * sizeof *start) == 0;
   }
   fnn_context_release(context);
   expect(near, "product of (%zu,%zu) and (%zu,%zu), orientations %d, gap %zu, beta %g", m, k, k, n, orientations, gap,
          (double)beta);
   expect(same, "product of (%zu,%zu) and (%zu,%zu), orientations %d: other bits with other threads", m, k, k, n,
          orientations);
-  free((void *)a.data), free((void *)b.data), free(start), free(serial), free(want), free(parallel), free(first);
+  free((void *)a.data), free((void *)b.data), free(start), free(serial), free(want), free(parallel), free(first),
+      free(mixed), free(first_mixed);
 }
 
 static void check_shape(size_t m, size_t n, size_t k) {
@@ -107,5 +114,6 @@ int spec_gemm(void) {
       for (int k = 0; k < SIZES; k++) check_shape(sizes[m], sizes[n], sizes[k]);
   check_shape(70, 130, 90); /* large enough to be cut into pieces, by columns */
   check_shape(310, 40, 25); /* and by rows */
+  check_shape(16, 200, 101), check_shape(33, 17, 600), check_shape(49, 65, 97); /* around panels of mixed precision */
   return check_failures;
 }

@@ -37,7 +37,7 @@ end
 
 function Dense:forward(x)
   if not self.weight then self:build(x) end
-  return Activation.apply(self._activation, F.linear(x, self.weight, self.bias))
+  return Activation.apply(self._activation, F.linear(x, self.weight, self.bias, self._precision))
 end
 
 return Dense

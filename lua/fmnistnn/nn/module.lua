@@ -322,8 +322,8 @@ function Module:_kept_modes()
   end)
 end
 
---- Whether convolutions of the model and all below it multiply as bfloat16, in less time (csrc/ops/conv2d.c); false
--- unless told otherwise, true unless false is given.
+--- Whether convolutions and dense layers of the model and all below it multiply as bfloat16, in less time
+-- (csrc/ops/conv2d.c, linear.c); false unless told otherwise, true unless false is given.
 function Module:mixed_precision(mixed)
   local precision = true_or_false("mixed_precision", mixed) and "bf16" or "float32"
   for _, entry in ipairs(collect_modules(self, "", {}, {})) do rawset(entry[2], "_precision", precision) end

@@ -1,0 +1,95 @@
+/* Matrix products in mixed precision. The left factor is packed first, whole; a piece of work is two panels of the right one, which
+ * the worker packs for itself. */
+#include "../base/context.h"
+#include "gemm.h"
+#include "kernels.h"
+
+enum { COLUMNS = 2 * FNN_PANEL_LINES };
+
+struct job {
+  const struct fnn_panel_kernels *kernels;
+  size_t m, n, k, ldc, panel;
+  struct fnn_matrix a, b;
+  int adds;
+  float *c, *left, *right; /* right: for each worker */
+};
+
+static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
+
+static void pack_left(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  for (size_t i = first; i < last; i++) {
+    size_t row = i * FNN_PANEL_LINES;
+    struct fnn_panel panel = {.from = j->a.data + row * j->a.row,
+                              .lines = fewer(FNN_PANEL_LINES, j->m - row),
+                              .depth = j->k,
+                              .line = j->a.row,
+                              .step = j->a.column};
+    j->kernels->pack(&panel, j->left + i * j->panel);
+  }
+}
+
+static void multiply(void *user, size_t first, size_t last, int worker) {
+  const struct job *j = user;
+  float *right = j->right + (size_t)worker * 2 * j->panel;
+  for (size_t i = first; i < last; i++) {
+    size_t begin = i * COLUMNS, end = fewer(begin + COLUMNS, j->n);
+    for (size_t column = begin; column < end; column += FNN_PANEL_LINES) {
+      struct fnn_panel panel = {.from = j->b.data + column * j->b.column,
+                                .lines = fewer(FNN_PANEL_LINES, end - column),
+                                .depth = j->k,
+                                .line = j->b.column,
+                                .step = j->b.row,
+                                .right = 1};
+      j->kernels->pack(&panel, right + (column - begin) / FNN_PANEL_LINES * j->panel);
+    }
+    j->kernels->multiply(&(struct fnn_panel_product){.rows = j->m,
+                                                     .columns = end - begin,
+                                                     .panel = j->panel,
+                                                     .a = j->left,
+                                                     .b = right,
+                                                     .adds = j->adds,
+                                                     .c = j->c + begin,
+                                                     .ldc = j->ldc});
+  }
+}
+
+static size_t count_of(size_t n, size_t size) { return n / size + (n % size > 0); }
+
+/* Whether panels would be filled, and packing them pays. */
+static int pays(size_t m, size_t n, size_t k) {
+  const double least_products = 1 << 18;
+  return fewer(fewer(m, n), k) >= FNN_PANEL_LINES && (double)m * (double)n * (double)k >= least_products;
+}
+
+enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a,
+                               struct fnn_matrix b, float beta, float *c, size_t ldc) {
+  struct job j = {.kernels = pays(m, n, k) ? fnn_panel_kernels_for(context->isa) : NULL,
+                  .m = m,
+                  .n = n,
+                  .k = k,
+                  .ldc = ldc,
+                  .panel = count_of(k, FNN_PANEL_DEPTH) * FNN_AMX_MATRIX,
+                  .a = a,
+                  .b = b,
+                  .adds = beta != 0.0f,
+                  .c = c};
+  size_t rows = count_of(m, FNN_PANEL_LINES);
+  enum fnn_status status = FNN_OK;
+  if (!j.kernels) {
+    fnn_gemm(context, m, n, k, a, b, beta, c, ldc);
+    return FNN_OK;
+  }
+  j.left = fnn_alloc(context, rows * j.panel * sizeof *j.left);
+  j.right = j.left ? fnn_alloc(context, (size_t)context->threads.count * 2 * j.panel * sizeof *j.right) : NULL;
+  if (j.right) {
+    fnn_parallel(context, rows, 1, pack_left, &j);
+    fnn_parallel(context, count_of(n, COLUMNS), 1, multiply, &j);
+  } else {
+    status = FNN_NO_MEMORY;
+  }
+  fnn_free(context, j.right);
+  fnn_free(context, j.left);
+  return status;
+}
