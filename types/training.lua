@@ -28,7 +28,7 @@ local Trainer = {}
 ---@field model? fmnistnn.nn.Module (required) The model.
 ---@field optimizer? fmnistnn.Optimizer Needed to fit. One without parameters trains the model's; else some of them.
 ---@field loss fmnistnn.Loss The loss.
----@field mixed_precision? boolean (default: as the model is) Whether the model's products are of bfloat16: see `Module:mixed_precision`.
+---@field mixed_precision? boolean (default: as the model is) Whether to multiply as bfloat16: `Module:mixed_precision`.
 ---@field metrics? (string|table|fmnistnn.Metric)[] (default {}) Metrics, names, {name, function}: see `metrics.get`.
 
 --- Trains the model. A named loss over probabilities, and named metrics, take what the model gives as logits, unless

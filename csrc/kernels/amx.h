@@ -21,7 +21,7 @@ static inline void amx_begin(size_t rows, size_t depth) {
   struct shapes shapes = {.palette = 1};
   for (int i = 0; i < 8; i++) {
     shapes.rows[i] = (uint8_t)(i < 6 ? rows : depth);
-    shapes.bytes[i] = (uint16_t)(i == 4 || i == 5 ? 4 * depth : 4 * SIDE);
+    shapes.bytes[i] = (uint16_t)(i == 4 || i == 5 ? 4 * depth : ROW);
   }
   _tile_loadconfig(&shapes);
 }
@@ -38,16 +38,16 @@ FNN_INLINE void clear_sums(const int count) {
 FNN_INLINE void load_sums(const int count, const float *from) {
   _tile_loadd(0, from, ROW);
   if (count > 1) _tile_loadd(1, from + MATRIX, ROW);
-  if (count > 2) _tile_loadd(2, from + 2 * MATRIX, ROW);
-  if (count > 3) _tile_loadd(3, from + 3 * MATRIX, ROW);
+  if (count > 2) _tile_loadd(2, from + (size_t)2 * MATRIX, ROW);
+  if (count > 3) _tile_loadd(3, from + (size_t)3 * MATRIX, ROW);
 }
 
 /* Sums number i of `count`, to to + i * MATRIX. */
 FNN_INLINE void store_sums(const int count, float *to) {
   _tile_stored(0, to, ROW);
   if (count > 1) _tile_stored(1, to + MATRIX, ROW);
-  if (count > 2) _tile_stored(2, to + 2 * MATRIX, ROW);
-  if (count > 3) _tile_stored(3, to + 3 * MATRIX, ROW);
+  if (count > 2) _tile_stored(2, to + (size_t)2 * MATRIX, ROW);
+  if (count > 3) _tile_stored(3, to + (size_t)3 * MATRIX, ROW);
 }
 
 #endif

@@ -79,7 +79,7 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
   for (size_t i = 0; i < filters; i++, y += j->y_filter) {
     const fnn_v bias = fnn_splat(j->bias ? j->bias[k + i] : 0.0f);
     FNN_UNROLL for (int n = 0; n < Q; n++) {
-      fnn_v v = fnn_load(sums + n * MATRIX + i * SIDE) + bias;
+      fnn_v v = fnn_load(sums + (size_t)n * MATRIX + i * SIDE) + bias;
       if (j->relu) v = fnn_pick(v < 0.0f, (fnn_v){0}, v); /* NaN stays */
       fnn_store(y + (size_t)n * j->y_pixel, v);
     }

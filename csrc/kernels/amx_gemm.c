@@ -25,8 +25,8 @@ static void pair_along(const struct fnn_panel *j, size_t d, fnn_v *v) {
 static void pair_across(const struct fnn_panel *j, size_t d, fnn_v *v) {
   for (size_t i = 0; i < SIDE; i++, d += 2) {
     const float *from = j->from + d * j->step;
-    __builtin_prefetch(from + 2 * SIDE, 0, 2); /* the same worker's next lines */
-    __builtin_prefetch(from + j->step + 2 * SIDE, 0, 2);
+    __builtin_prefetch(from + (size_t)2 * SIDE, 0, 2); /* the same worker's next lines */
+    __builtin_prefetch(from + j->step + (size_t)2 * SIDE, 0, 2);
     const fnn_v first = d < j->depth ? load_some(from, j->lines) : (fnn_v){0};
     v[i] = fnn_pair(first, d + 1 < j->depth ? load_some(from + j->step, j->lines) : (fnn_v){0});
   }
@@ -90,7 +90,7 @@ static void multiply(const struct fnn_panel_product *j) {
       {multiply_1x1, multiply_1x2}, {multiply_2x1, multiply_2x2}};
   const size_t across = j->columns > SIDE ? 2 : 1;
   amx_begin(SIDE, SIDE);
-  for (size_t i = 0; i < j->rows; i += 2 * SIDE) {
+  for (size_t i = 0; i < j->rows; i += (size_t)2 * SIDE) {
     const size_t down = j->rows - i > SIDE ? 2 : 1, last = i + down * SIDE;
     _Alignas(64) float sums[MOST_SUMS * MATRIX];
     functions[down - 1][across - 1](j, j->a + i / SIDE * j->panel);

@@ -235,6 +235,16 @@ static void check_columns(const struct set *set, size_t n, size_t filters, int a
   free(a), free(b), free(y);
 }
 
+/* The products of a filter's pixels and a channel's under a tap. */
+static void add_plane(const struct set *set, const struct planes *j, const float *g, const float *x, size_t x_row,
+                      struct sum *sum) {
+  const size_t width = set->kernels->width;
+  for (size_t p = 0; p < j->p; p++)
+    for (size_t q = 0; q < j->q; q++)
+      for (size_t l = 0; l < width; l++)
+        add(sum, seen(set, g[(p * j->q + q) * width + l]) * seen(set, x[p * x_row + q * j->stride * width + l]));
+}
+
 /* One matrix of `channels` meets two of filters, at some taps, in pairs of blocks. */
 static void check_matrix_gradient(const struct set *set, const struct planes *j, size_t channels, size_t taps) {
   enum { MATRICES = 2, FILTERS = MATRICES * FNN_AMX_SIDE - 3 };
@@ -258,18 +268,15 @@ static void check_matrix_gradient(const struct set *set, const struct planes *j,
     const float *from = x + 2 * b * channels * plane;
     set->kernels->pack_pairs(channels * plane / width, from, from + channels * plane, x_in + b * channels * plane);
   }
-  for (size_t at = 0; at < sums; at++) {
-    const size_t k = at / (taps * FNN_AMX_MATRIX) * FNN_AMX_SIDE + at % FNN_AMX_SIDE;
-    const size_t t = at / FNN_AMX_MATRIX % taps, c = at % FNN_AMX_MATRIX / FNN_AMX_SIDE;
-    struct sum *sum = &want[at];
-    if (c >= channels) continue;
-    sum->size = fabs(sum->value);
-    for (size_t i = 0; i < blocks * g_plane && k < FILTERS; i++) {
-      const size_t b = i / g_plane, p = i % g_plane / width / j->q, q = i / width % j->q, l = i % width;
-      add(sum, seen(set, g[(b * FILTERS + k) * g_plane + i % g_plane]) *
-                   seen(set, x[(b * channels + c) * plane + p * x_row + q * x_pixel + tap[t] + l]));
-    }
-  }
+  for (size_t k = 0; k < (size_t)MATRICES * FNN_AMX_SIDE; k++)
+    for (size_t t = 0; t < taps; t++)
+      for (size_t c = 0; c < channels; c++) {
+        const size_t matrix = k / FNN_AMX_SIDE * taps + t;
+        struct sum *sum = &want[matrix * FNN_AMX_MATRIX + c * FNN_AMX_SIDE + k % FNN_AMX_SIDE];
+        sum->size = fabs(sum->value);
+        for (size_t b = 0; b < blocks && k < FILTERS; b++)
+          add_plane(set, j, g + (b * FILTERS + k) * g_plane, x + (b * channels + c) * plane + tap[t], x_row, sum);
+      }
   set->kernels->weight_gradient(&(struct fnn_lane_gradient){.filters = MATRICES,
                                                             .taps = taps,
                                                             .blocks = j->blocks,
