@@ -23,6 +23,8 @@ static inline void amx_begin(size_t rows, size_t depth) {
     shapes.rows[i] = (uint8_t)(i < 6 ? rows : depth);
     shapes.bytes[i] = (uint16_t)(i == 4 || i == 5 ? 4 * depth : ROW);
   }
+  /* compilers may take what follows to read no more than the first bytes (GCC's PR 114098) */
+  __asm__ volatile("" : : "r"(&shapes) : "memory");
   _tile_loadconfig(&shapes);
 }
 

@@ -112,11 +112,6 @@ static void correlate(const struct fnn_lane_row *j) {
 
 /* ---- weight gradient ---- */
 
-static void pack_pairs(size_t n, const float *a, const float *b, float *y) {
-  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH)
-    fnn_store(y + i, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
-}
-
 static void pack_columns(size_t n, size_t filters, const float *a, const float *b, size_t step, float *y) {
   for (size_t i = 0; i < n; i++, y += MATRIX) {
     fnn_v row[SIDE];
@@ -182,7 +177,7 @@ extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
 const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
     .width = FNN_WIDTH,
     .matrices = 1,
-    .pack_pairs = pack_pairs,
+    .pack_pairs = fnn_pack_pairs,
     .pack_columns = pack_columns,
     .pack_weights = pack_weights,
     .correlate = correlate,

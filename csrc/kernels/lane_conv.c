@@ -324,16 +324,11 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
 
 #if defined(FNN_PAIRS)
 
-static void pack_pairs(size_t n, const float *a, const float *b, float *y) {
-  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH)
-    fnn_store(y + i, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
-}
-
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
 const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
     .width = FNN_WIDTH,
     .row_pixels = FNN_ROW_Q,
-    .pack_pairs = pack_pairs,
+    .pack_pairs = fnn_pack_pairs,
     .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
     .correlate = FNN_VARIANT(fnn_lane_correlate),
     .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),

@@ -55,8 +55,6 @@ static void multiply(void *user, size_t first, size_t last, int worker) {
   }
 }
 
-static size_t count_of(size_t n, size_t size) { return n / size + (n % size > 0); }
-
 /* Whether panels would be filled, and packing them pays. */
 static int pays(size_t m, size_t n, size_t k) {
   const double least_products = 1 << 18;
@@ -70,12 +68,12 @@ enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, 
                   .n = n,
                   .k = k,
                   .ldc = ldc,
-                  .panel = count_of(k, FNN_PANEL_DEPTH) * FNN_AMX_MATRIX,
+                  .panel = (k + FNN_PANEL_DEPTH - 1) / FNN_PANEL_DEPTH * FNN_AMX_MATRIX,
                   .a = a,
                   .b = b,
                   .adds = beta != 0.0f,
                   .c = c};
-  size_t rows = count_of(m, FNN_PANEL_LINES);
+  size_t rows = fnn_amx_count(m), columns = fnn_amx_count(n);
   enum fnn_status status = FNN_OK;
   if (!j.kernels) {
     fnn_gemm(context, m, n, k, a, b, beta, c, ldc);
@@ -85,7 +83,7 @@ enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, 
   j.right = j.left ? fnn_alloc(context, (size_t)context->threads.count * 2 * j.panel * sizeof *j.right) : NULL;
   if (j.right) {
     fnn_parallel(context, rows, 1, pack_left, &j);
-    fnn_parallel(context, count_of(n, COLUMNS), 1, multiply, &j);
+    fnn_parallel(context, (columns + 1) / 2, 1, multiply, &j);
   } else {
     status = FNN_NO_MEMORY;
   }

@@ -100,6 +100,12 @@ FNN_INLINE fnn_v fnn_pair(fnn_v a, fnn_v b) {
                                          5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return (fnn_v)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
 }
+
+/* Those of n pixels; b may be NULL for zeros. */
+static inline void fnn_pack_pairs(size_t n, const float *a, const float *b, float *y) {
+  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH)
+    fnn_store(y + i, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
+}
 #endif
 /* sum + a b; where the floats are pairs of bfloat16 (FNN_PAIRS), sum + a[0] b[0] + a[1] b[1] */
 FNN_INLINE fnn_v fnn_multiply_add(fnn_v sum, fnn_v a, fnn_v b) {
