@@ -276,6 +276,9 @@ struct fnn_winograd_input {
   size_t v_place, v_channel;
 };
 
+/* Rows of 6 x 6 places of which two are made of nearly the same: 0 and 5, 1 and 2, 3 and 4. The first (0) or second (1) of a pair. */
+static inline size_t fnn_winograd_row(size_t pair, size_t i) { return pair == 0 ? 5 * i : 2 * pair - 1 + i; }
+
 /* The way back, for each filter: from m[i * m_place + k * m_filter + t * width] to the output, plus bias and addend,
  * with or without relu. */
 struct fnn_winograd_output {
@@ -349,9 +352,10 @@ struct fnn_lane_kernels {
                            size_t step);
   void (*winograd_input)(const struct fnn_winograd_input *input);
   void (*winograd_output)(const struct fnn_winograd_output *output);
-  /* For weight gradients: one row of the 6 x 6 places of tiles of the input (size 6) or of the output's gradient (size 4
-   * for 3 x 3 taps, 2 for 5 x 5); place i of the row goes to v[i * v_place + ...]. */
-  void (*winograd_row)(const struct fnn_winograd_input *input, size_t row);
+  /* For weight gradients: a pair of rows of the 6 x 6 places (fnn_winograd_row) of tiles of the input (size 6) or of the output's
+   * gradient (size 4 for 3 x 3 taps, 2 for 5 x 5); place i of the first row goes to v[i * v_place + ...], of the second to
+   * v[(6 + i) * v_place + ...]. */
+  void (*winograd_rows)(const struct fnn_winograd_input *input, size_t pair);
   /* dw[i * r * r + tap], for r x r taps, from the 36 sums m[place * step + i], for i < count */
   void (*winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 
@@ -427,7 +431,7 @@ size_t fnn_lanes_for(enum fnn_isa isa, size_t images);
 const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width);
 
 /* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate,
- * weight_gradient, winograd_input and winograd_row on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
+ * weight_gradient, winograd_input and winograd_rows on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
  * dot products of two pairs, added to a float. In a correlation a pair is two channels (`channels` counts pairs, but where
  * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
  * images of two blocks. winograd_input knows tiles of 4 x 4 alone. */

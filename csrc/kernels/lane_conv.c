@@ -333,7 +333,7 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
     .correlate = FNN_VARIANT(fnn_lane_correlate),
     .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),
     .winograd_input = FNN_VARIANT(fnn_winograd_input),
-    .winograd_row = FNN_VARIANT(fnn_winograd_row),
+    .winograd_rows = FNN_VARIANT(fnn_winograd_rows),
 };
 
 #endif

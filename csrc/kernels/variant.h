@@ -27,7 +27,7 @@ void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t 
                                        float *u, size_t step);
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j);
 void FNN_VARIANT(fnn_winograd_output)(const struct fnn_winograd_output *j);
-void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row);
+void FNN_VARIANT(fnn_winograd_rows)(const struct fnn_winograd_input *j, size_t pair);
 void FNN_VARIANT(fnn_winograd_taps)(size_t r, size_t count, size_t step, const float *m, float *dw);
 void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j);
 void FNN_VARIANT(fnn_channel_correlate)(const struct fnn_channel_correlation *j);

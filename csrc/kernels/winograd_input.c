@@ -132,55 +132,53 @@ FNN_INLINE fnn_v gradient_place(const ptrdiff_t M, const int i, const fnn_v *d) 
   }
 }
 
-/* Row i of the places of a tile of A x A pixels, of the input's 6 x 6 or of the gradient's: its columns transformed. Rows 0 and 3 are
- * those that a piece of work begins with, and find no pixels in the cache. */
-FNN_INLINE void columns_of_row(const ptrdiff_t A, const int i, const struct fnn_winograd_tile *tile, const float *x,
-                               size_t next, fnn_v *d) {
+/* Columns of a tile of A x A pixels, of the input's 6 x 6 or of the gradient's, transformed to rows i and k of places. Rows 0 and 5
+ * come first, and find no pixels in the cache. */
+FNN_INLINE void columns_of_rows(const ptrdiff_t A, const int i, const int k, const struct fnn_winograd_tile *tile,
+                                const float *x, size_t next, fnn_v (*d)[6]) {
   FNN_UNROLL for (ptrdiff_t c = 0; c < A; c++) {
     fnn_v column[6];
     load_column(tile, A, x, c, column, 1);
-    if (i % 3 == 0) fetch_column(tile, A, A == 6, x, next, c);
-    d[c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
+    if (i == 0) fetch_column(tile, A, A == 6, x, next, c);
+    d[0][c] = A == 6 ? input6_place(i, column) : gradient_place(A, i, column);
+    d[1][c] = A == 6 ? input6_place(k, column) : gradient_place(A, k, column);
   }
 }
 
-FNN_INLINE void row_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_tile *tile, const float *x,
-                              float *v, size_t v_place, size_t next) {
-  fnn_v d[TOGETHER][6] = {0};
-  columns_of_row(A, i, tile, x, next, d[0]);
-  if (TOGETHER == 2 && tile->second) columns_of_row(A, i, tile, x + tile->second, next, d[TOGETHER - 1]);
-  FNN_UNROLL for (int k = 0; k < 6; k++) {
+FNN_INLINE void rows_of_tile(const ptrdiff_t A, const int i, const int k, const struct fnn_winograd_tile *tile,
+                             const float *x, float *v, size_t v_place, size_t next) {
+  fnn_v d[TOGETHER][2][6] = {0};
+  columns_of_rows(A, i, k, tile, x, next, d[0]);
+  if (TOGETHER == 2 && tile->second) columns_of_rows(A, i, k, tile, x + tile->second, next, d[TOGETHER - 1]);
+  FNN_UNROLL for (int p = 0; p < 12; p++) {
     fnn_v place[TOGETHER];
     FNN_UNROLL for (int n = 0; n < TOGETHER; n++) place[n] =
-        A == 6 ? input6_place(k, d[n]) : gradient_place(A, k, d[n]);
-    fnn_store(v + (size_t)k * v_place, together(place));
+        A == 6 ? input6_place(p % 6, d[n][p / 6]) : gradient_place(A, p % 6, d[n][p / 6]);
+    fnn_store(v + (size_t)p * v_place, together(place));
   }
 }
 
-FNN_INLINE void rows_of_places(const ptrdiff_t A, const int i, const struct fnn_winograd_input *j) {
+FNN_INLINE void rows_of_places(const ptrdiff_t A, const int i, const int k, const struct fnn_winograd_input *j) {
   for (size_t c = 0; c < j->channels; c++)
     for (size_t t = 0; t < j->tiles; t++)
-      row_of_places(A, i, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * FNN_WIDTH, j->v_place,
-                    j->x_channel);
+      rows_of_tile(A, i, k, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * FNN_WIDTH, j->v_place,
+                   j->x_channel);
 }
 
-#define ROW_OF_PLACES(i)                                    \
-  static void row_##i(const struct fnn_winograd_input *j) { \
-    if (j->size == 6)                                       \
-      rows_of_places(6, i, j);                              \
-    else if (j->size == 4)                                  \
-      rows_of_places(4, i, j);                              \
-    else                                                    \
-      rows_of_places(2, i, j);                              \
+#define ROWS_OF_PLACES(i, k)                                       \
+  static void rows_##i##_##k(const struct fnn_winograd_input *j) { \
+    if (j->size == 6)                                              \
+      rows_of_places(6, i, k, j);                                  \
+    else if (j->size == 4)                                         \
+      rows_of_places(4, i, k, j);                                  \
+    else                                                           \
+      rows_of_places(2, i, k, j);                                  \
   }
-ROW_OF_PLACES(0)
-ROW_OF_PLACES(1)
-ROW_OF_PLACES(2)
-ROW_OF_PLACES(3)
-ROW_OF_PLACES(4)
-ROW_OF_PLACES(5)
+ROWS_OF_PLACES(0, 5)
+ROWS_OF_PLACES(1, 2)
+ROWS_OF_PLACES(3, 4)
 
-void FNN_VARIANT(fnn_winograd_row)(const struct fnn_winograd_input *j, size_t row) {
-  static void (*const rows[6])(const struct fnn_winograd_input *j) = {row_0, row_1, row_2, row_3, row_4, row_5};
-  rows[row](j);
+void FNN_VARIANT(fnn_winograd_rows)(const struct fnn_winograd_input *j, size_t pair) {
+  static void (*const rows[])(const struct fnn_winograd_input *j) = {rows_0_5, rows_1_2, rows_3_4};
+  rows[pair](j);
 }

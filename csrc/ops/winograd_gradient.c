@@ -3,9 +3,9 @@
  * channel (kernels/winograd_input.c, winograd.c).
  *
  * A product of matrices stands behind each of the 36 places, over all tiles of all images, and its sums should stay in
- * registers for many tiles. So that as many fit into a cache, transformed, one row of six places is done at a time, and
- * transforms what it needs anew. The next rows then find the pixels in the cache: a piece of work is a part of the batch,
- * or where these are few, some rows of one.
+ * registers for many tiles. So that as many fit into a cache, transformed, two of the six rows of places are done at a time, and
+ * transform what they need anew. The next rows then find the pixels in the cache: a piece of work is a part of the batch,
+ * or where these are few, two rows of one.
  *
  * In mixed precision what is transformed becomes pairs of two blocks' images; a pair then is what a block is otherwise. */
 #include <string.h>
@@ -19,6 +19,7 @@ enum {
   LEAST_TILES = 8,
   LEAST_CHANNELS_OF_PAIRS = 16,
   LEAST_CHANNELS = 8, /* and filters */
+  PAIRS_OF_ROWS = 3,
   MOST_PARTS = 16,
   MOST_SUMS = 1 << 22, /* floats of all parts */
 };
@@ -31,11 +32,11 @@ struct job {
   size_t channels, filters;   /* of a group */
   size_t blocks, part, parts; /* blocks or pairs of them, those in a part; parts of the batch */
   struct fnn_winograd_grid grid;
-  size_t tiles; /* at a time */
-  size_t rows;  /* of a piece of work */
+  size_t tiles;         /* at a time */
+  size_t pairs_of_rows; /* of a piece of work: all three, or one */
   const float *x, *g;
   float *sums;    /* for each part and group: place by place, filters x channels */
-  float *scratch; /* for each worker: a row of places of the input, and of the gradient */
+  float *scratch; /* for each worker: two rows of places of the input, and of the gradient */
   size_t *taps;   /* where each channel begins in a place */
   float *dw;
 };
@@ -45,7 +46,7 @@ static size_t place_step(const struct job *job, size_t rows) {
 }
 
 static size_t scratch_size(const struct job *job) {
-  return 6 * (place_step(job, job->channels) + place_step(job, job->filters));
+  return 12 * (place_step(job, job->channels) + place_step(job, job->filters));
 }
 
 static size_t group_size(const struct job *job) { return 36 * job->filters * job->channels; }
@@ -69,22 +70,22 @@ static void place_tiles(const struct job *job, size_t block, size_t first, size_
   }
 }
 
-/* Row `row` of the places of some tiles. A wide vector's tiles that are none are zeros. */
-static void transform(const struct job *job, size_t size, size_t row, size_t count,
+/* A pair of rows of the places of some tiles. A wide vector's tiles that are none are zeros. */
+static void transform(const struct job *job, size_t size, size_t pair, size_t count,
                       const struct fnn_winograd_tile *tile, const float *x, size_t channels, size_t pixels, float *v) {
   size_t lanes = job->kernels->width, step = place_step(job, channels);
-  if (count * lanes % job->wide->width) memset(v, 0, 6 * step * sizeof *v);
+  if (count * lanes % job->wide->width) memset(v, 0, 12 * step * sizeof *v);
   const struct fnn_lane_kernels *kernels = job->pairs ? job->pairs : job->kernels;
-  kernels->winograd_row(&(struct fnn_winograd_input){.size = size,
-                                                     .channels = channels,
-                                                     .tiles = count,
-                                                     .tile = tile,
-                                                     .x = x,
-                                                     .x_channel = pixels * lanes,
-                                                     .v = v,
-                                                     .v_place = step,
-                                                     .v_channel = job->tiles * lanes},
-                        row);
+  kernels->winograd_rows(&(struct fnn_winograd_input){.size = size,
+                                                      .channels = channels,
+                                                      .tiles = count,
+                                                      .tile = tile,
+                                                      .x = x,
+                                                      .x_channel = pixels * lanes,
+                                                      .v = v,
+                                                      .v_place = step,
+                                                      .v_channel = job->tiles * lanes},
+                         pair);
 }
 
 /* sums[place][filter][channel] += the product of both over `count` tiles */
@@ -108,22 +109,25 @@ static void multiply(const struct job *job, size_t count, const float *x, const 
     });
 }
 
-static void add_up_piece(const struct job *job, size_t part, size_t group, size_t first_row, float *scratch) {
+static void add_up_piece(const struct job *job, size_t part, size_t group, size_t first_pair, float *scratch) {
   struct fnn_winograd_tile x_tile[MOST_TILES], g_tile[MOST_TILES];
   const struct fnn_window *w = &job->conv->window;
   size_t lanes = job->kernels->width, block = part * job->part;
   size_t all = fnn_fewer(job->part, job->blocks - block) * job->grid.count;
   const float *x = job->x + group * job->channels * w->h * w->w * lanes;
   const float *g = job->g + group * job->filters * w->p * w->q * lanes;
-  float *other = scratch + 6 * place_step(job, job->channels);
+  float *other = scratch + 12 * place_step(job, job->channels);
   float *sums = job->sums + (part * job->conv->groups + group) * group_size(job);
   for (size_t first = 0; first < all; first += job->tiles) {
     size_t count = fnn_fewer(job->tiles, all - first);
     place_tiles(job, block, first, count, x_tile, g_tile);
-    for (size_t row = first_row; row < first_row + job->rows; row++) {
-      transform(job, 6, row, count, x_tile, x, job->channels, w->h * w->w, scratch);
-      transform(job, job->grid.pixels, row, count, g_tile, g, job->filters, w->p * w->q, other);
-      multiply(job, count, scratch, other, sums + 6 * row * job->filters * job->channels);
+    for (size_t pair = first_pair; pair < first_pair + job->pairs_of_rows; pair++) {
+      transform(job, 6, pair, count, x_tile, x, job->channels, w->h * w->w, scratch);
+      transform(job, job->grid.pixels, pair, count, g_tile, g, job->filters, w->p * w->q, other);
+      for (size_t i = 0; i < 2; i++)
+        multiply(job, count, scratch + 6 * i * place_step(job, job->channels),
+                 other + 6 * i * place_step(job, job->filters),
+                 sums + 6 * fnn_winograd_row(pair, i) * job->filters * job->channels);
     }
   }
 }
@@ -131,9 +135,9 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
 static void add_up(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
   float *scratch = job->scratch + (size_t)worker * scratch_size(job);
-  size_t pieces = 6 / job->rows, groups = job->conv->groups;
+  size_t pieces = PAIRS_OF_ROWS / job->pairs_of_rows, groups = job->conv->groups;
   for (size_t i = first; i < last; i++)
-    add_up_piece(job, i / pieces / groups, i / pieces % groups, i % pieces * job->rows, scratch);
+    add_up_piece(job, i / pieces / groups, i / pieces % groups, i % pieces, scratch);
 }
 
 /* The gradients of filters first .. last-1 of all groups. */
@@ -161,7 +165,7 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
                     .filters = conv->k / conv->groups,
                     .blocks = fnn_ceil_div(conv->n, pairs ? 2 * lanes : lanes),
                     .grid = fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels),
-                    .rows = 6};
+                    .pairs_of_rows = PAIRS_OF_ROWS};
   size_t together = job.wide->width / lanes, all = job.blocks * job.grid.count;
   size_t fit = CACHE / (6 * (job.channels + job.filters) * job.wide->width);
   fit = fnn_fewer(fnn_fewer(fit, MOST_PIXELS / (pixels * job.wide->width)),
@@ -175,8 +179,7 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
     size_t vectors = fnn_ceil_div(job.part * job.grid.count, together);
     job.tiles = fnn_ceil_div(vectors, fnn_ceil_div(vectors, fit)) * together;
   }
-  while (job.rows > 1 && job.parts * conv->groups * (6 / job.rows) < PIECES * (size_t)context->threads.count)
-    job.rows = job.rows == 6 ? 3 : job.rows - 1;
+  if (job.parts * conv->groups < PIECES * (size_t)context->threads.count) job.pairs_of_rows = 1;
   return job;
 }
 
@@ -210,7 +213,7 @@ enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes,
   job.x = x, job.g = g, job.dw = dw;
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) {
-    fnn_parallel(context, job.parts * conv->groups * (6 / job.rows), 1, add_up, &job);
+    fnn_parallel(context, job.parts * conv->groups * (PAIRS_OF_ROWS / job.pairs_of_rows), 1, add_up, &job);
     fnn_add_up(context, job.parts, conv->groups * group_size(&job), job.sums, job.sums);
     fnn_parallel(context, conv->k, 4, transform_back, &job);
   }

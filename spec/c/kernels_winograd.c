@@ -131,7 +131,7 @@ static void pixels_of(const struct fnn_winograd_tile *tile, size_t size, const f
     pixels[i] = tile->inside[i] ? (double)x[tile->row[i / size] + tile->column[i % size]] : 0.0;
 }
 
-/* Tiles of `channels` channels of two images: a job of winograd_input and winograd_row, with exactly its memory. */
+/* Tiles of `channels` channels of two images: a job of winograd_input and winograd_rows, with exactly its memory. */
 struct tiles {
   struct fnn_winograd_tile tile[TILES];
   struct fnn_winograd_input job;
@@ -189,15 +189,18 @@ static void check_input(const struct fnn_kernels *k, const struct method *m, siz
   free_tiles(&j);
 }
 
+static const size_t rows_of_pairs[3][2] = {{0, 5}, {1, 2}, {3, 4}};
+
 /* Of the input's tiles (`pixels` is 6) or the gradient's, which is the kernel of that method. */
-static void check_row(const struct fnn_kernels *k, const struct method *m, size_t pixels, size_t channels,
-                      size_t tiles) {
-  for (size_t r = 0; r < 6; r++) {
+static void check_rows(const struct fnn_kernels *k, const struct method *m, size_t pixels, size_t channels,
+                       size_t tiles) {
+  for (size_t pair = 0; pair < 3; pair++) {
     struct tiles j;
-    make_tiles(&j, k->lanes->width, pixels, 6, channels, tiles);
-    expect_row(&j, k->lanes->width, pixels == 6 ? m->b : m->g, 6, r, 0);
-    k->lanes->winograd_row(&j.job, r);
-    expect_sums(j.count, j.v, j.want, "%s winograd_row %zu of %zu channels, %zu tiles of %zu", k->name, r, channels,
+    make_tiles(&j, k->lanes->width, pixels, 12, channels, tiles);
+    for (size_t i = 0; i < 2; i++)
+      expect_row(&j, k->lanes->width, pixels == 6 ? m->b : m->g, 6, rows_of_pairs[pair][i], 6 * i);
+    k->lanes->winograd_rows(&j.job, pair);
+    expect_sums(j.count, j.v, j.want, "%s winograd_rows %zu of %zu channels, %zu tiles of %zu", k->name, pair, channels,
                 tiles, pixels);
     free_tiles(&j);
   }
@@ -246,15 +249,16 @@ static void check_pairs(const struct fnn_lane_kernels *pairs, const struct metho
   free_tiles(&j);
 }
 
-static void check_row_of_pairs(const struct fnn_lane_kernels *pairs, const struct method *m, size_t pixels,
-                               size_t channels, size_t tiles) {
-  for (size_t r = 0; pairs && r < 6; r++) {
+static void check_rows_of_pairs(const struct fnn_lane_kernels *pairs, const struct method *m, size_t pixels,
+                                size_t channels, size_t tiles) {
+  for (size_t pair = 0; pairs && pair < 3; pair++) {
     struct tiles j;
-    make_tiles(&j, pairs->width, pixels, 6, channels, tiles);
-    pairs->winograd_row(&j.job, r);
-    expect_pairs(&j, pairs->width, pixels == 6 ? m->b : m->g, 6, r, 0, 1);
-    expect_sums(j.count, j.v, j.want, "bfloat16 winograd_row %zu of %zu channels, %zu tiles of %zu", r, channels, tiles,
-                pixels);
+    make_tiles(&j, pairs->width, pixels, 12, channels, tiles);
+    pairs->winograd_rows(&j.job, pair);
+    for (size_t i = 0; i < 2; i++)
+      expect_pairs(&j, pairs->width, pixels == 6 ? m->b : m->g, 6, rows_of_pairs[pair][i], 6 * i, 1);
+    expect_sums(j.count, j.v, j.want, "bfloat16 winograd_rows %zu of %zu channels, %zu tiles of %zu", pair, channels,
+                tiles, pixels);
     free_tiles(&j);
   }
 }
@@ -396,10 +400,10 @@ int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kerne
     check_method(&gradient[i]);
     for (size_t channels = 0; channels <= 3; channels++)
       for (size_t tiles = 0; tiles <= TILES; tiles++) {
-        check_row(kernels, &gradient[i], 6, channels, tiles);
-        check_row(kernels, &gradient[i], gradient[i].taps, channels, tiles);
-        check_row_of_pairs(pairs, &gradient[i], 6, channels, tiles);
-        check_row_of_pairs(pairs, &gradient[i], gradient[i].taps, channels, tiles);
+        check_rows(kernels, &gradient[i], 6, channels, tiles);
+        check_rows(kernels, &gradient[i], gradient[i].taps, channels, tiles);
+        check_rows_of_pairs(pairs, &gradient[i], 6, channels, tiles);
+        check_rows_of_pairs(pairs, &gradient[i], gradient[i].taps, channels, tiles);
       }
     for (int n = 0; n < AROUND; n++) check_taps(kernels, &gradient[i], around[n]);
   }
