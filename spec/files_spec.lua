@@ -345,7 +345,11 @@ describe("save and load", function()
     collectgarbage()
     core.empty_cache()
     local before = core.memory()
-    local function count() return #process.list("/proc/" .. core.process_id() .. "/fd") end
+    local function count() -- at least; the pipe to who counts may still have two ends here
+      local least = math.huge
+      for _ = 1, 3 do least = math.min(least, #process.list("/proc/" .. core.process_id() .. "/fd")) end
+      return least
+    end
     collectgarbage("stop")
     local open = count()
     core.set_memory {limit = before.used}
