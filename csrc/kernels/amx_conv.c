@@ -57,7 +57,7 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
     for (size_t r = 0; r < j->r; r++, w += (j->w_columns - j->s) * MATRIX) {
       const float *x = j->x[r] + c * j->x_channel + q * j->x_pixel;
       for (size_t s = 0; s < j->s; s++, x += j->x_tap, w += MATRIX) {
-        _tile_loadd(4, w, 4 * SIDE);
+        _tile_loadd(4, w, ROW);
         _tile_loadd(6, x, step);
         _tile_dpbf16ps(0, 4, 6);
         if (Q > 1) {

@@ -1,6 +1,6 @@
 /* The loops over memory. They cannot fail, allocate nothing and know no tensor: all they see is
- * pointers, counts and strides (in elements). Every .c file of this folder but choose.c and gemm.c is
- * compiled once per instruction set (FNN_VARIANT adds its name), and a context picks one
+ * pointers, counts and strides (in elements). Every .c file of this folder but choose.c, gemm.c and
+ * mixed_gemm.c is compiled once per instruction set that has use for it (FNN_VARIANT adds its name), and a context picks one
  * table of them by its CPU. Arrays do not overlap unless a comment says so.
  *
  * Shape letters: N images, C channels, H x W pixels, K output channels, R x S kernel, P x Q
@@ -236,7 +236,10 @@ struct fnn_lane_row {
 
 /* Part of a weight gradient: for all filters k and taps t,
  * dw[k * dw_filter + t] += sum over blocks b, rows p, columns q and lanes of
- * g[b * g_block + k * g_filter + p * g_row + q * width] x[b * x_block + p * x_row + q * x_pixel + tap[t]] */
+ * g[b * g_block + k * g_filter + p * g_row + q * width] x[b * x_block + p * x_row + q * x_pixel + tap[t]]
+ *
+ * With matrices a filter is a matrix of them, as pack_columns makes it, a tap one of `rows` channels, and there are FNN_AMX_MATRIX
+ * sums for both, channel by filter. */
 struct fnn_lane_gradient {
   size_t filters, taps, blocks, p, q;
   size_t rows, x_channel; /* for matrices: channels of one, at most FNN_AMX_SIDE, and from one to the next in x */
@@ -434,7 +437,8 @@ const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t wid
  * weight_gradient, winograd_input and winograd_rows on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
  * dot products of two pairs, added to a float. In a correlation a pair is two channels (`channels` counts pairs, but where
  * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
- * images of two blocks. winograd_input knows tiles of 4 x 4 alone. */
+ * images of two blocks. winograd_input knows tiles of 4 x 4 alone; with
+ * `matrices` there is none of Winograd's. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 /* The kernels for products of matrices in mixed precision, or NULL where the CPU has no AMX. */
