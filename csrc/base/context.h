@@ -15,6 +15,7 @@
 #include "memory.h"
 #include "profile.h"
 #include "rng.h"
+#include "scratch.h"
 #include "status.h"
 #include "threads.h"
 

@@ -19,11 +19,11 @@ struct job {
   const int64_t *index;
   size_t n, channels, h, w, image; /* `image`: floats of one */
   float scale, white;
-  int warps, tones, moves; /* whether anything asks for it */
-  float *scratch;          /* an image for each worker, its planes with the border that kernels->image->warp wants */
-  size_t padded;           /* floats of such a plane */
-  float *y;                /* images */
-  float *mixed, *share;    /* where they are mixed: the results of that */
+  int warps, tones, moves;    /* whether anything asks for it */
+  struct fnn_scratch scratch; /* an image, its planes with the border that kernels->image->warp wants */
+  size_t padded;              /* floats of such a plane */
+  float *y;                   /* images */
+  float *mixed, *share;       /* where they are mixed: the results of that */
   int64_t *partner;
 };
 
@@ -198,7 +198,7 @@ static void cut_out(const struct job *j, uint64_t position, float *y) {
 
 static void change_images(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
-  float *scratch = j->scratch + (size_t)worker * j->channels * j->padded;
+  float *scratch = fnn_scratch_of(&j->scratch, worker);
   for (size_t i = first; i < last; i++) {
     uint64_t position = (uint64_t)j->index[i];
     float *y = j->y + i * j->image;
@@ -342,18 +342,17 @@ static struct job job_for(const struct fnn_tensor *source, const struct fnn_tens
 /* The images, changed but not mixed. */
 static enum fnn_status change(struct fnn_context *context, struct job *job, const struct fnn_shape *shape,
                               struct fnn_tensor **out) {
-  size_t bytes = (size_t)context->threads.count * sizeof(float);
-  if (!fnn_multiply(job->padded, bytes, &bytes) || !fnn_multiply(job->channels, bytes, &bytes))
+  size_t floats;
+  if (!fnn_multiply(job->padded, job->channels, &floats))
     return fnn_fail(context, FNN_NO_MEMORY, "out of memory: images are too large to address");
-  job->scratch = fnn_alloc(context, bytes);
-  if (!job->scratch) return FNN_NO_MEMORY;
-  memset(job->scratch, 0, bytes);
+  FNN_TRY(fnn_scratch_take(context, floats, &job->scratch));
+  for (int i = 0; i < context->threads.count; i++) memset(fnn_scratch_of(&job->scratch, i), 0, floats * sizeof(float));
   enum fnn_status status = fnn_tensor_new(context, FNN_FLOAT32, shape, out);
   if (status == FNN_OK) {
     job->y = fnn_floats(*out);
     fnn_parallel(context, job->n, 1 + 16384 / (job->image ? job->image : 1), change_images, job);
   }
-  fnn_free(context, job->scratch);
+  fnn_scratch_give(context, &job->scratch);
   return status;
 }
 

@@ -11,7 +11,8 @@ struct job {
   size_t m, n, k, ldc, panel;
   struct fnn_matrix a, b;
   int adds;
-  float *c, *left, *right; /* right: for each worker */
+  float *c, *left;
+  struct fnn_scratch right;
 };
 
 static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
@@ -32,7 +33,7 @@ static void pack_left(void *user, size_t first, size_t last, int worker) {
 
 static void multiply(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
-  float *right = j->right + (size_t)worker * 2 * j->panel;
+  float *right = fnn_scratch_of(&j->right, worker);
   for (size_t i = first; i < last; i++) {
     size_t begin = i * COLUMNS, end = fewer(begin + COLUMNS, j->n);
     for (size_t column = begin; column < end; column += FNN_PANEL_LINES) {
@@ -80,14 +81,12 @@ enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, 
     return FNN_OK;
   }
   j.left = fnn_alloc(context, rows * j.panel * sizeof *j.left);
-  j.right = j.left ? fnn_alloc(context, (size_t)context->threads.count * 2 * j.panel * sizeof *j.right) : NULL;
-  if (j.right) {
+  status = j.left ? fnn_scratch_take(context, 2 * j.panel, &j.right) : FNN_NO_MEMORY;
+  if (status == FNN_OK) {
     fnn_parallel(context, rows, 1, pack_left, &j);
     fnn_parallel(context, (columns + 1) / 2, 1, multiply, &j);
-  } else {
-    status = FNN_NO_MEMORY;
   }
-  fnn_free(context, j.right);
+  fnn_scratch_give(context, &j.right);
   fnn_free(context, j.left);
   return status;
 }

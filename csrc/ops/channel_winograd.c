@@ -29,7 +29,7 @@ struct job {
   const float *x, *u;                   /* u: the transformed weights, [vector of filters][place][channel][filter] */
   const struct fnn_epilogue *epilogue;
   size_t v_place, m_place;
-  float *scratch; /* for each worker: the transformed tiles [place][vector of channels][tile], and their products */
+  struct fnn_scratch scratch; /* the transformed tiles [place][vector of channels][tile], and their products */
   float *y;
 };
 
@@ -127,7 +127,7 @@ static size_t scratch_size(const struct job *j) { return j->places * (j->v_place
 
 static void convolve_pieces(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
-  float *scratch = j->scratch + (size_t)worker * scratch_size(j);
+  float *scratch = fnn_scratch_of(&j->scratch, worker);
   for (size_t i = first; i < last; i++) convolve_piece(j, i / j->groups, i % j->groups, scratch);
 }
 
@@ -203,12 +203,10 @@ static void cut(struct job *j, size_t threads) {
 enum fnn_status fnn_channel_winograd(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
                                      const struct fnn_tensor *weight, const struct fnn_epilogue *epilogue, float *y) {
   struct job j = {.kernels = context->kernels->lanes, .conv = conv, .x = x, .epilogue = epilogue, .y = y};
-  size_t threads = (size_t)context->threads.count;
-  cut(&j, threads);
+  cut(&j, (size_t)context->threads.count);
   FNN_TRY(take_weights(context, &j, weight));
-  j.scratch = fnn_alloc(context, threads * scratch_size(&j) * sizeof *j.scratch);
-  if (!j.scratch) return FNN_NO_MEMORY;
+  FNN_TRY(fnn_scratch_take(context, scratch_size(&j), &j.scratch));
   fnn_parallel(context, j.parts * j.groups, 1, convolve_pieces, &j);
-  fnn_free(context, j.scratch);
+  fnn_scratch_give(context, &j.scratch);
   return FNN_OK;
 }

@@ -48,8 +48,8 @@ struct job {
   struct extent e;
   const float *x, *weight, *bias, *g;
   float *out;
-  float *columns; /* one column matrix for each worker */
-  size_t part;    /* images in one part of the weight gradient */
+  struct fnn_scratch columns; /* a matrix of them */
+  size_t part;                /* images in one part of the weight gradient */
 };
 
 static struct job job_for(struct fnn_context *context, const struct fnn_convolution *conv) {
@@ -57,23 +57,17 @@ static struct job job_for(struct fnn_context *context, const struct fnn_convolut
 }
 
 static enum fnn_status take_columns(struct fnn_context *context, struct job *job) {
-  if (job->e.direct) return FNN_OK;
   size_t count;
-  if (!fnn_multiply(job->e.taps, job->e.pixels, &count) ||
-      !fnn_multiply(count, (size_t)context->threads.count * sizeof *job->columns, &count))
+  if (job->e.direct) return FNN_OK;
+  if (!fnn_multiply(job->e.taps, job->e.pixels, &count))
     return fnn_fail(context, FNN_NO_MEMORY, "out of memory: the columns of a convolution are too large to address");
-  job->columns = fnn_alloc(context, count);
-  return job->columns ? FNN_OK : FNN_NO_MEMORY;
-}
-
-static float *columns_of(const struct job *job, int worker) {
-  return job->e.direct ? NULL : job->columns + job->e.taps * job->e.pixels * (size_t)worker;
+  return fnn_scratch_take(context, count, &job->columns);
 }
 
 static void forward_images(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
   const struct extent *e = &job->e;
-  float *columns = columns_of(job, worker);
+  float *columns = fnn_scratch_of(&job->columns, worker);
   for (size_t i = first * job->conv->groups; i < last * job->conv->groups; i++) { /* each group of each image */
     size_t group = i % job->conv->groups;
     const float *x = job->x + i * e->x_group;
@@ -93,14 +87,14 @@ enum fnn_status fnn_convolve(struct fnn_context *context, const struct fnn_convo
   job.x = x, job.weight = weight, job.bias = bias, job.out = y;
   FNN_TRY(take_columns(context, &job));
   fnn_parallel(context, conv->n, 1, forward_images, &job);
-  fnn_free(context, job.columns);
+  fnn_scratch_give(context, &job.columns);
   return FNN_OK;
 }
 
 static void back_input_images(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
   const struct extent *e = &job->e;
-  float *columns = columns_of(job, worker);
+  float *columns = fnn_scratch_of(&job->columns, worker);
   for (size_t i = first * job->conv->groups; i < last * job->conv->groups; i++) {
     size_t group = i % job->conv->groups;
     float *dx = job->out + i * e->x_group;
@@ -119,7 +113,7 @@ enum fnn_status fnn_convolve_back_input(struct fnn_context *context, const struc
   job.g = g, job.weight = weight, job.out = dx;
   FNN_TRY(take_columns(context, &job));
   fnn_parallel(context, conv->n, 1, back_input_images, &job);
-  fnn_free(context, job.columns);
+  fnn_scratch_give(context, &job.columns);
   return FNN_OK;
 }
 
@@ -127,7 +121,7 @@ static void back_weight_parts(void *user, size_t first, size_t last, int worker)
   const struct job *job = user;
   const struct extent *e = &job->e;
   size_t groups = job->conv->groups;
-  float *columns = columns_of(job, worker);
+  float *columns = fnn_scratch_of(&job->columns, worker);
   for (size_t part = first; part < last; part++) {
     float *dw = job->out + part * groups * e->w_group;
     size_t start = part * job->part, end = start + job->part < job->conv->n ? start + job->part : job->conv->n;
@@ -157,7 +151,7 @@ enum fnn_status fnn_convolve_back_weight(struct fnn_context *context, const stru
   }
   enum fnn_status status = job.out ? FNN_OK : FNN_NO_MEMORY;
   fnn_free(context, job.out);
-  fnn_free(context, job.columns);
+  fnn_scratch_give(context, &job.columns);
   return status;
 }
 

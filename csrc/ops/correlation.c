@@ -26,7 +26,7 @@ struct job {
   struct span span[MOST_SPANS];
   size_t spans;
   int ringed;
-  float *ring; /* one for each worker, NULL where the image's own rows will do */
+  struct fnn_scratch ring; /* no memory where the image's own rows will do */
 };
 
 /* Of `count` pixels from number `first` on, those inside a row of `size`: how many there are, how many are before them. */
@@ -226,8 +226,7 @@ static void correlate_pieces(void *user, size_t first, size_t last, int worker) 
     for (const struct job *job = jobs->job; job < jobs->job + jobs->count; job++) {
       const struct fnn_correlation *j = job->correlation;
       size_t rows = fnn_ceil_div(j->p, jobs->chunks), begin = chunk * rows, end = fnn_fewer(begin + rows, j->p);
-      float *ring = job->ring ? job->ring + (size_t)worker * ring_size(j) : NULL;
-      if (begin < end) correlate_rows(job, block, group, begin, end, ring);
+      if (begin < end) correlate_rows(job, block, group, begin, end, fnn_scratch_of(&job->ring, worker));
     }
   }
 }
@@ -264,9 +263,7 @@ static enum fnn_status pack(struct fnn_context *context, struct job *job) {
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
   FNN_TRY(pack(context, job));
-  if (!job->ringed) return FNN_OK;
-  job->ring = fnn_alloc(context, (size_t)context->threads.count * ring_size(j) * sizeof *job->ring);
-  return job->ring ? FNN_OK : FNN_NO_MEMORY;
+  return job->ringed ? fnn_scratch_take(context, ring_size(j), &job->ring) : FNN_OK;
 }
 
 /* How many neighbouring pixels make one wide vector, in the input and in the output. */
@@ -302,7 +299,7 @@ static enum fnn_status correlate_directly(struct fnn_context *context, struct jo
   for (size_t i = 0; i < jobs->count && status == FNN_OK; i++) status = take_memory(context, &jobs->job[i]);
   if (status == FNN_OK) fnn_parallel(context, jobs->blocks * jobs->groups * jobs->chunks, 1, correlate_pieces, jobs);
   for (size_t i = 0; i < jobs->count; i++) {
-    fnn_free(context, jobs->job[i].ring);
+    fnn_scratch_give(context, &jobs->job[i].ring);
     fnn_free(context, jobs->job[i].own);
   }
   return status;

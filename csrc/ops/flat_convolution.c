@@ -29,7 +29,8 @@ struct job {
   const float *x, *weight;      /* weight: packed, part after part */
   const struct fnn_epilogue *epilogue;
   const struct fnn_norm_kernels *norm;
-  float *padded, *scratch, *y; /* all channels of all images; a chunk for each worker */
+  float *padded, *y;          /* padded: all channels of all images */
+  struct fnn_scratch scratch; /* a chunk */
 };
 
 /* ---- zeros around the images ---- */
@@ -118,7 +119,7 @@ static void convolve_piece(const struct job *j, size_t image, size_t group, size
 
 static void convolve_pieces(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
-  float *scratch = j->scratch + (size_t)worker * j->part * j->count;
+  float *scratch = fnn_scratch_of(&j->scratch, worker);
   for (size_t i = first; i < last; i++) {
     size_t part = i % j->parts, chunk = i / j->parts % j->chunks, group = i / j->parts / j->chunks;
     convolve_piece(j, group / j->conv->groups, group % j->conv->groups, part, chunk, scratch);
@@ -191,9 +192,7 @@ static enum fnn_status pack(struct job *j, const struct fnn_tensor *weight) {
 static enum fnn_status take_memory(struct fnn_context *context, struct job *j) {
   const struct fnn_convolution *conv = j->conv;
   j->padded = fnn_alloc(context, conv->n * conv->c * j->plane * sizeof *j->padded);
-  if (!j->padded) return FNN_NO_MEMORY;
-  j->scratch = fnn_alloc(context, (size_t)context->threads.count * j->part * j->count * sizeof *j->scratch);
-  return j->scratch ? FNN_OK : FNN_NO_MEMORY;
+  return j->padded ? fnn_scratch_take(context, j->part * j->count, &j->scratch) : FNN_NO_MEMORY;
 }
 
 enum fnn_status fnn_flat_convolve(struct fnn_context *context, const struct fnn_convolution *conv, const float *x,
@@ -214,7 +213,7 @@ enum fnn_status fnn_flat_convolve(struct fnn_context *context, const struct fnn_
     fnn_parallel(context, conv->n * conv->c, 8, pad_channels, &j);
     fnn_parallel(context, conv->n * conv->groups * j.chunks * j.parts, 1, convolve_pieces, &j);
   }
-  fnn_free(context, j.scratch);
+  fnn_scratch_give(context, &j.scratch);
   fnn_free(context, j.padded);
   return status;
 }

@@ -164,10 +164,10 @@ struct gradient {
   size_t rows;                        /* of output pixels that are gone through at a time */
   int copied, pairs;
   const float *x, *g;
-  float *x_pairs, *g_pairs; /* for mixed precision */
-  float *dw, *copies;       /* a gradient for each part; copies for each worker, NULL where none are needed */
-  float *to;                /* the gradient */
-  size_t *taps;             /* offset of each tap of each channel, or matrix of them */
+  float *x_pairs, *g_pairs;  /* for mixed precision */
+  float *dw, *to;            /* a gradient for each part, and the whole */
+  struct fnn_scratch copies; /* no memory where none are needed */
+  size_t *taps;              /* offset of each tap of each channel, or matrix of them */
 };
 
 /* floats that are copied, and vectors that are gone through, at a time: in the order of a cache's size, which is mostly larger where
@@ -259,8 +259,7 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
 
 static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
   const struct gradient *j = user;
-  size_t size = j->part * j->some * j->h * j->w * j->kernels->width;
-  float *copies = j->copies ? j->copies + (size_t)worker * size : NULL;
+  float *copies = fnn_scratch_of(&j->copies, worker);
   for (size_t i = first; i < last; i++)
     gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies);
 }
@@ -300,9 +299,7 @@ static enum fnn_status take_memory(struct fnn_context *context, struct gradient 
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++, t++)
         j->taps[t] = c * step + (r * w->dilation[0] * j->w + s * w->dilation[1]) * lanes;
-  if (!j->copied) return FNN_OK;
-  j->copies = fnn_alloc(context, (size_t)context->threads.count * j->part * j->some * plane * sizeof *j->copies);
-  return j->copies ? FNN_OK : FNN_NO_MEMORY;
+  return j->copied ? fnn_scratch_take(context, j->part * j->some * plane, &j->copies) : FNN_OK;
 }
 
 /* From a channel of pairs to the next. The rows of a matrix should not all fall into one set of the first cache. */
@@ -442,7 +439,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
     fnn_add_up(context, j.parts, part_size(&j), j.dw, j.side ? j.dw : dw);
     if (j.side) fnn_parallel(context, conv->k, 1, spread_matrices, &j);
   }
-  fnn_free(context, j.copies);
+  fnn_scratch_give(context, &j.copies);
   fnn_free(context, j.taps);
   fnn_free(context, j.dw);
   fnn_free(context, j.g_pairs);

@@ -23,10 +23,10 @@ struct job {
   const struct fnn_correlation *correlation;
   size_t size, places; /* of a tile: 4, 5 or 6 pixels a side, and their square */
   struct fnn_winograd_grid grid;
-  size_t tiles, all;    /* of a strip; of all images */
-  float *weights, *own; /* transformed, place by place, as correlate wants them; own: where nobody keeps them */
-  float *plain;         /* before they are brought into that order */
-  float *scratch;       /* for each worker: transformed input, then some filters' products */
+  size_t tiles, all;          /* of a strip; of all images */
+  float *weights, *own;       /* transformed, place by place, as correlate wants them; own: where nobody keeps them */
+  float *plain;               /* before they are brought into that order */
+  struct fnn_scratch scratch; /* transformed input, then some filters' products */
 };
 
 /* So many filters are multiplied at a time: whole tiles of sums, and their products have room in the cache beside the input. */
@@ -197,7 +197,7 @@ static size_t scratch_size(const struct job *job) {
 
 static void do_strips(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
-  float *scratch = job->scratch + (size_t)worker * scratch_size(job);
+  float *scratch = fnn_scratch_of(&job->scratch, worker);
   size_t strips = fnn_ceil_div(job->all, job->tiles);
   for (size_t i = first; i < last; i++) do_strip(job, i / strips, i % strips * job->tiles, scratch);
 }
@@ -256,8 +256,7 @@ static enum fnn_status take_weights(struct fnn_context *context, struct job *job
 
 static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
   FNN_TRY(take_weights(context, job));
-  job->scratch = fnn_alloc(context, (size_t)context->threads.count * scratch_size(job) * sizeof(float));
-  return job->scratch ? FNN_OK : FNN_NO_MEMORY;
+  return fnn_scratch_take(context, scratch_size(job), &job->scratch);
 }
 
 static struct job job_for(const struct fnn_correlation *j) {
@@ -276,7 +275,7 @@ enum fnn_status fnn_winograd(struct fnn_context *context, const struct fnn_corre
   struct job job = job_for(j);
   enum fnn_status status = take_memory(context, &job);
   if (status == FNN_OK) fnn_parallel(context, j->groups * fnn_ceil_div(job.all, job.tiles), 1, do_strips, &job);
-  fnn_free(context, job.scratch);
+  fnn_scratch_give(context, &job.scratch);
   fnn_free(context, job.plain);
   fnn_free(context, job.own);
   return status;

@@ -35,9 +35,9 @@ struct job {
   size_t tiles;         /* at a time */
   size_t pairs_of_rows; /* of a piece of work: all three, or one */
   const float *x, *g;
-  float *sums;    /* for each part and group: place by place, filters x channels */
-  float *scratch; /* for each worker: two rows of places of the input, and of the gradient */
-  size_t *taps;   /* where each channel begins in a place */
+  float *sums;                /* for each part and group: place by place, filters x channels */
+  struct fnn_scratch scratch; /* two rows of places of the input, and of the gradient */
+  size_t *taps;               /* where each channel begins in a place */
   float *dw;
 };
 
@@ -134,7 +134,7 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
 
 static void add_up(void *user, size_t first, size_t last, int worker) {
   const struct job *job = user;
-  float *scratch = job->scratch + (size_t)worker * scratch_size(job);
+  float *scratch = fnn_scratch_of(&job->scratch, worker);
   size_t pieces = PAIRS_OF_ROWS / job->pairs_of_rows, groups = job->conv->groups;
   for (size_t i = first; i < last; i++)
     add_up_piece(job, i / pieces / groups, i / pieces % groups, i % pieces, scratch);
@@ -203,8 +203,7 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
   job->taps = fnn_alloc(context, job->channels * sizeof *job->taps);
   if (!job->taps) return FNN_NO_MEMORY;
   for (size_t c = 0; c < job->channels; c++) job->taps[c] = c * job->tiles * job->kernels->width;
-  job->scratch = fnn_alloc(context, (size_t)context->threads.count * scratch_size(job) * sizeof *job->scratch);
-  return job->scratch ? FNN_OK : FNN_NO_MEMORY;
+  return fnn_scratch_take(context, scratch_size(job), &job->scratch);
 }
 
 enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
@@ -217,7 +216,7 @@ enum fnn_status fnn_winograd_gradient(struct fnn_context *context, size_t lanes,
     fnn_add_up(context, job.parts, conv->groups * group_size(&job), job.sums, job.sums);
     fnn_parallel(context, conv->k, 4, transform_back, &job);
   }
-  fnn_free(context, job.scratch);
+  fnn_scratch_give(context, &job.scratch);
   fnn_free(context, job.taps);
   fnn_free(context, job.sums);
   return status;
