@@ -59,7 +59,8 @@ void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
 
 /* ---- of pixels where they are ---- */
 
-enum { PIXELS = 8 }; /* at a time, at most: an address each, in registers */
+/* at a time, at most: an address each, in registers; and where vectors go together */
+enum { PIXELS = 8, PIXELS_TOGETHER = FNN_PRODUCT_T < PIXELS ? FNN_PRODUCT_T : PIXELS };
 
 /* Where the windows of T output pixels from number i on begin. */
 struct corners {
@@ -152,7 +153,6 @@ FNN_INLINE void correlate_vectors(const int V, const int T, const struct fnn_cha
 
 void FNN_VARIANT(fnn_channel_correlate)(const struct fnn_channel_correlation *j) {
   size_t k = 0;
-  if (FNN_PRODUCT_V > 1)
-    for (; k + FNN_PRODUCT_V <= j->vectors; k += FNN_PRODUCT_V) correlate_vectors(FNN_PRODUCT_V, FNN_PRODUCT_T, j, k);
+  for (; k + FNN_PRODUCT_V <= j->vectors; k += FNN_PRODUCT_V) correlate_vectors(FNN_PRODUCT_V, PIXELS_TOGETHER, j, k);
   for (; k < j->vectors; k++) correlate_vectors(1, PIXELS, j, k);
 }
