@@ -227,12 +227,17 @@ struct fnn_lane_row {
   size_t fetch_rows, fetch_ahead; /* of the last so many rows, what lies so many floats ahead is fetched meanwhile */
   const float *weight; /* from pack_weights: of w_rows x w_columns taps, these r x s begin at (w_row, w_column) */
   size_t w_rows, w_columns, w_row, w_column;
+  int zeros[2];      /* for sliding rows: x lacks a pixel of zeros before the first, after the last */
   const float *bias; /* or NULL */
   int relu;          /* negative results become 0 */
   float *y;
   size_t y_filter, y_pixel;
   int fetch_results; /* lines of y are fetched before they are written: they lie in no near cache */
 };
+
+/* Where a row is of one channel, one filter, and so many taps that are neighbouring pixels, each pixel is read once for all of
+ * them, for so many results at a time, the fewest that there may be. */
+enum { FNN_SLIDING_TAPS = 3, FNN_SLIDING_PIXELS = 6 };
 
 /* Part of a weight gradient: for all filters k and taps t,
  * dw[k * dw_filter + t] += sum over blocks b, rows p, columns q and lanes of

@@ -25,6 +25,7 @@ struct job {
   float *packed, *own; /* weights, group after group; own: where nobody keeps them */
   struct span span[MOST_SPANS];
   size_t spans;
+  int zeros[2]; /* of a row that slides: whether a pixel is missing before it, after it */
   int ringed;
   struct fnn_scratch ring; /* no memory where the image's own rows will do */
 };
@@ -95,13 +96,24 @@ static int find_spans(struct job *job) {
   return 1;
 }
 
+/* Rows of a single channel and filter that kernels go over in one span, with no more than a pixel missing at either end. */
+static int slides(struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  ptrdiff_t before = j->left, after = column_of(j, j->q - 1, j->s - 1) - (ptrdiff_t)j->w + 1;
+  if (j->channels * j->filters != 1 || j->s != FNN_SLIDING_TAPS || j->stride[1] != 1 || j->dilation[1] != 1) return 0;
+  if (job->together > 1 || j->q < FNN_SLIDING_PIXELS || before < 0 || before > 1 || after > 1) return 0;
+  job->zeros[0] = before == 1, job->zeros[1] = after == 1;
+  return 1;
+}
+
 /* In a ring all windows are inside, and there is one span: for a single channel and filter, spans of single pixels would take
  * longer than to copy the row. */
 static void choose_rows(struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  job->ringed =
-      j->pairs || !find_spans(job) || (job->spans > 1 && (job->together > 1 || j->channels * j->filters == 1));
-  if (!job->ringed) return;
+  int sliding = slides(job);
+  job->ringed = !sliding && (j->pairs || !find_spans(job) ||
+                             (job->spans > 1 && (job->together > 1 || j->channels * j->filters == 1)));
+  if (!job->ringed && !sliding) return;
   job->span[0] = (struct span){0, j->q, 0, j->s};
   job->spans = 1;
 }
@@ -159,6 +171,7 @@ static struct fnn_lane_row task_of(const struct job *job, size_t group) {
       .weight = job->packed + group * packed_size(j),
       .w_rows = j->r,
       .w_columns = j->s,
+      .zeros = {job->zeros[0], job->zeros[1]},
       .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
       .relu = j->epilogue.relu && !j->epilogue.addend,
       .y_filter = j->y_filter,
@@ -174,7 +187,7 @@ static void correlate_row(const struct job *job, struct fnn_lane_row *task, cons
   task->fetch_rows = fetched ? fnn_fewer(j->stride[0], task->r) : 0;
   for (size_t i = 0; i < job->spans; i++) {
     const struct span *span = &job->span[i];
-    ptrdiff_t at = job->ringed || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
+    ptrdiff_t at = job->ringed || job->zeros[0] || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
     const float *x[FNN_MOST_TAPS];
     for (size_t r = 0; r < task->r; r++) x[r] = rows[r] + at * (ptrdiff_t)j->kernels->width;
     task->x = x;
@@ -193,8 +206,8 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
   struct fnn_lane_row task = task_of(job, group);
+  const float *rows[FNN_MOST_TAPS] = {0};
   for (size_t p = first; p < last; p++) {
-    const float *rows[FNN_MOST_TAPS] = {0};
     ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
     size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
