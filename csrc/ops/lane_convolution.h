@@ -6,6 +6,11 @@
 #include "../tensor/tensor.h"
 #include "convolution.h"
 
+/* The kernels of mixed precision, where there is more than one of what makes pairs (`count`); else NULL. Matrices should not be
+ * mostly empty, and are fast enough for zeros in the place of second blocks. */
+const struct fnn_lane_kernels *fnn_lane_pairs_for(struct fnn_context *context, size_t lanes,
+                                                  const struct fnn_convolution *conv, size_t count);
+
 /* Whether these three can do it: not where a stride and a dilation come together. */
 int fnn_lanes_convolve(const struct fnn_convolution *conv);
 
@@ -19,7 +24,7 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
                                              const struct fnn_convolution *conv, const float *g, const float *weight,
                                              float *dx) FNN_CHECK;
 
-/* dw = the gradient of weight, summed over the images in an order that depends on N alone. */
+/* dw = the gradient of weight (lane_gradient.c), summed over the images in an order that depends on N alone. */
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) FNN_CHECK;
