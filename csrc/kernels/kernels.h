@@ -255,6 +255,16 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
+/* The weight gradient of a single channel and filter of FNN_SLIDING_TAPS x FNN_SLIDING_TAPS taps that are neighbouring pixels:
+ * dw[i * FNN_SLIDING_TAPS + s] += sum over blocks b, rows p, columns q and lanes of
+ * g[b * g_block + (p * this.q + q) * width] x[b * x_block + ((p + i - top) * w + q + s - left) * width], without what is beside x */
+struct fnn_sliding_gradient {
+  size_t blocks, h, w, p, q, top, left;
+  const float *x, *g;
+  size_t x_block, g_block;
+  float *dw;
+};
+
 /* Matrices: kernels of amx_conv.c multiply FNN_AMX_SIDE x FNN_AMX_SIDE pairs at a time. What there is `count` of, filters, channels
  * or pairs of channels, is in matrices of fnn_amx_size(count) each, and the last is filled up with zeros. */
 enum { FNN_AMX_SIDE = 16, FNN_AMX_MATRIX = FNN_AMX_SIDE * FNN_AMX_SIDE };
@@ -352,6 +362,7 @@ struct fnn_lane_kernels {
   void (*pack_weights)(const struct fnn_lane_weights *weights, float *packed);
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
+  void (*sliding_gradient)(const struct fnn_sliding_gradient *gradient);
 
   /* winograd.c and winograd_input.c. Tiles of 5 are for 3 x 3 taps with a stride of 2, of which they give 2 x 2 pixels, or 4 x 4
    * of the gradient of its input ("spread": without bias, relu and addend). The weights (3 x 3 or 5 x 5) of filters

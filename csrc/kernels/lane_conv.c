@@ -318,7 +318,54 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
   }
 }
 
-#if defined(FNN_PAIRS)
+#if !defined(FNN_PAIRS)
+
+enum { SLIDING_Q = 4 }; /* pixels at a time: with them and the sums for nine taps there are registers left */
+
+/* Pixels of one row of g, from q0 on, and the rows of x that meet them, NULL where there is none. At an edge, what is beside them is
+ * left out. */
+FNN_INLINE void slide_gradient(const struct fnn_sliding_gradient *j, const int edge, const float *const *rows,
+                               const float *g, size_t q0, fnn_v (*sum)[FNN_SLIDING_TAPS]) {
+  static const float none[FNN_WIDTH];
+  fnn_v v[SLIDING_Q];
+  FNN_UNROLL for (int q = 0; q < SLIDING_Q; q++) {
+    const size_t at = q0 + (size_t)q;
+    v[q] = fnn_load(edge && at >= j->q ? none : g + at * FNN_WIDTH);
+  }
+  FNN_UNROLL for (int r = 0; r < FNN_SLIDING_TAPS; r++) {
+    if (!rows[r]) continue;
+    FNN_UNROLL for (int i = 0; i < SLIDING_Q + FNN_SLIDING_TAPS - 1; i++) {
+      const size_t column = q0 + (size_t)i - j->left; /* before the first: a large number */
+      const fnn_v one = fnn_load(edge && column >= j->w ? none : rows[r] + column * FNN_WIDTH);
+      FNN_UNROLL for (int s = 0; s < FNN_SLIDING_TAPS; s++) {
+        if (i >= s && i - s < SLIDING_Q) sum[r][s] = fnn_multiply_add(sum[r][s], v[i - s], one);
+      }
+    }
+  }
+}
+
+void FNN_VARIANT(fnn_lane_sliding_gradient)(const struct fnn_sliding_gradient *j) {
+  fnn_v sum[FNN_SLIDING_TAPS + 1][FNN_SLIDING_TAPS] = {0};
+  for (size_t b = 0; b < j->blocks; b++)
+    for (size_t p = 0; p < j->p; p++) {
+      const float *rows[FNN_SLIDING_TAPS], *g = j->g + b * j->g_block + p * j->q * FNN_WIDTH;
+      FNN_UNROLL for (int r = 0; r < FNN_SLIDING_TAPS; r++) {
+        const size_t row = p + (size_t)r - j->top;
+        rows[r] = row < j->h ? j->x + b * j->x_block + row * j->w * FNN_WIDTH : NULL;
+      }
+      for (size_t q = 0; q < j->q; q += SLIDING_Q) {
+        const int inside =
+            q >= j->left && q + SLIDING_Q <= j->q && q + SLIDING_Q + FNN_SLIDING_TAPS - 2 < j->w + j->left;
+        inside ? slide_gradient(j, 0, rows, g, q, sum) : slide_gradient(j, 1, rows, g, q, sum);
+      }
+    }
+  for (int i = 0; i < FNN_SLIDING_TAPS * FNN_SLIDING_TAPS; i += 4) {
+    const fnn_v4 total = totals(sum[0] + i);
+    for (int n = 0; n < 4 && i + n < FNN_SLIDING_TAPS * FNN_SLIDING_TAPS; n++) j->dw[i + n] += total[n];
+  }
+}
+
+#else
 
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
 const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {

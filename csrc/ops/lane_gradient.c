@@ -262,6 +262,53 @@ static void spread_matrices(void *user, size_t first, size_t last, int worker) {
   }
 }
 
+/* ---- depthwise, 3 x 3 ---- */
+
+static int slides(const struct gradient *j) {
+  const struct fnn_window *w = &j->conv->window;
+  return j->channels == 1 && j->filters == 1 && w->r == FNN_SLIDING_TAPS && w->s == FNN_SLIDING_TAPS &&
+         w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 && w->dilation[1] == 1 && w->h > 0 && w->w > 0 &&
+         j->wide->width == j->kernels->width;
+}
+
+/* A part of the batch, of one group. */
+static void slide_piece(const struct gradient *j, size_t part, size_t group) {
+  const struct fnn_convolution *conv = j->conv;
+  const struct fnn_window *w = &conv->window;
+  size_t begin = part * j->part, image = w->h * w->w * j->kernels->width, pixels = w->p * w->q * j->kernels->width;
+  j->kernels->sliding_gradient(&(struct fnn_sliding_gradient){
+      .blocks = fnn_fewer(j->part, j->blocks - begin),
+      .h = w->h,
+      .w = w->w,
+      .p = w->p,
+      .q = w->q,
+      .top = w->top,
+      .left = w->left,
+      .x = j->x + (begin * conv->c + group) * image,
+      .g = j->g + (begin * conv->k + group) * pixels,
+      .x_block = conv->c * image,
+      .g_block = conv->k * pixels,
+      .dw = j->dw + (part * conv->k + group) * FNN_SLIDING_TAPS * FNN_SLIDING_TAPS,
+  });
+}
+
+static void slide_pieces(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct gradient *j = user;
+  for (size_t i = first; i < last; i++) slide_piece(j, i / j->conv->groups, i % j->conv->groups);
+}
+
+static enum fnn_status slide(struct fnn_context *context, struct gradient *j, float *dw) {
+  cut(j);
+  j->dw = fnn_alloc(context, j->parts * part_size(j) * sizeof *j->dw);
+  if (!j->dw) return FNN_NO_MEMORY;
+  memset(j->dw, 0, j->parts * part_size(j) * sizeof *j->dw);
+  fnn_parallel(context, j->parts * j->conv->groups, 1, slide_pieces, j);
+  fnn_add_up(context, j->parts, part_size(j), j->dw, dw);
+  fnn_free(context, j->dw);
+  return FNN_OK;
+}
+
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
@@ -282,6 +329,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
                        .g = g,
                        .to = dw};
   enum fnn_status status = FNN_OK;
+  if (slides(&j)) return slide(context, &j, dw);
   if (pairs && pairs->matrices) {
     j.side = fnn_amx_size(j.channels);
     j.channels = fnn_amx_count(j.channels), j.filters = fnn_amx_count(j.filters);

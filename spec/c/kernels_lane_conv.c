@@ -3,6 +3,7 @@
 
 #include "kernels_lanes.h"
 #include "kernels_parts.h"
+#include "windows.h"
 
 static uint64_t state = 10;
 
@@ -77,7 +78,7 @@ static void check_pairs(const struct set *set, size_t n, int alone) {
  * as s); steps between pixels and taps, in pixels. */
 struct shape {
   size_t channels, r, s, first, rows, first_column, columns, stride, dilation;
-  int relu, bias, reversed;
+  int relu, bias, reversed, zeros[2]; /* zeros: for one filter and FNN_SLIDING_PIXELS and more */
 };
 
 static const struct shape shapes[] = {
@@ -90,6 +91,10 @@ static const struct shape shapes[] = {
     {.channels = 2, .r = 1, .s = 0, .rows = 1, .first_column = 1, .columns = 3, .stride = 1, .dilation = 1, .bias = 1},
     {.channels = 2, .r = 0, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .bias = 1}, /* no row inside the image */
     {.channels = 0, .r = 2, .s = 2, .rows = 2, .stride = 1, .dilation = 1, .bias = 1},
+    {.channels = 1, .r = 3, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .zeros = {1, 1}},
+    {.channels = 1, .r = 2, .s = 3, .first = 1, .rows = 3, .stride = 2, .dilation = 2, .zeros = {1, 0}, .relu = 1},
+    {.channels = 1, .r = 1, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .zeros = {0, 1}, .bias = 1, .reversed = 1},
+    {.channels = 1, .r = 3, .s = 3, .rows = 3, .stride = 1, .dilation = 1},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], MOST_ROWS = 4 };
 
@@ -122,14 +127,19 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
   const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
   const size_t depth = depth_of(set, channels), matrices = fnn_amx_count(filters) * fnn_amx_count(depth);
   const size_t products = set->kernels->matrices ? matrices * FNN_AMX_MATRIX : filters * depth;
+  const int sliding = channels == 1 && filters == 1 && q >= FNN_SLIDING_PIXELS && set->together == 1;
+  const int zeros[2] = {sliding && shape->zeros[0], sliding && shape->zeros[1]};
   float *weight = floats(&state, filters * channels * shape->rows * columns_of(shape)), *bias = floats(&state, filters);
   float *packed = untouched(products * shape->rows * columns_of(shape)), *y = untouched(outputs);
-  float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0};
+  float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0}, *begin[MOST_ROWS] = {0};
   struct sum *want = expected(outputs);
   const struct fnn_lane_weights weights = weights_of(shape, filters, weight);
   for (size_t i = 0; i < shape->r; i++) {
     x[i] = floats(&state, channels * row);
     rows[i] = brought_in(set, channels, pixels, x[i]);
+    for (size_t l = 0; l < width && zeros[0]; l++) x[i][l] = 0.0f, rows[i][l] = NAN; /* not to be read */
+    for (size_t l = 0; l < width && zeros[1]; l++) x[i][row - 1 - l] = 0.0f, rows[i][row - 1 - l] = NAN;
+    begin[i] = rows[i] + (zeros[0] ? shape->stride * width : 0);
   }
   for (size_t at = 0; at < filters * q * width; at++) {
     const size_t k = at / width / q, p = at / width % q, l = at % width;
@@ -148,7 +158,7 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                                                  .q = q,
                                                  .r = shape->r,
                                                  .s = shape->s,
-                                                 .x = (const float *const *)rows,
+                                                 .x = (const float *const *)begin,
                                                  .x_channel = row,
                                                  .x_pixel = shape->stride * width,
                                                  .x_tap = shape->dilation * width,
@@ -157,6 +167,7 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                                                  .w_columns = columns_of(shape),
                                                  .w_row = shape->first,
                                                  .w_column = shape->first_column,
+                                                 .zeros = {zeros[0], zeros[1]},
                                                  .bias = shape->bias ? bias : NULL,
                                                  .relu = shape->relu,
                                                  .y = y,
@@ -217,6 +228,55 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
   expect_sums(weights, dw, want, "%s weight_gradient: %zu filters, %zu taps, %zu blocks of %zux%zu, stride %zu",
               set->name, filters, taps, blocks, j->p, j->q, j->stride);
   free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
+}
+
+/* Of a single channel and filter, over two blocks. */
+static void check_sliding_gradient(const struct set *set, const struct fnn_window *w) {
+  enum { BLOCKS = 2, TAPS = FNN_SLIDING_TAPS * FNN_SLIDING_TAPS };
+  const size_t width = set->kernels->width, x_block = w->h * w->w * width, g_block = w->p * w->q * width + width;
+  float *x = floats(&state, BLOCKS * x_block), *g = floats(&state, BLOCKS * g_block), *dw = untouched(TAPS);
+  struct sum *want = expected(TAPS);
+  EACH_TAP(r, s) {
+    struct sum *sum = &want[r * w->s + s];
+    sum->size = fabs(sum->value);
+    EACH_OUTPUT(p, q) {
+      const long at = pixel(w, p, q, r, s);
+      for (size_t i = 0; i < BLOCKS * width && at >= 0; i++)
+        add(sum, (double)x[i / width * x_block + (size_t)at * width + i % width] *
+                     (double)g[i / width * g_block + (p * w->q + q) * width + i % width]);
+    }
+  }
+  set->kernels->sliding_gradient(&(struct fnn_sliding_gradient){.blocks = BLOCKS,
+                                                                .h = w->h,
+                                                                .w = w->w,
+                                                                .p = w->p,
+                                                                .q = w->q,
+                                                                .top = w->top,
+                                                                .left = w->left,
+                                                                .x = x,
+                                                                .g = g,
+                                                                .x_block = x_block,
+                                                                .g_block = g_block,
+                                                                .dw = dw});
+  expect_sums(TAPS, dw, want, "%s sliding_gradient: %zux%zu pixels of %zux%zu, %zu above, %zu before", set->name, w->p,
+              w->q, w->h, w->w, w->top, w->left);
+  free(x), free(g), free(dw), free(want);
+}
+
+static void check_sliding_gradients(const struct set *set) {
+  for (int i = 0; i < 300; i++) {
+    struct fnn_window w = {.h = between(&state, 1, 6),
+                           .w = between(&state, 1, 20),
+                           .r = FNN_SLIDING_TAPS,
+                           .s = FNN_SLIDING_TAPS,
+                           .stride = {1, 1},
+                           .dilation = {1, 1},
+                           .top = between(&state, 0, 3),
+                           .left = between(&state, 0, 5)};
+    w.p = window_outputs(w.h, w.r, 1, 1, w.top, between(&state, 0, 3));
+    w.q = window_outputs(w.w, w.s, 1, 1, w.left, between(&state, 0, 5));
+    check_sliding_gradient(set, &w);
+  }
 }
 
 /* ---- matrices ---- */
@@ -335,6 +395,7 @@ int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kern
   check_failures = 0;
   state = 10;
   check_set(&plain);
+  check_sliding_gradients(&plain);
   if (!pairs) return check_failures;
   if (pairs->matrices)
     check_matrices(&paired);
