@@ -119,8 +119,13 @@ static struct fnn_lane_weights weights_of(const struct shape *shape, size_t filt
                                    .column = sign};
 }
 
+/* A pixel of x is zeros, and the kernel's copy has what is not to be read. */
+static void leave_out(size_t width, float *x, float *copy) {
+  for (size_t l = 0; l < width; l++) x[l] = 0.0f, copy[l] = NAN;
+}
+
 static void check_correlate(const struct set *set, const struct shape *shape, size_t filters, size_t q) {
-  const size_t width = set->kernels->width, channels = shape->channels;
+  const size_t width = set->kernels->width, channels = shape->channels, r = shape->r;
   const size_t pixels = q ? (q - 1) * shape->stride + (shape->s ? shape->s - 1 : 0) * shape->dilation + 1 : 0,
                row = pixels * width;
   const size_t y_pixel = 2 * width, y_filter = q * y_pixel + width;
@@ -134,11 +139,11 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
   float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0}, *begin[MOST_ROWS] = {0};
   struct sum *want = expected(outputs);
   const struct fnn_lane_weights weights = weights_of(shape, filters, weight);
-  for (size_t i = 0; i < shape->r; i++) {
+  for (size_t i = 0; i < r; i++) {
     x[i] = floats(&state, channels * row);
     rows[i] = brought_in(set, channels, pixels, x[i]);
-    for (size_t l = 0; l < width && zeros[0]; l++) x[i][l] = 0.0f, rows[i][l] = NAN; /* not to be read */
-    for (size_t l = 0; l < width && zeros[1]; l++) x[i][row - 1 - l] = 0.0f, rows[i][row - 1 - l] = NAN;
+    if (zeros[0]) leave_out(width, x[i], rows[i]);
+    if (zeros[1]) leave_out(width, x[i] + row - width, rows[i] + row - width);
     begin[i] = rows[i] + (zeros[0] ? shape->stride * width : 0);
   }
   for (size_t at = 0; at < filters * q * width; at++) {
@@ -146,7 +151,7 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
     struct sum sum = {0};
     if (shape->bias) add(&sum, (double)bias[k]);
     for (size_t c = 0; c < channels; c++)
-      for (size_t i = 0; i < shape->r; i++)
+      for (size_t i = 0; i < r; i++)
         for (size_t j = 0; j < shape->s; j++)
           add(&sum, seen(set, weight[weight_place(shape, k, c, shape->first + i, shape->first_column + j)]) *
                         seen(set, x[i][c * row + (p * shape->stride + j * shape->dilation) * width + l]));
@@ -156,7 +161,7 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
   set->kernels->correlate(&(struct fnn_lane_row){.filters = filters,
                                                  .channels = depth,
                                                  .q = q,
-                                                 .r = shape->r,
+                                                 .r = r,
                                                  .s = shape->s,
                                                  .x = (const float *const *)begin,
                                                  .x_channel = row,
@@ -174,8 +179,8 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                                                  .y_filter = y_filter,
                                                  .y_pixel = y_pixel});
   expect_sums(outputs, y, want, "%s correlate: %zu channels, %zu filters, %zu pixels, %zux%zu taps, stride %zu",
-              set->name, channels, filters, q, shape->r, shape->s, shape->stride);
-  for (size_t i = 0; i < shape->r; i++) free(x[i]), free(rows[i]);
+              set->name, channels, filters, q, r, shape->s, shape->stride);
+  for (size_t i = 0; i < r; i++) free(x[i]), free(rows[i]);
   free(weight), free(bias), free(packed), free(y), free(want);
 }
 
