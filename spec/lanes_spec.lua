@@ -222,7 +222,15 @@ describe("images and channels in lanes:", function()
     ["what keeps no zero"] = {after(function(y) return (y:exp() + 3):log() end)},
     ["residual addition"] = {after(function(y) return (y + y:relu()) * y end)},
     ["a number that has a gradient"] = {after(function(y, b) return y * b:sum() + b:mean() end), {3}},
-    ["broadcasting"] = {after(function(y, b) return y * b:reshape {4, 1, 1} end), {4}},
+    ["numbers of rows"] = {after(function(y, b) return y * b end), {7, 1}},
+    ["numbers of channels"] = {
+      after(function(y, s, t, u)
+        return s * y + (t - y) / (t * t + 2) - y:maximum(s) + (y - u):tanh() + (s * s + 1) ^ (y / 50) + u * (y + t)
+      end), {4, 1, 1}, {1, 4, 1, 1}, {1},
+    },
+    ["numbers of channels that are apart"] = {
+      after(function(y, table) return y * table:narrow(2, 2, 1):unsqueeze(3) - table:t()[3]:reshape {4, 1, 1} end), {4, 3},
+    },
     ["flatten and linear"] = {
       after(function(y, weight) return F.linear(y:flatten(2), weight) end), {3, 4 * 7 * 6},
     },

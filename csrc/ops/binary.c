@@ -38,7 +38,20 @@ static int is_of_planes(const struct fnn_shape *wide, const struct fnn_shape *na
          fnn_shape_product(narrow, 2, rank) == 1 && fnn_shape_product(wide, 2, rank) > 0;
 }
 
-/* What lies in lanes stays there beside images of the same shape, numbers of its planes, or a number that needs no gradient. */
+/* Whether it has one number for each channel of images (C,1,1), or one for all. */
+static int is_of_channels(const struct fnn_shape *wide, const struct fnn_shape *narrow) {
+  int rank = wide->rank, axis = narrow->rank - (rank - 1);
+  size_t count = fnn_shape_product(narrow, 0, narrow->rank);
+  if (rank <= 2 || narrow->rank == 0 || narrow->rank > rank || fnn_shape_product(wide, 0, rank) == 0) return 0;
+  return count == 1 || (axis >= 0 && count == wide->size[1] && narrow->size[axis] == count);
+}
+
+static int is_narrow(const struct fnn_shape *wide, const struct fnn_shape *narrow, int axis) {
+  return is_of_planes(wide, narrow) || (axis == (int)FNN_IMAGES && is_of_channels(wide, narrow));
+}
+
+/* What lies in lanes stays there beside images of the same shape, numbers of its planes or channels, or a number that needs no
+ * gradient. */
 static struct fnn_lanes lanes(const struct fnn_call *call) {
   const struct fnn_tensor *a = call->in[0], *b = call->in[1];
   const struct fnn_lanes none = {0};
@@ -46,8 +59,8 @@ static struct fnn_lanes lanes(const struct fnn_call *call) {
   if (a->shape.rank == 0) return a->requires_grad ? none : b->lanes;
   if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32) return none;
   if (fnn_shape_equal(&a->shape, &b->shape)) return a->lanes.count ? a->lanes : b->lanes;
-  if (is_of_planes(&a->shape, &b->shape)) return a->lanes;
-  return is_of_planes(&b->shape, &a->shape) ? b->lanes : none;
+  if (is_narrow(&a->shape, &b->shape, (int)a->lanes.axis)) return a->lanes;
+  return is_narrow(&b->shape, &a->shape, (int)b->lanes.axis) ? b->lanes : none;
 }
 
 /* A loop over operands of the call's layout, the first of them the widest; `run` is told of each element that is stored. */
@@ -67,75 +80,116 @@ static int is_constant(enum fnn_binary id, int side) {
   return id == FNN_BINARY_add || (id == FNN_BINARY_sub && side == 0);
 }
 
-/* ---- numbers of planes, in lanes ---- */
+/* ---- numbers of planes or channels, in lanes ---- */
 
 enum { CHUNK = 1024 }; /* floats at a time */
+
+/* The floats of plane i begin at from + i % planes * step: all that it has, or fewer that go for all, a vector of lanes or one. */
+struct operand {
+  const float *from;
+  size_t planes, step, count;
+};
 
 struct planes {
   const struct fnn_elementwise_kernels *kernels;
   const struct fnn_lane_kernels *lanes;
+  const struct fnn_shape *shape;
   enum fnn_binary id;
-  int side;                  /* of the gradient */
-  size_t size;               /* floats of a plane */
-  const float *in[2], *grad; /* grad: NULL forward */
-  size_t step[2];            /* floats from a plane's to the next one's */
-  float *wide, *narrow;      /* where the result goes: to all pixels, or summed over each plane */
+  int side;    /* of the gradient */
+  size_t size; /* floats of a plane */
+  struct operand in[2];
+  const float *grad;    /* NULL forward */
+  float *wide, *narrow; /* where the result goes: to all pixels, or summed over each plane, */
+  double *total;        /* and over its images */
 };
 
-/* The floats of operand `i` that stand beside those from number `at` of a plane; of numbers, as many copies as `spread` holds. */
-static const float *beside(const struct planes *j, int i, size_t plane, size_t at, float *spread) {
-  const float *from = j->in[i] + plane * j->step[i];
-  if (j->step[i] == j->size) return from + at;
-  if (at == 0) fnn_fill_plane(j->step[i], from, j->size < CHUNK ? j->size : CHUNK, spread);
+/* The floats of an operand that stand beside those from number `at` of a plane; of fewer, as many copies as `spread` holds. */
+static const float *beside(const struct planes *j, const struct operand *in, size_t plane, size_t at, float *spread) {
+  const float *from = in->from + plane % in->planes * in->step;
+  if (in->count == j->size) return from + at;
+  if (at == 0) fnn_fill_plane(in->count, from, j->size < CHUNK ? j->size : CHUNK, spread);
   return spread;
 }
 
 static void do_planes(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct planes *j = user;
+  size_t width = j->lanes->width;
   float spread[CHUNK], product[CHUNK];
   for (size_t plane = first; plane < last; plane++) {
     double total[FNN_LANES_MAX] = {0};
     for (size_t at = 0; at < j->size; at += CHUNK) {
       size_t n = j->size - at < CHUNK ? j->size - at : CHUNK;
       float *to = j->wide ? j->wide + plane * j->size + at : product;
-      const float *a = beside(j, 0, plane, at, spread), *b = beside(j, 1, plane, at, spread);
+      const float *a = beside(j, &j->in[0], plane, at, spread), *b = beside(j, &j->in[1], plane, at, spread);
       if (j->grad)
         j->kernels->binary_slope[j->id][j->side](n, a, 1, b, 1, j->grad + plane * j->size + at, 1, to);
       else
         j->kernels->binary[j->id](n, a, 1, b, 1, to, 1);
-      if (j->narrow) j->lanes->sum(n / j->lanes->width, to, total);
+      if (!j->wide) j->lanes->sum(n / width, to, total);
     }
-    for (size_t l = 0; j->narrow && l < j->lanes->width; l++) j->narrow[plane * j->lanes->width + l] = (float)total[l];
+    for (size_t l = 0; j->narrow && l < width; l++) j->narrow[plane * width + l] = (float)total[l];
+    if (!j->total) continue;
+    j->total[plane] = 0.0;
+    size_t images = fnn_lane_images(j->shape, width, plane / j->shape->size[1]);
+    for (size_t l = 0; l < images; l++) j->total[plane] += total[l];
   }
 }
 
 static int has_planes(const struct fnn_call *call) {
   const struct fnn_shape *a = fnn_in_shape(call, 0), *b = fnn_in_shape(call, 1);
-  return call->lanes.count && (is_of_planes(a, b) || is_of_planes(b, a)) && !fnn_shape_equal(a, b);
+  if (!call->lanes.count || fnn_shape_equal(a, b)) return 0;
+  return is_narrow(a, b, (int)call->lanes.axis) || is_narrow(b, a, (int)call->lanes.axis);
 }
 
-/* What was not saved is not read either. */
+/* Input i, whose elements lie `step` apart where it has one for each channel. What was not saved is not read either. */
+static struct operand operand_of(const struct fnn_call *call, const struct planes *j, size_t i) {
+  const struct fnn_shape *shape = fnn_in_shape(call, i);
+  const struct fnn_tensor *in = call->in[i];
+  size_t planes = fnn_lane_planes(j->shape, call->lanes), width = j->lanes->width;
+  if (!in) return (struct operand){j->grad, planes, j->size, j->size};
+  if (fnn_shape_equal(shape, j->shape)) return (struct operand){fnn_floats(in), planes, j->size, j->size};
+  if (is_of_planes(j->shape, shape)) return (struct operand){fnn_floats(in), planes, width, width};
+  if (fnn_shape_product(shape, 0, shape->rank) == 1) return (struct operand){fnn_floats(in), 1, 0, 1};
+  return (struct operand){fnn_floats(in), j->shape->size[1], in->stride[shape->rank - (j->shape->rank - 1)], 1};
+}
+
 static void loop_over_planes(struct fnn_call *call, struct planes *j) {
-  const struct fnn_shape *shape = &call->out_spec[0].shape;
   j->kernels = call->context->kernels->elementwise;
   j->lanes = fnn_call_kernels(call);
-  j->size = fnn_shape_product(shape, 2, shape->rank) * j->lanes->width;
-  for (int i = 0; i < 2; i++) {
-    int is_wide = fnn_shape_equal(fnn_in_shape(call, (size_t)i), shape) || !call->in[i];
-    j->in[i] = call->in[i] ? fnn_floats(call->in[i]) : j->grad;
-    j->step[i] = is_wide ? j->size : j->lanes->width;
+  j->shape = &call->out_spec[0].shape;
+  j->size = fnn_shape_product(j->shape, 2, j->shape->rank) * j->lanes->width;
+  for (size_t i = 0; i < 2; i++) j->in[i] = operand_of(call, j, i);
+  fnn_parallel(call->context, fnn_lane_planes(j->shape, call->lanes), fnn_grain(j->size), do_planes, j);
+}
+
+/* The gradient of one number for each channel, or of one for all. */
+static enum fnn_status channels_gradient(struct fnn_call *call, struct planes *j) {
+  struct fnn_context *context = call->context;
+  const struct fnn_shape *narrow = fnn_in_shape(call, (size_t)j->side), *wide = &call->grad->shape;
+  size_t planes = fnn_lane_planes(wide, call->lanes), count = fnn_shape_product(narrow, 0, narrow->rank);
+  FNN_TRY(fnn_tensor_new(context, FNN_FLOAT32, narrow, &call->grad_in[j->side]));
+  j->total = fnn_alloc(context, planes * sizeof *j->total);
+  if (!j->total) return FNN_NO_MEMORY;
+  loop_over_planes(call, j);
+  for (size_t c = 0; c < count; c++) {
+    double total = 0.0;
+    for (size_t plane = c; plane < planes; plane += count) total += j->total[plane];
+    fnn_floats(call->grad_in[j->side])[c] = (float)total;
   }
-  fnn_parallel(call->context, fnn_lane_planes(shape, call->lanes), fnn_grain(j->size), do_planes, j);
+  fnn_free(context, j->total);
+  return FNN_OK;
 }
 
 static enum fnn_status planes_gradient(struct fnn_call *call, enum fnn_binary id, int side) {
   struct planes job = {.id = id, .side = side, .grad = fnn_floats(call->grad)};
-  int is_wide = fnn_shape_equal(fnn_in_shape(call, (size_t)side), &call->grad->shape);
+  const struct fnn_shape *shape = fnn_in_shape(call, (size_t)side), *wide = &call->grad->shape;
+  int is_wide = fnn_shape_equal(shape, wide);
   if (is_wide && is_constant(id, side)) {
     call->grad_in[side] = fnn_tensor_retain(call->grad);
     return FNN_OK;
   }
+  if (!is_wide && !is_of_planes(wide, shape)) return channels_gradient(call, &job);
   FNN_TRY(fnn_new_grad(call, (size_t)side));
   *(is_wide ? &job.wide : &job.narrow) = fnn_floats(call->grad_in[side]);
   loop_over_planes(call, &job);

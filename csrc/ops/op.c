@@ -120,6 +120,17 @@ static enum fnn_dtype type_for(const struct fnn_call *call, size_t i, enum fnn_d
   }
 }
 
+/* Whether no other image-like input goes on where one of this shape is broadcast. */
+static int is_whole(const struct fnn_call *call, const struct fnn_shape *shape) {
+  for (size_t i = 0; i < call->inputs; i++) {
+    if (!call->in[i] || !is_image(call, i, &call->in[i]->shape)) continue;
+    const struct fnn_shape *other = &call->in[i]->shape;
+    if (other->rank > shape->rank) return 0;
+    if (other->rank == shape->rank && other->size[call->lanes.axis] > shape->size[call->lanes.axis]) return 0;
+  }
+  return 1;
+}
+
 /* Give the op inputs of the types and layout that it takes. */
 static enum fnn_status prepare(struct fnn_call *call, int may_be_laned) {
   enum fnn_dtype common = common_type(call);
@@ -128,7 +139,7 @@ static enum fnn_status prepare(struct fnn_call *call, int may_be_laned) {
     struct fnn_tensor *in = call->in[i], *ready;
     if (!in) continue;
     enum fnn_dtype type = type_for(call, i, common);
-    if (is_image(call, i, &in->shape)) {
+    if (is_image(call, i, &in->shape) && is_whole(call, &in->shape)) {
       FNN_TRY(fnn_tensor_laned(in, call->lanes, &ready));
     } else {
       /* for good: a view must look at the tensor itself, and others will want rows too */

@@ -135,7 +135,7 @@ struct fnn_op {
   enum fnn_status (*backward)(struct fnn_call *call); /* NULL: no gradient flows */
   /* For ops that work on images or channels in lanes: which lanes this call shall have. in[] is as it came, unchecked.
    * Inputs that `images` names (bit i for in[i], of the first FNN_MOST_IMAGES), out[0], its gradient and those of the named
-   * inputs then are laned; but tensors without that axis stay as they are. */
+   * inputs then are laned; but tensors without that axis, or with one along which they are broadcast, stay as they are. */
   struct fnn_lanes (*lanes)(const struct fnn_call *call);
   unsigned images;
   /* Multiply-adds of one forward; NULL where they do not count (elementwise work). */
