@@ -229,7 +229,7 @@ describe("images and channels in lanes:", function()
       end), {4, 1, 1}, {1, 4, 1, 1}, {1},
     },
     ["numbers of channels that are apart"] = {
-      after(function(y, table) return y * table:narrow(2, 2, 1):unsqueeze(3) - table:t()[3]:reshape {4, 1, 1} end), {4, 3},
+      after(function(y, rows) return y * rows:narrow(2, 2, 1):unsqueeze(3) - rows:t()[3]:reshape {4, 1, 1} end), {4, 3},
     },
     ["flatten and linear"] = {
       after(function(y, weight) return F.linear(y:flatten(2), weight) end), {3, 4 * 7 * 6},
