@@ -84,6 +84,7 @@ describe("images and channels in lanes:", function()
     ["dilation and stride"] = {{2, 9, 9}, {3, 2, 3, 3}, {dilation = 2, stride = 2}},
     ["groups"] = {{6, 5, 6}, {9, 2, 3, 3}, {groups = 3, padding = "same"}},
     ["depthwise"] = {{5, 6, 6}, {5, 1, 3, 3}, {groups = 5, padding = 1}},
+    ["one filter"] = {{5, 6, 8}, {1, 5, 3, 3}, {padding = 1}},
     ["depthwise, valid"] = {{3, 4, 9}, {3, 1, 3, 3}, {groups = 3}},
     ["depthwise, wide padding"] = {{3, 5, 11}, {3, 1, 3, 3}, {groups = 3, padding = {2, 0, 1, 0}}},
     ["depthwise, padding beyond a pixel"] = {{3, 5, 7}, {3, 1, 3, 3}, {groups = 3, padding = 2}},

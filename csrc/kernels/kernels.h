@@ -235,8 +235,8 @@ struct fnn_lane_row {
   int fetch_results; /* lines of y are fetched before they are written: they lie in no near cache */
 };
 
-/* Where a row is of one channel, one filter, and so many taps that are neighbouring pixels, each pixel is read once for all of
- * them, for so many results at a time, the fewest that there may be. */
+/* Where a row is of one filter, and of so many taps that are neighbouring pixels, each pixel is read once for all of them, for so
+ * many results at a time, the fewest that there may be. */
 enum { FNN_SLIDING_TAPS = 3, FNN_SLIDING_PIXELS = 6 };
 
 /* Part of a weight gradient: for all filters k and taps t,

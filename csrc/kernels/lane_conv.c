@@ -131,19 +131,21 @@ static void sliding_tile(const struct fnn_lane_row *j, size_t q0) {
   fnn_v sum[1][FNN_SINGLE_Q];
   float *y = j->y + q0 * j->y_pixel;
   begin_sums(j, 1, Q, 0, y, sum);
-  const size_t x_pixel = j->x_pixel, from = (q0 - (size_t)j->zeros[0]) * x_pixel;
+  const size_t x_pixel = j->x_pixel, left_rows = (j->w_rows - j->r) * j->w_columns;
   const int no_first = q0 == 0 && j->zeros[0], no_last = q0 + Q == j->q && j->zeros[1];
   const float *w = j->weight + j->w_row * j->w_columns + j->w_column;
-  for (size_t r = 0; r < j->r; r++, w += j->w_columns) {
-    const fnn_v tap[FNN_SLIDING_TAPS] = {fnn_splat(w[0]), fnn_splat(w[1]), fnn_splat(w[2])};
-    FNN_UNROLL for (int i = 0; i <= LAST; i++) {
-      const int outside = (i == 0 && no_first) || (i == LAST && no_last);
-      const fnn_v v = fnn_load(outside ? none : j->x[r] + (from + (size_t)i * x_pixel));
-      FNN_UNROLL for (int s = 0; s < FNN_SLIDING_TAPS; s++) {
-        if (i >= s && i - s < Q) sum[0][i - s] = fnn_multiply_add(sum[0][i - s], tap[s], v);
+  size_t from = (q0 - (size_t)j->zeros[0]) * x_pixel;
+  for (size_t c = 0; c < j->channels; c++, from += j->x_channel, w += left_rows)
+    for (size_t r = 0; r < j->r; r++, w += j->w_columns) {
+      const fnn_v tap[FNN_SLIDING_TAPS] = {fnn_splat(w[0]), fnn_splat(w[1]), fnn_splat(w[2])};
+      FNN_UNROLL for (int i = 0; i <= LAST; i++) {
+        const int outside = (i == 0 && no_first) || (i == LAST && no_last);
+        const fnn_v v = fnn_load(outside ? none : j->x[r] + (from + (size_t)i * x_pixel));
+        FNN_UNROLL for (int s = 0; s < FNN_SLIDING_TAPS; s++) {
+          if (i >= s && i - s < Q) sum[0][i - s] = fnn_multiply_add(sum[0][i - s], tap[s], v);
+        }
       }
     }
-  }
   end_sums(j, 1, Q, sum, y);
 }
 
@@ -176,8 +178,11 @@ FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, siz
 
 /* The last tile overlaps the one before where pixels are not a multiple. */
 static void slide(const struct fnn_lane_row *j) {
-  for (size_t q = 0; q < j->q; q += FNN_SLIDING_PIXELS)
-    sliding_tile(j, q + FNN_SLIDING_PIXELS <= j->q ? q : j->q - FNN_SLIDING_PIXELS);
+  for (size_t q = 0; q < j->q; q += FNN_SLIDING_PIXELS) {
+    const size_t first = q + FNN_SLIDING_PIXELS <= j->q ? q : j->q - FNN_SLIDING_PIXELS;
+    if (j->fetch_rows) fetch_next(j, 0, 1, first, FNN_SLIDING_PIXELS);
+    sliding_tile(j, first);
+  }
 }
 
 /* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
@@ -209,8 +214,7 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     flat.x_tap = j->x_channel;
     flat.channels = 1;
   }
-  if (j->filters == 1 && j->channels == 1 && j->s == FNN_SLIDING_TAPS && j->x_tap == j->x_pixel &&
-      j->q >= FNN_SLIDING_PIXELS)
+  if (j->filters == 1 && j->s == FNN_SLIDING_TAPS && j->x_tap == j->x_pixel && j->q >= FNN_SLIDING_PIXELS)
     slide(j);
   else
     correlate_with(j, single ? &flat : j);

@@ -96,12 +96,12 @@ static int find_spans(struct job *job) {
   return 1;
 }
 
-/* Rows of a single channel and filter that kernels go over in one span, with no more than a pixel missing at either end. */
+/* Rows of a single filter that kernels go over in one span, with no more than a pixel missing at either end. */
 static int slides(struct job *job) {
   const struct fnn_correlation *j = job->correlation;
   ptrdiff_t before = j->left, after = column_of(j, j->q - 1, j->s - 1) - (ptrdiff_t)j->w + 1;
-  if (j->channels * j->filters != 1 || j->s != FNN_SLIDING_TAPS || j->stride[1] != 1 || j->dilation[1] != 1) return 0;
-  if (job->together > 1 || j->q < FNN_SLIDING_PIXELS || before < 0 || before > 1 || after > 1) return 0;
+  if (j->filters != 1 || j->s != FNN_SLIDING_TAPS || j->stride[1] != 1 || j->dilation[1] != 1) return 0;
+  if (j->pairs || job->together > 1 || j->q < FNN_SLIDING_PIXELS || before < 0 || before > 1 || after > 1) return 0;
   job->zeros[0] = before == 1, job->zeros[1] = after == 1;
   return 1;
 }

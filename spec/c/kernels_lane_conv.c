@@ -95,6 +95,7 @@ static const struct shape shapes[] = {
     {.channels = 1, .r = 2, .s = 3, .first = 1, .rows = 3, .stride = 2, .dilation = 2, .zeros = {1, 0}, .relu = 1},
     {.channels = 1, .r = 1, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .zeros = {0, 1}, .bias = 1, .reversed = 1},
     {.channels = 1, .r = 3, .s = 3, .rows = 3, .stride = 1, .dilation = 1},
+    {.channels = 3, .r = 2, .s = 3, .rows = 3, .stride = 1, .dilation = 1, .zeros = {1, 1}},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], MOST_ROWS = 4 };
 
@@ -119,9 +120,12 @@ static struct fnn_lane_weights weights_of(const struct shape *shape, size_t filt
                                    .column = sign};
 }
 
-/* A pixel of x is zeros, and the kernel's copy has what is not to be read. */
-static void leave_out(size_t width, float *x, float *copy) {
-  for (size_t l = 0; l < width; l++) x[l] = 0.0f, copy[l] = NAN;
+/* A pixel of each channel of x is zeros, and the kernel's copy has what is not to be read. */
+static void leave_out(size_t width, size_t channels, size_t row, float *x, float *copy) {
+  for (size_t i = 0; i < channels * width; i++) {
+    const size_t at = i / width * row + i % width;
+    x[at] = 0.0f, copy[at] = NAN;
+  }
 }
 
 static void check_correlate(const struct set *set, const struct shape *shape, size_t filters, size_t q) {
@@ -132,7 +136,7 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
   const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
   const size_t depth = depth_of(set, channels), matrices = fnn_amx_count(filters) * fnn_amx_count(depth);
   const size_t products = set->kernels->matrices ? matrices * FNN_AMX_MATRIX : filters * depth;
-  const int sliding = channels == 1 && filters == 1 && q >= FNN_SLIDING_PIXELS && set->together == 1;
+  const int sliding = filters == 1 && q >= FNN_SLIDING_PIXELS && set->together == 1;
   const int zeros[2] = {sliding && shape->zeros[0], sliding && shape->zeros[1]};
   float *weight = floats(&state, filters * channels * shape->rows * columns_of(shape)), *bias = floats(&state, filters);
   float *packed = untouched(products * shape->rows * columns_of(shape)), *y = untouched(outputs);
@@ -142,8 +146,8 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
   for (size_t i = 0; i < r; i++) {
     x[i] = floats(&state, channels * row);
     rows[i] = brought_in(set, channels, pixels, x[i]);
-    if (zeros[0]) leave_out(width, x[i], rows[i]);
-    if (zeros[1]) leave_out(width, x[i] + row - width, rows[i] + row - width);
+    if (zeros[0]) leave_out(width, channels, row, x[i], rows[i]);
+    if (zeros[1]) leave_out(width, channels, row, x[i] + row - width, rows[i] + row - width);
     begin[i] = rows[i] + (zeros[0] ? shape->stride * width : 0);
   }
   for (size_t at = 0; at < filters * q * width; at++) {
