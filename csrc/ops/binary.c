@@ -46,8 +46,9 @@ static int is_of_channels(const struct fnn_shape *wide, const struct fnn_shape *
   return count == 1 || (axis >= 0 && count == wide->size[1] && narrow->size[axis] == count);
 }
 
-static int is_narrow(const struct fnn_shape *wide, const struct fnn_shape *narrow, int axis) {
-  return is_of_planes(wide, narrow) || (axis == (int)FNN_IMAGES && is_of_channels(wide, narrow));
+/* Whether the numbers of the second shape can stand beside the first where this has such lanes. */
+static int is_narrow(const struct fnn_shape *wide, const struct fnn_shape *narrow, struct fnn_lanes lanes) {
+  return is_of_planes(wide, narrow) || (lanes.axis == FNN_IMAGES && is_of_channels(wide, narrow));
 }
 
 /* What lies in lanes stays there beside images of the same shape, numbers of its planes or channels, or a number that needs no
@@ -59,8 +60,8 @@ static struct fnn_lanes lanes(const struct fnn_call *call) {
   if (a->shape.rank == 0) return a->requires_grad ? none : b->lanes;
   if (a->dtype != FNN_FLOAT32 || b->dtype != FNN_FLOAT32) return none;
   if (fnn_shape_equal(&a->shape, &b->shape)) return a->lanes.count ? a->lanes : b->lanes;
-  if (is_narrow(&a->shape, &b->shape, (int)a->lanes.axis)) return a->lanes;
-  return is_narrow(&b->shape, &a->shape, (int)b->lanes.axis) ? b->lanes : none;
+  if (is_narrow(&a->shape, &b->shape, a->lanes)) return a->lanes;
+  return is_narrow(&b->shape, &a->shape, b->lanes) ? b->lanes : none;
 }
 
 /* A loop over operands of the call's layout, the first of them the widest; `run` is told of each element that is stored. */
@@ -103,11 +104,11 @@ struct planes {
   double *total;        /* and over its images */
 };
 
-/* The floats of an operand that stand beside those from number `at` of a plane; of fewer, as many copies as `spread` holds. */
-static const float *beside(const struct planes *j, const struct operand *in, size_t plane, size_t at, float *spread) {
+/* A plane's floats of an operand; of fewer, as many copies as `spread` holds. */
+static const float *begin_plane(const struct planes *j, const struct operand *in, size_t plane, float *spread) {
   const float *from = in->from + plane % in->planes * in->step;
-  if (in->count == j->size) return from + at;
-  if (at == 0) fnn_fill_plane(in->count, from, j->size < CHUNK ? j->size : CHUNK, spread);
+  if (in->count == j->size) return from;
+  fnn_fill_plane(in->count, from, j->size < CHUNK ? j->size : CHUNK, spread);
   return spread;
 }
 
@@ -118,10 +119,11 @@ static void do_planes(void *user, size_t first, size_t last, int worker) {
   float spread[CHUNK], product[CHUNK];
   for (size_t plane = first; plane < last; plane++) {
     double total[FNN_LANES_MAX] = {0};
+    const float *a0 = begin_plane(j, &j->in[0], plane, spread), *b0 = begin_plane(j, &j->in[1], plane, spread);
     for (size_t at = 0; at < j->size; at += CHUNK) {
       size_t n = j->size - at < CHUNK ? j->size - at : CHUNK;
       float *to = j->wide ? j->wide + plane * j->size + at : product;
-      const float *a = beside(j, &j->in[0], plane, at, spread), *b = beside(j, &j->in[1], plane, at, spread);
+      const float *a = a0 == spread ? spread : a0 + at, *b = b0 == spread ? spread : b0 + at;
       if (j->grad)
         j->kernels->binary_slope[j->id][j->side](n, a, 1, b, 1, j->grad + plane * j->size + at, 1, to);
       else
@@ -139,7 +141,7 @@ static void do_planes(void *user, size_t first, size_t last, int worker) {
 static int has_planes(const struct fnn_call *call) {
   const struct fnn_shape *a = fnn_in_shape(call, 0), *b = fnn_in_shape(call, 1);
   if (!call->lanes.count || fnn_shape_equal(a, b)) return 0;
-  return is_narrow(a, b, (int)call->lanes.axis) || is_narrow(b, a, (int)call->lanes.axis);
+  return is_narrow(a, b, call->lanes) || is_narrow(b, a, call->lanes);
 }
 
 /* Input i, whose elements lie `step` apart where it has one for each channel. What was not saved is not read either. */

@@ -194,7 +194,7 @@ static inline size_t fnn_grain(size_t size) {
 /* The lane kernels of a call that has lanes. */
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
 
-/* backward: a fresh, uninitialized gradient of input i, in the call's layout. */
+/* backward: a fresh, uninitialized gradient of input i, in the call's layout; not of an input that is broadcast over the images. */
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 /* backward: one of zeros, dense. */
 enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) FNN_CHECK;
