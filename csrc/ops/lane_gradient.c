@@ -147,14 +147,20 @@ static size_t part_size(const struct gradient *j) {
   return j->conv->groups * j->filters * j->channels * j->conv->window.r * j->conv->window.s * sums_size(j);
 }
 
+static enum fnn_status take_sums(struct fnn_context *context, struct gradient *j) {
+  size_t bytes = j->parts * part_size(j) * sizeof *j->dw;
+  j->dw = fnn_alloc(context, bytes);
+  if (!j->dw) return FNN_NO_MEMORY;
+  memset(j->dw, 0, bytes);
+  return FNN_OK;
+}
+
 static enum fnn_status take_memory(struct fnn_context *context, struct gradient *j) {
   const struct fnn_window *w = &j->conv->window;
-  size_t lanes = j->kernels->width, plane = j->h * j->w * lanes, weights = part_size(j);
-  size_t step = j->side ? j->side * j->plane : plane;
-  j->dw = fnn_alloc(context, j->parts * weights * sizeof *j->dw);
-  j->taps = j->dw ? fnn_alloc(context, j->some * w->r * w->s * sizeof *j->taps) : NULL;
+  size_t lanes = j->kernels->width, plane = j->h * j->w * lanes, step = j->side ? j->side * j->plane : plane;
+  FNN_TRY(take_sums(context, j));
+  j->taps = fnn_alloc(context, j->some * w->r * w->s * sizeof *j->taps);
   if (!j->taps) return FNN_NO_MEMORY;
-  memset(j->dw, 0, j->parts * weights * sizeof *j->dw);
   for (size_t c = 0, t = 0; c < j->some; c++)
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++, t++)
@@ -262,7 +268,7 @@ static void spread_matrices(void *user, size_t first, size_t last, int worker) {
   }
 }
 
-/* ---- depthwise, 3 x 3 ---- */
+/* ---- depthwise, 3 x 3: in float32 always ---- */
 
 static int slides(const struct gradient *j) {
   const struct fnn_window *w = &j->conv->window;
@@ -300,9 +306,7 @@ static void slide_pieces(void *user, size_t first, size_t last, int worker) {
 
 static enum fnn_status slide(struct fnn_context *context, struct gradient *j, float *dw) {
   cut(j);
-  j->dw = fnn_alloc(context, j->parts * part_size(j) * sizeof *j->dw);
-  if (!j->dw) return FNN_NO_MEMORY;
-  memset(j->dw, 0, j->parts * part_size(j) * sizeof *j->dw);
+  FNN_TRY(take_sums(context, j));
   fnn_parallel(context, j->parts * j->conv->groups, 1, slide_pieces, j);
   fnn_add_up(context, j->parts, part_size(j), j->dw, dw);
   fnn_free(context, j->dw);
