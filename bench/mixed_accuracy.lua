@@ -27,11 +27,8 @@ local function accuracy(network, seed, mixed)
 end
 
 local function mean_and_deviation(values)
-  local sum, squares = 0, 0
-  for _, value in ipairs(values) do sum = sum + value end
-  local mean = sum / #values
-  for _, value in ipairs(values) do squares = squares + (value - mean) ^ 2 end
-  return ("%.4f ± %.4f"):format(mean, math.sqrt(squares / math.max(#values - 1, 1)))
+  local all = fnn.tensor(values)
+  return ("%.4f ± %.4f"):format(all:mean():item(), #values > 1 and all:std():item() or 0)
 end
 
 print "| network | float32 | mixed precision |\n|---|---:|---:|"
