@@ -453,8 +453,7 @@ const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t wid
  * weight_gradient, winograd_input and winograd_rows on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
  * dot products of two pairs, added to a float. In a correlation a pair is two channels (`channels` counts pairs, but where
  * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
- * images of two blocks. winograd_input knows tiles of 4 x 4 alone; with
- * `matrices` there is none of Winograd's. */
+ * images of two blocks. winograd_input knows tiles of 4 x 4 alone; with `matrices` there is none of Winograd's. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 /* The kernels for products of matrices in mixed precision, or NULL where the CPU has no AMX. */

@@ -128,6 +128,7 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int tiles, const in
 static void sliding_tile(const struct fnn_lane_row *j, size_t q0) {
   enum { Q = FNN_SLIDING_PIXELS, LAST = Q + FNN_SLIDING_TAPS - 2 };
   static const float none[FNN_WIDTH];
+  _Static_assert((int)Q <= (int)FNN_SINGLE_Q, "the sums stay in registers");
   fnn_v sum[1][FNN_SINGLE_Q];
   float *y = j->y + q0 * j->y_pixel;
   begin_sums(j, 1, Q, 0, y, sum);
