@@ -5,6 +5,7 @@
 --   info              version and chosen kernels, as text
 --   train NETWORK     images/s of training, from shuffled batches of data in memory (bench/networks.lua)
 --   bf16 NETWORK      the same in mixed precision
+--   tiny NETWORK      the same with gradients as they are, and times 1e-36: as small as where all has been learnt
 --   conv NAME ...     GFLOP/s of convolutions by name (bench/convolutions.txt), forward and both backward passes
 --   infer NETWORK     ms for a batch of 1 and for one of 1000, by a trace of the folded model
 --   trace NETWORK     ms for one image: by a folded model, and by its trace; medians of nine, in turn
@@ -82,8 +83,8 @@ local function batches(size)
   return images_and_labels
 end
 
--- A function that trains a network for a step, and the one it has its batches from.
-local function trainer(network, mixed)
+-- A function that trains a network for a step, and the one it has its batches from; backward begins with `factor` (1).
+local function trainer(network, mixed, factor)
   local next_batch = batches(network.batch)
   local model = network.model()
   if mixed then model:mixed_precision() end
@@ -92,7 +93,7 @@ local function trainer(network, mixed)
     local images, labels = next_batch()
     local loss <close> = F.cross_entropy(model(images), labels)
     optimizer:zero_grad()
-    loss:backward()
+    loss:backward(factor)
     optimizer:step()
     images:close()
     labels:close()
@@ -111,6 +112,13 @@ end
 function parts.bf16(name)
   local network = networks[name]
   report(name, network.batch * rate((trainer(network, true))))
+end
+
+function parts.tiny(name)
+  local network = networks[name]
+  for _, factor in ipairs{1, 1e-36} do
+    report(("%s*%g"):format(name, factor), network.batch * rate((trainer(network, false, fnn.tensor(factor)))))
+  end
 end
 
 function parts.memory(name)

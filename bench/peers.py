@@ -95,7 +95,7 @@ def batches(images, labels, size):
             yield images[index], labels[index]
 
 
-def trainer(name, floats=True, mixed=False):
+def trainer(name, floats=True, mixed=False, factor=1.0):
     """A function that trains a network for a step, the batches that it uses, and their size."""
     size, build, make_optimizer = NETWORKS[name]
     model = make(build, size)
@@ -115,7 +115,7 @@ def trainer(name, floats=True, mixed=False):
             images = images.float() / 255
         loss = loss_of(arrange(images), labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward(torch.tensor(factor))
         optimizer.step()
 
     return step, source, size
@@ -129,6 +129,12 @@ def train(name):
 def bf16(name):
     step, _, size = trainer(name, mixed=True)
     report(name, size * rate(step))
+
+
+def tiny(name):
+    for factor in 1.0, 1e-36:
+        step, _, size = trainer(name, factor=factor)
+        report(f"{name}*{factor:g}", size * rate(step))
 
 
 def memory(name):
@@ -234,6 +240,6 @@ def info():
         print("ONNX Runtime is not installed")
 
 
-PARTS = {"train": train, "bf16": bf16, "conv": conv, "infer": infer, "small": small, "memory": memory, "input": input_share,
+PARTS = {"train": train, "bf16": bf16, "tiny": tiny, "conv": conv, "infer": infer, "small": small, "memory": memory, "input": input_share,
          "info": info}
 PARTS[PART](*NAMES)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../base/denormals.h"
 #include "../kernels/kernels.h"
 
 /* Where the gradient of an input goes: to the node that made it, or to a leaf, or nowhere (both NULL). */
@@ -442,8 +443,8 @@ static void leave(struct fnn_pass *pass, struct fnn_node *node) {
   if (--node->history.references == 0) drop(&node->history);
 }
 
-enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign, struct fnn_tensor **grad,
-                             size_t *inputs) {
+static enum fnn_status run(struct fnn_pass *pass, struct fnn_foreign **foreign, struct fnn_tensor **grad,
+                           size_t *inputs) {
   *foreign = NULL;
   if (pass->current) {
     leave(pass, pass->current);
@@ -470,6 +471,14 @@ enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign
     FNN_TRY(status);
   }
   return FNN_OK;
+}
+
+enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign, struct fnn_tensor **grad,
+                             size_t *inputs) {
+  fnn_float_mode before = fnn_flush_denormals();
+  enum fnn_status status = run(pass, foreign, grad, inputs);
+  fnn_float_mode_set(before);
+  return status;
 }
 
 int fnn_pass_wants(const struct fnn_pass *pass, size_t i) { return leads_somewhere(&pass->current->edge[i]); }

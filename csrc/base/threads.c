@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "denormals.h"
 
 /* A job is published under the mutex. Each worker has a share of its pieces, the same one in every job of as many pieces: it
  * finds in its caches what it wrote in the job before. Who is done takes from the others' shares. Idle workers look at
@@ -22,6 +23,7 @@ struct fnn_pool {
   size_t n, grain;
   fnn_task task;
   void *user;
+  fnn_float_mode mode; /* of who calls, for all */
   atomic_int stop;
   int workers;
   unsigned forks;                    /* when it was started */
@@ -88,6 +90,7 @@ static void *worker_main(void *argument) {
   for (;;) {
     seen = wait_for_job(pool, seen);
     if (atomic_load(&pool->stop)) return NULL;
+    fnn_float_mode_set(pool->mode);
     work(pool, self->index);
     if (atomic_fetch_sub_explicit(&pool->running, 1, memory_order_acq_rel) == 1) {
       pthread_mutex_lock(&pool->mutex);
@@ -178,7 +181,7 @@ void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task 
     for (size_t first = 0; first < n; first += grain) task(user, first, n - first < grain ? n : first + grain, 0);
     return;
   }
-  pool->n = n, pool->grain = grain, pool->task = task, pool->user = user;
+  pool->n = n, pool->grain = grain, pool->task = task, pool->user = user, pool->mode = fnn_float_mode_get();
   share_out(pool);
   atomic_store_explicit(&pool->running, pool->workers, memory_order_relaxed);
   publish(pool);

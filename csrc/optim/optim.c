@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../base/denormals.h"
 #include "../tensor/lanes.h"
 #include "../tensor/loop.h"
 
@@ -94,7 +95,9 @@ static void run(enum fnn_rule rule, struct fnn_tensor *w, const struct fnn_tenso
   }
   double start = context->profile ? fnn_clock() : 0.0;
   double arrays = 3.0 + 2.0 * count; /* w and states are written too */
+  fnn_float_mode before = fnn_flush_denormals();
   fnn_parallel(context, fnn_tensor_numel(w), GRAIN, piece, &job);
+  fnn_float_mode_set(before);
   fnn_profile_add(context, fnn_optim_rules[rule].name, "step", start, 0.0, arrays * 4.0 * (double)fnn_tensor_numel(w));
   w->storage->version++;
 }
