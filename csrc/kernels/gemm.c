@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/context.h"
+#include "kernels.h"
 
 #if defined(FNN_HAS_OPENBLAS)
 /* Of OpenBLAS built with DYNAMIC_ARCH: who choose its kernels, by OPENBLAS_CORETYPE or the CPU's model. */
@@ -84,27 +85,65 @@ struct job {
   size_t m, n, k, ldc;
   struct fnn_matrix a, b;
   float beta, *c;
-  int by_columns;
+  size_t grain; /* of an axis in a piece */
+  const struct fnn_elementwise_kernels *kernels;
+  float *sums; /* by depth: what the pieces after the first make, one after the other */
 };
 
-static void piece(void *user, size_t first, size_t last, int worker) {
+static void some_rows(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct job *j = user;
-  if (j->by_columns) {
-    struct fnn_matrix b = {j->b.data + first * j->b.column, j->b.row, j->b.column};
-    fnn_gemm_serial(j->m, last - first, j->k, j->a, b, j->beta, j->c + first, j->ldc);
-  } else {
-    struct fnn_matrix a = {j->a.data + first * j->a.row, j->a.row, j->a.column};
-    fnn_gemm_serial(last - first, j->n, j->k, a, j->b, j->beta, j->c + first * j->ldc, j->ldc);
-  }
+  struct fnn_matrix a = {j->a.data + first * j->a.row, j->a.row, j->a.column};
+  fnn_gemm_serial(last - first, j->n, j->k, a, j->b, j->beta, j->c + first * j->ldc, j->ldc);
 }
 
-void fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b,
-              float beta, float *c, size_t ldc) {
-  struct job job = {m, n, k, ldc, a, b, beta, c, n >= m};
-  size_t length = job.by_columns ? n : m;
+static void some_columns(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  struct fnn_matrix b = {j->b.data + first * j->b.column, j->b.row, j->b.column};
+  fnn_gemm_serial(j->m, last - first, j->k, j->a, b, j->beta, j->c + first, j->ldc);
+}
+
+static void some_depth(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  struct fnn_matrix a = {j->a.data + first * j->a.column, j->a.row, j->a.column};
+  struct fnn_matrix b = {j->b.data + first * j->b.row, j->b.row, j->b.column};
+  if (first == 0)
+    fnn_gemm_serial(j->m, j->n, last, a, b, j->beta, j->c, j->ldc);
+  else
+    fnn_gemm_serial(j->m, j->n, last - first, a, b, 0.0f, j->sums + (first / j->grain - 1) * j->m * j->n, j->n);
+}
+
+static void add_rows(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  for (size_t part = 0; part < (j->k - 1) / j->grain; part++)
+    for (size_t i = first; i < last; i++)
+      j->kernels->accumulate(j->n, j->sums + (part * j->m + i) * j->n, j->c + i * j->ldc);
+}
+
+static enum fnn_status multiply_by_depth(struct fnn_context *context, struct job *job) {
+  enum { ROWS = 16 };
+  job->kernels = context->kernels->elementwise;
+  job->sums = fnn_alloc(context, (job->k - 1) / job->grain * job->m * job->n * sizeof *job->sums);
+  if (!job->sums) return FNN_NO_MEMORY;
+  fnn_parallel(context, job->k, job->grain, some_depth, job);
+  fnn_parallel(context, job->m, ROWS, add_rows, job);
+  fnn_free(context, job->sums);
+  return FNN_OK;
+}
+
+/* Along the longest axis, for BLAS copies what a piece has of both factors first: with few columns each, that takes as long as to
+ * multiply. Sums over parts of the depth have to be added up, so it must be long. */
+enum fnn_status fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a,
+                         struct fnn_matrix b, float beta, float *c, size_t ldc) {
+  struct job job = {.m = m, .n = n, .k = k, .ldc = ldc, .a = a, .b = b, .beta = beta, .c = c};
+  size_t wide = n >= m ? n : m, length = k / 4 >= wide ? k : wide;
   double work = (double)m * (double)n * (double)k;
   size_t pieces = work < 65536.0 ? 1 : work < 4194304.0 ? 2 : work < 67108864.0 ? 4 : 8;
-  size_t grain = ((length + pieces - 1) / pieces + 15) / 16 * 16;
-  fnn_parallel(context, length, grain, piece, &job);
+  job.grain = ((length + pieces - 1) / pieces + 15) / 16 * 16;
+  if (length > wide && pieces > 1) return multiply_by_depth(context, &job);
+  fnn_parallel(context, wide, job.grain, n >= m ? some_columns : some_rows, &job);
+  return FNN_OK;
 }

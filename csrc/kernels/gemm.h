@@ -28,9 +28,9 @@ static inline int fnn_gemm_fits(size_t m, size_t n, size_t k) {
 void fnn_gemm_serial(size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b, float beta, float *c,
                      size_t ldc);
 
-/* The same on the context's threads, cut into pieces that depend on m, n and k alone. */
-void fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a, struct fnn_matrix b,
-              float beta, float *c, size_t ldc);
+/* The same on the context's threads, cut into pieces that depend on m, n and k alone. Where there is no memory, c is as it was. */
+enum fnn_status fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a,
+                         struct fnn_matrix b, float beta, float *c, size_t ldc) FNN_CHECK;
 
 /* The same in mixed precision: factors are rounded to bfloat16, where the CPU has AMX and the product is worth it; else no different
  * from fnn_gemm. */

@@ -76,10 +76,7 @@ enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, 
                   .c = c};
   size_t rows = fnn_amx_count(m), columns = fnn_amx_count(n);
   enum fnn_status status = FNN_OK;
-  if (!j.kernels) {
-    fnn_gemm(context, m, n, k, a, b, beta, c, ldc);
-    return FNN_OK;
-  }
+  if (!j.kernels) return fnn_gemm(context, m, n, k, a, b, beta, c, ldc);
   j.left = fnn_alloc(context, rows * j.panel * sizeof *j.left);
   status = j.left ? fnn_scratch_take(context, 2 * j.panel, &j.right) : FNN_NO_MEMORY;
   if (status == FNN_OK) {

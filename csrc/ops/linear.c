@@ -54,8 +54,7 @@ static enum fnn_status multiply(struct fnn_call *call, size_t m, size_t n, size_
                                 struct fnn_matrix b, float beta, float *c) {
   if (((const struct linear *)call->params)->precision == FNN_PRECISION_BF16)
     return fnn_gemm_mixed(call->context, m, n, k, a, b, beta, c, n);
-  fnn_gemm(call->context, m, n, k, a, b, beta, c, n);
-  return FNN_OK;
+  return fnn_gemm(call->context, m, n, k, a, b, beta, c, n);
 }
 
 static enum fnn_status forward(struct fnn_call *call) {

@@ -127,11 +127,11 @@ static enum fnn_status product(struct fnn_tensor *a_, struct fnn_tensor *b_, str
     size_t count = fnn_shape_numel(&job.batch), work = job.m * job.n * job.k;
     if (is_tall(&job)) {
       struct fnn_matrix tall = {fnn_floats(a), job.k, 1};
-      fnn_gemm(context, count * job.m, job.n, job.k, tall, matrix_of(b, &job.batch, 0), 0.0f, job.out, job.n);
+      status = fnn_gemm(context, count * job.m, job.n, job.k, tall, matrix_of(b, &job.batch, 0), 0.0f, job.out, job.n);
     } else if (work > 4194304) {
-      for (size_t i = 0; i < count; i++)
-        fnn_gemm(context, job.m, job.n, job.k, matrix_of(a, &job.batch, i), matrix_of(b, &job.batch, i), 0.0f,
-                 job.out + i * job.m * job.n, job.n);
+      for (size_t i = 0; i < count && status == FNN_OK; i++)
+        status = fnn_gemm(context, job.m, job.n, job.k, matrix_of(a, &job.batch, i), matrix_of(b, &job.batch, i), 0.0f,
+                          job.out + i * job.m * job.n, job.n);
     } else {
       fnn_parallel(context, count, 1 + 65536 / (work ? work : 1), piece, &job);
     }

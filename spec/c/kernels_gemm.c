@@ -47,11 +47,12 @@ static void check_product(size_t m, size_t n, size_t k, int orientations, size_t
   int near = 1, same = 1;
   for (size_t i = 0; i < count; i++) near = near && is_near(serial[i], want[i], 1e-5 + 1e-6 * (double)k, 1e-5);
   struct fnn_context *context = fnn_context_new();
+  context->kernels = fnn_kernels_for(context->isa);
   for (int threads = 1; threads <= 4; threads++) {
     fnn_threads_set(&context->threads, threads);
     memcpy(parallel, start, count * sizeof *start);
     memcpy(mixed, start, count * sizeof *start);
-    fnn_gemm(context, m, n, k, a, b, beta, parallel, ldc);
+    EXPECT(fnn_gemm(context, m, n, k, a, b, beta, parallel, ldc) == FNN_OK);
     EXPECT(fnn_gemm_mixed(context, m, n, k, a, b, beta, mixed, ldc) == FNN_OK);
     if (threads == 1) memcpy(first, parallel, count * sizeof *start), memcpy(first_mixed, mixed, count * sizeof *start);
     for (size_t i = 0; i < count; i++) near = near && is_near(parallel[i], want[i], 1e-5 + 1e-6 * (double)k, 1e-5);
@@ -112,8 +113,9 @@ int spec_gemm(void) {
   for (int m = 0; m < SIZES; m++)
     for (int n = 0; n < SIZES; n++)
       for (int k = 0; k < SIZES; k++) check_shape(sizes[m], sizes[n], sizes[k]);
-  check_shape(70, 130, 90); /* large enough to be cut into pieces, by columns */
-  check_shape(310, 40, 25); /* and by rows */
+  check_shape(70, 130, 90);  /* large enough to be cut into pieces, by columns */
+  check_shape(310, 40, 25);  /* by rows */
+  check_shape(40, 70, 2500); /* and by depth */
   check_shape(16, 200, 101), check_shape(33, 17, 600), check_shape(49, 65, 97); /* around panels of mixed precision */
   return check_failures;
 }
