@@ -110,6 +110,28 @@ describe("images and channels in lanes:", function()
     end)
   end
 
+  it("what a convolution adds to a gradient is what it is alone", function()
+    local function gradient_of(x, f)
+      x.grad = nil
+      f(F.conv2d(x, fnn.ones(x.shape[2], 1, 1, 1), {groups = x.shape[2]})):backward()
+      return x.grad
+    end
+    for name, case in pairs(shapes) do
+      for _, precision in ipairs {"float32", "bf16"} do
+        local settings = {precision = precision}
+        for key, value in pairs(case[3] or {}) do settings[key] = value end
+        local x, weight = fnn.randn(19, table.unpack(case[1])):requires_grad_(), fnn.randn(case[2])
+        local bias = fnn.randn(case[2][1])
+        local weights = fnn.randn(F.conv2d(x, weight, settings).shape)
+        local function convolved(h) return (F.conv2d(h, weight, bias, settings) * weights):sum() end
+        local function scaled(h) return (F.relu(h) * 0.7):sum() end
+        local want = gradient_of(x, convolved) + gradient_of(x, scaled)
+        local got = gradient_of(x, function(h) return convolved(h) + scaled(h) end)
+        assert.equal(0, (want - got):abs():max():item(), name .. ", " .. precision)
+      end
+    end
+  end)
+
   -- {input, weight (channels, filters / groups, rows, columns), settings}
   local transposed = {
     ["3 x 3"] = {{3, 5, 6}, {3, 4, 3, 3}},

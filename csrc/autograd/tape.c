@@ -373,6 +373,13 @@ struct workspace {
   uint8_t want[FNN_INLINE_INPUTS];
 };
 
+/* What has arrived for the first input of a node, where that is in the lanes of the node's call. */
+static struct fnn_tensor *so_far(const struct fnn_pass *pass, const struct fnn_node *node) {
+  const struct fnn_node *source = node->inputs > 0 ? node->edge[0].node : NULL;
+  if (!source || source->pass != pass || !source->grad || !node->lanes.count) return NULL;
+  return fnn_same_lanes(source->grad->lanes, node->lanes) ? source->grad : NULL;
+}
+
 static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node, struct fnn_call *call) {
   for (size_t i = 0; i < node->inputs; i++) {
     call->in[i] = node->in[i].tensor;
@@ -389,6 +396,7 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
   call->out_spec[0] = (struct fnn_spec){FNN_FLOAT32, call->grad->shape};
   fnn_tensor_release(node->grad); /* so that a gradient passed on as it is has one owner */
   node->grad = NULL;
+  call->so_far = so_far(pass, node);
   enum fnn_status status = node->op->backward(call);
   if (status == FNN_OK && pass->context->profile) fnn_profile_call(call, "backward", start);
   fnn_tensor_release(call->grad);
@@ -397,7 +405,12 @@ static enum fnn_status run_backward(struct fnn_pass *pass, struct fnn_node *node
       struct fnn_tensor *grad = call->grad_in[i];
       call->grad_in[i] = NULL;
       fnn_lanes_clear(grad);
-      status = deliver(pass, &node->edge[i], grad);
+      if (i == 0 && call->added) {
+        fnn_tensor_release(node->edge[0].node->grad);
+        node->edge[0].node->grad = fnn_tensor_retain(grad);
+      } else {
+        status = deliver(pass, &node->edge[i], grad);
+      }
       fnn_tensor_release(grad);
     }
   fnn_tensors_release(call->grad_in, node->inputs);

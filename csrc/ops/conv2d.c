@@ -203,12 +203,15 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
   return FNN_OK;
 }
 
+/* Images in lanes are added to what there is of their gradient while sums are at hand. */
 static enum fnn_status back_input(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {
   const float *weight = fnn_floats(call->in[1]);
   FNN_TRY(fnn_new_grad(call, 0));
   float *dx = fnn_floats(call->grad_in[0]);
-  return call->lanes.count ? fnn_lane_convolve_back_input(call->context, call->lanes.count, conv, g, weight, dx)
-                           : fnn_convolve_back_input(call->context, conv, g, weight, dx);
+  if (!call->lanes.count) return fnn_convolve_back_input(call->context, conv, g, weight, dx);
+  call->added = call->so_far && conv->window.stride[0] == 1 && conv->window.stride[1] == 1;
+  return fnn_lane_convolve_back_input(call->context, call->lanes.count, conv, g, weight,
+                                      call->added ? fnn_floats(call->so_far) : NULL, dx);
 }
 
 static enum fnn_status back_weight(struct fnn_call *call, const struct fnn_convolution *conv, const float *g) {

@@ -129,7 +129,7 @@ static enum fnn_status forward(struct fnn_call *call) {
   const float *x = fnn_floats(call->in[0]), *weight = fnn_floats(call->in[1]);
   float *y = fnn_floats(call->out[0]);
   FNN_TRY(geometry(call, &conv));
-  FNN_TRY(call->lanes.count ? fnn_lane_convolve_back_input(call->context, call->lanes.count, &conv, x, weight, y)
+  FNN_TRY(call->lanes.count ? fnn_lane_convolve_back_input(call->context, call->lanes.count, &conv, x, weight, NULL, y)
                             : fnn_convolve_back_input(call->context, &conv, x, weight, y));
   if (!call->in[2]) return FNN_OK;
   size_t plane = plane_of(call, &conv);

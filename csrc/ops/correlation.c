@@ -138,14 +138,14 @@ static void fill_ring(const struct fnn_correlation *j, const float *x, float *ri
   }
 }
 
-/* One row of the output of all filters of a group: plus the addend, and relu. */
+/* One row of the output of all filters of a group: plus the addend, and relu if that is wanted. */
 static void add_to_row(const struct job *job, size_t row) {
   const struct fnn_correlation *j = job->correlation;
   size_t count = j->q * j->y_pixel;
   for (size_t k = 0; k < j->filters; k++, row += j->y_filter) {
     float *y = j->y + row;
     job->elementwise->accumulate(count, j->epilogue.addend + row, y);
-    job->elementwise->unary[FNN_UNARY_relu](count, y, y, NULL);
+    if (j->epilogue.relu) job->elementwise->unary[FNN_UNARY_relu](count, y, y, NULL);
   }
 }
 

@@ -121,19 +121,21 @@ static struct fnn_correlation back_phases(struct fnn_context *context, size_t la
 
 enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,
                                              const struct fnn_convolution *conv, const float *g, const float *weight,
-                                             float *dx) {
+                                             const float *addend, float *dx) {
   const struct fnn_window *w = &conv->window;
   size_t stored = fnn_ceil_div(conv->n, lanes) * lanes * conv->c * w->h * w->w;
   int no_pixels = w->p == 0 || w->q == 0 || conv->k == 0;
   /* without pixels of g, or between the strides of a small kernel, nothing is written */
   if (w->stride[0] > w->r || w->stride[1] > w->s || no_pixels) memset(dx, 0, stored * sizeof *dx);
+  if (no_pixels && addend) memcpy(dx, addend, stored * sizeof *dx);
   if (no_pixels) return FNN_OK;
   struct fnn_correlation whole = back_phases(context, lanes, conv, g, weight, dx);
   if (w->stride[0] == 2 && fnn_winograd_pays(&whole)) return fnn_winograd(context, &whole);
   struct fnn_correlation some[FNN_MOST_CORRELATIONS];
   size_t columns = fnn_fewer(w->stride[1], w->s), phases = fnn_fewer(w->stride[0], w->r) * columns;
   for (size_t i = 0, count = 0; i < phases; i++) {
-    some[count++] = back_phase(context, lanes, conv, i / columns, i % columns, g, weight, dx);
+    some[count] = back_phase(context, lanes, conv, i / columns, i % columns, g, weight, dx);
+    some[count++].epilogue.addend = addend;
     if (count < FNN_MOST_CORRELATIONS && i + 1 < phases) continue;
     FNN_TRY(fnn_correlate(context, some, count));
     count = 0;

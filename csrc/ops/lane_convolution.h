@@ -19,10 +19,10 @@ enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, con
                                   const float *x, const struct fnn_tensor *weight, int keep,
                                   const struct fnn_epilogue *epilogue, float *y) FNN_CHECK;
 
-/* dx = the gradient of x. */
+/* dx = the gradient of x, plus an addend in its layout; NULL without one, and with strides. */
 enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t lanes,
                                              const struct fnn_convolution *conv, const float *g, const float *weight,
-                                             float *dx) FNN_CHECK;
+                                             const float *addend, float *dx) FNN_CHECK;
 
 /* dw = the gradient of weight (lane_gradient.c), summed over the images in an order that depends on N alone. */
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
