@@ -1,7 +1,27 @@
---- The C program of docs/embedding.md is compiled and run as it stands there.
+--- What docs/embedding.md says to hosts: its C program is compiled and run as it stands there.
 local fnn = require "fmnistnn"
 local process = require "spec.support.process"
 local quote = process.quote
+
+describe("loading the module", function()
+  it("starts no threads, nor does work on one", function()
+    local code, out, err = process.run_lua [[
+      local function threads()
+        for line in io.lines "/proc/self/status" do
+          if line:match "^Threads:" then return line end
+        end
+      end
+      local before = threads()
+      local fnn = require "fmnistnn"
+      fnn.set_threads(1)
+      local x = fnn.randn(300, 300)
+      assert(x:matmul(x):isfinite():all():item() == 1)
+      print(before == threads() or threads())
+    ]]
+    assert.equal(0, code, err)
+    assert.equal("true\n", out)
+  end)
+end)
 
 -- #long: a program that a sanitizer does not look into
 describe("the program of docs/embedding.md #long", function()

@@ -1,5 +1,4 @@
 /* require "fmnistnn.core": makes the state and the table of functions that lua/fmnistnn builds on. */
-#include "../kernels/gemm.h"
 #include "../kernels/kernels.h"
 #include "bind.h"
 
@@ -52,7 +51,6 @@ __attribute__((visibility("default"))) int luaopen_fmnistnn_core(lua_State *L);
 
 int luaopen_fmnistnn_core(lua_State *L) {
   luaL_checkversion(L);
-  fnn_gemm_init();
   push_bind(L);
   lua_newtable(L); /* the metatable of tensors */
   lua_pushcclosure(L, open_module, 2);

@@ -13,6 +13,9 @@
 extern void gotoblas_dynamic_init(void) __attribute__((weak));
 extern void gotoblas_dynamic_quit(void) __attribute__((weak));
 
+/* Ends OpenBLAS's threads, as it does itself before a fork; they start again when somebody asks for more than one. */
+extern int blas_thread_shutdown_(void) __attribute__((weak));
+
 static int has_slowest_kernels(void) { return strcmp(openblas_get_corename(), "Prescott") == 0; }
 
 static void choose_kernels(const char *core) {
@@ -24,7 +27,7 @@ static void choose_kernels(const char *core) {
 }
 #endif
 
-__attribute__((constructor)) void fnn_gemm_fit_kernels(void) {
+void fnn_gemm_fit_kernels(void) {
 #if defined(FNN_HAS_OPENBLAS)
   if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || getenv("OPENBLAS_CORETYPE")) return;
   if (has_slowest_kernels() && fnn_cpu_isa() >= FNN_ISA_AVX512) choose_kernels("SkylakeX");
@@ -32,9 +35,13 @@ __attribute__((constructor)) void fnn_gemm_fit_kernels(void) {
 #endif
 }
 
-void fnn_gemm_init(void) {
+/* When the program or module is loaded. Threads of OpenBLAS's have been started by then, and would turn in a loop for some time, on
+ * CPUs that ours want. */
+__attribute__((constructor)) static void prepare_library(void) {
+  fnn_gemm_fit_kernels();
 #if defined(FNN_HAS_OPENBLAS)
   openblas_set_num_threads(1);
+  if (blas_thread_shutdown_) blas_thread_shutdown_();
 #endif
 }
 

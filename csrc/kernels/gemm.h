@@ -37,13 +37,12 @@ enum fnn_status fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t
 enum fnn_status fnn_gemm_mixed(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a,
                                struct fnn_matrix b, float beta, float *c, size_t ldc) FNN_CHECK;
 
-/* Up to version 0.3.24 OpenBLAS takes its slowest kernels, of SSE3, for a CPU whose model it does not know, as are those younger
- * than itself; products take three times as long and more. Has it use some that fit, but where OPENBLAS_CORETYPE is set. Runs
- * by itself when the program or module is loaded: nobody may be in OpenBLAS meanwhile. */
+/* When the program or module is loaded, OpenBLAS's threads are ended, process-wide, for products are cut into pieces for our own; and
+ * it is given kernels that fit the CPU, as this does. Nobody may be in OpenBLAS meanwhile.
+ *
+ * Up to version 0.3.24 OpenBLAS takes its slowest kernels, of SSE3, for a CPU whose model it does not know, as are those younger
+ * than itself; products take three times as long and more. Has it use some that fit, but where OPENBLAS_CORETYPE is set. */
 void fnn_gemm_fit_kernels(void);
-
-/* Keep the BLAS library from starting threads of its own beside ours. Process-wide; called at load. */
-void fnn_gemm_init(void);
 
 /* What the BLAS library says of itself (version, chosen kernels), or "CBLAS". */
 const char *fnn_gemm_library(void);

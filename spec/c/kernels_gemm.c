@@ -109,7 +109,6 @@ int spec_gemm(void) {
   enum { SIZES = sizeof sizes / sizeof sizes[0] };
   check_failures = 0;
   check_kernels();
-  fnn_gemm_init();
   for (int m = 0; m < SIZES; m++)
     for (int n = 0; n < SIZES; n++)
       for (int k = 0; k < SIZES; k++) check_shape(sizes[m], sizes[n], sizes[k]);

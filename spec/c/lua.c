@@ -11,8 +11,8 @@
 
 int luaopen_fmnistnn_core(lua_State *L);
 
-/* Ctrl-C, as in lua.c: the main thread is told to stop at its next step. A thread of OpenBLAS's may be who gets the signal. */
-static lua_State *_Atomic interrupted_state;
+/* Ctrl-C, as in lua.c: the main thread is told to stop at its next step. */
+static lua_State *interrupted_state;
 
 static void stop(lua_State *L, lua_Debug *where) {
   (void)where;
