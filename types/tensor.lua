@@ -786,8 +786,8 @@ Tensor.trunc_ = Tensor.trunc
 -- ---- Gradients of tensors ----
 
 --- Adds the gradient of this tensor by each leaf that requires one to that leaf's `grad`. What the graph had saved is
---- let go. Raises when the tensor depends on no such leaf, and when its graph was used up before. On x86, gradients nearer to 0 than
---- 1.2e-38 are 0: CPUs take many times as long for denormal numbers.
+--- let go. Raises when the tensor depends on no such leaf, and when its graph was used up before. On x86, gradients
+--- nearer to 0 than 1.2e-38 are 0: CPUs take many times as long for denormal numbers.
 ---@param gradient? fmnistnn.Tensor|fmnistnn.BackwardOptions (default: 1, for a tensor of one element) Its own gradient.
 ---@param options? fmnistnn.BackwardOptions
 function Tensor:backward(gradient, options) end

@@ -201,7 +201,7 @@ const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) FNN_CHECK;
 /* backward: one of zeros, dense. */
 enum fnn_status fnn_zero_grad(struct fnn_call *call, size_t i) FNN_CHECK;
-/* backward: memory for a gradient below relu, of grad's shape and layout: grad itself where nobody else holds it. */
+/* backward: memory for a gradient of grad's shape and layout: grad itself where nobody else holds it. */
 enum fnn_status fnn_own_grad(struct fnn_call *call, struct fnn_tensor **out) FNN_CHECK;
 /* backward: the gradient of input i is a dense view of grad under the input's shape. */
 enum fnn_status fnn_pass_grad(struct fnn_call *call, size_t i) FNN_CHECK;
