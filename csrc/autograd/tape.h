@@ -45,8 +45,8 @@ enum fnn_status fnn_pass_begin(struct fnn_tensor *root, struct fnn_tensor *given
                                struct fnn_pass **out) FNN_CHECK;
 
 /* Go on until the end (*foreign is NULL) or until a custom op must be asked: *foreign, its gradient *grad (borrowed)
- * and the number of its inputs. Results that would be denormal are 0 (base/denormals.h). On error (a graph that is used up, a tensor that was changed in place, no memory) the pass can
- * only be ended. */
+ * and the number of its inputs. Results that would be denormal are 0 (base/denormals.h). On error (a graph that is used up, a tensor
+ * that was changed in place, no memory) the pass can only be ended. */
 enum fnn_status fnn_pass_run(struct fnn_pass *pass, struct fnn_foreign **foreign, struct fnn_tensor **grad,
                              size_t *inputs) FNN_CHECK;
 

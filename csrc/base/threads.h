@@ -28,8 +28,8 @@ void fnn_threads_set(struct fnn_threads *threads, int count);
  * share it: it names a piece of scratch memory. Must not fail, allocate or call fnn_parallel. */
 typedef void (*fnn_task)(void *user, size_t first, size_t last, int worker);
 
-/* Cut items 0 .. n-1 into pieces of `grain` and do them all, on as many threads as there
- * are, in the caller's floating-point mode; returns when all are done. Where threads cannot be started, the caller does the work. */
+/* Cut items 0 .. n-1 into pieces of `grain` and do them all, on as many threads as there are, in the caller's floating-point mode;
+ * returns when all are done. Where threads cannot be started, the caller does the work. */
 void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task task, void *user);
 
 #endif

@@ -33,7 +33,7 @@ enum {
 struct fnn_epilogue {
   const float *bias; /* (K), or NULL */
   int relu;
-  const float *addend; /* added before relu; in the result's layout; NULL without relu, but of images in lanes */
+  const float *addend; /* added before relu; in the result's layout; images in lanes have one without relu too */
 };
 
 /* Whether a convolution may go the quicker ways, whose sizes then cannot overflow: its kernel has no more rows and columns than

@@ -166,9 +166,9 @@ struct fnn_call {
   struct fnn_tensor *grad;     /* of out[0]; in the call's lanes, or dense unless FNN_STRIDED */
   struct fnn_tensor **grad_in; /* NULL at first */
   const uint8_t *want;         /* per input */
-  /* what in[0]'s gradient is so far, in the call's lanes, or NULL; an op whose own has this in it says so by `added` */
+  /* the gradient of in[0] that has come from elsewhere so far, in the call's lanes, or NULL; an op may put it into its own */
   const struct fnn_tensor *so_far;
-  int added;
+  int added; /* and then says so */
 };
 
 static inline int fnn_wants(const struct fnn_call *call, size_t input) { return call->want[input]; }
