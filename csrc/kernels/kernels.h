@@ -129,10 +129,8 @@ struct fnn_norm_kernels {
   void (*affine)(size_t n, const float *x, float scale, float shift, float *y);
   /* y[i] = relu(x[i] * scale + shift + addend[i]); addend may be NULL */
   void (*affine_relu)(size_t n, const float *x, float scale, float shift, const float *addend, float *y);
-  /* d[i] = g[i] * a + x[i] * b + c */
+  /* d[i] = g[i] * a + x[i] * b + c; d may be g */
   void (*affine_back)(size_t n, const float *g, const float *x, float a, float b, float c, float *d);
-  /* d[i] = d[i] * a + x[i] * b + c */
-  void (*affine_back_over)(size_t n, const float *x, float a, float b, float c, float *d);
   /* Where each value has its own weight and bias: y[i] = (x[i] - mean) * rstd * weight[i] + bias[i]; without weight it
    * is 1, without bias 0 */
   void (*normalize)(size_t n, const float *x, float mean, float rstd, const float *weight, const float *bias, float *y);

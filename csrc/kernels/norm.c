@@ -16,13 +16,8 @@ static void affine_relu(size_t n, const float *restrict x, float scale, float sh
     for (size_t i = 0; i < n; i++) y[i] = relu(x[i] * scale + shift);
 }
 
-static void affine_back(size_t n, const float *restrict g, const float *restrict x, float a, float b, float c,
-                        float *restrict d) {
+static void affine_back(size_t n, const float *g, const float *x, float a, float b, float c, float *d) {
   for (size_t i = 0; i < n; i++) d[i] = g[i] * a + x[i] * b + c;
-}
-
-static void affine_back_over(size_t n, const float *restrict x, float a, float b, float c, float *restrict d) {
-  for (size_t i = 0; i < n; i++) d[i] = d[i] * a + x[i] * b + c;
 }
 
 #define NORMALIZE(weight_, bias_) \
@@ -57,7 +52,6 @@ const struct fnn_norm_kernels FNN_VARIANT(fnn_norm) = {
     .affine = affine,
     .affine_relu = affine_relu,
     .affine_back = affine_back,
-    .affine_back_over = affine_back_over,
     .normalize = normalize,
     .normalize_back = normalize_back,
     .normalize_sums = normalize_sums,

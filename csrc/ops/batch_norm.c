@@ -185,15 +185,6 @@ static const float *gradient_of(const struct job *job, size_t begin) {
   return job->below + begin;
 }
 
-/* dx of one channel of one image (block), perhaps over the gradient that it is made of. */
-static void back_affine(const struct job *job, size_t begin, float a, float b, float shift) {
-  const float *g = job->relu ? job->below : job->g;
-  if (g == job->dx)
-    job->kernels->norm->affine_back_over(job->e.run, job->x + begin, a, b, shift, job->dx + begin);
-  else
-    job->kernels->norm->affine_back(job->e.run, g + begin, job->x + begin, a, b, shift, job->dx + begin);
-}
-
 /* With h = (x - mean) rstd: dbias = sum g, dweight = sum g h, and in training
  * dx = weight rstd (g - dbias/n - h dweight/n); with fixed statistics dx = weight rstd g. */
 static void back_channels(void *user, size_t first, size_t last, int worker) {
@@ -216,7 +207,9 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     if (!job->dx) continue;
     double a = weight * rstd, b = job->fixed ? 0.0 : -a * rstd * rstd * sum_gx / count;
     double shift = job->fixed ? 0.0 : -a * sum_g / count - b * mean;
-    for (size_t i = 0; i < e->n; i++) back_affine(job, at(e, i, c), (float)a, (float)b, (float)shift);
+    for (size_t i = 0; i < e->n; i++)
+      job->kernels->norm->affine_back(e->run, (job->relu ? job->below : job->g) + at(e, i, c), job->x + at(e, i, c),
+                                      (float)a, (float)b, (float)shift, job->dx + at(e, i, c));
   }
 }
 
@@ -240,33 +233,23 @@ static enum fnn_status want(struct fnn_call *call, size_t i, float **to) {
   return FNN_OK;
 }
 
-/* Memory for dx: that of the gradient it is made of where nobody else wants that, which then leaves the cache once. */
-static enum fnn_status want_input(struct fnn_call *call, struct job *job, struct fnn_tensor *below, int shared) {
-  if (!fnn_wants(call, 0)) return FNN_OK;
-  if (below && !shared)
-    call->grad_in[0] = fnn_tensor_retain(below);
-  else if (below)
-    FNN_TRY(fnn_new_grad(call, 0));
-  else
-    FNN_TRY(fnn_own_grad(call, &call->grad_in[0]));
-  job->dx = fnn_floats(call->grad_in[0]);
-  return FNN_OK;
-}
-
-/* The way back through the channels; what is below relu is the addend's gradient too. */
+/* The way back through the channels; what is below relu is the addend's gradient too. dx is written over the gradient that it is
+ * made of where nobody else wants that, which then leaves the cache once. */
 static enum fnn_status back(struct fnn_call *call, struct job *job, size_t addend) {
-  struct fnn_tensor *below = NULL;
-  int shared = job->relu && fnn_wants(call, addend);
+  struct fnn_tensor *own = NULL;
+  int wants_input = fnn_wants(call, 0), shared = job->relu && fnn_wants(call, addend);
+  enum fnn_status status = FNN_OK;
   job->g = fnn_floats(call->grad);
-  if (job->relu) {
-    FNN_TRY(fnn_own_grad(call, &below));
-    job->below = fnn_floats(below);
-    job->y = fnn_floats(call->out[0]);
+  if (job->relu || wants_input) FNN_TRY(fnn_own_grad(call, &own));
+  if (job->relu) job->below = fnn_floats(own), job->y = fnn_floats(call->out[0]);
+  if (shared) call->grad_in[addend] = fnn_tensor_retain(own);
+  if (wants_input && shared) status = fnn_new_grad(call, 0);
+  if (wants_input && !shared) call->grad_in[0] = fnn_tensor_retain(own);
+  if (status == FNN_OK) {
+    if (wants_input) job->dx = fnn_floats(call->grad_in[0]);
+    fnn_parallel(call->context, job->e.c, 1, back_channels, job);
   }
-  if (shared) call->grad_in[addend] = fnn_tensor_retain(below);
-  enum fnn_status status = want_input(call, job, below, shared);
-  if (status == FNN_OK) fnn_parallel(call->context, job->e.c, 1, back_channels, job);
-  fnn_tensor_release(below);
+  fnn_tensor_release(own);
   return status;
 }
 

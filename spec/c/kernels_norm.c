@@ -28,9 +28,9 @@ static void check_affine(const struct fnn_kernels *k, size_t n) {
   k->norm->affine_back(n, g, x, a, b, c, y);
   for (size_t i = 0; i < n; i++) expect_near(k, "affine_back", n, i, y[i], (double)g[i] * a + (double)x[i] * b + c);
   memcpy(y, g, n * sizeof *y);
-  k->norm->affine_back_over(n, x, a, b, c, y);
+  k->norm->affine_back(n, y, x, a, b, c, y);
   for (size_t i = 0; i < n; i++)
-    expect_near(k, "affine_back_over", n, i, y[i], (double)g[i] * a + (double)x[i] * b + c);
+    expect_near(k, "affine_back in place", n, i, y[i], (double)g[i] * a + (double)x[i] * b + c);
   k->norm->affine_relu(n, x, a, b, NULL, y);
   for (size_t i = 0; i < n; i++) expect_near(k, "affine_relu", n, i, y[i], relu((double)x[i] * a + b));
   if (n > 0) x[n / 2] = NAN; /* which stays */
