@@ -240,6 +240,6 @@ def info():
         print("ONNX Runtime is not installed")
 
 
-PARTS = {"train": train, "bf16": bf16, "tiny": tiny, "conv": conv, "infer": infer, "small": small, "memory": memory, "input": input_share,
-         "info": info}
+PARTS = {"train": train, "bf16": bf16, "tiny": tiny, "conv": conv, "infer": infer, "small": small, "memory": memory,
+         "input": input_share, "info": info}
 PARTS[PART](*NAMES)

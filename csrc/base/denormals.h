@@ -1,7 +1,7 @@
-/* Denormal numbers lie between 0 and the smallest float of full precision, 1.2e-38. x86 CPUs may take a hundred times as long for what
- * is made of them, and gradients of images that a network has long since learnt are full of them, as is the momentum of units that are
+/* Denormal numbers lie between 0 and the smallest float of full precision, 1.2e-38. x86 CPUs may take many times as long for what is
+ * made of them, and gradients of images that a network has long since learnt are full of them, as is the momentum of units that are
  * dead. 0 does as well there: gradients and optimizers are computed in a mode in which results that would be denormal are 0. It is a
- * thread's own, and the host's must not change. ARM's CPUs are as fast with them. */
+ * thread's own, and the host's must not change. ARM's CPUs are left as they are, for none has been measured. */
 #ifndef FNN_BASE_DENORMALS_H
 #define FNN_BASE_DENORMALS_H
 

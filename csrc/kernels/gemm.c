@@ -141,8 +141,8 @@ static enum fnn_status multiply_by_depth(struct fnn_context *context, struct job
   return FNN_OK;
 }
 
-/* Along the longest axis, for BLAS copies what a piece has of both factors first: with few columns each, that takes as long as to
- * multiply. Sums over parts of the depth have to be added up, so it must be long. */
+/* Along the longest axis, for BLAS copies what a piece has of both factors first, which takes long where a piece has few columns. Sums
+ * over parts of the depth have to be added up, so it must be long. */
 enum fnn_status fnn_gemm(struct fnn_context *context, size_t m, size_t n, size_t k, struct fnn_matrix a,
                          struct fnn_matrix b, float beta, float *c, size_t ldc) {
   struct job job = {.m = m, .n = n, .k = k, .ldc = ldc, .a = a, .b = b, .beta = beta, .c = c};
