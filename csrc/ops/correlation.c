@@ -180,8 +180,26 @@ static struct fnn_lane_row task_of(const struct job *job, size_t group) {
   };
 }
 
-/* One row of the output from task.r rows of the input. */
-static void correlate_row(const struct job *job, struct fnn_lane_row *task, const float *const *rows, float *y) {
+/* A span of few pixels: what they are short of, the same pixel of several blocks makes up for. */
+static void correlate_blocks(const struct job *job, struct fnn_lane_row task, size_t pixels, size_t blocks) {
+  const struct fnn_correlation *j = job->correlation;
+  const float *x[FNN_MOST_TAPS];
+  memcpy(x, task.x, task.r * sizeof *x);
+  size_t x_pixel = task.x_pixel, y_pixel = task.y_pixel;
+  task.x = x;
+  task.fetch_rows = 0;
+  task.q = blocks;
+  task.x_pixel = j->groups * j->channels * j->h * j->w * j->kernels->width;
+  task.y_pixel = j->y_block;
+  for (size_t q = 0; q < pixels; q++, task.y += y_pixel) {
+    job->kernels->correlate(&task);
+    for (size_t r = 0; r < task.r; r++) x[r] += x_pixel;
+  }
+}
+
+/* One row of the output of some blocks from task.r rows of the input. */
+static void correlate_row(const struct job *job, struct fnn_lane_row *task, const float *const *rows, size_t blocks,
+                          float *y) {
   const struct fnn_correlation *j = job->correlation;
   int fetched = !job->ringed && j->channels >= LEAST_FETCHED;
   task->fetch_rows = fetched ? fnn_fewer(j->stride[0], task->r) : 0;
@@ -195,12 +213,16 @@ static void correlate_row(const struct job *job, struct fnn_lane_row *task, cons
     task->s = span->taps;
     task->w_column = span->tap;
     task->y = y + span->q * j->y_pixel;
-    job->kernels->correlate(task);
+    if (blocks > 1)
+      correlate_blocks(job, *task, span->count, blocks);
+    else
+      job->kernels->correlate(task);
   }
 }
 
-/* Output rows first .. last-1 of one group of one block. */
-static void correlate_rows(const struct job *job, size_t block, size_t group, size_t first, size_t last, float *ring) {
+/* Output rows first .. last-1 of one group of some blocks. */
+static void correlate_rows(const struct job *job, size_t block, size_t blocks, size_t group, size_t first, size_t last,
+                           float *ring) {
   const struct fnn_correlation *j = job->correlation;
   size_t lanes = j->kernels->width, row_size = (job->ringed ? ring_columns(j) : j->w) * lanes;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
@@ -220,26 +242,28 @@ static void correlate_rows(const struct job *job, size_t block, size_t group, si
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
       rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
     }
-    correlate_row(job, &task, rows, j->y + row);
-    if (j->epilogue.addend) add_to_row(job, row);
+    correlate_row(job, &task, rows, blocks, j->y + row);
+    for (size_t i = 0; i < blocks && j->epilogue.addend; i++) add_to_row(job, row + i * j->y_block);
   }
 }
 
 /* Correlations that are done together, over the same blocks and groups. A piece of work is a chunk of the rows of each, of one
- * group of one block. */
+ * group of `batch` blocks. */
 struct jobs {
   struct job job[FNN_MOST_CORRELATIONS];
-  size_t count, blocks, groups, chunks;
+  size_t count, blocks, batch, groups, chunks;
 };
 
 static void correlate_pieces(void *user, size_t first, size_t last, int worker) {
   const struct jobs *jobs = user;
   for (size_t i = first; i < last; i++) {
-    size_t chunk = i % jobs->chunks, group = i / jobs->chunks % jobs->groups, block = i / jobs->chunks / jobs->groups;
+    size_t chunk = i % jobs->chunks, group = i / jobs->chunks % jobs->groups;
+    size_t block = i / jobs->chunks / jobs->groups * jobs->batch;
     for (const struct job *job = jobs->job; job < jobs->job + jobs->count; job++) {
       const struct fnn_correlation *j = job->correlation;
       size_t rows = fnn_ceil_div(j->p, jobs->chunks), begin = chunk * rows, end = fnn_fewer(begin + rows, j->p);
-      if (begin < end) correlate_rows(job, block, group, begin, end, fnn_scratch_of(&job->ring, worker));
+      size_t blocks = fnn_fewer(jobs->batch, jobs->blocks - block);
+      if (begin < end) correlate_rows(job, block, blocks, group, begin, end, fnn_scratch_of(&job->ring, worker));
     }
   }
 }
@@ -292,6 +316,17 @@ static struct job job_for(struct fnn_context *context, const struct fnn_correlat
   return job;
 }
 
+/* How many blocks are done together: more than one where images are so small that most tiles would be of few pixels. */
+static size_t batch_of(const struct jobs *jobs) {
+  const struct job *job = jobs->job;
+  size_t most = job->kernels->row_pixels;
+  if (jobs->count > 1 || job->ringed || job->zeros[0] || job->together > 1 || job->correlation->q > 2 * most) return 1;
+  for (size_t i = 0; i < job->spans; i++)
+    if (job->span[i].count >= most) return 1;
+  size_t batches = fnn_ceil_div(jobs->blocks, most);
+  return fnn_ceil_div(jobs->blocks, batches);
+}
+
 /* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next;
  * not with pairs, whose rings would be filled anew for each piece. */
 static void cut(struct jobs *jobs) {
@@ -301,7 +336,8 @@ static void cut(struct jobs *jobs) {
   for (size_t i = 0; i < jobs->count; i++)
     if (jobs->job[i].correlation->p > p) p = jobs->job[i].correlation->p;
   if (rows < LEAST_ROWS) rows = LEAST_ROWS;
-  jobs->chunks = fnn_ceil_div(FNN_LANE_PIECES, jobs->blocks * jobs->groups);
+  jobs->batch = batch_of(jobs);
+  jobs->chunks = fnn_ceil_div(FNN_LANE_PIECES, fnn_ceil_div(jobs->blocks, jobs->batch) * jobs->groups);
   if (jobs->count > 1 && !j->pairs && jobs->chunks < fnn_ceil_div(p, rows)) jobs->chunks = fnn_ceil_div(p, rows);
   jobs->chunks = fnn_fewer(jobs->chunks, p);
 }
@@ -310,7 +346,9 @@ static enum fnn_status correlate_directly(struct fnn_context *context, struct jo
   enum fnn_status status = FNN_OK;
   cut(jobs);
   for (size_t i = 0; i < jobs->count && status == FNN_OK; i++) status = take_memory(context, &jobs->job[i]);
-  if (status == FNN_OK) fnn_parallel(context, jobs->blocks * jobs->groups * jobs->chunks, 1, correlate_pieces, jobs);
+  if (status == FNN_OK)
+    fnn_parallel(context, fnn_ceil_div(jobs->blocks, jobs->batch) * jobs->groups * jobs->chunks, 1, correlate_pieces,
+                 jobs);
   for (size_t i = 0; i < jobs->count; i++) {
     fnn_scratch_give(context, &jobs->job[i].ring);
     fnn_free(context, jobs->job[i].own);
