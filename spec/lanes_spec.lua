@@ -191,6 +191,15 @@ describe("images and channels in lanes:", function()
     end
   end)
 
+  it("convolution of tiny images of many blocks", function()
+    check({100, 6, 5, 5}, {{10, 6, 5, 5}, {10}}, function(x, weight, bias)
+      return F.conv2d_relu(x, weight, bias, F.conv2d(x, weight, bias, {padding = 2}) + 1, {padding = 2})
+    end)
+    check({100, 4, 4, 3}, {{6, 2, 3, 3}}, function(x, weight)
+      return F.conv2d(x, weight, {padding = 1, stride = 2, groups = 2})
+    end)
+  end)
+
   it("convolution without a bias", function()
     check({19, 3, 5, 5}, {{4, 3, 3, 3}}, function(x, weight) return F.conv2d_relu(x, weight) end)
   end)
