@@ -198,25 +198,25 @@ static void correlate_blocks(const struct job *job, struct fnn_lane_row task, si
 }
 
 /* One row of the output of some blocks from task.r rows of the input. */
-static void correlate_row(const struct job *job, struct fnn_lane_row *task, const float *const *rows, size_t blocks,
+static void correlate_row(const struct job *job, struct fnn_lane_row task, const float *const *rows, size_t blocks,
                           float *y) {
   const struct fnn_correlation *j = job->correlation;
   int fetched = !job->ringed && j->channels >= LEAST_FETCHED;
-  task->fetch_rows = fetched ? fnn_fewer(j->stride[0], task->r) : 0;
+  task.fetch_rows = fetched ? fnn_fewer(j->stride[0], task.r) : 0;
   for (size_t i = 0; i < job->spans; i++) {
     const struct span *span = &job->span[i];
     ptrdiff_t at = job->ringed || job->zeros[0] || span->taps == 0 ? 0 : column_of(j, span->q, span->tap);
     const float *x[FNN_MOST_TAPS];
-    for (size_t r = 0; r < task->r; r++) x[r] = rows[r] + at * (ptrdiff_t)j->kernels->width;
-    task->x = x;
-    task->q = span->count / job->together;
-    task->s = span->taps;
-    task->w_column = span->tap;
-    task->y = y + span->q * j->y_pixel;
+    for (size_t r = 0; r < task.r; r++) x[r] = rows[r] + at * (ptrdiff_t)j->kernels->width;
+    task.x = x;
+    task.q = span->count / job->together;
+    task.s = span->taps;
+    task.w_column = span->tap;
+    task.y = y + span->q * j->y_pixel;
     if (blocks > 1)
-      correlate_blocks(job, *task, span->count, blocks);
+      correlate_blocks(job, task, span->count, blocks);
     else
-      job->kernels->correlate(task);
+      job->kernels->correlate(&task);
   }
 }
 
@@ -242,7 +242,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
       rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
     }
-    correlate_row(job, &task, rows, blocks, j->y + row);
+    correlate_row(job, task, rows, blocks, j->y + row);
     for (size_t i = 0; i < blocks && j->epilogue.addend; i++) add_to_row(job, row + i * j->y_block);
   }
 }
