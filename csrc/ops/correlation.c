@@ -251,7 +251,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
  * group of `batch` blocks. */
 struct jobs {
   struct job job[FNN_MOST_CORRELATIONS];
-  size_t count, blocks, batch, groups, chunks;
+  size_t count, blocks, batch, groups, chunks, pieces;
 };
 
 static void correlate_pieces(void *user, size_t first, size_t last, int worker) {
@@ -316,7 +316,8 @@ static struct job job_for(struct fnn_context *context, const struct fnn_correlat
   return job;
 }
 
-/* How many blocks are done together: more than one where images are so small that most tiles would be of few pixels. */
+/* How many blocks are done together: more than one where images are so small that all tiles would be of few pixels, but as few as
+ * leave enough pieces of work. */
 static size_t batch_of(const struct jobs *jobs) {
   const struct job *job = jobs->job;
   size_t most = job->kernels->row_pixels;
@@ -324,7 +325,8 @@ static size_t batch_of(const struct jobs *jobs) {
   for (size_t i = 0; i < job->spans; i++)
     if (job->span[i].count >= most) return 1;
   size_t batches = fnn_ceil_div(jobs->blocks, most);
-  return fnn_ceil_div(jobs->blocks, batches);
+  size_t least = fnn_ceil_div(FNN_LANE_PIECES, jobs->groups * job->correlation->p);
+  return fnn_ceil_div(jobs->blocks, batches < least ? fnn_fewer(least, jobs->blocks) : batches);
 }
 
 /* Of several, which write to each other's neighbours, a piece has so few rows that what one writes is in a cache for the next;
@@ -337,18 +339,18 @@ static void cut(struct jobs *jobs) {
     if (jobs->job[i].correlation->p > p) p = jobs->job[i].correlation->p;
   if (rows < LEAST_ROWS) rows = LEAST_ROWS;
   jobs->batch = batch_of(jobs);
-  jobs->chunks = fnn_ceil_div(FNN_LANE_PIECES, fnn_ceil_div(jobs->blocks, jobs->batch) * jobs->groups);
+  size_t parts = fnn_ceil_div(jobs->blocks, jobs->batch) * jobs->groups;
+  jobs->chunks = fnn_ceil_div(FNN_LANE_PIECES, parts);
   if (jobs->count > 1 && !j->pairs && jobs->chunks < fnn_ceil_div(p, rows)) jobs->chunks = fnn_ceil_div(p, rows);
   jobs->chunks = fnn_fewer(jobs->chunks, p);
+  jobs->pieces = parts * jobs->chunks;
 }
 
 static enum fnn_status correlate_directly(struct fnn_context *context, struct jobs *jobs) {
   enum fnn_status status = FNN_OK;
   cut(jobs);
   for (size_t i = 0; i < jobs->count && status == FNN_OK; i++) status = take_memory(context, &jobs->job[i]);
-  if (status == FNN_OK)
-    fnn_parallel(context, fnn_ceil_div(jobs->blocks, jobs->batch) * jobs->groups * jobs->chunks, 1, correlate_pieces,
-                 jobs);
+  if (status == FNN_OK) fnn_parallel(context, jobs->pieces, 1, correlate_pieces, jobs);
   for (size_t i = 0; i < jobs->count; i++) {
     fnn_scratch_give(context, &jobs->job[i].ring);
     fnn_free(context, jobs->job[i].own);
