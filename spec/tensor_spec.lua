@@ -636,6 +636,12 @@ describe("closed tensors:", function()
     assert.is_true(fnn.is_tensor(t))
     assert.is_false(fnn.is_tensor(1))
     assert.is_false(fnn.is_tensor(nil))
+    for size = 1, 64 do -- of whatever size tensors are
+      local text = ("x"):rep(size)
+      assert.is_false(fnn.is_tensor(text))
+      assert.is_false(fnn.is_tensor {text:byte(1, -1)})
+    end
+    assert.is_false(fnn.is_tensor(io.stdout))
   end)
 
   it("free their memory at once", function()

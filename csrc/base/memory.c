@@ -32,13 +32,10 @@ _Static_assert(sizeof(struct fnn_block) <= ALIGNMENT, "the head fits in one line
 static size_t class_bytes(unsigned k) { return (size_t)(4 + k % 4) << (k / 4) << (MIN_SHIFT - 2); }
 
 static unsigned class_of(size_t bytes) {
-  unsigned k = 0;
-  if (bytes > ALIGNMENT) {
-    unsigned shift = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^shift < bytes <= 2^(shift+1) */
-    k = (shift - MIN_SHIFT) * 4;
-  }
-  while (class_bytes(k) < bytes) k++;
-  return k;
+  if (bytes <= ALIGNMENT) return 0;
+  unsigned shift = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^shift < bytes <= 2^(shift+1) */
+  unsigned quarters = (unsigned)((bytes - 1) >> (shift - 2)); /* of 2^shift: 4 to 7 whole ones, and a part */
+  return (shift - MIN_SHIFT) * 4 + (quarters - 3);
 }
 
 void fnn_memory_init(struct fnn_memory *memory, size_t limit) {

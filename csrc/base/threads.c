@@ -174,10 +174,14 @@ void fnn_threads_set(struct fnn_threads *threads, int count) {
 void fnn_parallel(struct fnn_context *context, size_t n, size_t grain, fnn_task task, void *user) {
   struct fnn_threads *threads = &context->threads;
   if (grain == 0) grain = 1;
+  if (n <= grain) {
+    if (n > 0) task(user, 0, n, 0);
+    return;
+  }
   if (threads->pool && !is_of_this_process(threads->pool)) fnn_threads_stop(threads);
-  if (n > grain && threads->count > 1 && !threads->pool) threads->pool = pool_start(threads->count);
+  if (threads->count > 1 && !threads->pool) threads->pool = pool_start(threads->count);
   struct fnn_pool *pool = threads->pool;
-  if (n <= grain || !pool || pool->workers == 0) {
+  if (!pool || pool->workers == 0) {
     for (size_t first = 0; first < n; first += grain) task(user, first, n - first < grain ? n : first + grain, 0);
     return;
   }

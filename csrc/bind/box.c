@@ -9,17 +9,16 @@ void fnn_register(lua_State *L, const luaL_Reg *functions) {
 
 struct fnn_box *fnn_push_box(lua_State *L) {
   struct fnn_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (struct fnn_box){0};
+  *box = (struct fnn_box){.bind = lua_touserdata(L, lua_upvalueindex(FNN_UP_BIND))};
   lua_pushvalue(L, lua_upvalueindex(FNN_UP_TENSOR));
   lua_setmetatable(L, -2);
   return box;
 }
 
 struct fnn_box *fnn_test_box(lua_State *L, int at) {
-  if (lua_type(L, at) != LUA_TUSERDATA || !lua_getmetatable(L, at)) return NULL;
-  int is_tensor = lua_rawequal(L, -1, lua_upvalueindex(FNN_UP_TENSOR));
-  lua_pop(L, 1);
-  return is_tensor ? lua_touserdata(L, at) : NULL;
+  if (lua_rawlen(L, at) != sizeof(struct fnn_box)) return NULL;
+  struct fnn_box *box = lua_touserdata(L, at);
+  return box && box->bind == lua_touserdata(L, lua_upvalueindex(FNN_UP_BIND)) ? box : NULL;
 }
 
 struct fnn_tensor *fnn_check_tensor(lua_State *L, int at, const char *who) {
@@ -82,7 +81,7 @@ static int is_worth_collecting(const struct fnn_bind *bind) {
  * of thousands, out of the caches when their turn comes, in a heap many times what is alive. So its collector is started here
  * when many have come, unless the heap is so large that a stop would be felt. */
 static int have_many_come(lua_State *L, struct fnn_bind *bind) {
-  enum { FEW = 4096, LARGE = 8 << 10 /* KiB */ };
+  enum { FEW = 1024, LARGE = 8 << 10 /* KiB */ };
   if (++bind->calls < FEW || bind->calls < bind->many) return 0;
   bind->calls = 0;
   return lua_gc(L, LUA_GCISRUNNING) > 0 && lua_gc(L, LUA_GCCOUNT) <= LARGE; /* -1: in a finalizer, where none can run */

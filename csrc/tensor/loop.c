@@ -60,8 +60,8 @@ static void piece(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct plan *plan = user;
   int inner = plan->rank - 1;
-  size_t position[FNN_MAX_RANK + 1], rest = first;
-  for (int axis = inner; axis >= 0; axis--) {
+  size_t position[FNN_MAX_RANK + 1] = {0}, rest = first;
+  for (int axis = inner; rest > 0; axis--) {
     position[axis] = rest % plan->size[axis];
     rest /= plan->size[axis];
   }
