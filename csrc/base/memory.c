@@ -34,7 +34,7 @@ static size_t class_bytes(unsigned k) { return (size_t)(4 + k % 4) << (k / 4) <<
 static unsigned class_of(size_t bytes) {
   if (bytes <= ALIGNMENT) return 0;
   unsigned shift = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^shift < bytes <= 2^(shift+1) */
-  unsigned quarters = (unsigned)((bytes - 1) >> (shift - 2)); /* of 2^shift: 4 to 7 whole ones, and a part */
+  unsigned quarters = (unsigned)((bytes - 1) >> (shift - 2));  /* of 2^shift: 4 to 7 whole ones, and a part */
   return (shift - MIN_SHIFT) * 4 + (quarters - 3);
 }
 

@@ -70,18 +70,18 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
   }
 }
 
-/* The sums for filters from k on begin with their biases; where results are far, the lines that these will write are fetched. */
-FNN_INLINE void begin_sums(const struct fnn_lane_row *j, const int K, const int Q, size_t k, const float *y,
+/* The sums for filters from k on begin with their biases. */
+FNN_INLINE void begin_sums(const struct fnn_lane_row *j, const int K, const int Q, size_t k,
                            fnn_v sum[][FNN_SINGLE_Q]) {
-  const size_t y_filter = j->y_filter, y_pixel = j->y_pixel;
   FNN_UNROLL for (int m = 0; m < K; m++) {
     const fnn_v start = fnn_splat(j->bias ? j->bias[k + (size_t)m] : 0.0f);
     FNN_UNROLL for (int q = 0; q < Q; q++) sum[m][q] = start;
   }
-  if (!j->fetch_results) return;
-  FNN_UNROLL for (int m = 0; m < K; m++) FNN_UNROLL for (int q = 0; q < Q; q++) {
-    __builtin_prefetch(y + (size_t)m * y_filter + (size_t)q * y_pixel, 1);
-  }
+}
+
+FNN_INLINE void fetch_results(const struct fnn_lane_row *j, const int Q, const float *y) {
+  const size_t y_pixel = j->y_pixel;
+  FNN_UNROLL for (int q = 0; q < Q; q++) __builtin_prefetch(y + (size_t)q * y_pixel, 1);
 }
 
 /* What can be looked at once is: this takes as long as the products of several channels. */
@@ -97,12 +97,27 @@ FNN_INLINE void end_sums(const struct fnn_lane_row *j, const int K, const int Q,
   }
 }
 
+/* What Q pixels give with one tap to `tiles` tiles of K filters. */
+FNN_INLINE void add_tap(const int tiles, const int K, const int Q, const float *x, size_t x_pixel, const float *w,
+                        size_t next_tile, fnn_v sum[][FNN_SINGLE_Q]) {
+  fnn_v v[FNN_SINGLE_Q];
+  FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
+  FNN_UNROLL for (int k = 0; k < tiles * K; k++) {
+    const fnn_v one = fnn_splat(w[(size_t)(k / K) * next_tile + (size_t)(k % K)]);
+    FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] = fnn_multiply_add(sum[k][q], one, v[q]);
+  }
+}
+
 /* Q pixels of `tiles` tiles of K filters. */
 FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int tiles, const int K, const int Q, const float *weight,
                          size_t k0, size_t q0) {
   fnn_v sum[2 * FNN_ROW_K][FNN_SINGLE_Q];
   float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
-  begin_sums(j, tiles * K, Q, k0, y, sum);
+  begin_sums(j, tiles * K, Q, k0, sum);
+  if (j->fetch_results) {
+    const float *at = y;
+    _Pragma("GCC unroll 1") for (int m = 0; m < tiles * K; m++, at += j->y_filter) fetch_results(j, Q, at);
+  }
   const size_t x_pixel = j->x_pixel, x_tap = j->x_tap, rows = j->r, taps = j->s;
   const size_t next_tile = j->channels * j->w_rows * j->w_columns * (size_t)K;
   const size_t left_columns = (j->w_columns - taps) * (size_t)K,
@@ -113,15 +128,39 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int tiles, const in
     for (size_t r = 0; r < rows; r++, w += left_columns) {
       const float *x = j->x[r] + from;
       for (size_t s = 0; s < taps; s++, x += x_tap, w += K) {
-        fnn_v v[FNN_SINGLE_Q];
-        FNN_UNROLL for (int q = 0; q < Q; q++) v[q] = fnn_load(x + (size_t)q * x_pixel);
-        FNN_UNROLL for (int k = 0; k < tiles * K; k++) {
-          const fnn_v one = fnn_splat(w[(size_t)(k / K) * next_tile + (size_t)(k % K)]);
-          FNN_UNROLL for (int q = 0; q < Q; q++) sum[k][q] = fnn_multiply_add(sum[k][q], one, v[q]);
-        }
+        add_tap(tiles, K, Q, x, x_pixel, w, next_tile, sum);
       }
     }
   end_sums(j, tiles * K, Q, sum, y);
+}
+
+/* The same where each channel has one tap, and what is read and written is in no near cache: lines for results, and what the pixels
+ * want next time of the filters' share of the channels, are fetched while the sums go on. All at once they would keep the loads of
+ * these waiting. */
+FNN_INLINE void fetching_tile(const struct fnn_lane_row *j, const int K, const int Q, const float *weight, size_t k0,
+                              size_t q0) {
+  fnn_v sum[FNN_ROW_K][FNN_SINGLE_Q];
+  float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
+  begin_sums(j, K, Q, k0, sum);
+  const size_t x_channel = j->x_channel, channels = j->channels, first = k0 * channels / j->filters;
+  const size_t share = (k0 + (size_t)K) * channels / j->filters - first, steps = share > (size_t)K ? share : (size_t)K;
+  const float *x = j->x[0] + q0 * FNN_WIDTH, *next_x = x + first * x_channel + j->fetch_ahead;
+  const float *next_y = y, *y_end = y + (size_t)K * j->y_filter, *x_end = next_x + share * x_channel;
+  for (size_t c = 0, pause = channels / steps, wait = 0; c < channels; c++, x += x_channel, weight += K) {
+    if (wait-- == 0) {
+      wait = pause - 1;
+      if (next_y != y_end) {
+        fetch_results(j, Q, next_y);
+        next_y += j->y_filter;
+      }
+      if (next_x != x_end) {
+        FNN_UNROLL for (int q = 0; q < Q; q++) __builtin_prefetch(next_x + (size_t)q * FNN_WIDTH, 0, 2);
+        next_x += x_channel;
+      }
+    }
+    add_tap(1, K, Q, x, FNN_WIDTH, weight, 0, sum);
+  }
+  end_sums(j, K, Q, sum, y);
 }
 
 /* One filter whose taps in a row are neighbouring pixels: each is read once for all of them. */
@@ -131,7 +170,8 @@ static void sliding_tile(const struct fnn_lane_row *j, size_t q0) {
   _Static_assert((int)Q <= (int)FNN_SINGLE_Q, "the sums stay in registers");
   fnn_v sum[1][FNN_SINGLE_Q];
   float *y = j->y + q0 * j->y_pixel;
-  begin_sums(j, 1, Q, 0, y, sum);
+  begin_sums(j, 1, Q, 0, sum);
+  if (j->fetch_results) fetch_results(j, Q, y);
   const size_t x_pixel = j->x_pixel, left_rows = (j->w_rows - j->r) * j->w_columns;
   const int no_first = q0 == 0 && j->zeros[0], no_last = q0 + Q == j->q && j->zeros[1];
   const float *w = j->weight + j->w_row * j->w_columns + j->w_column;
@@ -160,6 +200,21 @@ typedef void (*row_function)(const struct fnn_lane_row *j, const float *weight, 
 FNN_ROW_TILES(ROW)
 #define ROW_ENTRY(K, Q) [K][Q] = row_##K##x##Q,
 static const row_function row_functions[FNN_ROW_K + 1][FNN_SINGLE_Q + 1] = {FNN_ROW_TILES(ROW_ENTRY)};
+
+#define FETCHING(K, Q)                                                                                    \
+  static void fetching_##K##x##Q(const struct fnn_lane_row *j, const float *weight, size_t k, size_t q) { \
+    fetching_tile(j, K, Q, weight, k, q);                                                                 \
+  }
+FNN_FETCHING_TILES(FETCHING)
+#define FETCHING_ENTRY(K, Q) [K][Q] = fetching_##K##x##Q,
+static const row_function fetching_functions[FNN_ROW_K + 1][FNN_SINGLE_Q + 1] = {[0][0] = NULL,
+                                                                                 FNN_FETCHING_TILES(FETCHING_ENTRY)};
+
+/* NULL where there is none. */
+static row_function fetching_function(const struct fnn_lane_row *j, size_t K, size_t Q) {
+  const int far = j->fetch_results && j->fetch_rows == 1 && j->r * j->s * j->w_rows * j->w_columns == 1;
+  return far && j->x_pixel == FNN_WIDTH && j->channels >= FNN_ROW_K ? fetching_functions[K][Q] : NULL;
+}
 
 /* A single pixel, as at the edges of an image, has too few sums in one tile of filters to keep the multipliers busy: two do. */
 static void single_pixel(const struct fnn_lane_row *j, const float *weight, size_t k, size_t q) {
@@ -196,9 +251,12 @@ static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_r
     for (size_t k = 0, i = 0; k < j->filters;) {
       const size_t K = tile_size(filters, i), next = tile_size(filters, i + 1);
       const size_t tiles = Q == 1 && K == FNN_ROW_K && next == K && k + K < j->filters ? 2 : 1;
-      if (j->fetch_rows) fetch_next(j, k, tiles * K, q, Q);
-      /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): each size that tilings have is there */
-      (tiles == 2 ? single_pixel : row_functions[K][Q])(task, j->weight + k * taps, k, q);
+      const row_function fetching = fetching_function(j, K, Q);
+      if (j->fetch_rows && !fetching) fetch_next(j, k, tiles * K, q, Q);
+      if (fetching)
+        fetching(j, j->weight + k * taps, k, q);
+      else /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): each size that tilings have is there */
+        (tiles == 2 ? single_pixel : row_functions[K][Q])(task, j->weight + k * taps, k, q);
       k += tiles * K, i += tiles;
     }
     q += Q;

@@ -46,6 +46,13 @@ enum { FNN_WIDTH = 4 };
 
 enum { FNN_LINE = 16 }; /* floats of a cache's line */
 
+/* The sizes of tiles that fetch what is wanted next while their sums go on (lane_conv.c). */
+#if defined(__AVX512F__) && !defined(FNN_PAIRS)
+#define FNN_FETCHING_TILES(X) X(4, 4) X(4, 5) X(5, 4) X(5, 5)
+#else
+#define FNN_FETCHING_TILES(X)
+#endif
+
 typedef float fnn_v __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
 typedef float fnn_v_anywhere __attribute__((vector_size(FNN_WIDTH * 4), aligned(4), may_alias));
 typedef int32_t fnn_vi __attribute__((vector_size(FNN_WIDTH * 4), may_alias));
