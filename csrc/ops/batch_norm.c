@@ -85,7 +85,7 @@ struct job {
   const float *x, *mean, *variance, *weight, *bias, *addend;
   float *y, *mean_out, *variance_out;
   int relu;
-  /* in backward; relu's result is y */
+  /* in backward; relu's result is y, or NULL where it is made again of x */
   const float *g;
   float *below; /* the gradient below relu */
   float *dx, *d_weight, *d_bias, *d_mean, *d_variance;
@@ -140,17 +140,26 @@ static void dot_of(const struct job *job, size_t i, const float *x, float mean, 
 
 /* ---- channels ---- */
 
-static void normalize_channel(const struct job *job, size_t c, float mean, float variance) {
+/* y = x scale + shift */
+struct affine {
+  float scale, shift;
+};
+
+static struct affine affine_of(const struct job *job, size_t c, float mean, float variance) {
   float rstd = (float)(1.0 / sqrt(variance + job->epsilon));
   float scale = rstd * (job->weight ? job->weight[c] : 1.0f);
-  float shift = (job->bias ? job->bias[c] : 0.0f) - mean * scale;
+  return (struct affine){scale, (job->bias ? job->bias[c] : 0.0f) - mean * scale};
+}
+
+static void normalize_channel(const struct job *job, size_t c, float mean, float variance) {
+  struct affine to = affine_of(job, c, mean, variance);
   for (size_t i = 0; i < job->e.n; i++) {
     size_t begin = at(&job->e, i, c);
     if (job->relu)
-      job->kernels->norm->affine_relu(job->e.run, job->x + begin, scale, shift,
+      job->kernels->norm->affine_relu(job->e.run, job->x + begin, to.scale, to.shift,
                                       job->addend ? job->addend + begin : NULL, job->y + begin);
     else
-      job->kernels->norm->affine(job->e.run, job->x + begin, scale, shift, job->y + begin);
+      job->kernels->norm->affine(job->e.run, job->x + begin, to.scale, to.shift, job->y + begin);
   }
 }
 
@@ -177,11 +186,18 @@ static void apply_channels(void *user, size_t first, size_t last, int worker) {
   for (size_t c = first; c < last; c++) normalize_channel(job, c, job->mean[c], job->variance[c]);
 }
 
-/* The gradient of one channel of one image (block) below relu, where there is one. */
-static const float *gradient_of(const struct job *job, size_t begin) {
+/* The gradient of one channel of one image (block) below relu, where there is one: its result is made again of what is read in any
+ * case, some floats at a time, or read where an addend had a part in it. */
+static const float *gradient_of(const struct job *job, size_t begin, struct affine to) {
+  enum { SOME = 1024 };
+  float made[SOME];
   if (!job->relu) return job->g + begin;
-  job->kernels->elementwise->unary_slope[FNN_UNARY_relu](job->e.run, job->y + begin, job->g + begin, job->below + begin,
-                                                         NULL);
+  for (size_t i = 0, n; i < job->e.run; i += n) {
+    n = job->e.run - i < SOME ? job->e.run - i : SOME;
+    const float *y = job->y ? job->y + begin + i : made;
+    if (!job->y) job->kernels->norm->affine_relu(n, job->x + begin + i, to.scale, to.shift, NULL, made);
+    job->kernels->elementwise->unary_slope[FNN_UNARY_relu](n, y, job->g + begin + i, job->below + begin + i, NULL);
+  }
   return job->below + begin;
 }
 
@@ -196,9 +212,10 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     float mean = job->mean[c];
     double rstd = 1.0 / sqrt(job->variance[c] + job->epsilon), sum_g = 0.0, sum_gx = 0.0;
     double weight = job->weight ? job->weight[c] : 1.0;
+    struct affine to = affine_of(job, c, mean, job->variance[c]);
     for (size_t i = 0; i < e->n; i++) {
       size_t begin = at(e, i, c);
-      dot_of(job, i, job->x + begin, mean, gradient_of(job, begin), &sum_g, &sum_gx);
+      dot_of(job, i, job->x + begin, mean, gradient_of(job, begin, to), &sum_g, &sum_gx);
     }
     if (job->d_bias) job->d_bias[c] = (float)sum_g;
     if (job->d_weight) job->d_weight[c] = (float)(sum_gx * rstd);
@@ -233,6 +250,9 @@ static enum fnn_status want(struct fnn_call *call, size_t i, float **to) {
   return FNN_OK;
 }
 
+/* What was not given has no shape. */
+static int has_addend(const struct fnn_call *call, size_t addend) { return fnn_in_shape(call, addend)->rank > 0; }
+
 /* The way back through the channels; what is below relu is the addend's gradient too. dx is written over the gradient that it is
  * made of where nobody else wants that, which then leaves the cache once. */
 static enum fnn_status back(struct fnn_call *call, struct job *job, size_t addend) {
@@ -241,7 +261,8 @@ static enum fnn_status back(struct fnn_call *call, struct job *job, size_t adden
   enum fnn_status status = FNN_OK;
   job->g = fnn_floats(call->grad);
   if (job->relu || wants_input) FNN_TRY(fnn_own_grad(call, &own));
-  if (job->relu) job->below = fnn_floats(own), job->y = fnn_floats(call->out[0]);
+  if (job->relu) job->below = fnn_floats(own);
+  if (job->relu && has_addend(call, addend)) job->y = fnn_floats(call->out[0]);
   if (shared) call->grad_in[addend] = fnn_tensor_retain(own);
   if (wants_input && shared) status = fnn_new_grad(call, 0);
   if (wants_input && !shared) call->grad_in[0] = fnn_tensor_retain(own);
@@ -278,6 +299,7 @@ static enum fnn_status train_forward(struct fnn_call *call) {
 static enum fnn_status train_backward(struct fnn_call *call) {
   struct job job = job_for(call);
   job.weight = optional_floats(call->in[1]);
+  job.bias = optional_floats(call->in[2]);
   job.mean = fnn_floats(call->out[1]);
   job.variance = fnn_floats(call->out[2]);
   FNN_TRY(want(call, 1, &job.d_weight));
@@ -301,7 +323,7 @@ static enum fnn_status train_backward(struct fnn_call *call) {
       .backward = train_backward,                                                              \
   };
 TRAIN(batch_norm_train, train_args, 0, 1)
-TRAIN(batch_norm_relu_train, relu_train_args, FNN_SAVE_OUT(0), 1 | 1u << TRAIN_ADDEND)
+TRAIN(batch_norm_relu_train, relu_train_args, FNN_SAVE_IN(2) | FNN_SAVE_OUT(0), 1 | 1u << TRAIN_ADDEND)
 
 /* ---- by given statistics ---- */
 
@@ -325,6 +347,7 @@ static enum fnn_status apply_backward(struct fnn_call *call) {
   job.mean = fnn_floats(call->in[1]);
   job.variance = fnn_floats(call->in[2]);
   job.weight = optional_floats(call->in[3]);
+  job.bias = optional_floats(call->in[4]);
   FNN_TRY(want(call, 1, &job.d_mean));
   FNN_TRY(want(call, 2, &job.d_variance));
   FNN_TRY(want(call, 3, &job.d_weight));
@@ -348,4 +371,4 @@ static enum fnn_status apply_backward(struct fnn_call *call) {
       .backward = apply_backward,                                                            \
   };
 APPLY(batch_norm_apply, apply_args, 0, 1)
-APPLY(batch_norm_relu_apply, relu_apply_args, FNN_SAVE_OUT(0), 1 | 1u << APPLY_ADDEND)
+APPLY(batch_norm_relu_apply, relu_apply_args, FNN_SAVE_IN(4) | FNN_SAVE_OUT(0), 1 | 1u << APPLY_ADDEND)
