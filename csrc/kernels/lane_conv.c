@@ -79,6 +79,7 @@ FNN_INLINE void begin_sums(const struct fnn_lane_row *j, const int K, const int 
   }
 }
 
+/* The lines that a filter's results will be written to. */
 FNN_INLINE void fetch_results(const struct fnn_lane_row *j, const int Q, const float *y) {
   const size_t y_pixel = j->y_pixel;
   FNN_UNROLL for (int q = 0; q < Q; q++) __builtin_prefetch(y + (size_t)q * y_pixel, 1);
