@@ -135,6 +135,9 @@ FNN_INLINE void row_tile(const struct fnn_lane_row *j, const int tiles, const in
   end_sums(j, tiles * K, Q, sum, y);
 }
 
+/* Filter k's share of the channels, whose next pixels are fetched while it is at these, begins here. */
+FNN_INLINE size_t share_of(const struct fnn_lane_row *j, size_t k) { return k * j->channels / j->filters; }
+
 /* The same where each channel has one tap, and what is read and written is in no near cache: lines for results, and what the pixels
  * want next time of the filters' share of the channels, are fetched while the sums go on. All at once they would keep the loads of
  * these waiting. */
@@ -143,8 +146,8 @@ FNN_INLINE void fetching_tile(const struct fnn_lane_row *j, const int K, const i
   fnn_v sum[FNN_ROW_K][FNN_SINGLE_Q];
   float *y = j->y + k0 * j->y_filter + q0 * j->y_pixel;
   begin_sums(j, K, Q, k0, sum);
-  const size_t x_channel = j->x_channel, channels = j->channels, first = k0 * channels / j->filters;
-  const size_t share = (k0 + (size_t)K) * channels / j->filters - first, steps = share > (size_t)K ? share : (size_t)K;
+  const size_t x_channel = j->x_channel, channels = j->channels, first = share_of(j, k0);
+  const size_t share = share_of(j, k0 + (size_t)K) - first, steps = share > (size_t)K ? share : (size_t)K;
   const float *x = j->x[0] + q0 * FNN_WIDTH, *next_x = x + first * x_channel + j->fetch_ahead;
   const float *next_y = y, *y_end = y + (size_t)K * j->y_filter, *x_end = next_x + share * x_channel;
   for (size_t c = 0, pause = channels / steps, wait = 0; c < channels; c++, x += x_channel, weight += K) {
@@ -211,10 +214,9 @@ FNN_FETCHING_TILES(FETCHING)
 static const row_function fetching_functions[FNN_ROW_K + 1][FNN_SINGLE_Q + 1] = {[0][0] = NULL,
                                                                                  FNN_FETCHING_TILES(FETCHING_ENTRY)};
 
-/* NULL where there is none. */
-static row_function fetching_function(const struct fnn_lane_row *j, size_t K, size_t Q) {
-  const int far = j->fetch_results && j->fetch_rows == 1 && j->r * j->s * j->w_rows * j->w_columns == 1;
-  return far && j->x_pixel == FNN_WIDTH && j->channels >= FNN_ROW_K ? fetching_functions[K][Q] : NULL;
+/* Whether tiles of a row whose channels have one tap each are those that fetch meanwhile, where there are any of their size. */
+static int fetches_meanwhile(const struct fnn_lane_row *j) {
+  return j->fetch_results && j->fetch_rows == 1 && j->x_pixel == FNN_WIDTH && j->channels >= FNN_ROW_K;
 }
 
 /* A single pixel, as at the edges of an image, has too few sums in one tile of filters to keep the multipliers busy: two do. */
@@ -225,8 +227,8 @@ static void single_pixel(const struct fnn_lane_row *j, const float *weight, size
 /* Has what pixels q .. q + Q - 1 want next time fetched into the second cache, while filters k .. k + K - 1 are at them: of their
  * share of the channels. */
 FNN_INLINE void fetch_next(const struct fnn_lane_row *j, size_t k, size_t K, size_t q, size_t Q) {
-  const size_t last = (k + K) * j->channels / j->filters;
-  for (size_t c = k * j->channels / j->filters; c < last; c++)
+  const size_t last = share_of(j, k + K);
+  for (size_t c = share_of(j, k); c < last; c++)
     for (size_t r = j->r - j->fetch_rows; r < j->r; r++) {
       const float *x = j->x[r] + c * j->x_channel + j->fetch_ahead;
       for (size_t i = q * j->x_pixel; i < (q + Q) * j->x_pixel; i += FNN_LINE) __builtin_prefetch(x + i, 0, 2);
@@ -242,9 +244,11 @@ static void slide(const struct fnn_lane_row *j) {
   }
 }
 
-/* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. */
+/* All filters go over some pixels before the next: their weights are fewer than the pixels of all channels. The task is j, or where
+ * each channel has one tap, the same with channels for taps. */
 static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_row *task) {
   const size_t taps = j->channels * j->w_rows * j->w_columns;
+  const int meanwhile = task != j && fetches_meanwhile(j);
   const struct tiling filters = tiling_of(j->filters, FNN_ROW_K);
   const struct tiling pixels = tiling_of(j->q, j->filters == 1 ? FNN_SINGLE_Q : FNN_ROW_Q);
   for (size_t q = 0, m = 0; q < j->q; m++) {
@@ -252,7 +256,7 @@ static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_r
     for (size_t k = 0, i = 0; k < j->filters;) {
       const size_t K = tile_size(filters, i), next = tile_size(filters, i + 1);
       const size_t tiles = Q == 1 && K == FNN_ROW_K && next == K && k + K < j->filters ? 2 : 1;
-      const row_function fetching = fetching_function(j, K, Q);
+      const row_function fetching = meanwhile ? fetching_functions[K][Q] : NULL;
       if (j->fetch_rows && !fetching) fetch_next(j, k, tiles * K, q, Q);
       if (fetching)
         fetching(j, j->weight + k * taps, k, q);
