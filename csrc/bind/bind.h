@@ -34,10 +34,10 @@ struct fnn_bind {
   struct fnn_tensor *held;
 };
 
-/* A tensor in Lua, a full userdata: NULL before it is filled (by fnn_fill_box alone) and after close. It is known by whose it is,
- * for to compare metatables takes several times as long: no other userdata of this size has that address where a box does. */
+/* A tensor in Lua, a full userdata: NULL before it is filled (by fnn_fill_box alone) and after close. It is known by its owner,
+ * which is quicker than to compare metatables: no other userdata of this size begins with that address. */
 struct fnn_box {
-  const struct fnn_bind *bind; /* first, and in nothing else that Lua sees */
+  const struct fnn_bind *bind; /* first */
   struct fnn_tensor *tensor;
   size_t counted; /* its share of fnn_bind.boxed */
 };
