@@ -255,6 +255,20 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
+/* The same where g is turned: as pack makes it of a vector of filters instead of images, a pixel has a vector of filters for each
+ * image. For all channels c (at least FNN_LEAST_TURNED) and filters k of the vectors, dw[c * dw_channel + k] += sum over blocks b,
+ * rows p, columns q and lanes l of g[k / width * g_vector + b * g_block + p * g_row + (q * width + l) * width + k % width]
+ * x[b * x_block + c * x_channel + p * x_row + q * x_pixel + l] */
+enum { FNN_LEAST_TURNED = 7 };
+
+struct fnn_turned_gradient {
+  size_t vectors, channels, blocks, p, q;
+  const float *g, *x;
+  size_t g_vector, g_block, g_row, x_channel, x_block, x_row, x_pixel;
+  float *dw;
+  size_t dw_channel;
+};
+
 /* The weight gradient of a single channel and filter of FNN_SLIDING_TAPS x FNN_SLIDING_TAPS taps that are neighbouring pixels:
  * dw[i * FNN_SLIDING_TAPS + s] += sum over blocks b, rows p, columns q and lanes of
  * g[b * g_block + (p * this.q + q) * width] x[b * x_block + ((p + i - top) * w + q + s - left) * width], without what is beside x */
@@ -362,6 +376,7 @@ struct fnn_lane_kernels {
   void (*pack_weights)(const struct fnn_lane_weights *weights, float *packed);
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
+  void (*turned_gradient)(const struct fnn_turned_gradient *gradient);
   void (*sliding_gradient)(const struct fnn_sliding_gradient *gradient);
 
   /* winograd.c and winograd_input.c. Tiles of 5 are for 3 x 3 taps with a stride of 2, of which they give 2 x 2 pixels, or 4 x 4

@@ -19,11 +19,12 @@ extern const struct fnn_image_kernels FNN_VARIANT(fnn_image);
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes);
 extern const struct fnn_kernels FNN_VARIANT(fnn_kernels);
 
-/* lane_conv.c, winograd.c and channel_conv.c, for the table in lanes.c */
+/* lane_conv.c, turned_gradient.c, winograd.c and channel_conv.c, for the table in lanes.c */
 void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed);
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j);
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j);
 void FNN_VARIANT(fnn_lane_sliding_gradient)(const struct fnn_sliding_gradient *j);
+void FNN_VARIANT(fnn_lane_turned_gradient)(const struct fnn_turned_gradient *j);
 void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t size, size_t first, size_t last,
                                        float *u, size_t step);
 void FNN_VARIANT(fnn_winograd_input)(const struct fnn_winograd_input *j);

@@ -7,6 +7,7 @@
 
 #include "correlation.h"
 #include "lane_convolution.h"
+#include "turned_gradient.h"
 #include "winograd.h"
 
 static size_t at_least_one(size_t a) { return a ? a : 1; }
@@ -319,6 +320,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
   if (fnn_winograd_gradient_pays(context, lanes, pairs, conv))
     return fnn_winograd_gradient(context, lanes, pairs, conv, g, x, dw);
+  if (fnn_turned_gradient_pays(context, lanes, pairs, conv)) return fnn_turned_gradient(context, conv, g, x, dw);
   const struct fnn_window *w = &conv->window;
   struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
                        .wide = context->kernels->lanes,

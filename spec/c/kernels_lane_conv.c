@@ -239,6 +239,53 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
   free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
 }
 
+/* Of turned filters. Between rows, blocks and vectors of g there is more, and between those of x and its channels. */
+static void check_turned_gradient(const struct set *set, const struct planes *j, size_t vectors, size_t channels) {
+  const size_t width = set->kernels->width, pixel = width * width, filters = vectors * width;
+  const size_t g_row = (j->q + 1) * pixel, g_block = j->p * g_row + pixel, g_vector = j->blocks * g_block + pixel;
+  const size_t x_pixel = j->stride * width, x_row = j->q * x_pixel + width, x_channel = j->p * x_row + width;
+  const size_t x_block = channels * x_channel + width, dw_channel = filters + 3, weights = channels * dw_channel;
+  float *g = floats(&state, vectors * g_vector), *x = floats(&state, j->blocks * x_block), *dw = untouched(weights);
+  struct sum *want = expected(weights);
+  for (size_t c = 0; c < channels; c++)
+    for (size_t k = 0; k < filters; k++) {
+      struct sum *sum = &want[c * dw_channel + k];
+      sum->size = fabs(sum->value);
+      for (size_t at = 0; at < j->blocks * j->p * j->q * width; at++) {
+        const size_t l = at % width, q = at / width % j->q, p = at / width / j->q % j->p, b = at / width / j->q / j->p;
+        add(sum, (double)g[k / width * g_vector + b * g_block + p * g_row + (q * width + l) * width + k % width] *
+                     (double)x[b * x_block + c * x_channel + p * x_row + q * x_pixel + l]);
+      }
+    }
+  set->kernels->turned_gradient(&(struct fnn_turned_gradient){.vectors = vectors,
+                                                              .channels = channels,
+                                                              .blocks = j->blocks,
+                                                              .p = j->p,
+                                                              .q = j->q,
+                                                              .g = g,
+                                                              .x = x,
+                                                              .g_vector = g_vector,
+                                                              .g_block = g_block,
+                                                              .g_row = g_row,
+                                                              .x_channel = x_channel,
+                                                              .x_block = x_block,
+                                                              .x_row = x_row,
+                                                              .x_pixel = x_pixel,
+                                                              .dw = dw,
+                                                              .dw_channel = dw_channel});
+  expect_sums(weights, dw, want, "%s turned_gradient: %zu vectors, %zu channels, %zu blocks of %zux%zu, stride %zu",
+              set->name, vectors, channels, j->blocks, j->p, j->q, j->stride);
+  free(g), free(x), free(dw), free(want);
+}
+
+/* Tiles have at most 2 vectors x 13 or 6 channels: around one and two of them. */
+static void check_turned_gradients(const struct set *set) {
+  static const size_t channels[] = {FNN_LEAST_TURNED, 8, 11, 12, 13, 14, 18, 19, 27};
+  for (size_t vectors = 1; vectors <= 3; vectors++)
+    for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
+      for (int i = 0; i < PLANES; i++) check_turned_gradient(set, &planes[i], vectors, channels[c]);
+}
+
 /* Of a single channel and filter, over two blocks. */
 static void check_sliding_gradient(const struct set *set, const struct fnn_window *w) {
   enum { BLOCKS = 2, TAPS = FNN_SLIDING_TAPS * FNN_SLIDING_TAPS };
@@ -404,6 +451,7 @@ int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kern
   check_failures = 0;
   state = 10;
   check_set(&plain);
+  check_turned_gradients(&plain);
   check_sliding_gradients(&plain);
   if (!pairs) return check_failures;
   if (pairs->matrices)

@@ -1,0 +1,213 @@
+/* A piece of work is a part of the batch and of the vectors of filters of a group. Some rows of the output's gradient at a time are
+ * turned, and then meet tap by tap the pixels that lie under them: those beside the image are left out.
+ *
+ * Turning takes as long as the products of a dozen channels with one tap. A kernel of a single tap that meets every pixel once knows
+ * no difference between the input and the output's gradient: the one with fewer channels is turned, as if it were the other. */
+#include "turned_gradient.h"
+
+#include <string.h>
+
+struct job {
+  const struct fnn_lane_kernels *kernels;
+  struct fnn_convolution conv;
+  int swapped;
+  size_t channels, filters, vectors; /* of a group */
+  size_t blocks, part, parts;        /* blocks in a part; parts of the batch */
+  size_t splits, split;              /* of the vectors; how many one has, the last perhaps fewer */
+  size_t rows;                       /* at a time */
+  const float *x, *g;
+  float *sums; /* for each part and group: [tap][channel][filter] */
+  struct fnn_scratch turned;
+  float *dw;
+};
+
+static size_t filled(const struct job *j) { return j->vectors * j->kernels->width; }
+static size_t taps_of(const struct job *j) { return j->conv.window.r * j->conv.window.s; }
+static size_t group_size(const struct job *j) { return taps_of(j) * j->channels * filled(j); }
+
+/* Output pixels in one direction; none where `last` is not behind `first`. */
+struct range {
+  size_t first, last;
+};
+
+/* Those of a range that have a pixel of `size` under them, which lies `offset` from theirs. */
+static struct range range_over(struct range range, size_t stride, ptrdiff_t offset, size_t size) {
+  size_t before = offset < 0 ? fnn_ceil_div((size_t)-offset, stride) : 0;
+  size_t end = (ptrdiff_t)size > offset ? fnn_ceil_div((size_t)((ptrdiff_t)size - offset), stride) : 0;
+  return (struct range){range.first > before ? range.first : before, fnn_fewer(range.last, end)};
+}
+
+static size_t range_size(struct range range) { return range.last > range.first ? range.last - range.first : 0; }
+
+/* Where a tap meets the image, from a window's first pixel: rows down, columns right. */
+static ptrdiff_t down(const struct fnn_window *w, size_t r) {
+  return (ptrdiff_t)(r * w->dilation[0]) - (ptrdiff_t)w->top;
+}
+static ptrdiff_t right(const struct fnn_window *w, size_t s) {
+  return (ptrdiff_t)(s * w->dilation[1]) - (ptrdiff_t)w->left;
+}
+
+static struct range row_range(const struct fnn_window *w, size_t first, size_t last, size_t r) {
+  return range_over((struct range){first, last}, w->stride[0], down(w, r), w->h);
+}
+static struct range column_range(const struct fnn_window *w, size_t s) {
+  return range_over((struct range){0, w->q}, w->stride[1], right(w, s), w->w);
+}
+
+struct piece {
+  size_t begin, blocks, group, vector, vectors; /* from where on, and how many */
+  float *turned;
+  float *sums;
+};
+
+/* Rows first .. last-1, under one tap. */
+static void add_tap(const struct job *j, const struct piece *piece, size_t first, size_t last, size_t r, size_t s) {
+  const struct fnn_window *w = &j->conv.window;
+  size_t lanes = j->kernels->width, pixel = lanes * lanes, plane = w->h * w->w * lanes;
+  struct range p = row_range(w, first, last, r), q = column_range(w, s);
+  if (range_size(p) == 0 || range_size(q) == 0) return;
+  size_t row = p.first * w->stride[0] + (size_t)down(w, r), column = q.first * w->stride[1] + (size_t)right(w, s);
+  size_t g_row = w->q * pixel, g_block = (last - first) * g_row;
+  j->kernels->turned_gradient(&(struct fnn_turned_gradient){
+      .vectors = piece->vectors,
+      .channels = j->channels,
+      .blocks = piece->blocks,
+      .p = range_size(p),
+      .q = range_size(q),
+      .g = piece->turned + (p.first - first) * g_row + q.first * pixel,
+      .g_vector = piece->blocks * g_block,
+      .g_block = g_block,
+      .g_row = g_row,
+      .x = j->x + (piece->begin * j->conv.c + piece->group * j->channels) * plane + (row * w->w + column) * lanes,
+      .x_channel = plane,
+      .x_block = j->conv.c * plane,
+      .x_row = w->stride[0] * w->w * lanes,
+      .x_pixel = w->stride[1] * lanes,
+      .dw = piece->sums + (r * w->s + s) * j->channels * filled(j) + piece->vector * lanes,
+      .dw_channel = filled(j),
+  });
+}
+
+static void turn(const struct job *j, const struct piece *piece, size_t first, size_t last) {
+  const struct fnn_window *w = &j->conv.window;
+  size_t lanes = j->kernels->width, plane = w->p * w->q * lanes, some = (last - first) * w->q * lanes;
+  for (size_t v = 0; v < piece->vectors; v++)
+    for (size_t b = 0; b < piece->blocks; b++) {
+      size_t k = (piece->vector + v) * lanes, filter = (piece->begin + b) * j->conv.k + piece->group * j->filters + k;
+      j->kernels->pack(fnn_fewer(lanes, j->filters - k), some, j->g + filter * plane + first * w->q * lanes, plane,
+                       piece->turned + (v * piece->blocks + b) * some * lanes);
+    }
+}
+
+static void add_up_piece(const struct job *j, size_t part, size_t group, size_t split, float *turned) {
+  const struct fnn_window *w = &j->conv.window;
+  struct piece piece = {
+      .begin = part * j->part,
+      .blocks = fnn_fewer(j->part, j->blocks - part * j->part),
+      .group = group,
+      .vector = split * j->split,
+      .vectors = fnn_fewer(j->split, j->vectors - split * j->split),
+      .turned = turned,
+      .sums = j->sums + (part * j->conv.groups + group) * group_size(j),
+  };
+  for (size_t first = 0; first < w->p; first += j->rows) {
+    size_t last = fnn_fewer(first + j->rows, w->p);
+    turn(j, &piece, first, last);
+    for (size_t r = 0; r < w->r; r++)
+      for (size_t s = 0; s < w->s; s++) add_tap(j, &piece, first, last, r, s);
+  }
+}
+
+static void add_up(void *user, size_t first, size_t last, int worker) {
+  const struct job *j = user;
+  size_t groups = j->conv.groups;
+  for (size_t i = first; i < last; i++)
+    add_up_piece(j, i / j->splits / groups, i / j->splits % groups, i % j->splits, fnn_scratch_of(&j->turned, worker));
+}
+
+/* The gradients of filters first .. last-1 of all groups, of a single tap of channels that were turned. */
+static void spread_swapped(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  for (size_t i = first; i < last; i++)
+    memcpy(j->dw + i * j->filters, j->sums + i / j->channels * group_size(j) + i % j->channels * filled(j),
+           j->filters * sizeof *j->dw);
+}
+
+/* The gradients of filters first .. last-1 of all groups. */
+static void spread(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct job *j = user;
+  size_t taps = taps_of(j);
+  for (size_t i = first; i < last; i++) {
+    const float *sums = j->sums + i / j->filters * group_size(j) + i % j->filters;
+    float *dw = j->dw + i * j->channels * taps;
+    for (size_t c = 0; c < j->channels; c++)
+      for (size_t t = 0; t < taps; t++) *dw++ = sums[(t * j->channels + c) * filled(j)];
+  }
+}
+
+static int fills_vectors(size_t count, size_t lanes) { return 3 * count >= 2 * fnn_ceil_div(count, lanes) * lanes; }
+
+/* Whether the input is turned instead. */
+static int swaps(const struct fnn_convolution *conv, size_t lanes) {
+  const struct fnn_window *w = &conv->window;
+  int same = w->r == 1 && w->s == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->p == w->h && w->q == w->w;
+  return same && conv->c < conv->k && fills_vectors(conv->c / conv->groups, lanes);
+}
+
+/* These decide in which order what is added up, and know nothing of threads. */
+static struct job job_for(const struct fnn_context *context, const struct fnn_convolution *conv) {
+  enum { PIECES = 8, PIXELS = 128, PARTS = 16, CACHE = 96 * 1024 }; /* at least; of a part, at least; at most; floats */
+  const struct fnn_window *w = &conv->window;
+  struct job j = {.kernels = context->kernels->lanes, .conv = *conv};
+  size_t lanes = j.kernels->width, pixels = w->p * w->q;
+  j.swapped = swaps(conv, lanes);
+  if (j.swapped) j.conv.c = conv->k, j.conv.k = conv->c;
+  j.channels = j.conv.c / conv->groups;
+  j.filters = j.conv.k / conv->groups;
+  j.vectors = fnn_ceil_div(j.filters, lanes);
+  j.blocks = fnn_ceil_div(conv->n, lanes);
+  for (j.parts = 1; j.parts * PIXELS < j.blocks * pixels && j.parts < PARTS && j.parts < j.blocks;) j.parts *= 2;
+  j.part = fnn_ceil_div(j.blocks, j.parts);
+  j.parts = fnn_ceil_div(j.blocks, j.part);
+  j.split = fnn_ceil_div(j.vectors, fnn_ceil_div(PIECES, j.parts * conv->groups));
+  j.splits = fnn_ceil_div(j.vectors, j.split);
+  size_t row = j.part * lanes * (j.split * lanes * w->q + j.channels * w->stride[0] * w->w);
+  j.rows = CACHE / row ? fnn_fewer(CACHE / row, w->p) : 1;
+  return j;
+}
+
+int fnn_turned_gradient_pays(const struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
+                             const struct fnn_convolution *conv) {
+  size_t channels = conv->c / conv->groups, filters = conv->k / conv->groups;
+  return fnn_can_turn(context, lanes, pairs, channels) && (fills_vectors(filters, lanes) || swaps(conv, lanes)) &&
+         conv->n > 0 && conv->window.p > 0 && conv->window.q > 0;
+}
+
+size_t fnn_turned_gradient_products(const struct fnn_window *w) {
+  size_t rows = 0, columns = 0;
+  for (size_t r = 0; r < w->r; r++) rows += range_size(row_range(w, 0, w->p, r));
+  for (size_t s = 0; s < w->s; s++) columns += range_size(column_range(w, s));
+  return rows * columns;
+}
+
+enum fnn_status fnn_turned_gradient(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
+                                    const float *x, float *dw) {
+  struct job j = job_for(context, conv);
+  size_t size = j.parts * conv->groups * group_size(&j), lanes = j.kernels->width;
+  j.x = j.swapped ? g : x, j.g = j.swapped ? x : g, j.dw = dw;
+  j.sums = fnn_alloc(context, size * sizeof *j.sums);
+  if (!j.sums) return FNN_NO_MEMORY;
+  memset(j.sums, 0, size * sizeof *j.sums);
+  enum fnn_status status =
+      fnn_scratch_take(context, j.split * j.part * j.rows * conv->window.q * lanes * lanes, &j.turned);
+  if (status == FNN_OK) {
+    fnn_parallel(context, j.parts * conv->groups * j.splits, 1, add_up, &j);
+    fnn_add_up(context, j.parts, conv->groups * group_size(&j), j.sums, j.sums);
+    fnn_parallel(context, conv->k, 4, j.swapped ? spread_swapped : spread, &j);
+  }
+  fnn_scratch_give(context, &j.turned);
+  fnn_free(context, j.sums);
+  return status;
+}
