@@ -4,7 +4,7 @@
  *
  * A product of matrices stands behind each of the 36 places, over all tiles of all images, and its sums should stay in
  * registers for many tiles. So that enough fit into a cache, transformed, two of the six rows of places are done at a time, and
- * transform what they need anew. The next rows then find the pixels in the cache: a piece of work is a part of the batch,
+ * transform what they need anew. The next rows then find the pixels in the cache: a piece of work is a part of the tiles,
  * or where these are few, two rows of one.
  *
  * Where it can be, the output's gradient is turned (kernels/turned_gradient.c), before it is transformed: it has fewer pixels than
@@ -28,7 +28,7 @@ enum {
   LEAST_CHANNELS_OF_PAIRS = 16,
   LEAST_CHANNELS = 8, /* and filters */
   PAIRS_OF_ROWS = 3,
-  MOST_PARTS = 16,
+  MOST_PARTS = 8,
   MOST_SUMS = 1 << 22, /* floats of all parts */
 };
 
@@ -37,12 +37,12 @@ struct job {
   const struct fnn_lane_kernels *wide;  /* for vectors of several neighbouring tiles, or the same */
   const struct fnn_lane_kernels *pairs; /* for mixed precision, or NULL */
   const struct fnn_convolution *conv;
-  size_t channels, filters;   /* of a group */
-  size_t vectors, plain;      /* vectors of turned filters; the other, last filters */
-  size_t blocks, part, parts; /* blocks or pairs of them, those in a part; parts of the batch */
+  size_t channels, filters; /* of a group */
+  size_t vectors, plain;    /* vectors of turned filters; the other, last filters */
   struct fnn_winograd_grid grid;
-  size_t tiles;         /* at a time */
-  size_t pairs_of_rows; /* of a piece of work: all three, or one */
+  size_t all, part, parts; /* tiles of all blocks, or pairs of them; of a part; parts */
+  size_t tiles;            /* at a time */
+  size_t pairs_of_rows;    /* of a piece of work: all three, or one */
   const float *x, *g;
   float *sums; /* for each part and group: place by place, filters x channels, or channels x turned filters */
   struct fnn_scratch scratch; /* two rows of places of the input, and of the gradient; the turned pixels of that */
@@ -71,15 +71,15 @@ static size_t scratch_size(const struct job *job) {
 
 static size_t group_size(const struct job *job) { return 36 * filled(job) * job->channels; }
 
-/* Tiles number first .. of the images from block number `block` on. */
-static void place_tiles(const struct job *job, size_t block, size_t first, size_t count, struct fnn_winograd_tile *x,
+/* Tiles number first .. of all blocks. */
+static void place_tiles(const struct job *job, size_t first, size_t count, struct fnn_winograd_tile *x,
                         struct fnn_winograd_tile *g) {
   const struct fnn_window *w = &job->conv->window;
   const struct fnn_winograd_grid *grid = &job->grid;
   size_t lanes = job->kernels->width;
   size_t x_image = job->conv->c * w->h * w->w * lanes, g_image = job->conv->k * w->p * w->q * lanes;
   for (size_t i = 0; i < count; i++) {
-    size_t image = (block + (first + i) / grid->count) * (job->pairs ? 2 : 1), row, column;
+    size_t image = (first + i) / grid->count * (job->pairs ? 2 : 1), row, column;
     fnn_winograd_corner(grid, (first + i) % grid->count, &row, &column);
     fnn_winograd_place(lanes, 6, grid->step, 0, (ptrdiff_t)row - (ptrdiff_t)w->top,
                        (ptrdiff_t)column - (ptrdiff_t)w->left, w->h, w->w, image * x_image, &x[i]);
@@ -195,16 +195,15 @@ static void multiply(const struct job *job, size_t count, const float *x, const 
 static void add_up_piece(const struct job *job, size_t part, size_t group, size_t first_pair, float *scratch) {
   struct fnn_winograd_tile x_tile[MOST_TILES], g_tile[MOST_TILES], turned_tile[MOST_TILES];
   const struct fnn_window *w = &job->conv->window;
-  size_t lanes = job->kernels->width, block = part * job->part;
-  size_t all = fnn_fewer(job->part, job->blocks - block) * job->grid.count;
+  size_t lanes = job->kernels->width, end = fnn_fewer((part + 1) * job->part, job->all);
   const float *x = job->x + group * job->channels * w->h * w->w * lanes;
   const float *g = job->g + group * job->filters * w->p * w->q * lanes;
   float *other = scratch + 12 * place_step(job, job->channels), *pixels = other + 12 * place_step(job, filled(job));
   float *sums = job->sums + (part * job->conv->groups + group) * group_size(job);
   size_t plane = w->p * w->q, first_plain = (job->filters - job->plain) * plane * lanes;
-  for (size_t first = 0; first < all; first += job->tiles) {
-    size_t count = fnn_fewer(job->tiles, all - first);
-    place_tiles(job, block, first, count, x_tile, g_tile);
+  for (size_t first = part * job->part; first < end; first += job->tiles) {
+    size_t count = fnn_fewer(job->tiles, end - first);
+    place_tiles(job, first, count, x_tile, g_tile);
     memcpy(turned_tile, g_tile, count * sizeof *g_tile);
     turn(job, count, g, turned_tile, pixels);
     for (size_t pair = first_pair; pair < first_pair + job->pairs_of_rows; pair++) {
@@ -270,7 +269,7 @@ static size_t tiles_at_a_time(const struct job *job, size_t all) {
   return fnn_fewer(fit, fnn_fewer(MOST_TILES * job->kernels->width / wide, all));
 }
 
-/* Parts of the batch with as many tiles as are done at a time, or some, and in a part times of nearly equal size: these decide in
+/* Parts with as many tiles as are done at a time, or some, and in a part times of nearly equal size: these decide in
  * which order what is added up, and know nothing of threads. The rows of a piece do. */
 static struct job job_for(struct fnn_context *context, size_t lanes, const struct fnn_lane_kernels *pairs,
                           const struct fnn_convolution *conv) {
@@ -282,23 +281,23 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
                     .conv = conv,
                     .channels = conv->c / conv->groups,
                     .filters = conv->k / conv->groups,
-                    .blocks = fnn_ceil_div(conv->n, pairs ? 2 * lanes : lanes),
                     .grid = fnn_winograd_tiles(conv->window.p, conv->window.q, conv->window.dilation, pixels),
                     .parts = 1,
                     .pairs_of_rows = PAIRS_OF_ROWS};
-  size_t together = job.wide->width / lanes, all = job.blocks * job.grid.count;
+  size_t together = job.wide->width / lanes;
+  job.all = fnn_ceil_div(conv->n, pairs ? 2 * lanes : lanes) * job.grid.count;
   size_t rest = job.filters % lanes;
   job.plain = rest <= lanes / 4 ? rest : 0;
   if (!fnn_can_turn(context, lanes, pairs, job.channels)) job.plain = job.filters;
   job.vectors = fnn_ceil_div(job.filters - job.plain, lanes);
-  job.tiles = tiles_at_a_time(&job, fnn_ceil_div(all, together)) * together;
-  size_t most = fnn_fewer(MOST_PARTS, job.blocks), least = job.vectors ? LEAST_OF_PART : job.tiles;
-  size_t sums = conv->groups * group_size(&job);
-  for (size_t more = 2; more <= most && more * sums <= MOST_SUMS && more * least <= all; more *= 2) job.parts = more;
-  job.part = fnn_ceil_div(job.blocks, job.parts);
-  job.parts = fnn_ceil_div(job.blocks, job.part);
+  job.tiles = tiles_at_a_time(&job, fnn_ceil_div(job.all, together)) * together;
+  size_t least = job.vectors ? LEAST_OF_PART : job.tiles, sums = conv->groups * group_size(&job);
+  for (size_t more = 2; more <= MOST_PARTS && more * sums <= MOST_SUMS && more * least <= job.all; more *= 2)
+    job.parts = more;
+  job.part = fnn_ceil_div(job.all, job.parts);
+  job.parts = fnn_ceil_div(job.all, job.part);
   if (job.tiles > 0) {
-    size_t vectors = fnn_ceil_div(job.part * job.grid.count, together);
+    size_t vectors = fnn_ceil_div(job.part, together);
     job.tiles = fnn_ceil_div(vectors, fnn_ceil_div(vectors, job.tiles / together)) * together;
   }
   size_t pieces = (job.vectors ? TURNED_PIECES : PIECES) * (size_t)context->threads.count;
