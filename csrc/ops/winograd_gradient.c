@@ -21,7 +21,7 @@ enum {
   MOST_PIXELS = 1152, /* of a channel, in all lanes, on a side of the tiles at a time */
   MOST_TILES = 64,    /* at a time; with fewer than LEAST_TILES, adding up lanes takes longer than what is saved */
   LEAST_TILES = 8,
-  CACHE_OF_TURNED = 64 * 1024, /* where sums end sooner, so that less need be done at a time, but for some tiles */
+  CACHE_OF_TURNED = 64 * 1024, /* the same, but for some tiles: turned sums end soon, so that fewer will do */
   SOME_TURNED_TILES = 8,
   LEAST_TURNED_TILES = 4,
   LEAST_OF_PART = 16, /* tiles, or adding up parts takes too long */
