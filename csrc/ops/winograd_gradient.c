@@ -110,9 +110,10 @@ static void transform(const struct job *job, size_t size, size_t pair, size_t co
                          pair);
 }
 
-/* The gradient's pixels of the turned filters, turned, and where the tiles find them then. Meanwhile those of the next tile are
+/* The gradient's pixels of the turned filters, turned, and the tiles that find them there. Meanwhile those of the next tile are
  * fetched. */
-static void turn(const struct job *job, size_t count, const float *g, struct fnn_winograd_tile *tile, float *to) {
+static void turn(const struct job *job, size_t count, const float *g, const struct fnn_winograd_tile *tile, float *to,
+                 struct fnn_winograd_tile *turned) {
   size_t lanes = job->kernels->width, M = job->grid.pixels, pixel = lanes * lanes;
   size_t plane = job->conv->window.p * job->conv->window.q * lanes;
   for (size_t v = 0; v < job->vectors; v++) {
@@ -129,8 +130,11 @@ static void turn(const struct job *job, size_t count, const float *g, struct fnn
       }
     }
   }
-  for (size_t t = 0; t < count; t++)
-    for (size_t i = 0; i < M; i++) tile[t].row[i] = t * tile_size(job) + i * M * pixel, tile[t].column[i] = i * pixel;
+  for (size_t t = 0; t < count && job->vectors > 0; t++) {
+    turned[t] = tile[t];
+    for (size_t i = 0; i < M; i++)
+      turned[t].row[i] = t * tile_size(job) + i * M * pixel, turned[t].column[i] = i * pixel;
+  }
 }
 
 /* A pair of rows of their places: each image has those of a vector of filters. */
@@ -204,8 +208,7 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
   for (size_t first = part * job->part; first < end; first += job->tiles) {
     size_t count = fnn_fewer(job->tiles, end - first);
     place_tiles(job, first, count, x_tile, g_tile);
-    memcpy(turned_tile, g_tile, count * sizeof *g_tile);
-    turn(job, count, g, turned_tile, pixels);
+    turn(job, count, g, g_tile, pixels, turned_tile);
     for (size_t pair = first_pair; pair < first_pair + job->pairs_of_rows; pair++) {
       transform(job, 6, pair, count, x_tile, x, w->h * w->w, job->channels, scratch, job->channels);
       transform_turned(job, pair, count, turned_tile, pixels, other);
