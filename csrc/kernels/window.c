@@ -6,35 +6,24 @@
 
 #include "variant.h"
 
-static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
-
-/* The output positions o in [*first, *last) whose input o * stride + offset - before lies in 0 .. size-1. */
-static void valid_range(size_t outputs, size_t stride, size_t offset, size_t before, size_t size, size_t *first,
-                        size_t *last) {
-  *first = offset >= before ? 0 : min_size((before - offset + stride - 1) / stride, outputs);
-  *last = size + before <= offset ? 0 : min_size((size + before - offset - 1) / stride + 1, outputs);
-  if (*last < *first) *last = *first;
-}
-
 static void im2col(const struct fnn_window *w, size_t channels, const float *restrict x, float *restrict col) {
   for (size_t c = 0; c < channels; c++, x += w->h * w->w)
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++, col += w->p * w->q) {
-        size_t p0, p1, q0, q1, row = r * w->dilation[0], column = s * w->dilation[1];
-        valid_range(w->p, w->stride[0], row, w->top, w->h, &p0, &p1);
-        valid_range(w->q, w->stride[1], column, w->left, w->w, &q0, &q1);
-        memset(col, 0, p0 * w->q * sizeof *col);
-        for (size_t p = p0; p < p1; p++) {
+        const struct fnn_range rows = fnn_rows_under(w, r), columns = fnn_columns_under(w, s);
+        const size_t row = r * w->dilation[0], column = s * w->dilation[1];
+        memset(col, 0, rows.first * w->q * sizeof *col);
+        for (size_t p = rows.first; p < rows.last; p++) {
           const float *from = x + (p * w->stride[0] + row - w->top) * w->w + column - w->left;
           float *to = col + p * w->q;
-          for (size_t q = 0; q < q0; q++) to[q] = 0.0f;
+          for (size_t q = 0; q < columns.first; q++) to[q] = 0.0f;
           if (w->stride[1] == 1)
-            memcpy(to + q0, from + q0, (q1 - q0) * sizeof *to);
+            memcpy(to + columns.first, from + columns.first, (columns.last - columns.first) * sizeof *to);
           else
-            for (size_t q = q0; q < q1; q++) to[q] = from[q * w->stride[1]];
-          for (size_t q = q1; q < w->q; q++) to[q] = 0.0f;
+            for (size_t q = columns.first; q < columns.last; q++) to[q] = from[q * w->stride[1]];
+          for (size_t q = columns.last; q < w->q; q++) to[q] = 0.0f;
         }
-        memset(col + p1 * w->q, 0, (w->p - p1) * w->q * sizeof *col);
+        memset(col + rows.last * w->q, 0, (w->p - rows.last) * w->q * sizeof *col);
       }
 }
 
@@ -42,16 +31,15 @@ static void col2im(const struct fnn_window *w, size_t channels, const float *res
   for (size_t c = 0; c < channels; c++, x += w->h * w->w)
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++, col += w->p * w->q) {
-        size_t p0, p1, q0, q1, row = r * w->dilation[0], column = s * w->dilation[1];
-        valid_range(w->p, w->stride[0], row, w->top, w->h, &p0, &p1);
-        valid_range(w->q, w->stride[1], column, w->left, w->w, &q0, &q1);
-        for (size_t p = p0; p < p1; p++) {
+        const struct fnn_range rows = fnn_rows_under(w, r), columns = fnn_columns_under(w, s);
+        const size_t row = r * w->dilation[0], column = s * w->dilation[1];
+        for (size_t p = rows.first; p < rows.last; p++) {
           float *to = x + (p * w->stride[0] + row - w->top) * w->w + column - w->left;
           const float *from = col + p * w->q;
           if (w->stride[1] == 1)
-            for (size_t q = q0; q < q1; q++) to[q] += from[q];
+            for (size_t q = columns.first; q < columns.last; q++) to[q] += from[q];
           else
-            for (size_t q = q0; q < q1; q++) to[q * w->stride[1]] += from[q];
+            for (size_t q = columns.first; q < columns.last; q++) to[q * w->stride[1]] += from[q];
         }
       }
 }

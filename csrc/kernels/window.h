@@ -1,4 +1,4 @@
-/* The geometry of pooling, for window.c and lanes.c: which pixels of a plane lie in which window. */
+/* The geometry of windows: which pixels of a plane lie in which window, and under which tap. */
 #ifndef FNN_KERNELS_WINDOW_H
 #define FNN_KERNELS_WINDOW_H
 
@@ -27,6 +27,28 @@ static inline struct fnn_span fnn_rows_of(const struct fnn_window *w, size_t p) 
 
 static inline struct fnn_span fnn_columns_of(const struct fnn_window *w, size_t q) {
   return fnn_span_of(q, w->stride[1], w->s, w->dilation[1], w->left, w->w);
+}
+
+/* Output positions first .. last-1 along one axis; none where both are the same. */
+struct fnn_range {
+  size_t first, last;
+};
+
+/* Those of 0 .. outputs-1 that have a pixel of 0 .. size-1 under a tap, which is `offset` pixels from the window's first. */
+static inline struct fnn_range fnn_range_of(size_t outputs, size_t stride, size_t offset, size_t before, size_t size) {
+  struct fnn_range range = {offset >= before ? 0 : (before - offset + stride - 1) / stride,
+                            size + before <= offset ? 0 : (size + before - offset - 1) / stride + 1};
+  if (range.last > outputs) range.last = outputs;
+  if (range.first > range.last) range.first = range.last;
+  return range;
+}
+
+static inline struct fnn_range fnn_rows_under(const struct fnn_window *w, size_t r) {
+  return fnn_range_of(w->p, w->stride[0], r * w->dilation[0], w->top, w->h);
+}
+
+static inline struct fnn_range fnn_columns_under(const struct fnn_window *w, size_t s) {
+  return fnn_range_of(w->q, w->stride[1], s * w->dilation[1], w->left, w->w);
 }
 
 /* body for each pixel `in` of the window of each output pixel `out`; `before` and `after` it once per output pixel */

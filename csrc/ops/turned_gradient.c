@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#include "../kernels/window.h"
+#include "correlation.h"
+
 struct job {
   const struct fnn_lane_kernels *kernels;
   struct fnn_convolution conv;
@@ -25,35 +28,6 @@ static size_t filled(const struct job *j) { return j->vectors * j->kernels->widt
 static size_t taps_of(const struct job *j) { return j->conv.window.r * j->conv.window.s; }
 static size_t group_size(const struct job *j) { return taps_of(j) * j->channels * filled(j); }
 
-/* Output pixels in one direction; none where `last` is not behind `first`. */
-struct range {
-  size_t first, last;
-};
-
-/* Those of a range that have a pixel of `size` under them, which lies `offset` from theirs. */
-static struct range range_over(struct range range, size_t stride, ptrdiff_t offset, size_t size) {
-  size_t before = offset < 0 ? fnn_ceil_div((size_t)-offset, stride) : 0;
-  size_t end = (ptrdiff_t)size > offset ? fnn_ceil_div((size_t)((ptrdiff_t)size - offset), stride) : 0;
-  return (struct range){range.first > before ? range.first : before, fnn_fewer(range.last, end)};
-}
-
-static size_t range_size(struct range range) { return range.last > range.first ? range.last - range.first : 0; }
-
-/* Where a tap meets the image, from a window's first pixel: rows down, columns right. */
-static ptrdiff_t down(const struct fnn_window *w, size_t r) {
-  return (ptrdiff_t)(r * w->dilation[0]) - (ptrdiff_t)w->top;
-}
-static ptrdiff_t right(const struct fnn_window *w, size_t s) {
-  return (ptrdiff_t)(s * w->dilation[1]) - (ptrdiff_t)w->left;
-}
-
-static struct range row_range(const struct fnn_window *w, size_t first, size_t last, size_t r) {
-  return range_over((struct range){first, last}, w->stride[0], down(w, r), w->h);
-}
-static struct range column_range(const struct fnn_window *w, size_t s) {
-  return range_over((struct range){0, w->q}, w->stride[1], right(w, s), w->w);
-}
-
 struct piece {
   size_t begin, blocks, group, vector, vectors; /* from where on, and how many */
   float *turned;
@@ -64,16 +38,19 @@ struct piece {
 static void add_tap(const struct job *j, const struct piece *piece, size_t first, size_t last, size_t r, size_t s) {
   const struct fnn_window *w = &j->conv.window;
   size_t lanes = j->kernels->width, pixel = lanes * lanes, plane = w->h * w->w * lanes;
-  struct range p = row_range(w, first, last, r), q = column_range(w, s);
-  if (range_size(p) == 0 || range_size(q) == 0) return;
-  size_t row = p.first * w->stride[0] + (size_t)down(w, r), column = q.first * w->stride[1] + (size_t)right(w, s);
+  struct fnn_range p = fnn_rows_under(w, r), q = fnn_columns_under(w, s);
+  if (p.first < first) p.first = first;
+  if (p.last > last) p.last = last;
+  if (p.first >= p.last || q.first >= q.last) return;
+  size_t row = p.first * w->stride[0] + r * w->dilation[0] - w->top;
+  size_t column = q.first * w->stride[1] + s * w->dilation[1] - w->left;
   size_t g_row = w->q * pixel, g_block = (last - first) * g_row;
   j->kernels->turned_gradient(&(struct fnn_turned_gradient){
       .vectors = piece->vectors,
       .channels = j->channels,
       .blocks = piece->blocks,
-      .p = range_size(p),
-      .q = range_size(q),
+      .p = p.last - p.first,
+      .q = q.last - q.first,
       .g = piece->turned + (p.first - first) * g_row + q.first * pixel,
       .g_vector = piece->blocks * g_block,
       .g_block = g_block,
@@ -158,7 +135,7 @@ static int swaps(const struct fnn_convolution *conv, size_t lanes) {
 
 /* These decide in which order what is added up, and know nothing of threads. */
 static struct job job_for(const struct fnn_context *context, const struct fnn_convolution *conv) {
-  enum { PIECES = 8, PIXELS = 128, PARTS = 16, CACHE = 96 * 1024 }; /* at least; of a part, at least; at most; floats */
+  enum { PIXELS = 128, PARTS = 16, CACHE = 96 * 1024 }; /* of a part, at least; at most; floats */
   const struct fnn_window *w = &conv->window;
   struct job j = {.kernels = context->kernels->lanes, .conv = *conv};
   size_t lanes = j.kernels->width, pixels = w->p * w->q;
@@ -171,7 +148,7 @@ static struct job job_for(const struct fnn_context *context, const struct fnn_co
   for (j.parts = 1; j.parts * PIXELS < j.blocks * pixels && j.parts < PARTS && j.parts < j.blocks;) j.parts *= 2;
   j.part = fnn_ceil_div(j.blocks, j.parts);
   j.parts = fnn_ceil_div(j.blocks, j.part);
-  j.split = fnn_ceil_div(j.vectors, fnn_ceil_div(PIECES, j.parts * conv->groups));
+  j.split = fnn_ceil_div(j.vectors, fnn_ceil_div(FNN_LANE_PIECES, j.parts * conv->groups));
   j.splits = fnn_ceil_div(j.vectors, j.split);
   size_t row = j.part * lanes * (j.split * lanes * w->q + j.channels * w->stride[0] * w->w);
   j.rows = CACHE / row ? fnn_fewer(CACHE / row, w->p) : 1;
@@ -187,8 +164,8 @@ int fnn_turned_gradient_pays(const struct fnn_context *context, size_t lanes, co
 
 size_t fnn_turned_gradient_products(const struct fnn_window *w) {
   size_t rows = 0, columns = 0;
-  for (size_t r = 0; r < w->r; r++) rows += range_size(row_range(w, 0, w->p, r));
-  for (size_t s = 0; s < w->s; s++) columns += range_size(column_range(w, s));
+  for (size_t r = 0; r < w->r; r++) rows += fnn_rows_under(w, r).last - fnn_rows_under(w, r).first;
+  for (size_t s = 0; s < w->s; s++) columns += fnn_columns_under(w, s).last - fnn_columns_under(w, s).first;
   return rows * columns;
 }
 
