@@ -125,14 +125,9 @@ static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
     gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies);
 }
 
-/* Sums in registers are spilled once a part, so that a part has several blocks where images are small. The number of parts
- * is a power of two, or threads would wait for each other. */
 static void cut(struct gradient *j) {
-  enum { PIXELS = 128, PARTS = 16 };
-  size_t pixels = at_least_one(j->conv->window.p * j->conv->window.q), most = j->blocks * pixels / PIXELS;
   size_t least = j->side ? 1 : 4; /* filters */
-  for (j->parts = 1; j->parts < most && j->parts < PARTS && j->parts < j->blocks;) j->parts *= 2;
-  j->part = at_least_one(fnn_ceil_div(j->blocks, j->parts));
+  j->part = fnn_blocks_of_part(j->blocks, at_least_one(j->conv->window.p * j->conv->window.q));
   j->parts = fnn_ceil_div(j->blocks, j->part);
   j->splits = fnn_ceil_div(FNN_LANE_PIECES, at_least_one(j->parts * j->conv->groups));
   if (j->splits > fnn_ceil_div(j->filters, least)) j->splits = at_least_one(fnn_ceil_div(j->filters, least));

@@ -9,6 +9,7 @@
 
 #include "../kernels/window.h"
 #include "correlation.h"
+#include "lane_convolution.h"
 
 struct job {
   const struct fnn_lane_kernels *kernels;
@@ -135,18 +136,17 @@ static int swaps(const struct fnn_convolution *conv, size_t lanes) {
 
 /* These decide in which order what is added up, and know nothing of threads. */
 static struct job job_for(const struct fnn_context *context, const struct fnn_convolution *conv) {
-  enum { PIXELS = 128, PARTS = 16, CACHE = 96 * 1024 }; /* of a part, at least; at most; floats */
+  enum { CACHE = 96 * 1024 }; /* floats */
   const struct fnn_window *w = &conv->window;
   struct job j = {.kernels = context->kernels->lanes, .conv = *conv};
-  size_t lanes = j.kernels->width, pixels = w->p * w->q;
+  size_t lanes = j.kernels->width;
   j.swapped = swaps(conv, lanes);
   if (j.swapped) j.conv.c = conv->k, j.conv.k = conv->c;
   j.channels = j.conv.c / conv->groups;
   j.filters = j.conv.k / conv->groups;
   j.vectors = fnn_ceil_div(j.filters, lanes);
   j.blocks = fnn_ceil_div(conv->n, lanes);
-  for (j.parts = 1; j.parts * PIXELS < j.blocks * pixels && j.parts < PARTS && j.parts < j.blocks;) j.parts *= 2;
-  j.part = fnn_ceil_div(j.blocks, j.parts);
+  j.part = fnn_blocks_of_part(j.blocks, w->p * w->q);
   j.parts = fnn_ceil_div(j.blocks, j.part);
   j.split = fnn_ceil_div(j.vectors, fnn_ceil_div(FNN_LANE_PIECES, j.parts * conv->groups));
   j.splits = fnn_ceil_div(j.vectors, j.split);
