@@ -39,17 +39,19 @@ FNN_PRODUCTS(PRODUCT)
 #define PRODUCT_ENTRY(V, T) [V][T] = product_##V##x##T,
 static const product_function products[FNN_PRODUCT_V + 1][FNN_PRODUCT_T + 1] = {FNN_PRODUCTS(PRODUCT_ENTRY)};
 
+/* Tiles in as few parts as there must be, of nearly equal size; the last `more` have one more than the others. */
 void FNN_VARIANT(fnn_channel_product)(const struct fnn_channel_product *j) {
-  const struct fnn_tiling tiles = fnn_tiling_of(j->tiles, FNN_PRODUCT_T);
+  if (j->tiles == 0) return;
+  const size_t parts = (j->tiles + FNN_PRODUCT_T - 1) / FNN_PRODUCT_T, T = j->tiles / parts, more = j->tiles % parts;
   for (size_t k = 0; k < j->vectors; k += FNN_PRODUCT_V) {
     const size_t V = j->vectors - k < FNN_PRODUCT_V ? j->vectors - k : FNN_PRODUCT_V;
     for (size_t place = 0; place < j->places; place++) {
       const float *u = j->u + place * j->u_place + k * j->u_vector, *v = j->v + place * j->v_place;
       float *m = j->m + place * j->m_place + k * j->m_vector;
-      for (size_t t = 0, i = 0; t < j->tiles; i++) {
-        const size_t T = fnn_tile_size(tiles, i);
-        products[V][T](j, u, v + t * FNN_WIDTH, m + t * FNN_WIDTH);
-        t += T;
+      for (size_t i = parts; i > 0; i--) {
+        const size_t tiles = T + (i <= more);
+        products[V][tiles](j, u, v, m);
+        v += tiles * FNN_WIDTH, m += tiles * FNN_WIDTH;
       }
     }
   }

@@ -6,6 +6,20 @@
 #include "simd.h"
 #include "variant.h"
 
+/* `count` things in as many tiles of at most `most` as are needed, of nearly equal size: the first `larger` of them have
+ * one more than `size`. */
+struct tiling {
+  size_t size, larger;
+};
+
+static struct tiling tiling_of(size_t count, size_t most) {
+  const size_t tiles = (count + most - 1) / most;
+  if (tiles == 1) return (struct tiling){count, 0};
+  return tiles ? (struct tiling){count / tiles, count % tiles} : (struct tiling){0};
+}
+
+static size_t tile_size(struct tiling tiling, size_t i) { return tiling.size + (i < tiling.larger); }
+
 /* ---- correlation ---- */
 
 /* The weight of channel c, or the pair of those of channels 2c and 2c + 1. */
@@ -43,9 +57,9 @@ FNN_INLINE float *pack_tile(const struct fnn_lane_weights *w, size_t k, const si
 /* packed: for each tile of filters, [channel][row][column][filter of the tile]; the sizes that are frequent are known when this
  * is compiled */
 void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float *packed) {
-  const struct fnn_tiling filters = fnn_tiling_of(w->filters, FNN_ROW_K);
+  const struct tiling filters = tiling_of(w->filters, FNN_ROW_K);
   for (size_t k = 0, i = 0; k < w->filters; i++) {
-    const size_t size = fnn_tile_size(filters, i);
+    const size_t size = tile_size(filters, i);
     if (size == FNN_ROW_K)
       packed = pack_tile(w, k, FNN_ROW_K, packed);
     else if (size == FNN_ROW_K - 1)
@@ -235,12 +249,12 @@ static void slide(const struct fnn_lane_row *j) {
 static void correlate_with(const struct fnn_lane_row *j, const struct fnn_lane_row *task) {
   const size_t taps = j->channels * j->w_rows * j->w_columns;
   const int meanwhile = task != j && fetches_meanwhile(j);
-  const struct fnn_tiling filters = fnn_tiling_of(j->filters, FNN_ROW_K);
-  const struct fnn_tiling pixels = fnn_tiling_of(j->q, j->filters == 1 ? FNN_SINGLE_Q : FNN_ROW_Q);
+  const struct tiling filters = tiling_of(j->filters, FNN_ROW_K);
+  const struct tiling pixels = tiling_of(j->q, j->filters == 1 ? FNN_SINGLE_Q : FNN_ROW_Q);
   for (size_t q = 0, m = 0; q < j->q; m++) {
-    const size_t Q = fnn_tile_size(pixels, m);
+    const size_t Q = tile_size(pixels, m);
     for (size_t k = 0, i = 0; k < j->filters;) {
-      const size_t K = fnn_tile_size(filters, i), next = fnn_tile_size(filters, i + 1);
+      const size_t K = tile_size(filters, i), next = tile_size(filters, i + 1);
       const size_t tiles = Q == 1 && K == FNN_ROW_K && next == K && k + K < j->filters ? 2 : 1;
       const row_function fetching = meanwhile ? fetching_functions[K][Q] : NULL;
       if (j->fetch_rows && !fetching) fetch_next(j, k, tiles * K, q, Q);
@@ -360,12 +374,11 @@ static const gradient_function gradient_functions[FNN_GRADIENT_K + 1][FNN_GRADIE
     FNN_GRADIENT_TILES(GRADIENT_ENTRY)};
 
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
-  const struct fnn_tiling filters = fnn_tiling_of(j->filters, FNN_GRADIENT_K),
-                          taps = fnn_tiling_of(j->taps, FNN_GRADIENT_T);
+  const struct tiling filters = tiling_of(j->filters, FNN_GRADIENT_K), taps = tiling_of(j->taps, FNN_GRADIENT_T);
   for (size_t k = 0, i = 0; k < j->filters; i++) {
-    const size_t K = fnn_tile_size(filters, i);
+    const size_t K = tile_size(filters, i);
     for (size_t t = 0, m = 0; t < j->taps; m++) {
-      const size_t T = fnn_tile_size(taps, m);
+      const size_t T = tile_size(taps, m);
       gradient_functions[K][T](j, k, t);
       t += T;
     }
