@@ -148,7 +148,8 @@ static struct job job_for(const struct fnn_context *context, const struct fnn_co
   j.blocks = fnn_ceil_div(conv->n, lanes);
   j.part = fnn_blocks_of_part(j.blocks, w->p * w->q);
   j.parts = fnn_ceil_div(j.blocks, j.part);
-  j.split = fnn_ceil_div(j.vectors, fnn_ceil_div(FNN_LANE_PIECES, j.parts * conv->groups));
+  for (j.splits = 1; j.splits * j.parts * conv->groups < FNN_LANE_PIECES && j.splits < j.vectors;) j.splits++;
+  j.split = fnn_ceil_div(j.vectors, j.splits);
   j.splits = fnn_ceil_div(j.vectors, j.split);
   size_t row = j.part * lanes * (j.split * lanes * w->q + j.channels * w->stride[0] * w->w);
   j.rows = CACHE / row ? fnn_fewer(CACHE / row, w->p) : 1;
