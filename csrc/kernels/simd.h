@@ -2,10 +2,9 @@
  * all instruction sets.
  *
  * Tiles are as large as the registers allow: at most FNN_ROW_K filters x FNN_ROW_Q pixels of a correlation, or of a single
- * filter FNN_SINGLE_Q pixels; FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient; and of products of channels
- * in lanes FNN_PRODUCT_V vectors of filters x FNN_PRODUCT_T tiles; and of a turned weight gradient FNN_TURNED_V vectors of filters x
- * FNN_TURNED_C channels. FNN_ROW_TILES(X), FNN_GRADIENT_TILES(X) and FNN_PRODUCTS(X) are X(k, n) for each size up to that,
- * FNN_TURNED_TILES(X) for those that FNN_LEAST_TURNED channels or more are cut into. */
+ * filter FNN_SINGLE_Q pixels; FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient; and where filters lie in lanes,
+ * FNN_PRODUCT_V vectors of them x FNN_PRODUCT_T numbers that they meet. FNN_ROW_TILES(X), FNN_GRADIENT_TILES(X) and FNN_PRODUCTS(X)
+ * are X(k, n) for each size up to that, FNN_TURNED_TILES(X) for those products that FNN_LEAST_TURNED channels or more are cut into. */
 #ifndef FNN_KERNELS_SIMD_H
 #define FNN_KERNELS_SIMD_H
 
@@ -29,7 +28,6 @@ enum { FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
 #define FNN_GRADIENT_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_6(X, 2) FNN_UP_TO_6(X, 3) FNN_UP_TO_6(X, 4)
 enum { FNN_PRODUCT_V = 2, FNN_PRODUCT_T = 13 };
 #define FNN_PRODUCTS(X) FNN_UP_TO_13(X, 1) FNN_UP_TO_13(X, 2)
-enum { FNN_TURNED_V = 2, FNN_TURNED_C = 13 };
 #define FNN_7_TO_13(X, k) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13)
 #define FNN_TURNED_TILES(X) FNN_7_TO_13(X, 1) FNN_7_TO_13(X, 2)
 #else /* 16 */
@@ -38,7 +36,6 @@ enum { FNN_ROW_K = 4, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 4 };
 #define FNN_GRADIENT_TILES(X) FNN_UP_TO_4(X, 1) FNN_UP_TO_4(X, 2) FNN_UP_TO_4(X, 3)
 enum { FNN_PRODUCT_V = 2, FNN_PRODUCT_T = 6 };
 #define FNN_PRODUCTS(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_6(X, 2)
-enum { FNN_TURNED_V = 2, FNN_TURNED_C = 6 };
 #define FNN_3_TO_6(X, k) X(k, 3) X(k, 4) X(k, 5) X(k, 6)
 #define FNN_TURNED_TILES(X) FNN_3_TO_6(X, 1) FNN_3_TO_6(X, 2)
 #endif

@@ -4,12 +4,12 @@
 #include "simd.h"
 #include "variant.h"
 
-enum { TOGETHER = 3, BASES = (FNN_TURNED_C + TOGETHER - 1) / TOGETHER }; /* channels that are found from one address */
+enum { TOGETHER = 3, BASES = (FNN_PRODUCT_T + TOGETHER - 1) / TOGETHER }; /* channels that are found from one address */
 
 /* What one image gives to V vectors of filters and T channels. */
 FNN_INLINE void add_image(const int V, const int T, const float *g, size_t g_vector, const float *const *x,
-                          size_t x_channel, size_t image, fnn_v (*sum)[FNN_TURNED_C]) {
-  fnn_v filters[FNN_TURNED_V];
+                          size_t x_channel, size_t image, fnn_v (*sum)[FNN_PRODUCT_T]) {
+  fnn_v filters[FNN_PRODUCT_V];
   FNN_UNROLL for (int n = 0; n < V; n++) filters[n] = fnn_load(g + (size_t)n * g_vector + image * FNN_WIDTH);
   FNN_UNROLL for (int t = 0; t < T; t++) {
     const fnn_v one = fnn_splat(x[t / TOGETHER][(size_t)(t % TOGETHER) * x_channel + image]);
@@ -21,7 +21,7 @@ FNN_INLINE void add_image(const int V, const int T, const float *g, size_t g_vec
 FNN_INLINE void turned_tile(const struct fnn_turned_gradient *j, const int V, const int T, size_t k, size_t c) {
   enum { IMAGES = 2 }; /* at a time */
   const size_t x_channel = j->x_channel, g_vector = j->g_vector;
-  fnn_v sum[FNN_TURNED_V][FNN_TURNED_C];
+  fnn_v sum[FNN_PRODUCT_V][FNN_PRODUCT_T];
   FNN_UNROLL for (int n = 0; n < V; n++) FNN_UNROLL for (int t = 0; t < T; t++) sum[n][t] = (fnn_v){0};
   for (size_t b = 0; b < j->blocks; b++)
     for (size_t p = 0; p < j->p; p++) {
@@ -49,14 +49,14 @@ typedef void (*turned_function)(const struct fnn_turned_gradient *j, size_t k, s
   static void turned_##V##x##T(const struct fnn_turned_gradient *j, size_t k, size_t c) { turned_tile(j, V, T, k, c); }
 FNN_TURNED_TILES(TURNED)
 #define TURNED_ENTRY(V, T) [V][T] = turned_##V##x##T,
-static const turned_function turned_functions[FNN_TURNED_V + 1][FNN_TURNED_C + 1] = {FNN_TURNED_TILES(TURNED_ENTRY)};
+static const turned_function turned_functions[FNN_PRODUCT_V + 1][FNN_PRODUCT_T + 1] = {FNN_TURNED_TILES(TURNED_ENTRY)};
 
 /* Channels in as few tiles as there must be, of nearly equal size; the first `more` have one more than the others. */
 void FNN_VARIANT(fnn_lane_turned_gradient)(const struct fnn_turned_gradient *j) {
-  const size_t tiles = (j->channels + FNN_TURNED_C - 1) / FNN_TURNED_C, T = j->channels / tiles,
+  const size_t tiles = (j->channels + FNN_PRODUCT_T - 1) / FNN_PRODUCT_T, T = j->channels / tiles,
                more = j->channels % tiles;
-  for (size_t k = 0; k < j->vectors; k += FNN_TURNED_V) {
-    const size_t V = j->vectors - k < FNN_TURNED_V ? j->vectors - k : FNN_TURNED_V;
+  for (size_t k = 0; k < j->vectors; k += FNN_PRODUCT_V) {
+    const size_t V = j->vectors - k < FNN_PRODUCT_V ? j->vectors - k : FNN_PRODUCT_V;
     for (size_t c = 0, i = 0; i < tiles; i++) {
       turned_functions[V][T + (i < more)](j, k, c);
       c += T + (i < more);
