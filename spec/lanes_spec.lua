@@ -102,18 +102,25 @@ describe("images and channels in lanes:", function()
     ["as large as the image"] = {{3, 4, 5}, {6, 3, 4, 5}},
     ["one pixel"] = {{3, 1, 1}, {6, 3, 1, 1}},
   }
+  local function far(filters) return (fnn.arange(filters) % 2 * 200 - 100):reshape {-1, 1, 1} end -- from relu's bend
+  -- {f(x, weight, bias, settings), numbers of images}: each with vectors of eight images and of sixteen
+  local convolutions = {
+    {F.conv2d, {5, 33}},
+    {F.conv2d_relu, {8, 19}},
+    {function(x, weight, bias, settings)
+      local addend = F.conv2d(x, weight, settings) + far(#weight)
+      return F.conv2d_relu(x, weight, bias, addend, settings)
+    end, {5, 16, 33}},
+  }
   for name, case in pairs(shapes) do
     it("convolution, " .. name, function()
-      for _, n in ipairs(batches) do
-        for _, op in ipairs {"conv2d", "conv2d_relu"} do
+      for _, convolution in ipairs(convolutions) do
+        local f, numbers = table.unpack(convolution)
+        for _, n in ipairs(numbers) do
           check({n, table.unpack(case[1])}, {case[2], {case[2][1]}}, function(x, weight, bias)
-            return F[op](x, weight, bias, case[3] or {})
+            return f(x, weight, bias, case[3] or {})
           end)
         end
-        check({n, table.unpack(case[1])}, {case[2], {case[2][1]}}, function(x, weight, bias)
-          local far = (fnn.arange(case[2][1]) % 2 * 200 - 100):reshape {-1, 1, 1} -- from where relu's slope changes
-          return F.conv2d_relu(x, weight, bias, F.conv2d(x, weight, case[3] or {}) + far, case[3] or {})
-        end)
       end
     end)
   end
@@ -482,6 +489,28 @@ describe("images and channels in lanes:", function()
     F.conv2d(double(x), fnn.full({1, 1, 1, 1}, 3)):sum():backward()
     assert.are.equal(6, x.grad:mean():item())
   end)
+
+  for name, case in pairs(shapes) do
+    it("convolution has the same bits with any number of threads, " .. name, function()
+      local threads = core.threads()
+      finally(function() core.set_threads(threads) end)
+      local function run(n)
+        fnn.manual_seed(5)
+        local x, weight = fnn.randn(n, table.unpack(case[1])):requires_grad_(), fnn.randn(case[2]):requires_grad_()
+        local y = F.conv2d_relu(x, weight, case[3] or {})
+        y:backward(fnn.randn(y.shape))
+        return y:tobytes() .. x.grad:tobytes() .. weight.grad:tobytes()
+      end
+      for _, n in ipairs {3, 8, 33} do
+        core.set_threads(1)
+        local want = run(n)
+        for count = 2, 3 do
+          core.set_threads(count)
+          assert(run(n) == want, ("%d images, %d threads"):format(n, count))
+        end
+      end
+    end)
+  end
 
   it("gives the same bits with any number of threads", function()
     local function run(n)
