@@ -103,11 +103,17 @@ struct fnn_window {
 };
 
 /* Pooling of one plane of pixels: of an image, or of images in lanes. */
+enum { FNN_NO_WINNER = 4 };
 struct fnn_pool_kernels {
   /* y[p][q] = the largest of the window's pixels inside the image */
   void (*max)(const struct fnn_window *w, const float *x, float *y);
   /* d[h][w] = the sum of g[p][q] over the windows whose first largest pixel it is; written in full */
   void (*max_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
+  /* Of windows of 2 x 2 side by side: y[p][q] = the largest of relu(x), and winner[p][q] which of the four pixels that is, 0 .. 3
+   * by rows, or FNN_NO_WINNER where none is above 0; winner may be NULL. */
+  void (*relu_max)(const struct fnn_window *w, const float *x, float *y, uint8_t *winner);
+  /* d[h][w] = g[p][q] for the winners, 0 for others; written in full. Returns the sum of d. */
+  double (*relu_max_back)(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d);
   /* y[p][q] = the mean over the window; `whole` divides by R * S, else by the pixels inside the image */
   void (*avg)(const struct fnn_window *w, int whole, const float *x, float *y);
   /* d[h][w] = the sum of its shares of g[p][q]; written in full */

@@ -47,6 +47,17 @@ static void unpack(size_t images, size_t n, const float *x, float *y, size_t ste
     for (size_t i = 0; i < n; i++) y[l * step + i] = x[i * FNN_WIDTH + l];
 }
 
+/* ---- runs: sums are in float over a run of pixels and in double over the runs ---- */
+
+static size_t end_of_run(size_t i, size_t n) {
+  const size_t run = 64;
+  return n - i < 2 * run ? n : i + run;
+}
+
+FNN_INLINE void add_to(double *total, fnn_v sum) {
+  for (int l = 0; l < FNN_WIDTH; l++) total[l] += (double)sum[l];
+}
+
 /* ---- pooling ---- */
 
 /* b is larger than the largest so far, or the first NaN */
@@ -120,6 +131,56 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
                   give(best, g + out * FNN_WIDTH, d))
 }
 
+typedef uint8_t fnn_vb __attribute__((vector_size(FNN_WIDTH)));
+
+static void relu_max_pool(const struct fnn_window *w, const float *x, float *y, uint8_t *winner) {
+  const size_t row = w->w * FNN_WIDTH;
+  for (size_t p = 0; p < w->p; p++)
+    for (size_t q = 0; q < w->q; q++) {
+      const float *a = x + 2 * p * row + 2 * q * FNN_WIDTH;
+      const fnn_v others[3] = {fnn_load(a + FNN_WIDTH), fnn_load(a + row), fnn_load(a + row + FNN_WIDTH)};
+      fnn_v top = fnn_load(a);
+      fnn_vi best = {0};
+      for (int i = 0; i < 3; i++) {
+        const fnn_vi better = wins(others[i], top);
+        top = fnn_pick(better, others[i], top);
+        best = (better & (i + 1)) | (~better & best);
+      }
+      const size_t out = (p * w->q + q) * FNN_WIDTH;
+      fnn_store(y + out, fnn_pick(top < 0.0f, (fnn_v){0}, top)); /* NaN stays */
+      if (!winner) continue;
+      const fnn_vi positive = top > 0.0f;
+      const fnn_vb winners = __builtin_convertvector((positive & best) | (~positive & FNN_NO_WINNER), fnn_vb);
+      memcpy(winner + out, &winners, sizeof winners);
+    }
+}
+
+static double relu_max_pool_back(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d) {
+  const size_t row = w->w * FNN_WIDTH;
+  double lane[FNN_WIDTH] = {0}, total = 0.0;
+  if (2 * w->p < w->h || 2 * w->q < w->w) memset(d, 0, w->h * row * sizeof *d);
+  for (size_t p = 0; p < w->p; p++)
+    for (size_t q = 0; q < w->q;) {
+      fnn_v part = {0};
+      for (const size_t end = end_of_run(q, w->q); q < end; q++) {
+        const size_t out = (p * w->q + q) * FNN_WIDTH;
+        float *to = d + 2 * p * row + 2 * q * FNN_WIDTH;
+        fnn_vb winners;
+        memcpy(&winners, winner + out, sizeof winners);
+        const fnn_vi best = __builtin_convertvector(winners, fnn_vi);
+        const fnn_v gradient = fnn_load(g + out);
+        fnn_store(to, fnn_pick(best == 0, gradient, (fnn_v){0}));
+        fnn_store(to + FNN_WIDTH, fnn_pick(best == 1, gradient, (fnn_v){0}));
+        fnn_store(to + row, fnn_pick(best == 2, gradient, (fnn_v){0}));
+        fnn_store(to + row + FNN_WIDTH, fnn_pick(best == 3, gradient, (fnn_v){0}));
+        part += fnn_pick(best < FNN_NO_WINNER, gradient, (fnn_v){0});
+      }
+      add_to(lane, part);
+    }
+  for (int l = 0; l < FNN_WIDTH; l++) total += lane[l];
+  return total;
+}
+
 /* Kahan's sum (1965): what rounding took from the total goes with the next addition; of one that is infinite, or too large,
  * nothing. */
 FNN_INLINE void add_exactly(fnn_v *total, fnn_v *lost, fnn_v x) {
@@ -140,16 +201,7 @@ static void avg_pool_back(const struct fnn_window *w, int whole, const float *g,
                   set_pixel(d, in, pixel(d, in) + part), )
 }
 
-/* ---- sums, in float over a run of pixels and in double over the runs ---- */
-
-static size_t end_of_run(size_t i, size_t n) {
-  const size_t run = 64;
-  return n - i < 2 * run ? n : i + run;
-}
-
-FNN_INLINE void add_to(double *total, fnn_v sum) {
-  for (int l = 0; l < FNN_WIDTH; l++) total[l] += (double)sum[l];
-}
+/* ---- sums ---- */
 
 static void sum(size_t n, const float *x, double *total) {
   for (size_t i = 0; i < n;) {
@@ -283,7 +335,12 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .product_vectors = FNN_PRODUCT_V,
     .channel_product = FNN_VARIANT(fnn_channel_product),
     .channel_correlate = FNN_VARIANT(fnn_channel_correlate),
-    .pool = {.max = max_pool, .max_back = max_pool_back, .avg = avg_pool, .avg_back = avg_pool_back},
+    .pool = {.max = max_pool,
+             .max_back = max_pool_back,
+             .relu_max = relu_max_pool,
+             .relu_max_back = relu_max_pool_back,
+             .avg = avg_pool,
+             .avg_back = avg_pool_back},
     .sum = sum,
     .sum_squares = sum_squares,
     .dot_centered = dot_centered,

@@ -1,6 +1,8 @@
 /* conv2d(x, weight, bias, {stride, padding, dilation, groups}): cross-correlation of x (N,C,H,W) with
  * weight (K,C/groups,R,S), plus bias (K), giving (N,K,P,Q). conv2d_relu(x, weight, bias, addend, ...) is the same, plus an
- * addend of the result's shape if there is one, followed by relu. Batches that fill lanes go through them, forward of a
+ * addend of the result's shape if there is one, followed by relu. conv2d_relu_max_pool(x, weight, bias, ...) is conv2d followed
+ * by relu and the largest of each 2 x 2 pixels, (N,K,P/2,Q/2) rounded down; backward looks at which of the four that is,
+ * a byte, and nobody keeps the four. Batches that fill lanes go through them, forward of a
  * few images through lanes of channels or pixels, the rest by column matrices and BLAS.
  *
  * precision "bf16": batches in lanes are multiplied as bfloat16, forward and backward, and added up as float32, where the
@@ -31,9 +33,10 @@ static const struct fnn_arg args[] = {TENSORS, PARAMS, {0}};
 static const struct fnn_arg relu_args[] = {TENSORS, TENSOR("addend", FNN_OPTIONAL), PARAMS, {0}};
 enum { ADDEND = 3 }; /* among conv2d_relu's inputs */
 
-extern const struct fnn_op fnn_op_conv2d_relu;
+extern const struct fnn_op fnn_op_conv2d_relu, fnn_op_conv2d_relu_max_pool;
 
 static int has_relu(const struct fnn_call *call) { return call->op == &fnn_op_conv2d_relu; }
+static int has_pool(const struct fnn_call *call) { return call->op == &fnn_op_conv2d_relu_max_pool; }
 
 static const struct fnn_tensor *addend_of(const struct fnn_call *call) {
   return has_relu(call) ? call->in[ADDEND] : NULL;
@@ -48,6 +51,31 @@ static enum fnn_status geometry(const struct fnn_call *call, struct fnn_convolut
                                    .groups = params->groups,
                                    .bf16 = params->precision == FNN_PRECISION_BF16};
   return fnn_slide(call, w->size[2], w->size[3], params->stride, params->dilation, &params->padding, &conv->window);
+}
+
+/* The sums under the activation. */
+static struct fnn_shape shape_of(const struct fnn_convolution *conv) {
+  return (struct fnn_shape){4, {conv->n, conv->k, conv->window.p, conv->window.q}};
+}
+
+/* Of the pool, which goes over them. */
+static struct fnn_window pool_window(const struct fnn_convolution *conv) {
+  const struct fnn_window *w = &conv->window;
+  return (struct fnn_window){
+      .h = w->p, .w = w->q, .r = 2, .s = 2, .p = w->p / 2, .q = w->q / 2, .stride = {2, 2}, .dilation = {1, 1}};
+}
+
+/* The result, and a byte for each number of it where backward may follow. */
+static enum fnn_status infer_pool(struct fnn_call *call, const struct fnn_convolution *conv) {
+  const struct fnn_window w = pool_window(conv);
+  const struct fnn_shape out = {4, {conv->n, conv->k, w.p, w.q}};
+  if (w.p == 0 || w.q == 0)
+    return fnn_refuse(call, "input", "a pool of 2 x 2 pixels does not fit into the %zu x %zu of the convolution", w.h,
+                      w.w);
+  size_t winners = fnn_lane_planes(&out, call->lanes) * w.p * w.q * fnn_call_width(call);
+  fnn_out(call, 0, FNN_FLOAT32, &out);
+  fnn_out(call, 1, FNN_UINT8, &(struct fnn_shape){1, {call->recorded ? winners : 0}});
+  return FNN_OK;
 }
 
 static enum fnn_status infer(struct fnn_call *call) {
@@ -65,7 +93,8 @@ static enum fnn_status infer(struct fnn_call *call) {
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));
   FNN_TRY(geometry(call, &conv));
   FNN_TRY(fnn_check_convolution(call, &conv));
-  struct fnn_shape out = {4, {conv.n, conv.k, conv.window.p, conv.window.q}};
+  if (has_pool(call)) return infer_pool(call, &conv);
+  struct fnn_shape out = shape_of(&conv);
   if (addend_of(call) && !fnn_shape_equal(fnn_in_shape(call, ADDEND), &out)) {
     char want[FNN_SHAPE_TEXT];
     return fnn_refuse(call, "addend", "expected %s, got %s", fnn_shape_text(&out, want),
@@ -76,8 +105,11 @@ static enum fnn_status infer(struct fnn_call *call) {
 }
 
 static size_t multiply_adds(const struct fnn_call *call) {
-  const struct fnn_shape *w = &call->in_spec[1].shape;
-  return fnn_shape_numel(&call->out_spec[0].shape) * w->size[1] * w->size[2] * w->size[3];
+  const struct fnn_shape *w = fnn_in_shape(call, 1);
+  struct fnn_convolution conv;
+  if (geometry(call, &conv) != FNN_OK) return 0;
+  const struct fnn_shape sums = shape_of(&conv);
+  return fnn_shape_numel(&sums) * w->size[1] * w->size[2] * w->size[3];
 }
 
 /* Of a weight with two axes of taps. */
@@ -106,43 +138,98 @@ static struct fnn_lanes lanes(const struct fnn_call *call) {
 
 /* By channels in lanes, between tensors that have rows: backward wants them so. */
 static enum fnn_status convolve_rows(struct fnn_call *call, const struct fnn_convolution *conv,
-                                     struct fnn_epilogue epilogue) {
+                                     struct fnn_epilogue epilogue, struct fnn_tensor *y) {
   struct fnn_lanes lanes = fnn_channel_lanes(call->context);
   struct fnn_tensor *laned[3] = {0};
   enum fnn_status status = fnn_tensor_laned(call->in[0], lanes, &laned[0]);
-  if (status == FNN_OK) status = fnn_tensor_new_laned(call->context, &call->out[0]->shape, lanes, &laned[1]);
+  if (status == FNN_OK) status = fnn_tensor_new_laned(call->context, &y->shape, lanes, &laned[1]);
   if (status == FNN_OK && epilogue.addend) status = fnn_tensor_laned(call->in[ADDEND], lanes, &laned[2]);
   if (laned[2]) epilogue.addend = fnn_floats(laned[2]);
   if (status == FNN_OK)
     status =
         fnn_channel_convolve(call->context, conv, fnn_floats(laned[0]), call->in[1], &epilogue, fnn_floats(laned[1]));
-  if (status == FNN_OK) fnn_lanes_unpack(call->out[0], laned[1]);
+  if (status == FNN_OK) fnn_lanes_unpack(y, laned[1]);
   fnn_tensors_release(laned, 3);
   return status;
 }
 
-static enum fnn_status forward(struct fnn_call *call) {
-  struct fnn_convolution conv;
+static enum fnn_status convolve(struct fnn_call *call, const struct fnn_convolution *conv, struct fnn_tensor *out) {
   const struct fnn_tensor *weight = call->in[1];
   const float *x = fnn_floats(call->in[0]);
   struct fnn_epilogue epilogue = {.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL,
                                   .relu = has_relu(call),
                                   .addend = addend_of(call) ? fnn_floats(addend_of(call)) : NULL};
-  float *y = fnn_floats(call->out[0]);
+  float *y = fnn_floats(out);
   const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
-  FNN_TRY(geometry(call, &conv));
   if (call->lanes.count && call->lanes.axis == FNN_CHANNELS)
-    return fnn_channel_convolve(call->context, &conv, x, weight, &epilogue, y);
+    return fnn_channel_convolve(call->context, conv, x, weight, &epilogue, y);
   if (call->lanes.count) /* weights that are trained change before the next call */
-    return fnn_lane_convolve(call->context, call->lanes.count, &conv, x, weight, !call->recorded, &epilogue, y);
+    return fnn_lane_convolve(call->context, call->lanes.count, conv, x, weight, !call->recorded, &epilogue, y);
   int ordinary = is_ordinary(call);
-  if (ordinary && fnn_channels_convolve(&conv)) return convolve_rows(call, &conv, epilogue);
-  if (ordinary && fnn_flat_convolves(&conv)) return fnn_flat_convolve(call->context, &conv, x, weight, &epilogue, y);
-  FNN_TRY(fnn_convolve(call->context, &conv, x, fnn_floats(weight), epilogue.bias, y));
-  if (epilogue.addend) k->accumulate(fnn_tensor_numel(call->out[0]), epilogue.addend, y);
-  if (epilogue.relu) k->unary[FNN_UNARY_relu](fnn_tensor_numel(call->out[0]), y, y, NULL);
+  if (ordinary && fnn_channels_convolve(conv)) return convolve_rows(call, conv, epilogue, out);
+  if (ordinary && fnn_flat_convolves(conv)) return fnn_flat_convolve(call->context, conv, x, weight, &epilogue, y);
+  FNN_TRY(fnn_convolve(call->context, conv, x, fnn_floats(weight), epilogue.bias, y));
+  if (epilogue.addend) k->accumulate(fnn_tensor_numel(out), epilogue.addend, y);
+  if (epilogue.relu) k->unary[FNN_UNARY_relu](fnn_tensor_numel(out), y, y, NULL);
   return FNN_OK;
 }
+
+/* Memory for the sums under relu and pool, or for their gradient, in the call's layout. */
+static enum fnn_status new_sums(const struct fnn_call *call, const struct fnn_convolution *conv,
+                                struct fnn_tensor **out) {
+  const struct fnn_shape shape = shape_of(conv);
+  if (call->lanes.count) return fnn_tensor_new_laned(call->context, &shape, call->lanes, out);
+  return fnn_tensor_new(call->context, FNN_FLOAT32, &shape, out);
+}
+
+struct pool_job {
+  const struct fnn_pool_kernels *kernels;
+  struct fnn_window window;
+  size_t inputs, outputs; /* floats of a plane */
+  size_t blocks, filters; /* backward */
+  const float *x, *g;
+  uint8_t *winner;
+  float *y, *d, *d_bias;
+};
+
+static struct pool_job pool_job_for(const struct fnn_call *call, const struct fnn_convolution *conv) {
+  const struct fnn_window w = pool_window(conv);
+  return (struct pool_job){
+      .kernels = call->lanes.count ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
+      .window = w,
+      .inputs = w.h * w.w * fnn_call_width(call),
+      .outputs = w.p * w.q * fnn_call_width(call)};
+}
+
+static void pool_planes(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct pool_job *j = user;
+  for (size_t i = first; i < last; i++)
+    j->kernels->relu_max(&j->window, j->x + i * j->inputs, j->y + i * j->outputs,
+                         j->winner ? j->winner + i * j->outputs : NULL);
+}
+
+static enum fnn_status convolve_and_pool(struct fnn_call *call, const struct fnn_convolution *conv) {
+  struct fnn_tensor *sums;
+  FNN_TRY(new_sums(call, conv, &sums));
+  struct pool_job job = pool_job_for(call, conv);
+  job.x = fnn_floats(sums);
+  job.y = fnn_floats(call->out[0]);
+  job.winner = call->recorded ? fnn_bytes(call->out[1]) : NULL;
+  enum fnn_status status = convolve(call, conv, sums);
+  if (status == FNN_OK)
+    fnn_parallel(call->context, fnn_lane_planes(&sums->shape, call->lanes), fnn_grain(job.inputs), pool_planes, &job);
+  fnn_tensor_release(sums);
+  return status;
+}
+
+static enum fnn_status forward(struct fnn_call *call) {
+  struct fnn_convolution conv;
+  FNN_TRY(geometry(call, &conv));
+  return has_pool(call) ? convolve_and_pool(call, &conv) : convolve(call, &conv, call->out[0]);
+}
+
+/* ---- backward ---- */
 
 struct relu_job {
   const struct fnn_kernels *kernels;
@@ -172,6 +259,19 @@ static void back_relu(void *user, size_t first, size_t last, int worker) {
   }
 }
 
+/* For each channel, the gradient below the pool and relu, and its sum. */
+static void back_pool(void *user, size_t first, size_t last, int worker) {
+  (void)worker;
+  const struct pool_job *j = user;
+  for (size_t k = first; k < last; k++) {
+    double total = 0.0;
+    for (size_t plane = k; plane < j->blocks * j->filters; plane += j->filters)
+      total += j->kernels->relu_max_back(&j->window, j->winner + plane * j->outputs, j->g + plane * j->outputs,
+                                         j->d + plane * j->inputs);
+    if (j->d_bias) j->d_bias[k] = (float)total;
+  }
+}
+
 /* *below: the gradient of the sums under the activation, which is the addend's too; and that of the bias. */
 static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_convolution *conv,
                                         struct fnn_tensor **below) {
@@ -183,9 +283,17 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
     FNN_TRY(fnn_new_grad(call, 2));
     d_bias = fnn_floats(call->grad_in[2]);
   }
-  if (!has_relu(call)) {
+  if (!has_relu(call) && !has_pool(call)) {
     if (d_bias) fnn_sum_channels(call->context, blocks, conv->k, lanes ? pixels * lanes : pixels, g, d_bias);
     *below = fnn_tensor_retain(call->grad);
+    return FNN_OK;
+  }
+  if (has_pool(call)) {
+    FNN_TRY(new_sums(call, conv, below));
+    struct pool_job job = pool_job_for(call, conv);
+    job.blocks = blocks, job.filters = conv->k;
+    job.winner = fnn_bytes(call->out[1]), job.g = g, job.d = fnn_floats(*below), job.d_bias = d_bias;
+    fnn_parallel(call->context, conv->k, 1, back_pool, &job);
     return FNN_OK;
   }
   FNN_TRY(fnn_own_grad(call, below));
@@ -234,22 +342,24 @@ static enum fnn_status backward(struct fnn_call *call) {
   return status;
 }
 
-#define CONV2D(name_, args_, saves_, images_)              \
-  const struct fnn_op fnn_op_##name_ = {                   \
-      .name = #name_,                                      \
-      .args = args_,                                       \
-      .defaults = &defaults,                               \
-      .params_bytes = sizeof(struct conv2d),               \
-      .types = FNN_FLOATS,                                 \
-      .flags = FNN_FUNCTIONAL,                             \
-      .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | (saves_), \
-      .outputs = 1,                                        \
-      .lanes = lanes,                                      \
-      .images = images_,                                   \
-      .infer = infer,                                      \
-      .forward = forward,                                  \
-      .backward = backward,                                \
-      .multiply_adds = multiply_adds,                      \
+#define CONV2D(name_, args_, flags_, outputs_, saves_, images_) \
+  const struct fnn_op fnn_op_##name_ = {                        \
+      .name = #name_,                                           \
+      .args = args_,                                            \
+      .defaults = &defaults,                                    \
+      .params_bytes = sizeof(struct conv2d),                    \
+      .types = FNN_FLOATS,                                      \
+      .flags = flags_,                                          \
+      .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | (saves_),      \
+      .outputs = outputs_,                                      \
+      .hidden = (outputs_)-1,                                   \
+      .lanes = lanes,                                           \
+      .images = images_,                                        \
+      .infer = infer,                                           \
+      .forward = forward,                                       \
+      .backward = backward,                                     \
+      .multiply_adds = multiply_adds,                           \
   };
-CONV2D(conv2d, args, 0, 1)
-CONV2D(conv2d_relu, relu_args, FNN_SAVE_OUT(0), 1 | 1u << ADDEND)
+CONV2D(conv2d, args, FNN_FUNCTIONAL, 1, 0, 1)
+CONV2D(conv2d_relu, relu_args, FNN_FUNCTIONAL, 1, FNN_SAVE_OUT(0), 1 | 1u << ADDEND)
+CONV2D(conv2d_relu_max_pool, args, 0, 2, FNN_SAVE_OUT(1), 1)

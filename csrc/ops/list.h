@@ -61,6 +61,7 @@ FNN_OP(linear)
 /* layers */
 FNN_OP(conv2d)
 FNN_OP(conv2d_relu)
+FNN_OP(conv2d_relu_max_pool)
 FNN_OP(conv_transpose2d)
 FNN_OP(max_pool2d)
 FNN_OP(avg_pool2d)

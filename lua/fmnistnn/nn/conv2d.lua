@@ -10,6 +10,7 @@ local Module = require "fmnistnn.nn.module"
 local initializers = require "fmnistnn.initializers"
 local options = require "fmnistnn.options"
 local refuse = require "fmnistnn.refuse"
+local ops = require("fmnistnn.core").ops
 
 local Conv2d = Module:extend("Conv2d")
 Conv2d.fresh = true
@@ -81,6 +82,15 @@ function Conv2d:_fuses_relu() return not self._options.activation and self:_runs
 function Conv2d:_with_relu(x, addend)
   local settings = settings_of(self, x)
   return F.conv2d_relu(x, self.weight, self.bias, addend, settings), self.fresh
+end
+
+function Conv2d:_fuses_max_pool(relu)
+  return (relu or self._options.activation == "relu") and self:_runs_as(Conv2d)
+end
+
+function Conv2d:_with_relu_max_pool(x)
+  local settings = settings_of(self, x)
+  return ops.conv2d_relu_max_pool(x, self.weight, self.bias, settings), self.fresh
 end
 
 return Conv2d

@@ -32,6 +32,14 @@ layer("MaxPool2d", window, function(self, x)
   return F.max_pool2d(x, o.kernel, {stride = o.stride, padding = o.padding})
 end)
 
+local function is_two(pair) return pair == 2 or type(pair) == "table" and pair[1] == 2 and pair[2] == 2 end
+
+function pooling.MaxPool2d:_is_two_by_two()
+  local o = self._options
+  return is_two(o.kernel) and (o.stride == nil or is_two(o.stride)) and (o.padding == "valid" or o.padding == 0) and
+    self:_runs_as(pooling.MaxPool2d)
+end
+
 layer("AvgPool2d", average_window, function(self, x)
   local o = self._options
   return F.avg_pool2d(x, o.kernel, {stride = o.stride, padding = o.padding, count_padding = o.count_padding})

@@ -15,10 +15,17 @@ function Sequential:init(layers)
   for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end
 end
 
--- Whether element i + 1 is a relu that element i does on the way.
-local function takes_next(self, i)
-  local following = self[i + 1]
-  return following and following:_is_relu() and following:keeps_nothing() and self[i]:_fuses_relu()
+-- By which method element i is called, and the last of the elements up to `last` that it does on the way.
+local function way_of(self, i, last)
+  local layer, following = self[i], self[i + 1]
+  if i == last then return layer._pass, i end
+  local relu = following:_is_relu() and following:keeps_nothing() and layer:_fuses_relu()
+  if relu then i = i + 1 end
+  local pool = i < last and self[i + 1]
+  if pool and pool:_is_two_by_two() and pool:keeps_nothing() and layer:_fuses_max_pool(relu) then
+    return layer._with_relu_max_pool, i + 1
+  end
+  return relu and layer._with_relu or layer._pass, i
 end
 
 -- Runs elements 1..last; returns the result, whether nobody else holds it, and whether no element kept anything.
@@ -28,19 +35,13 @@ end
 local function run(self, x, last)
   local ours, kept_nothing, i = false, true, 1
   while i <= last do
-    local layer = self[i]
-    local y, fresh
-    if i < last and takes_next(self, i) then
-      y, fresh = layer:_with_relu(x)
-      i = i + 1
-    else
-      y, fresh = layer:_pass(x)
-    end
+    local call, done = way_of(self, i, last)
+    local y, fresh = call(self[i], x)
     local same = rawequal(x, y)
     if ours and not same and fresh then x:close() end
     ours = fresh and (ours or not same)
     kept_nothing = kept_nothing and fresh
-    x, i = y, i + 1
+    x, i = y, done + 1
   end
   return x, ours, kept_nothing
 end
