@@ -329,7 +329,9 @@ struct fnn_winograd_output {
   const float *biases; /* instead, where filters lie in lanes: a vector */
   const float *addend; /* which lies like y, or NULL */
   int relu;
+  int pool; /* relu_max (above) of the pixels is y; without an addend */
   float *y;
+  uint8_t *winner; /* which lies like y, or NULL */
   size_t y_filter, y_row, y_pixel;
 };
 

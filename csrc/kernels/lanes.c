@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../base/rng.h"
+#include "pool.h"
 #include "simd.h"
 #include "variant.h"
 #include "window.h"
@@ -60,12 +61,7 @@ FNN_INLINE void add_to(double *total, fnn_v sum) {
 
 /* ---- pooling ---- */
 
-/* b is larger than the largest so far, or the first NaN */
-FNN_INLINE fnn_vi wins(fnn_v b, fnn_v top) {
-  return ~(b <= top) & (top == top); /* NOLINT(misc-redundant-expression): NaN is not itself */
-}
-
-FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(wins(v, top), v, top); }
+FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(fnn_wins(v, top), v, top); }
 
 static void max_pool(const struct fnn_window *w, const float *x, float *y) {
   if (fnn_is_two_by_two(w)) {
@@ -91,7 +87,7 @@ static void max_pool_back_two_by_two(const struct fnn_window *w, const float *x,
       fnn_vi best[4] = {{0}};
       for (int i = 1; i < 4; i++) {
         const fnn_v v = fnn_load(x + at[i]);
-        best[i] = wins(v, top);
+        best[i] = fnn_wins(v, top);
         top = fnn_pick(best[i], v, top);
       }
       fnn_v left = fnn_load(g + (p * w->q + q) * FNN_WIDTH);
@@ -112,7 +108,7 @@ struct winner {
 FNN_INLINE struct winner nobody(void) { return (struct winner){fnn_splat(-INFINITY), (fnn_vi){0} - 1}; }
 
 FNN_INLINE struct winner challenge(struct winner best, fnn_v v, size_t at) {
-  const fnn_vi better = wins(v, best.top) | (best.pixel < 0);
+  const fnn_vi better = fnn_wins(v, best.top) | (best.pixel < 0);
   return (struct winner){fnn_pick(better, v, best.top), (better & (int32_t)at) | (~better & best.pixel)};
 }
 
@@ -131,27 +127,14 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
                   give(best, g + out * FNN_WIDTH, d))
 }
 
-typedef uint8_t fnn_vb __attribute__((vector_size(FNN_WIDTH)));
-
 static void relu_max_pool(const struct fnn_window *w, const float *x, float *y, uint8_t *winner) {
   const size_t row = w->w * FNN_WIDTH;
   for (size_t p = 0; p < w->p; p++)
     for (size_t q = 0; q < w->q; q++) {
-      const float *a = x + 2 * p * row + 2 * q * FNN_WIDTH;
-      const fnn_v others[3] = {fnn_load(a + FNN_WIDTH), fnn_load(a + row), fnn_load(a + row + FNN_WIDTH)};
-      fnn_v top = fnn_load(a);
-      fnn_vi best = {0};
-      for (int i = 0; i < 3; i++) {
-        const fnn_vi better = wins(others[i], top);
-        top = fnn_pick(better, others[i], top);
-        best = (better & (i + 1)) | (~better & best);
-      }
+      const float *a = x + 2 * p * row + 2 * q * FNN_WIDTH, *b = a + row;
       const size_t out = (p * w->q + q) * FNN_WIDTH;
-      fnn_store(y + out, fnn_pick(top < 0.0f, (fnn_v){0}, top)); /* NaN stays */
-      if (!winner) continue;
-      const fnn_vi positive = top > 0.0f;
-      const fnn_vb winners = __builtin_convertvector((positive & best) | (~positive & FNN_NO_WINNER), fnn_vb);
-      memcpy(winner + out, &winners, sizeof winners);
+      fnn_relu_max(fnn_load(a), fnn_load(a + FNN_WIDTH), fnn_load(b), fnn_load(b + FNN_WIDTH), y + out,
+                   winner ? winner + out : NULL);
     }
 }
 

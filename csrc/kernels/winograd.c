@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "pool.h"
+
 /* ---- the matrices: one column of 4, 5 or 6, a step apart, in place ---- */
 
 FNN_INLINE void output4(fnn_v *d, const ptrdiff_t step) {
@@ -69,13 +71,42 @@ FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct f
   }
 }
 
+/* M/2 x M/2 pixels, of which each is the largest of four */
+FNN_INLINE void pool_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j,
+                          const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, size_t to) {
+  const size_t m_place = j->m_place, y_pixel = j->y_pixel;
+  fnn_v d[36];
+  FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
+    FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) d[i * A + k] = fnn_load(m + (size_t)(i * A + k) * m_place);
+    output(A, M, d + k, A);
+  }
+  FNN_UNROLL for (ptrdiff_t p = 0; p < M; p += 2, to += j->y_row) {
+    const fnn_v *const a = d + p * A, *const b = a + A;
+    output(A, M, d + p * A, 1);
+    output(A, M, d + (p + 1) * A, 1);
+    if ((size_t)p >= tile->p) return;
+    FNN_UNROLL for (ptrdiff_t q = 0; q < M; q += 2) {
+      const size_t at = to + (size_t)q / 2 * y_pixel;
+      if ((size_t)q >= tile->q) break;
+      fnn_relu_max(a[q] + bias, a[q + 1] + bias, b[q] + bias, b[q + 1] + bias, j->y + at,
+                   j->winner ? j->winner + at : NULL);
+      __builtin_prefetch(j->y + at + j->y_filter, 1);
+    }
+  }
+}
+
 FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j) {
   const fnn_v least = fnn_splat(j->relu ? 0.0f : -__builtin_inff());
   for (size_t k = 0; k < j->filters; k++) {
     const fnn_v bias = j->biases ? fnn_load(j->biases + k * FNN_WIDTH) : fnn_splat(j->bias ? j->bias[k] : 0.0f);
-    for (size_t t = 0; t < j->tiles; t++)
-      output_tile(A, M, j, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias, least,
-                  k * j->y_filter + j->tile[t].to);
+    for (size_t t = 0; t < j->tiles; t++) {
+      const float *m = j->m + k * j->m_filter + t * FNN_WIDTH;
+      const size_t to = k * j->y_filter + j->tile[t].to;
+      if (j->pool)
+        pool_tile(A, M, j, &j->tile[t], m, bias, to);
+      else
+        output_tile(A, M, j, &j->tile[t], m, bias, least, to);
+    }
   }
 }
 

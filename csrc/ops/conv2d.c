@@ -153,12 +153,19 @@ static enum fnn_status convolve_rows(struct fnn_call *call, const struct fnn_con
   return status;
 }
 
+/* Whether nobody makes the sums under the pool but in parts. */
+static int pools_on_the_way(const struct fnn_call *call) {
+  return has_pool(call) && call->lanes.count && call->lanes.axis == FNN_IMAGES;
+}
+
 static enum fnn_status convolve(struct fnn_call *call, const struct fnn_convolution *conv, struct fnn_tensor *out) {
   const struct fnn_tensor *weight = call->in[1];
   const float *x = fnn_floats(call->in[0]);
   struct fnn_epilogue epilogue = {.bias = call->in[2] ? fnn_floats(call->in[2]) : NULL,
                                   .relu = has_relu(call),
-                                  .addend = addend_of(call) ? fnn_floats(addend_of(call)) : NULL};
+                                  .addend = addend_of(call) ? fnn_floats(addend_of(call)) : NULL,
+                                  .pool = pools_on_the_way(call)};
+  if (epilogue.pool && call->recorded) epilogue.winner = fnn_bytes(call->out[1]);
   float *y = fnn_floats(out);
   const struct fnn_elementwise_kernels *k = call->context->kernels->elementwise;
   if (call->lanes.count && call->lanes.axis == FNN_CHANNELS)
@@ -226,7 +233,8 @@ static enum fnn_status convolve_and_pool(struct fnn_call *call, const struct fnn
 static enum fnn_status forward(struct fnn_call *call) {
   struct fnn_convolution conv;
   FNN_TRY(geometry(call, &conv));
-  return has_pool(call) ? convolve_and_pool(call, &conv) : convolve(call, &conv, call->out[0]);
+  if (has_pool(call) && !pools_on_the_way(call)) return convolve_and_pool(call, &conv);
+  return convolve(call, &conv, call->out[0]);
 }
 
 /* ---- backward ---- */

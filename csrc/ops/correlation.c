@@ -28,6 +28,9 @@ struct job {
   int zeros[2]; /* of a row that slides: whether a pixel is missing before it, after it */
   int ringed;
   struct fnn_scratch ring; /* no memory where the image's own rows will do */
+  /* Where sums go, as in the correlation; but to be pooled, to [block][filter][row of two][column] of `sums`. */
+  size_t y_block, y_filter, y_row;
+  struct fnn_scratch sums;
 };
 
 /* Of `count` pixels from number `first` on, those inside a row of `size`: how many there are, how many are before them. */
@@ -174,9 +177,9 @@ static struct fnn_lane_row task_of(const struct job *job, size_t group) {
       .zeros = {job->zeros[0], job->zeros[1]},
       .bias = j->epilogue.bias ? j->epilogue.bias + group * j->filters : NULL,
       .relu = j->epilogue.relu && !j->epilogue.addend,
-      .y_filter = j->y_filter,
+      .y_filter = job->y_filter,
       .y_pixel = j->y_pixel * job->together,
-      .fetch_results = 1,
+      .fetch_results = !j->epilogue.pool,
   };
 }
 
@@ -190,7 +193,7 @@ static void correlate_blocks(const struct job *job, struct fnn_lane_row task, si
   task.fetch_rows = 0;
   task.q = blocks;
   task.x_pixel = j->groups * j->channels * j->h * j->w * j->kernels->width;
-  task.y_pixel = j->y_block;
+  task.y_pixel = job->y_block;
   for (size_t q = 0; q < pixels; q++, task.y += y_pixel) {
     job->kernels->correlate(&task);
     for (size_t r = 0; r < task.r; r++) x[r] += x_pixel;
@@ -220,9 +223,21 @@ static void correlate_row(const struct job *job, struct fnn_lane_row task, const
   }
 }
 
+/* Two rows of sums, of all filters of a group, become row p of the result. */
+static void pool_rows(const struct job *job, size_t block, size_t blocks, size_t group, size_t p, const float *sums) {
+  const struct fnn_correlation *j = job->correlation;
+  const struct fnn_window two_rows = {.h = 2, .w = j->q, .p = 1, .q = j->q / 2};
+  for (size_t b = 0; b < blocks; b++)
+    for (size_t k = 0; k < j->filters; k++) {
+      size_t to = (block + b) * j->y_block + (group * j->filters + k) * j->y_filter + j->y_origin + p * j->y_row;
+      j->kernels->pool.relu_max(&two_rows, sums + b * job->y_block + k * job->y_filter, j->y + to,
+                                j->epilogue.winner ? j->epilogue.winner + to : NULL);
+    }
+}
+
 /* Output rows first .. last-1 of one group of some blocks. */
 static void correlate_rows(const struct job *job, size_t block, size_t blocks, size_t group, size_t first, size_t last,
-                           float *ring) {
+                           float *ring, float *sums) {
   const struct fnn_correlation *j = job->correlation;
   size_t lanes = j->kernels->width, row_size = (job->ringed ? ring_columns(j) : j->w) * lanes;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
@@ -231,7 +246,8 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
   const float *rows[FNN_MOST_TAPS] = {0};
   for (size_t p = first; p < last; p++) {
     ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
-    size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
+    size_t row =
+        block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row; /* without a pool */
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
     if (ring) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
     filled = end;
@@ -242,7 +258,8 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
       rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
     }
-    correlate_row(job, task, rows, blocks, j->y + row);
+    correlate_row(job, task, rows, blocks, sums ? sums + p % 2 * job->y_row : j->y + row);
+    if (sums && p % 2) pool_rows(job, block, blocks, group, p / 2, sums);
     for (size_t i = 0; i < blocks && j->epilogue.addend; i++) add_to_row(job, row + i * j->y_block);
   }
 }
@@ -261,9 +278,13 @@ static void correlate_pieces(void *user, size_t first, size_t last, int worker) 
     size_t block = i / jobs->chunks / jobs->groups * jobs->batch;
     for (const struct job *job = jobs->job; job < jobs->job + jobs->count; job++) {
       const struct fnn_correlation *j = job->correlation;
-      size_t rows = fnn_ceil_div(j->p, jobs->chunks), begin = chunk * rows, end = fnn_fewer(begin + rows, j->p);
+      size_t rows = fnn_ceil_div(j->p, jobs->chunks);
+      if (j->epilogue.pool) rows += rows % 2;
+      size_t begin = chunk * rows, end = fnn_fewer(begin + rows, j->p);
       size_t blocks = fnn_fewer(jobs->batch, jobs->blocks - block);
-      if (begin < end) correlate_rows(job, block, blocks, group, begin, end, fnn_scratch_of(&job->ring, worker));
+      if (begin < end)
+        correlate_rows(job, block, blocks, group, begin, end, fnn_scratch_of(&job->ring, worker),
+                       fnn_scratch_of(&job->sums, worker));
     }
   }
 }
@@ -297,9 +318,10 @@ static enum fnn_status pack(struct fnn_context *context, struct job *job) {
   return FNN_OK;
 }
 
-static enum fnn_status take_memory(struct fnn_context *context, struct job *job) {
+static enum fnn_status take_memory(struct fnn_context *context, struct job *job, size_t batch) {
   const struct fnn_correlation *j = job->correlation;
   FNN_TRY(pack(context, job));
+  if (j->epilogue.pool) FNN_TRY(fnn_scratch_take(context, batch * job->y_block, &job->sums));
   return job->ringed ? fnn_scratch_take(context, ring_size(j), &job->ring) : FNN_OK;
 }
 
@@ -312,6 +334,9 @@ static size_t pixels_together(const struct fnn_correlation *j) {
 static struct job job_for(struct fnn_context *context, const struct fnn_correlation *j) {
   struct job job = {.correlation = j, .elementwise = context->kernels->elementwise, .together = pixels_together(j)};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
+  job.y_row = j->epilogue.pool ? j->q * j->y_pixel : j->y_row;
+  job.y_filter = j->epilogue.pool ? 2 * job.y_row : j->y_filter;
+  job.y_block = j->epilogue.pool ? j->filters * job.y_filter : j->y_block;
   choose_rows(&job);
   return job;
 }
@@ -349,10 +374,12 @@ static void cut(struct jobs *jobs) {
 static enum fnn_status correlate_directly(struct fnn_context *context, struct jobs *jobs) {
   enum fnn_status status = FNN_OK;
   cut(jobs);
-  for (size_t i = 0; i < jobs->count && status == FNN_OK; i++) status = take_memory(context, &jobs->job[i]);
+  for (size_t i = 0; i < jobs->count && status == FNN_OK; i++)
+    status = take_memory(context, &jobs->job[i], jobs->batch);
   if (status == FNN_OK) fnn_parallel(context, jobs->pieces, 1, correlate_pieces, jobs);
   for (size_t i = 0; i < jobs->count; i++) {
     fnn_scratch_give(context, &jobs->job[i].ring);
+    fnn_scratch_give(context, &jobs->job[i].sums);
     fnn_free(context, jobs->job[i].own);
   }
   return status;
@@ -362,7 +389,7 @@ static enum fnn_status correlate_directly(struct fnn_context *context, struct jo
  * become pieces of work, or pairs, for which the ring would be as large as a plane. */
 static void join_rows(struct fnn_correlation *j) {
   int single = j->r == 1 && j->s == 1 && j->stride[0] == 1 && j->stride[1] == 1 && j->top == 0 && j->left == 0;
-  if (!single || j->pairs || j->p != j->h || j->q != j->w || j->y_row != j->q * j->y_pixel) return;
+  if (!single || j->pairs || j->epilogue.pool || j->p != j->h || j->q != j->w || j->y_row != j->q * j->y_pixel) return;
   if (j->blocks * j->groups < FNN_LANE_PIECES) return;
   j->q = j->w = j->p * j->q;
   j->p = j->h = 1;

@@ -35,12 +35,13 @@ enum fnn_status fnn_lane_convolve(struct fnn_context *context, size_t lanes, con
                                   const struct fnn_epilogue *epilogue, float *y) {
   const struct fnn_window *w = &conv->window;
   struct fnn_correlation j = correlation_of(context, lanes, conv, conv->c / conv->groups, conv->k / conv->groups);
-  size_t pixels = w->p * w->q * lanes, taps = w->r * w->s;
-  j.h = w->h, j.w = w->w, j.r = w->r, j.s = w->s, j.p = w->p, j.q = w->q;
+  size_t side = epilogue->pool ? 2 : 1, p = w->p / side, q = w->q / side; /* of what is written */
+  size_t pixels = p * q * lanes, taps = w->r * w->s;
+  j.h = w->h, j.w = w->w, j.r = w->r, j.s = w->s, j.p = p * side, j.q = q * side;
   memcpy(j.stride, w->stride, sizeof j.stride);
   memcpy(j.dilation, w->dilation, sizeof j.dilation);
   j.top = (ptrdiff_t)w->top, j.left = (ptrdiff_t)w->left;
-  j.y_block = conv->k * pixels, j.y_filter = pixels, j.y_row = w->q * lanes, j.y_pixel = lanes;
+  j.y_block = conv->k * pixels, j.y_filter = pixels, j.y_row = q * lanes, j.y_pixel = lanes;
   j.keeper = keep ? weight : NULL;
   j.weights = (struct fnn_lane_weights){.from = fnn_floats(weight),
                                         .filter = (ptrdiff_t)(j.channels * taps),

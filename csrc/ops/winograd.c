@@ -89,6 +89,7 @@ static int saves(const struct fnn_correlation *j) {
 /* Whether there are tiles for it; products of matrices take less time than transforms. */
 static int suits(const struct fnn_correlation *j) {
   if (fnn_has_matrices(j)) return 0;
+  if (j->epilogue.pool && (j->dilation[0] > 1 || j->dilation[1] > 1)) return 0; /* neighbours are in other tiles */
   struct fnn_window w = {.h = j->h, .w = j->w, .r = j->r, .s = j->s, .p = j->p, .q = j->q};
   memcpy(w.stride, j->stride, sizeof w.stride);
   memcpy(w.dilation, j->dilation, sizeof w.dilation);
@@ -111,7 +112,8 @@ static void place_tile(const struct job *job, size_t number, struct fnn_winograd
   ptrdiff_t top = (ptrdiff_t)(row * j->stride[0]) - j->top, left = (ptrdiff_t)(column * j->stride[1]) - j->left;
   if (j->transposed) top = (ptrdiff_t)row + j->top, left = (ptrdiff_t)column + j->left;
   fnn_winograd_place(lanes, job->size, grid->step, j->transposed, top, left, j->h, j->w, image, tile);
-  fnn_winograd_results(grid, row, column, j->p, j->q, block * j->y_block + row * j->y_row + column * j->y_pixel, tile);
+  size_t side = j->epilogue.pool ? 2 : 1, to = row / side * j->y_row + column / side * j->y_pixel;
+  fnn_winograd_results(grid, row, column, j->p, j->q, block * j->y_block + to, tile);
 }
 
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
@@ -183,7 +185,9 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
                                                               .bias = e->bias ? e->bias + filter : NULL,
                                                               .relu = e->relu,
                                                               .addend = e->addend ? e->addend + to : NULL,
+                                                              .pool = e->pool,
                                                               .y = j->y + to,
+                                                              .winner = e->winner ? e->winner + to : NULL,
                                                               .y_filter = j->y_filter,
                                                               .y_row = j->y_row * j->dilation[0],
                                                               .y_pixel = j->y_pixel * j->dilation[1]});
