@@ -1,6 +1,7 @@
 -- Every layer and every activation against PyTorch and Keras: outputs, gradients of inputs and parameters, running
 -- statistics. What is random, or ours alone, is tested by its properties below.
 local fnn = require "fmnistnn"
+local core = require "fmnistnn.core"
 local nn, F = fnn.nn, fnn.nn.functional
 local peer = require "spec.support.peer"
 
@@ -382,6 +383,63 @@ describe("a relu after a layer that can do it on the way", function()
     model:summary {3, 4, 4}
     _G.print = print_
     assert.truthy(table.concat(printed, "\n"):find("Activation"))
+  end)
+end)
+
+-- ---- a pool on the way ----
+
+describe("a pool of 2 x 2 after a convolution with relu", function()
+  -- The convolutions and pools that f calls, by their ops' names.
+  local function ops_of(f)
+    local names = {}
+    core.profile_begin()
+    f()
+    for _, line in ipairs(core.profile_end()) do
+      if line.name:find("conv2d") or line.name:find("pool") then names[#names + 1] = line.name end
+    end
+    table.sort(names)
+    return table.concat(names, " ")
+  end
+  local function conv(activation) return nn.Conv2d {4, kernel = 3, padding = "same", activation = activation} end
+  local together = "conv2d_relu_max_pool"
+
+  it("is done with it, whatever the batch, with the same results", function()
+    for _, n in ipairs {1, 3, 6, 17} do
+      for _, layers in ipairs {
+        {conv "relu", nn.MaxPool2d {2}},
+        {conv(), nn.Activation {"relu"}, nn.MaxPool2d {{2, 2}, stride = 2, padding = 0}},
+        {conv "relu", nn.MaxPool2d {2, stride = {2, 2}}, nn.Dropout {0}},
+      } do
+        local x, y = fnn.randn(n, 3, 5, 6), nil
+        local model = nn.Sequential(layers)
+        model(x)
+        assert.equal(together, ops_of(function() y = model(x) end))
+        local z = x
+        for _, layer in ipairs(layers) do z = layer(z) end
+        peer.check_close("result", y, z)
+        assert.equal(together, ops_of(function() fnn.no_grad(model, x) end))
+      end
+    end
+  end)
+
+  it("is left to itself where it is another, or not known", function()
+    local Pool = nn.MaxPool2d:extend("Pool")
+    Pool.fresh = true
+    function Pool:forward(x) return nn.MaxPool2d.forward(self, x) * 2 end
+    local x = fnn.randn(2, 3, 6, 6)
+    for i, layers in ipairs {
+      {conv "relu", nn.MaxPool2d {3}}, {conv "relu", nn.MaxPool2d {2, stride = 1}},
+      {conv "relu", nn.MaxPool2d {2, padding = 1}}, {conv "relu", nn.AvgPool2d {2}}, {conv "relu", Pool {2}},
+      {conv "tanh", nn.MaxPool2d {2}}, {conv(), nn.MaxPool2d {2}}, {conv(), nn.MaxPool2d {2}, nn.Activation {"relu"}},
+      {conv "relu", nn.Activation {"tanh"}, nn.MaxPool2d {2}},
+    } do
+      local model, y = nn.Sequential(layers), nil
+      model(x)
+      assert.is_nil(ops_of(function() y = model(x) end):find(together), i)
+      local z = x
+      for _, layer in ipairs(layers) do z = layer(z) end
+      peer.check_close("result " .. i, y, z)
+    end
   end)
 end)
 

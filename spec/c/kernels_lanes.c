@@ -98,6 +98,31 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
   free(x), free(y), free(g), free(d), free(want), free(back);
 }
 
+/* With bytes of winners and without. */
+static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window *w, enum planes kind) {
+  size_t width = k->lanes->width, plane = w->h * w->w, outputs = w->p * w->q;
+  float *x = pool_planes(plane * width, kind), *y = untouched(outputs * width), *alone = untouched(outputs * width);
+  float *g = floats(&state, outputs * width), *d = untouched(plane * width);
+  uint8_t *winner = exactly(outputs * width, sizeof *winner);
+  struct sum *want = expected(outputs * width), *back = zeros(plane * width), total = {0.0, 0.0};
+  for (size_t l = 0; l < width; l++) EACH_OUTPUT(p, q) {
+      const size_t out = (p * w->q + q) * width + l;
+      const float *best = largest(w, width, x + l, p, q);
+      want[out].value = *best < 0.0f ? 0.0 : (double)*best;
+      if (!(*best > 0.0f)) continue;
+      add(&back[best - x], (double)g[out]);
+      add(&total, (double)g[out]);
+    }
+  k->lanes->pool.relu_max(w, x, y, winner);
+  expect_plane(k, "relu_max", w, outputs, y, want);
+  k->lanes->pool.relu_max(w, x, alone, NULL);
+  expect_plane(k, "relu_max alone", w, outputs, alone, want);
+  const float sum = (float)k->lanes->pool.relu_max_back(w, winner, g, d);
+  expect_plane(k, "relu_max_back", w, plane, d, back);
+  expect_sums(1, &sum, &total, "%s relu_max_back's sum over %zux%zu", k->name, w->h, w->w);
+  free(x), free(y), free(alone), free(g), free(d), free(winner), free(want), free(back);
+}
+
 /* How many taps of a window a mean divides by. */
 static size_t taps_of(const struct fnn_window *w, int whole, size_t p, size_t q) {
   size_t inside = 0;
@@ -256,6 +281,7 @@ int spec_lanes(const struct fnn_kernels *kernels) {
   }
   for (size_t size = 0; size <= 9; size++) {
     struct fnn_window w = two_by_two(size / 2 + 1, size);
+    for (int kind = 0; kind < KINDS_OF_PLANES; kind++) check_relu_max(kernels, &w, (enum planes)kind);
     check_window(kernels, &w);
   }
   return check_failures;

@@ -85,6 +85,33 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
   free(x), free(y), free(want), free(g), free(d), free(back);
 }
 
+static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window *w, int with_nan) {
+  size_t plane = w->h * w->w, outputs = w->p * w->q;
+  float *x = pool_image(w, with_nan), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
+  float *g = floats(outputs), *d = exactly(plane, sizeof *d), *back = exactly(plane, sizeof *back);
+  uint8_t *winner = exactly(outputs, sizeof *winner);
+  double total = 0.0;
+  for (size_t i = 0; i < plane; i++) d[i] = NAN, back[i] = 0.0f;
+  EACH_OUTPUT(p, q) {
+    long best = -1;
+    EACH_TAP(r, s) {
+      long at = pixel(w, p, q, r, s);
+      if (best >= 0 && isnan(x[best])) continue;
+      if (best < 0 || x[at] > x[best] || isnan(x[at])) best = at;
+    }
+    want[p * w->q + q] = x[best] < 0.0f ? 0.0f : x[best];
+    if (x[best] > 0.0f) back[best] = g[p * w->q + q], total += (double)g[p * w->q + q];
+  }
+  k->window->pool.relu_max(w, x, y, winner);
+  say(k, w, "relu_max", same(y, want, outputs, 0));
+  k->window->pool.relu_max(w, x, y, NULL);
+  say(k, w, "relu_max alone", same(y, want, outputs, 0));
+  say(k, w, "relu_max_back's sum",
+      fabs(k->window->pool.relu_max_back(w, winner, g, d) - total) <= 1e-6 * (1.0 + fabs(total)));
+  say(k, w, "relu_max_back", same(d, back, plane, 0));
+  free(x), free(y), free(want), free(g), free(d), free(back), free(winner);
+}
+
 static void check_avg_pool(const struct fnn_kernels *k, const struct fnn_window *w, int whole) {
   size_t plane = w->h * w->w, outputs = w->p * w->q;
   float *x = floats(plane), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
@@ -128,6 +155,7 @@ int spec_window(const struct fnn_kernels *kernels) {
   }
   for (size_t size = 0; size <= 70; size++) {
     struct fnn_window w = two_by_two(size / 4 + 1, size);
+    for (int with_nan = 0; with_nan < 2; with_nan++) check_relu_max(kernels, &w, with_nan);
     check_window(kernels, &w);
   }
   return check_failures;

@@ -323,6 +323,59 @@ static void check_output(const struct fnn_kernels *k, const struct method *m, si
   free(x), free(bias), free(addend), free(y), free(want);
 }
 
+/* Pooled results are what becomes of those that are not, each four of them. */
+static void check_pooled_output(const struct fnn_kernels *k, const struct method *m, size_t filters, size_t tiles,
+                                int with_winners) {
+  const size_t width = k->lanes->width, pixels = m->results, places = m->size * m->size;
+  const size_t y_row = tiles * pixels * width, y_filter = pixels * y_row, m_filter = tiles * width;
+  const size_t m_place = filters * m_filter, count = filters * y_filter;
+  float *x = floats(&state, places * m_place), *bias = floats(&state, filters), *plain = untouched(count);
+  float *y = untouched(count / 4), *want = untouched(count / 4);
+  uint8_t *winner = exactly(count / 4, sizeof *winner), *winners = exactly(count / 4, sizeof *winners);
+  struct fnn_winograd_tile tile[TILES], pooled[TILES];
+  memset(winner, 9, count / 4), memset(winners, 9, count / 4);
+  for (size_t t = 0; t < tiles; t++) {
+    tile[t].to = t * pixels * width;
+    tile[t].p = pixels - 2 * random_below(&state, pixels / 2);
+    tile[t].q = pixels - 2 * random_below(&state, t ? pixels / 2 + 1 : 1);
+    pooled[t] = tile[t];
+    pooled[t].to = tile[t].to / 2;
+  }
+  struct fnn_winograd_output job = {.size = m->size,
+                                    .pixels = pixels,
+                                    .filters = filters,
+                                    .tiles = tiles,
+                                    .tile = tile,
+                                    .m = x,
+                                    .m_place = m_place,
+                                    .m_filter = m_filter,
+                                    .bias = bias,
+                                    .y = plain,
+                                    .y_filter = y_filter,
+                                    .y_row = y_row,
+                                    .y_pixel = width};
+  k->lanes->winograd_output(&job);
+  for (size_t f = 0; f < filters; f++)
+    for (size_t t = 0; t < tiles; t++)
+      for (size_t p = 0; p < tile[t].p / 2; p++) {
+        const struct fnn_window w = {.h = 2, .w = tile[t].q, .p = 1, .q = tile[t].q / 2};
+        const size_t to = f * y_filter / 4 + pooled[t].to + p * y_row / 2;
+        float four[2 * MOST * 16], *second = four + tile[t].q * width; /* two rows, at most 16 lanes */
+        const float *from = plain + f * y_filter + tile[t].to + 2 * p * y_row;
+        memcpy(four, from, tile[t].q * width * sizeof *four);
+        memcpy(second, from + y_row, tile[t].q * width * sizeof *four);
+        k->lanes->pool.relu_max(&w, four, want + to, with_winners ? winners + to : NULL);
+      }
+  job.tile = pooled, job.y = y, job.winner = with_winners ? winner : NULL, job.pool = 1;
+  job.y_filter = y_filter / 4, job.y_row = y_row / 2;
+  k->lanes->winograd_output(&job);
+  expect(memcmp(y, want, count / 4 * sizeof *y) == 0, "%s winograd_output, pooled, of %zu filters, %zu tiles of %zu",
+         k->name, filters, tiles, m->size);
+  expect(memcmp(winner, winners, count / 4) == 0, "%s winograd_output's winners of %zu filters, %zu tiles of %zu",
+         k->name, filters, tiles, m->size);
+  free(x), free(bias), free(plain), free(y), free(want), free(winner), free(winners);
+}
+
 /* ---- weights ---- */
 
 /* Of four filters, those in the middle; `reversed` reads each kernel from its end. */
@@ -390,6 +443,9 @@ int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kerne
         check_pairs(pairs, &forward[i], channels, tiles);
         for (int options = 0; options < 16; options++) check_output(kernels, &forward[i], channels, tiles, options, 0);
       }
+    for (size_t filters = 1; filters <= 3; filters++)
+      for (size_t tiles = 1; tiles <= TILES; tiles++)
+        for (int with = 0; with < 2; with++) check_pooled_output(kernels, &forward[i], filters, tiles, with);
     for (int n = 0; n < AROUND; n++)
       for (int reversed = 0; reversed < 2; reversed++) check_weights(kernels, &forward[i], around[n], reversed);
   }

@@ -157,6 +157,26 @@ cases.conv2d_relu = {
   },
 }
 
+cases.conv2d_relu_max_pool = {
+  {"3x3", pack(random{2, 2, 6, 5}, random{3, 2, 3, 3}, random{3})},
+  {"without bias", pack(random{1, 2, 4, 5}, random{3, 2, 3, 2}, nil, {padding = "same"})},
+  {"one window", pack(random{2, 2, 3, 3}, random{2, 2, 2, 2}, random{2})},
+  {"groups", pack(random{2, 4, 3, 3}, random{6, 2, 2, 3}, random{6}, {groups = 2, padding = 1})},
+  {"a batch in lanes", pack(random{9, 2, 3, 2}, random{4, 2, 3, 3}, random{4}, {padding = "same"})},
+  {"a batch in lanes, stride 2", pack(random{6, 1, 7, 8}, random{3, 1, 3, 3}, random{3}, {stride = 2, padding = 1})},
+  {"channels in lanes", function()
+    return pack(random{2, 16, 7, 6}, random{20, 16, 3, 3}, random{20}, {padding = "same"})
+  end, large = true},
+  {"a kernel out of the ordinary", pack(random{1, 1, 66, 3}, random{2, 1, 65, 1}, random{2})},
+  wrong = {
+    {"results of one row", pack(random{1, 1, 3, 4}, random{2, 1, 3, 3}), "input", "pool of 2 x 2", "1 x 2"},
+    {"results of one column", pack(random{16, 1, 4, 3}, random{2, 1, 3, 3}), "input", "pool of 2 x 2", "2 x 1"},
+    table.unpack(cases.conv2d.wrong),
+  },
+}
+
+for _, case in ipairs(cases.conv2d_relu_max_pool) do case.distinct = true end -- of equal ones, which has the gradient?
+
 cases.conv_transpose2d = {
   {"3x3", pack(random{2, 2, 2, 3}, random{2, 2, 3, 3}, random{2})},
   {"without bias", pack(random{1, 2, 2, 3}, random{2, 3, 2, 3})},

@@ -194,6 +194,10 @@ function ref.max_pool2d(x, kernel, options)
   end)
 end
 
+function ref.conv2d_relu_max_pool(x, weight, bias, options)
+  return ref.max_pool2d(ref.conv2d_relu(x, weight, bias, options), 2)
+end
+
 function ref.avg_pool2d(x, kernel, options)
   return pool(x, kernel, options, function(pixels, whole)
     local sum, count = 0, options and options.count_padding and whole or #pixels
