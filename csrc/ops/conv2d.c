@@ -338,10 +338,26 @@ static enum fnn_status back_weight(struct fnn_call *call, const struct fnn_convo
                            : fnn_convolve_back_weight(call->context, conv, g, x, dw);
 }
 
+/* Where nobody wants the gradient of the input, that of the sums need not be made. */
+static int pools_back_on_the_way(const struct fnn_call *call, const struct fnn_convolution *conv) {
+  return pools_on_the_way(call) && !fnn_wants(call, 0) && fnn_wants(call, 1) &&
+         fnn_lane_pools_back(call->context, call->lanes.count, conv);
+}
+
+static enum fnn_status back_pooled(struct fnn_call *call, const struct fnn_convolution *conv) {
+  const struct fnn_pooled_gradient pooled = {fnn_floats(call->grad), fnn_bytes(call->out[1])};
+  FNN_TRY(fnn_new_grad(call, 1));
+  if (fnn_wants(call, 2)) FNN_TRY(fnn_new_grad(call, 2));
+  return fnn_lane_convolve_back_pooled(call->context, call->lanes.count, conv, &pooled, fnn_floats(call->in[0]),
+                                       fnn_floats(call->grad_in[1]),
+                                       call->grad_in[2] ? fnn_floats(call->grad_in[2]) : NULL);
+}
+
 static enum fnn_status backward(struct fnn_call *call) {
   struct fnn_convolution conv;
   struct fnn_tensor *below;
   FNN_TRY(geometry(call, &conv));
+  if (pools_back_on_the_way(call, &conv)) return back_pooled(call, &conv);
   FNN_TRY(back_elementwise(call, &conv, &below));
   enum fnn_status status = FNN_OK;
   if (fnn_wants(call, 0)) status = back_input(call, &conv, fnn_floats(below));

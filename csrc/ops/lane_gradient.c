@@ -2,7 +2,7 @@
  *
  * A piece of work is a part of the batch and of the filters of a group. Where windows reach over the edge of the image, some
  * channels at a time are copied with zeros around them. For mixed precision x, with these zeros, and g become pairs of
- * blocks before; a pair then is what a block is otherwise. */
+ * blocks before; a pair then is what a block is otherwise. Of pooled results, some rows of the gradient are spread at a time. */
 #include <string.h>
 
 #include "correlation.h"
@@ -25,10 +25,12 @@ struct gradient {
   size_t rows;                        /* of output pixels that are gone through at a time */
   int copied, pairs;
   const float *x, *g;
-  float *x_pairs, *g_pairs;  /* for mixed precision */
-  float *dw, *to;            /* a gradient for each part, and the whole */
-  struct fnn_scratch copies; /* no memory where none are needed */
-  size_t *taps;              /* offset of each tap of each channel, or matrix of them */
+  const uint8_t *winner;             /* where g is the gradient of pooled results, else NULL */
+  float *x_pairs, *g_pairs;          /* for mixed precision */
+  float *dw, *to;                    /* a gradient for each part, and the whole */
+  double *d_bias;                    /* with winners: the bias's for each part */
+  struct fnn_scratch copies, spread; /* no memory where none are needed */
+  size_t *taps;                      /* offset of each tap of each channel, or matrix of them */
 };
 
 /* floats that are copied, and vectors that are gone through, at a time: in the order of a cache's size, which is mostly larger where
@@ -60,12 +62,29 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
       }
 }
 
+/* How many rows and columns the output has, as far as they have a gradient. */
+static size_t rows_of(const struct gradient *j) { return j->winner ? j->conv->window.p / 2 * 2 : j->conv->window.p; }
+static size_t columns_of(const struct gradient *j) { return j->winner ? j->conv->window.q / 2 * 2 : j->conv->window.q; }
+
+/* The gradient of rows first .. last-1 of pooled sums, for as many filters and blocks as the task has, to
+ * [block][filter][row][column]. */
+static void spread_rows(const struct gradient *j, const struct fnn_lane_gradient *task, size_t part, size_t filter,
+                        size_t first, size_t last, float *to) {
+  size_t lanes = j->kernels->width, all = j->conv->groups * j->filters, columns = columns_of(j);
+  size_t row = columns / 2 * lanes, plane = rows_of(j) / 2 * row;
+  const struct fnn_window w = {.h = last - first, .w = columns, .p = (last - first) / 2, .q = columns / 2};
+  for (size_t b = 0; b < task->blocks; b++)
+    for (size_t k = filter; k < filter + task->filters; k++, to += w.h * columns * lanes) {
+      size_t at = ((part * j->part + b) * all + k) * plane + first / 2 * row;
+      j->d_bias[part * all + k] += j->kernels->pool.relu_max_back(&w, j->winner + at, j->g + at, to);
+    }
+}
+
 /* Rows first .. last-1 of the output: few enough that what the filters and channels read of them stays in a cache. */
 static void gradient_rows(const struct gradient *j, struct fnn_lane_gradient task, size_t first, size_t last) {
   size_t together = j->conv->window.stride[1] == 1 ? j->wide->width / j->kernels->width : 1;
   size_t q = task.q, left = q % together;
   task.p = last - first;
-  task.g += first * task.g_row;
   task.x += first * task.x_row;
   if (together > 1 && q > left) {
     task.q = q / together;
@@ -83,7 +102,8 @@ static void gradient_rows(const struct gradient *j, struct fnn_lane_gradient tas
 static size_t g_pixel(const struct gradient *j) { return j->side ? FNN_AMX_MATRIX : j->kernels->width; }
 static size_t sums_size(const struct gradient *j) { return j->side ? FNN_AMX_MATRIX : 1; }
 
-static void gradient_piece(const struct gradient *j, size_t part, size_t group, size_t split, float *copies) {
+static void gradient_piece(const struct gradient *j, size_t part, size_t group, size_t split, float *copies,
+                           float *spread) {
   const struct fnn_convolution *conv = j->conv;
   const struct fnn_window *w = &conv->window;
   size_t lanes = j->kernels->width, taps = w->r * w->s, pixel = g_pixel(j), pixels = w->p * w->q * pixel;
@@ -99,13 +119,13 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
         .filters = filters,
         .taps = some * taps,
         .blocks = blocks,
-        .q = w->q,
+        .q = columns_of(j),
         .rows = j->side,
         .x_channel = j->plane,
-        .g = j->g + (begin * all + filter) * pixels,
+        .g = spread ? spread : j->g + (begin * all + filter) * pixels,
         .g_block = all * pixels,
         .g_filter = pixels,
-        .g_row = w->q * pixel,
+        .g_row = columns_of(j) * pixel,
         .x = copies ? copies : x,
         .x_block = copies ? j->some * j->h * j->w * lanes : conv->c * j->plane,
         .x_row = w->stride[0] * j->w * lanes,
@@ -114,15 +134,23 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
         .dw = j->dw + ((part * all + filter) * j->channels + c) * taps * sums_size(j),
         .dw_filter = j->channels * taps * sums_size(j),
     };
-    for (size_t p = 0; p < w->p; p += j->rows) gradient_rows(j, task, p, p + j->rows < w->p ? p + j->rows : w->p);
+    for (size_t p = 0; p < rows_of(j); p += j->rows) {
+      size_t end = fnn_fewer(p + j->rows, rows_of(j));
+      if (spread) {
+        spread_rows(j, &task, part, filter, p, end, spread);
+        task.g_filter = (end - p) * task.g_row, task.g_block = filters * task.g_filter;
+      }
+      gradient_rows(j, task, p, end);
+      if (!spread) task.g += (end - p) * task.g_row;
+    }
   }
 }
 
 static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
   const struct gradient *j = user;
-  float *copies = fnn_scratch_of(&j->copies, worker);
+  float *copies = fnn_scratch_of(&j->copies, worker), *spread = fnn_scratch_of(&j->spread, worker);
   for (size_t i = first; i < last; i++)
-    gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies);
+    gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies, spread);
 }
 
 static void cut(struct gradient *j) {
@@ -161,7 +189,13 @@ static enum fnn_status take_memory(struct fnn_context *context, struct gradient 
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++, t++)
         j->taps[t] = c * step + (r * w->dilation[0] * j->w + s * w->dilation[1]) * lanes;
-  return j->copied ? fnn_scratch_take(context, j->part * j->some * plane, &j->copies) : FNN_OK;
+  if (j->copied) FNN_TRY(fnn_scratch_take(context, j->part * j->some * plane, &j->copies));
+  if (!j->winner) return FNN_OK;
+  size_t filters = j->conv->groups * j->filters, each = fnn_ceil_div(j->filters, j->splits);
+  j->d_bias = fnn_alloc(context, j->parts * filters * sizeof *j->d_bias);
+  if (!j->d_bias) return FNN_NO_MEMORY;
+  for (size_t i = 0; i < j->parts * filters; i++) j->d_bias[i] = 0.0;
+  return fnn_scratch_take(context, j->part * each * j->rows * columns_of(j) * lanes, &j->spread);
 }
 
 /* From a channel of pairs to the next. The rows of a matrix should not all fall into one set of the first cache. */
@@ -184,6 +218,7 @@ static void start(struct gradient *j, size_t lanes) {
   size_t vectors = (j->filters / j->splits + j->some) * (j->side ? FNN_AMX_SIDE : 1);
   j->rows = CACHE / at_least_one(vectors * j->part * w->q);
   if (j->rows * j->part * w->q < LEAST_PIXELS) j->rows = fnn_ceil_div(LEAST_PIXELS, at_least_one(j->part * w->q));
+  if (j->winner) j->rows += j->rows % 2;
 }
 
 /* ---- pairs of blocks ---- */
@@ -309,6 +344,43 @@ static enum fnn_status slide(struct fnn_context *context, struct gradient *j, fl
   return FNN_OK;
 }
 
+/* ---- all ---- */
+
+static struct gradient gradient_of(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv,
+                                   const float *x, float *dw) {
+  const struct fnn_window *w = &conv->window;
+  return (struct gradient){.kernels = fnn_lane_kernels_for(context->isa, lanes),
+                           .wide = context->kernels->lanes,
+                           .conv = conv,
+                           .blocks = fnn_ceil_div(conv->n, lanes),
+                           .channels = conv->c / conv->groups,
+                           .filters = conv->k / conv->groups,
+                           .h = w->p ? (w->p - 1) * w->stride[0] + (w->r - 1) * w->dilation[0] + 1 : 0,
+                           .w = w->q ? (w->q - 1) * w->stride[1] + (w->s - 1) * w->dilation[1] + 1 : 0,
+                           .x = x,
+                           .to = dw};
+}
+
+static enum fnn_status make_gradient(struct fnn_context *context, size_t lanes, struct gradient *j) {
+  if (!j->pairs && !needs_copies(j)) j->h = j->conv->window.h, j->w = j->conv->window.w;
+  start(j, lanes);
+  FNN_TRY(take_memory(context, j));
+  fnn_parallel(context, j->parts * j->conv->groups * j->splits, 1, gradient_pieces, j);
+  fnn_add_up(context, j->parts, part_size(j), j->dw, j->side ? j->dw : j->to);
+  if (j->side) fnn_parallel(context, j->conv->k, 1, spread_matrices, j);
+  return FNN_OK;
+}
+
+static void give_memory(struct fnn_context *context, struct gradient *j) {
+  fnn_scratch_give(context, &j->copies);
+  fnn_scratch_give(context, &j->spread);
+  fnn_free(context, j->taps);
+  fnn_free(context, j->dw);
+  fnn_free(context, j->d_bias);
+  fnn_free(context, j->g_pairs);
+  fnn_free(context, j->x_pairs);
+}
+
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
@@ -316,42 +388,48 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   if (fnn_winograd_gradient_pays(context, lanes, pairs, conv))
     return fnn_winograd_gradient(context, lanes, pairs, conv, g, x, dw);
   if (fnn_turned_gradient_pays(context, lanes, pairs, conv)) return fnn_turned_gradient(context, conv, g, x, dw);
-  const struct fnn_window *w = &conv->window;
-  struct gradient j = {.kernels = fnn_lane_kernels_for(context->isa, lanes),
-                       .wide = context->kernels->lanes,
-                       .pairs = pairs != NULL,
-                       .conv = conv,
-                       .blocks = fnn_ceil_div(conv->n, lanes),
-                       .channels = conv->c / conv->groups,
-                       .filters = conv->k / conv->groups,
-                       .h = w->p ? (w->p - 1) * w->stride[0] + (w->r - 1) * w->dilation[0] + 1 : 0,
-                       .w = w->q ? (w->q - 1) * w->stride[1] + (w->s - 1) * w->dilation[1] + 1 : 0,
-                       .x = x,
-                       .g = g,
-                       .to = dw};
+  struct gradient j = gradient_of(context, lanes, conv, x, dw);
   enum fnn_status status = FNN_OK;
+  j.g = g;
   if (slides(&j)) return slide(context, &j, dw);
   if (pairs && pairs->matrices) {
     j.side = fnn_amx_size(j.channels);
     j.channels = fnn_amx_count(j.channels), j.filters = fnn_amx_count(j.filters);
   }
-  if (j.pairs) {
+  if (pairs) {
+    j.pairs = 1;
     j.kernels = j.wide = pairs;
     status = make_pairs(context, &j);
-  } else if (!needs_copies(&j)) {
-    j.h = w->h, j.w = w->w;
   }
+  if (status == FNN_OK) status = make_gradient(context, lanes, &j);
+  give_memory(context, &j);
+  return status;
+}
+
+/* ---- of pooled sums ---- */
+
+int fnn_lane_pools_back(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
+  struct gradient j = gradient_of(context, lanes, conv, NULL, NULL);
+  if (pairs || slides(&j) || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
+      fnn_turned_gradient_pays(context, lanes, pairs, conv))
+    return 0;
   start(&j, lanes);
-  if (status == FNN_OK) status = take_memory(context, &j);
-  if (status == FNN_OK) {
-    fnn_parallel(context, j.parts * conv->groups * j.splits, 1, gradient_pieces, &j);
-    fnn_add_up(context, j.parts, part_size(&j), j.dw, j.side ? j.dw : dw);
-    if (j.side) fnn_parallel(context, conv->k, 1, spread_matrices, &j);
+  return j.some == j.channels; /* or they would be spread more than once */
+}
+
+enum fnn_status fnn_lane_convolve_back_pooled(struct fnn_context *context, size_t lanes,
+                                              const struct fnn_convolution *conv,
+                                              const struct fnn_pooled_gradient *pooled, const float *x, float *dw,
+                                              float *d_bias) {
+  struct gradient j = gradient_of(context, lanes, conv, x, dw);
+  j.g = pooled->g, j.winner = pooled->winner;
+  enum fnn_status status = make_gradient(context, lanes, &j);
+  for (size_t k = 0; d_bias && status == FNN_OK && k < conv->k; k++) {
+    double total = 0.0;
+    for (size_t part = 0; part < j.parts; part++) total += j.d_bias[part * conv->k + k];
+    d_bias[k] = (float)total;
   }
-  fnn_scratch_give(context, &j.copies);
-  fnn_free(context, j.taps);
-  fnn_free(context, j.dw);
-  fnn_free(context, j.g_pairs);
-  fnn_free(context, j.x_pairs);
+  give_memory(context, &j);
   return status;
 }
