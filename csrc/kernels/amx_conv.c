@@ -49,14 +49,17 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
   const size_t rows = fnn_amx_size(j->filters), depth = fnn_amx_size(j->channels), step = 4 * j->x_channel;
   const size_t filters = j->filters - k < rows ? j->filters - k : rows, left_rows = (j->w_rows - j->r) * j->w_columns;
   float *y = j->y + k * j->y_filter + q * j->y_pixel;
-  for (size_t i = 0; i < filters; i++)
-    FNN_UNROLL for (int n = 0; n < Q; n++) __builtin_prefetch(y + i * j->y_filter + (size_t)n * j->y_pixel, 1);
+  const size_t turns = fnn_amx_count(j->channels) * j->r * j->s, each = turns ? (filters + turns - 1) / turns : 0;
+  size_t fetched = 0;
   clear_sums(Q);
   const float *w = weight + (j->w_row * j->w_columns + j->w_column) * MATRIX;
   for (size_t c = 0; c < j->channels; c += depth, w += left_rows * MATRIX)
     for (size_t r = 0; r < j->r; r++, w += (j->w_columns - j->s) * MATRIX) {
       const float *x = j->x[r] + c * j->x_channel + q * j->x_pixel;
       for (size_t s = 0; s < j->s; s++, x += j->x_tap, w += MATRIX) {
+        for (const size_t end = fetched + each < filters ? fetched + each : filters; fetched < end; fetched++)
+          FNN_UNROLL for (int n = 0; n < Q; n++)
+            __builtin_prefetch(y + fetched * j->y_filter + (size_t)n * j->y_pixel, 1);
         _tile_loadd(4, w, ROW);
         _tile_loadd(6, x, step);
         _tile_dpbf16ps(0, 4, 6);
