@@ -59,7 +59,7 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
       for (size_t s = 0; s < j->s; s++, x += j->x_tap, w += MATRIX) {
         for (const size_t end = fetched + each < filters ? fetched + each : filters; fetched < end; fetched++)
           FNN_UNROLL for (int n = 0; n < Q; n++)
-            __builtin_prefetch(y + fetched * j->y_filter + (size_t)n * j->y_pixel, 1);
+              __builtin_prefetch(y + fetched * j->y_filter + (size_t)n * j->y_pixel, 1);
         _tile_loadd(4, w, ROW);
         _tile_loadd(6, x, step);
         _tile_dpbf16ps(0, 4, 6);

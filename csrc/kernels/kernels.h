@@ -109,11 +109,11 @@ struct fnn_pool_kernels {
   void (*max)(const struct fnn_window *w, const float *x, float *y);
   /* d[h][w] = the sum of g[p][q] over the windows whose first largest pixel it is; written in full */
   void (*max_back)(const struct fnn_window *w, const float *x, const float *g, float *d);
-  /* Of windows of 2 x 2 side by side: y[p][q] = the largest of relu(x), and winner[p][q] which of the four pixels that is, 0 .. 3
-   * by rows, or FNN_NO_WINNER where none is above 0; winner may be NULL. */
-  void (*relu_max)(const struct fnn_window *w, const float *x, float *y, uint8_t *winner);
+  /* Of windows of 2 x 2 side by side: y[p][q] = the largest of x, and winner[p][q] which of the four pixels that is, 0 .. 3 by
+   * rows; with `relu` the largest of relu(x), and FNN_NO_WINNER where none is above 0. winner may be NULL. */
+  void (*max_of_four)(const struct fnn_window *w, int relu, const float *x, float *y, uint8_t *winner);
   /* d[h][w] = g[p][q] for the winners, 0 for others; written in full. Returns the sum of d. */
-  double (*relu_max_back)(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d);
+  double (*back_to_winners)(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d);
   /* y[p][q] = the mean over the window; `whole` divides by R * S, else by the pixels inside the image */
   void (*avg)(const struct fnn_window *w, int whole, const float *x, float *y);
   /* d[h][w] = the sum of its shares of g[p][q]; written in full */
@@ -329,7 +329,7 @@ struct fnn_winograd_output {
   const float *biases; /* instead, where filters lie in lanes: a vector */
   const float *addend; /* which lies like y, or NULL */
   int relu;
-  int pool; /* relu_max (above) of the pixels is y; without an addend */
+  int pool; /* y is max_of_four (above) of the pixels, with relu; there is no addend */
   float *y;
   uint8_t *winner; /* which lies like y, or NULL */
   size_t y_filter, y_row, y_pixel;

@@ -127,18 +127,25 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
                   give(best, g + out * FNN_WIDTH, d))
 }
 
-static void relu_max_pool(const struct fnn_window *w, const float *x, float *y, uint8_t *winner) {
+FNN_INLINE void four_by_four(const struct fnn_window *w, const int relu, const float *x, float *y, uint8_t *winner) {
   const size_t row = w->w * FNN_WIDTH;
   for (size_t p = 0; p < w->p; p++)
     for (size_t q = 0; q < w->q; q++) {
       const float *a = x + 2 * p * row + 2 * q * FNN_WIDTH, *b = a + row;
       const size_t out = (p * w->q + q) * FNN_WIDTH;
-      fnn_relu_max(fnn_load(a), fnn_load(a + FNN_WIDTH), fnn_load(b), fnn_load(b + FNN_WIDTH), y + out,
-                   winner ? winner + out : NULL);
+      fnn_max_of_four(relu, fnn_load(a), fnn_load(a + FNN_WIDTH), fnn_load(b), fnn_load(b + FNN_WIDTH), y + out,
+                      winner ? winner + out : NULL);
     }
 }
 
-static double relu_max_pool_back(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d) {
+static void max_of_four(const struct fnn_window *w, int relu, const float *x, float *y, uint8_t *winner) {
+  if (relu)
+    four_by_four(w, 1, x, y, winner);
+  else
+    four_by_four(w, 0, x, y, winner);
+}
+
+static double back_to_winners(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d) {
   const size_t row = w->w * FNN_WIDTH;
   double lane[FNN_WIDTH] = {0}, total = 0.0;
   if (2 * w->p < w->h || 2 * w->q < w->w) memset(d, 0, w->h * row * sizeof *d);
@@ -320,8 +327,8 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .channel_correlate = FNN_VARIANT(fnn_channel_correlate),
     .pool = {.max = max_pool,
              .max_back = max_pool_back,
-             .relu_max = relu_max_pool,
-             .relu_max_back = relu_max_pool_back,
+             .max_of_four = max_of_four,
+             .back_to_winners = back_to_winners,
              .avg = avg_pool,
              .avg_back = avg_pool_back},
     .sum = sum,

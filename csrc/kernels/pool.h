@@ -14,8 +14,8 @@ FNN_INLINE fnn_vi fnn_wins(fnn_v b, fnn_v top) {
   return ~(b <= top) & (top == top); /* NOLINT(misc-redundant-expression): NaN is not itself */
 }
 
-/* One pixel of relu_max (kernels.h), of four pixels; winner may be NULL. */
-FNN_INLINE void fnn_relu_max(fnn_v a, fnn_v b, fnn_v c, fnn_v d, float *y, uint8_t *winner) {
+/* One pixel of max_of_four (kernels.h), of four pixels; winner may be NULL. */
+FNN_INLINE void fnn_max_of_four(const int relu, fnn_v a, fnn_v b, fnn_v c, fnn_v d, float *y, uint8_t *winner) {
   const fnn_v others[3] = {b, c, d};
   fnn_v top = a;
   fnn_vi best = {0};
@@ -24,10 +24,14 @@ FNN_INLINE void fnn_relu_max(fnn_v a, fnn_v b, fnn_v c, fnn_v d, float *y, uint8
     top = fnn_pick(better, others[i], top);
     best = (better & (i + 1)) | (~better & best);
   }
-  fnn_store(y, fnn_pick(top < 0.0f, (fnn_v){0}, top)); /* NaN stays */
+  if (relu) {
+    const fnn_vi positive = top > 0.0f;
+    best = (positive & best) | (~positive & FNN_NO_WINNER);
+    top = fnn_pick(top < 0.0f, (fnn_v){0}, top); /* NaN stays */
+  }
+  fnn_store(y, top);
   if (!winner) return;
-  const fnn_vi positive = top > 0.0f;
-  const fnn_vb winners = __builtin_convertvector((positive & best) | (~positive & FNN_NO_WINNER), fnn_vb);
+  const fnn_vb winners = __builtin_convertvector(best, fnn_vb);
   memcpy(winner, &winners, sizeof winners);
 }
 

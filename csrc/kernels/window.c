@@ -87,8 +87,8 @@ static void max_pool_back(const struct fnn_window *w, const float *restrict x, c
 /* The corner of window (p, q). */
 static size_t corner_of(const struct fnn_window *w, size_t p, size_t q) { return 2 * p * w->w + 2 * q; }
 
-static void relu_max_pool(const struct fnn_window *w, const float *restrict x, float *restrict y,
-                          uint8_t *restrict winner) {
+static void max_of_four(const struct fnn_window *w, int relu, const float *restrict x, float *restrict y,
+                        uint8_t *restrict winner) {
   for (size_t p = 0; p < w->p; p++)
     for (size_t q = 0; q < w->q; q++) {
       const float *a = x + corner_of(w, p, q), four[4] = {a[0], a[1], a[w->w], a[w->w + 1]};
@@ -96,13 +96,13 @@ static void relu_max_pool(const struct fnn_window *w, const float *restrict x, f
       for (size_t i = 1; i < 4; i++)
         if (wins(four, i, best)) best = i;
       const float top = four[best];
-      y[p * w->q + q] = top < 0.0f ? 0.0f : top; /* NaN stays */
-      if (winner) winner[p * w->q + q] = top > 0.0f ? (uint8_t)best : FNN_NO_WINNER;
+      y[p * w->q + q] = relu && top < 0.0f ? 0.0f : top; /* NaN stays */
+      if (winner) winner[p * w->q + q] = !relu || top > 0.0f ? (uint8_t)best : FNN_NO_WINNER;
     }
 }
 
-static double relu_max_pool_back(const struct fnn_window *w, const uint8_t *restrict winner, const float *restrict g,
-                                 float *restrict d) {
+static double back_to_winners(const struct fnn_window *w, const uint8_t *restrict winner, const float *restrict g,
+                              float *restrict d) {
   double total = 0.0;
   memset(d, 0, w->h * w->w * sizeof *d);
   for (size_t p = 0; p < w->p; p++)
@@ -130,8 +130,8 @@ const struct fnn_window_kernels FNN_VARIANT(fnn_window) = {
     .col2im = col2im,
     .pool = {.max = max_pool,
              .max_back = max_pool_back,
-             .relu_max = relu_max_pool,
-             .relu_max_back = relu_max_pool_back,
+             .max_of_four = max_of_four,
+             .back_to_winners = back_to_winners,
              .avg = avg_pool,
              .avg_back = avg_pool_back},
 };

@@ -88,8 +88,8 @@ FNN_INLINE void pool_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn
     FNN_UNROLL for (ptrdiff_t q = 0; q < M; q += 2) {
       const size_t at = to + (size_t)q / 2 * y_pixel;
       if ((size_t)q >= tile->q) break;
-      fnn_relu_max(a[q] + bias, a[q + 1] + bias, b[q] + bias, b[q + 1] + bias, j->y + at,
-                   j->winner ? j->winner + at : NULL);
+      fnn_max_of_four(1, a[q] + bias, a[q + 1] + bias, b[q] + bias, b[q + 1] + bias, j->y + at,
+                      j->winner ? j->winner + at : NULL);
       __builtin_prefetch(j->y + at + j->y_filter, 1);
     }
   }

@@ -3,16 +3,18 @@
  *   batch_norm_train(x, weight, bias, epsilon)             by the batch's own mean and variance; also returns these
  *   batch_norm_apply(x, mean, variance, weight, bias, epsilon)  by given ones
  *   batch_norm_relu_train, batch_norm_relu_apply           with an addend of x's shape after bias: relu(y + addend)
+ *   batch_norm_max_pool_train(x, weight, bias, epsilon, relu)  x (N,C,H,W), and of y, or relu(y), the largest of each 2 x 2 pixels
  *
  * y = (x - mean) / sqrt(variance + epsilon) * weight + bias; the variance is the biased one (divides by n). weight and bias (C)
  * and the addend are optional. nn.functional.batch_norm makes one function of the four. */
 #include <math.h>
 
-#include "../kernels/kernels.h"
-#include "op.h"
+#include "../base/scratch.h"
+#include "sliding.h"
 
 struct batch_norm {
   double epsilon;
+  int relu; /* of batch_norm_max_pool_train */
 };
 static const struct batch_norm defaults = {.epsilon = 1e-3}; /* as Keras; PyTorch has 1e-5 */
 
@@ -24,6 +26,12 @@ static const struct batch_norm defaults = {.epsilon = 1e-3}; /* as Keras; PyTorc
 static const struct fnn_arg train_args[] = {TENSOR("input"), OPTIONAL("weight"), OPTIONAL("bias"), EPSILON, {0}};
 static const struct fnn_arg relu_train_args[] = {
     TENSOR("input"), OPTIONAL("weight"), OPTIONAL("bias"), OPTIONAL("addend"), EPSILON, {0}};
+static const struct fnn_arg pool_train_args[] = {TENSOR("input"),
+                                                 OPTIONAL("weight"),
+                                                 OPTIONAL("bias"),
+                                                 EPSILON,
+                                                 FNN_PARAM(batch_norm, relu, FNN_BOOL, .flags = FNN_OPTIONAL),
+                                                 {0}};
 static const struct fnn_arg apply_args[] = {
     TENSOR("input"), TENSOR("mean"), TENSOR("variance"), OPTIONAL("weight"), OPTIONAL("bias"), EPSILON, {0}};
 static const struct fnn_arg relu_apply_args[] = {TENSOR("input"),
@@ -39,6 +47,9 @@ static const struct fnn_arg relu_apply_args[] = {TENSOR("input"),
 enum { TRAIN_ADDEND = 3, APPLY_ADDEND = 5 };
 
 extern const struct fnn_op fnn_op_batch_norm_relu_train, fnn_op_batch_norm_relu_apply;
+extern const struct fnn_op fnn_op_batch_norm_max_pool_train;
+
+static int has_pool(const struct fnn_call *call) { return call->op == &fnn_op_batch_norm_max_pool_train; }
 
 static int has_relu(const struct fnn_call *call) {
   return call->op == &fnn_op_batch_norm_relu_train || call->op == &fnn_op_batch_norm_relu_apply;
@@ -63,6 +74,7 @@ static struct extent extent_of(const struct fnn_call *call) {
 static enum fnn_status check(struct fnn_call *call, size_t addend) {
   const struct fnn_shape *x = fnn_in_shape(call, 0);
   char text[FNN_SHAPE_TEXT], want[FNN_SHAPE_TEXT];
+  if (has_pool(call)) FNN_TRY(fnn_check_image(call));
   if (x->rank < 2) return fnn_refuse(call, "input", "expected (images,channels,...), got %s", fnn_shape_text(x, text));
   for (size_t i = 1; i < call->inputs; i++) {
     const struct fnn_shape *given = fnn_in_shape(call, i), vector = {1, {x->size[1]}},
@@ -85,9 +97,17 @@ struct job {
   const float *x, *mean, *variance, *weight, *bias, *addend;
   float *y, *mean_out, *variance_out;
   int relu;
+  struct pool {
+    const struct fnn_pool_kernels *kernels; /* NULL without a pool */
+    struct fnn_window window;
+    int relu;
+    size_t run; /* floats of one channel of one image (block) */
+    uint8_t *winner;
+    struct fnn_scratch y; /* one channel of one image (block) before it is pooled */
+  } pool;
   /* in backward; relu's result is y, or NULL where it is made again of x */
   const float *g;
-  float *below; /* the gradient below relu */
+  float *below; /* the gradient below relu or pool; NULL where there is neither */
   float *dx, *d_weight, *d_bias, *d_mean, *d_variance;
   int fixed; /* the statistics do not depend on x */
 };
@@ -151,8 +171,22 @@ static struct affine affine_of(const struct job *job, size_t c, float mean, floa
   return (struct affine){scale, (job->bias ? job->bias[c] : 0.0f) - mean * scale};
 }
 
-static void normalize_channel(const struct job *job, size_t c, float mean, float variance) {
+static void pool_channel(const struct job *job, size_t c, struct affine to, float *y) {
+  const struct pool *pool = &job->pool;
+  for (size_t i = 0; i < job->e.n; i++) {
+    size_t begin = (i * job->e.c + c) * pool->run;
+    job->kernels->norm->affine(job->e.run, job->x + at(&job->e, i, c), to.scale, to.shift, y);
+    pool->kernels->max_of_four(&pool->window, pool->relu, y, job->y + begin,
+                               pool->winner ? pool->winner + begin : NULL);
+  }
+}
+
+static void normalize_channel(const struct job *job, size_t c, float mean, float variance, int worker) {
   struct affine to = affine_of(job, c, mean, variance);
+  if (job->pool.kernels) {
+    pool_channel(job, c, to, fnn_scratch_of(&job->pool.y, worker));
+    return;
+  }
   for (size_t i = 0; i < job->e.n; i++) {
     size_t begin = at(&job->e, i, c);
     if (job->relu)
@@ -164,7 +198,6 @@ static void normalize_channel(const struct job *job, size_t c, float mean, float
 }
 
 static void train_channels(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
   const struct job *job = user;
   const struct extent *e = &job->e;
   double count = e->count;
@@ -176,21 +209,25 @@ static void train_channels(void *user, size_t first, size_t last, int worker) {
     float variance = count > 0.0 ? (float)(squares / count) : 0.0f;
     job->mean_out[c] = mean;
     job->variance_out[c] = variance;
-    normalize_channel(job, c, mean, variance);
+    normalize_channel(job, c, mean, variance, worker);
   }
 }
 
 static void apply_channels(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
   const struct job *job = user;
-  for (size_t c = first; c < last; c++) normalize_channel(job, c, job->mean[c], job->variance[c]);
+  for (size_t c = first; c < last; c++) normalize_channel(job, c, job->mean[c], job->variance[c], worker);
 }
 
-/* The gradient of one channel of one image (block) below relu, where there is one: its result is made again of what is read in any
- * case, some floats at a time, or read where an addend had a part in it. */
-static const float *gradient_of(const struct job *job, size_t begin, struct affine to) {
+/* The gradient of channel c of image (block) i below relu or pool, where there is one. Relu's result is made again of what is read
+ * in any case, some floats at a time, or read where an addend had a part in it. */
+static const float *gradient_of(const struct job *job, size_t image, size_t c, struct affine to) {
   enum { SOME = 1024 };
   float made[SOME];
+  size_t begin = at(&job->e, image, c), pooled = (image * job->e.c + c) * job->pool.run;
+  if (job->pool.kernels)
+    job->pool.kernels->back_to_winners(&job->pool.window, job->pool.winner + pooled, job->g + pooled,
+                                       job->below + begin);
+  if (job->pool.kernels) return job->below + begin;
   if (!job->relu) return job->g + begin;
   for (size_t i = 0, n; i < job->e.run; i += n) {
     n = job->e.run - i < SOME ? job->e.run - i : SOME;
@@ -215,7 +252,7 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     struct affine to = affine_of(job, c, mean, job->variance[c]);
     for (size_t i = 0; i < e->n; i++) {
       size_t begin = at(e, i, c);
-      dot_of(job, i, job->x + begin, mean, gradient_of(job, begin, to), &sum_g, &sum_gx);
+      dot_of(job, i, job->x + begin, mean, gradient_of(job, i, c, to), &sum_g, &sum_gx);
     }
     if (job->d_bias) job->d_bias[c] = (float)sum_g;
     if (job->d_weight) job->d_weight[c] = (float)(sum_gx * rstd);
@@ -225,7 +262,7 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     double a = weight * rstd, b = job->fixed ? 0.0 : -a * rstd * rstd * sum_gx / count;
     double shift = job->fixed ? 0.0 : -a * sum_g / count - b * mean;
     for (size_t i = 0; i < e->n; i++)
-      job->kernels->norm->affine_back(e->run, (job->relu ? job->below : job->g) + at(e, i, c), job->x + at(e, i, c),
+      job->kernels->norm->affine_back(e->run, (job->below ? job->below : job->g) + at(e, i, c), job->x + at(e, i, c),
                                       (float)a, (float)b, (float)shift, job->dx + at(e, i, c));
   }
 }
@@ -284,7 +321,7 @@ static enum fnn_status train_infer(struct fnn_call *call) {
   return FNN_OK;
 }
 
-static enum fnn_status train_forward(struct fnn_call *call) {
+static struct job train_job(const struct fnn_call *call) {
   struct job job = job_for(call);
   job.weight = optional_floats(call->in[1]);
   job.bias = optional_floats(call->in[2]);
@@ -292,19 +329,73 @@ static enum fnn_status train_forward(struct fnn_call *call) {
   job.y = fnn_floats(call->out[0]);
   job.mean_out = fnn_floats(call->out[1]);
   job.variance_out = fnn_floats(call->out[2]);
+  return job;
+}
+
+static enum fnn_status train_forward(struct fnn_call *call) {
+  struct job job = train_job(call);
   fnn_parallel(call->context, job.e.c, 1, train_channels, &job);
   return FNN_OK;
 }
 
-static enum fnn_status train_backward(struct fnn_call *call) {
+static struct job train_back_job(const struct fnn_call *call) {
   struct job job = job_for(call);
   job.weight = optional_floats(call->in[1]);
   job.bias = optional_floats(call->in[2]);
   job.mean = fnn_floats(call->out[1]);
   job.variance = fnn_floats(call->out[2]);
+  return job;
+}
+
+static enum fnn_status train_backward(struct fnn_call *call) {
+  struct job job = train_back_job(call);
   FNN_TRY(want(call, 1, &job.d_weight));
   FNN_TRY(want(call, 2, &job.d_bias));
   return back(call, &job, TRAIN_ADDEND);
+}
+
+/* ---- by the batch's statistics, with a pool ---- */
+
+enum { WINNERS = 3 }; /* among the outputs */
+
+static enum fnn_status pool_infer(struct fnn_call *call) {
+  FNN_TRY(train_infer(call));
+  return fnn_infer_pool(call, fnn_in_shape(call, 0), WINNERS);
+}
+
+static struct pool pool_of(const struct fnn_call *call) {
+  const struct fnn_shape *x = fnn_in_shape(call, 0);
+  const struct fnn_window w = fnn_pool_window(x->size[2], x->size[3]);
+  return (struct pool){.kernels = fnn_call_pool(call),
+                       .window = w,
+                       .relu = ((const struct batch_norm *)call->params)->relu,
+                       .run = w.p * w.q * fnn_call_width(call),
+                       .winner = fnn_shape_numel(&call->out[WINNERS]->shape) ? fnn_bytes(call->out[WINNERS]) : NULL};
+}
+
+static enum fnn_status pool_forward(struct fnn_call *call) {
+  struct job job = train_job(call);
+  job.pool = pool_of(call);
+  FNN_TRY(fnn_scratch_take(call->context, job.e.run, &job.pool.y));
+  fnn_parallel(call->context, job.e.c, 1, train_channels, &job);
+  fnn_scratch_give(call->context, &job.pool.y);
+  return FNN_OK;
+}
+
+/* The gradient of what is pooled becomes that of x where it lies. */
+static enum fnn_status pool_backward(struct fnn_call *call) {
+  struct fnn_tensor *below;
+  struct job job = train_back_job(call);
+  job.pool = pool_of(call);
+  job.g = fnn_floats(call->grad);
+  FNN_TRY(want(call, 1, &job.d_weight));
+  FNN_TRY(want(call, 2, &job.d_bias));
+  FNN_TRY(fnn_call_new(call, fnn_in_shape(call, 0), &below));
+  job.below = fnn_floats(below);
+  if (fnn_wants(call, 0)) job.dx = job.below, call->grad_in[0] = fnn_tensor_retain(below);
+  fnn_parallel(call->context, job.e.c, 1, back_channels, &job);
+  fnn_tensor_release(below);
+  return FNN_OK;
 }
 
 #define TRAIN(name_, args_, saves_, images_)                                                   \
@@ -324,6 +415,22 @@ static enum fnn_status train_backward(struct fnn_call *call) {
   };
 TRAIN(batch_norm_train, train_args, 0, 1)
 TRAIN(batch_norm_relu_train, relu_train_args, FNN_SAVE_IN(2) | FNN_SAVE_OUT(0), 1 | 1u << TRAIN_ADDEND)
+
+const struct fnn_op fnn_op_batch_norm_max_pool_train = {
+    .name = "batch_norm_max_pool_train",
+    .args = pool_train_args,
+    .defaults = &defaults,
+    .params_bytes = sizeof(struct batch_norm),
+    .types = FNN_FLOATS,
+    .saves = FNN_SAVE_IN(0) | FNN_SAVE_IN(1) | FNN_SAVE_OUT(1) | FNN_SAVE_OUT(2) | FNN_SAVE_OUT(WINNERS),
+    .outputs = 4,
+    .hidden = 1,
+    .lanes = fnn_images_as_given,
+    .images = 1,
+    .infer = pool_infer,
+    .forward = pool_forward,
+    .backward = pool_backward,
+};
 
 /* ---- by given statistics ---- */
 

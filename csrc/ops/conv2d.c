@@ -58,26 +58,6 @@ static struct fnn_shape shape_of(const struct fnn_convolution *conv) {
   return (struct fnn_shape){4, {conv->n, conv->k, conv->window.p, conv->window.q}};
 }
 
-/* Of the pool, which goes over them. */
-static struct fnn_window pool_window(const struct fnn_convolution *conv) {
-  const struct fnn_window *w = &conv->window;
-  return (struct fnn_window){
-      .h = w->p, .w = w->q, .r = 2, .s = 2, .p = w->p / 2, .q = w->q / 2, .stride = {2, 2}, .dilation = {1, 1}};
-}
-
-/* The result, and a byte for each number of it where backward may follow. */
-static enum fnn_status infer_pool(struct fnn_call *call, const struct fnn_convolution *conv) {
-  const struct fnn_window w = pool_window(conv);
-  const struct fnn_shape out = {4, {conv->n, conv->k, w.p, w.q}};
-  if (w.p == 0 || w.q == 0)
-    return fnn_refuse(call, "input", "a pool of 2 x 2 pixels does not fit into the %zu x %zu of the convolution", w.h,
-                      w.w);
-  size_t winners = fnn_lane_planes(&out, call->lanes) * w.p * w.q * fnn_call_width(call);
-  fnn_out(call, 0, FNN_FLOAT32, &out);
-  fnn_out(call, 1, FNN_UINT8, &(struct fnn_shape){1, {call->recorded ? winners : 0}});
-  return FNN_OK;
-}
-
 static enum fnn_status infer(struct fnn_call *call) {
   const struct fnn_shape *x = fnn_in_shape(call, 0), *w = fnn_in_shape(call, 1);
   size_t groups = ((const struct conv2d *)call->params)->groups;
@@ -93,8 +73,8 @@ static enum fnn_status infer(struct fnn_call *call) {
     return fnn_refuse(call, "bias", "expected (%zu), got %s", w->size[0], fnn_shape_text(fnn_in_shape(call, 2), text));
   FNN_TRY(geometry(call, &conv));
   FNN_TRY(fnn_check_convolution(call, &conv));
-  if (has_pool(call)) return infer_pool(call, &conv);
   struct fnn_shape out = shape_of(&conv);
+  if (has_pool(call)) return fnn_infer_pool(call, &out, 1);
   if (addend_of(call) && !fnn_shape_equal(fnn_in_shape(call, ADDEND), &out)) {
     char want[FNN_SHAPE_TEXT];
     return fnn_refuse(call, "addend", "expected %s, got %s", fnn_shape_text(&out, want),
@@ -181,14 +161,6 @@ static enum fnn_status convolve(struct fnn_call *call, const struct fnn_convolut
   return FNN_OK;
 }
 
-/* Memory for the sums under relu and pool, or for their gradient, in the call's layout. */
-static enum fnn_status new_sums(const struct fnn_call *call, const struct fnn_convolution *conv,
-                                struct fnn_tensor **out) {
-  const struct fnn_shape shape = shape_of(conv);
-  if (call->lanes.count) return fnn_tensor_new_laned(call->context, &shape, call->lanes, out);
-  return fnn_tensor_new(call->context, FNN_FLOAT32, &shape, out);
-}
-
 struct pool_job {
   const struct fnn_pool_kernels *kernels;
   struct fnn_window window;
@@ -200,25 +172,25 @@ struct pool_job {
 };
 
 static struct pool_job pool_job_for(const struct fnn_call *call, const struct fnn_convolution *conv) {
-  const struct fnn_window w = pool_window(conv);
-  return (struct pool_job){
-      .kernels = call->lanes.count ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
-      .window = w,
-      .inputs = w.h * w.w * fnn_call_width(call),
-      .outputs = w.p * w.q * fnn_call_width(call)};
+  const struct fnn_window w = fnn_pool_window(conv->window.p, conv->window.q);
+  return (struct pool_job){.kernels = fnn_call_pool(call),
+                           .window = w,
+                           .inputs = w.h * w.w * fnn_call_width(call),
+                           .outputs = w.p * w.q * fnn_call_width(call)};
 }
 
 static void pool_planes(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct pool_job *j = user;
   for (size_t i = first; i < last; i++)
-    j->kernels->relu_max(&j->window, j->x + i * j->inputs, j->y + i * j->outputs,
-                         j->winner ? j->winner + i * j->outputs : NULL);
+    j->kernels->max_of_four(&j->window, 1, j->x + i * j->inputs, j->y + i * j->outputs,
+                            j->winner ? j->winner + i * j->outputs : NULL);
 }
 
 static enum fnn_status convolve_and_pool(struct fnn_call *call, const struct fnn_convolution *conv) {
+  const struct fnn_shape shape = shape_of(conv);
   struct fnn_tensor *sums;
-  FNN_TRY(new_sums(call, conv, &sums));
+  FNN_TRY(fnn_call_new(call, &shape, &sums));
   struct pool_job job = pool_job_for(call, conv);
   job.x = fnn_floats(sums);
   job.y = fnn_floats(call->out[0]);
@@ -274,8 +246,8 @@ static void back_pool(void *user, size_t first, size_t last, int worker) {
   for (size_t k = first; k < last; k++) {
     double total = 0.0;
     for (size_t plane = k; plane < j->blocks * j->filters; plane += j->filters)
-      total += j->kernels->relu_max_back(&j->window, j->winner + plane * j->outputs, j->g + plane * j->outputs,
-                                         j->d + plane * j->inputs);
+      total += j->kernels->back_to_winners(&j->window, j->winner + plane * j->outputs, j->g + plane * j->outputs,
+                                           j->d + plane * j->inputs);
     if (j->d_bias) j->d_bias[k] = (float)total;
   }
 }
@@ -297,7 +269,8 @@ static enum fnn_status back_elementwise(struct fnn_call *call, const struct fnn_
     return FNN_OK;
   }
   if (has_pool(call)) {
-    FNN_TRY(new_sums(call, conv, below));
+    const struct fnn_shape shape = shape_of(conv);
+    FNN_TRY(fnn_call_new(call, &shape, below));
     struct pool_job job = pool_job_for(call, conv);
     job.blocks = blocks, job.filters = conv->k;
     job.winner = fnn_bytes(call->out[1]), job.g = g, job.d = fnn_floats(*below), job.d_bias = d_bias;

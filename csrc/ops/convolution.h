@@ -34,7 +34,7 @@ struct fnn_epilogue {
   const float *bias; /* (K), or NULL */
   int relu;
   const float *addend; /* added before relu; in the result's layout; images in lanes have one without relu too */
-  /* Instead, for images in lanes: relu_max of the sums (kernels.h), so that the result has half their rows and columns, rounded
+  /* Instead, for images in lanes: max_of_four of the sums with relu (kernels.h), so that the result has half their rows and columns, rounded
    * down; and its winners, which lie like the result, or NULL. */
   int pool;
   uint8_t *winner;

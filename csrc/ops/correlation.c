@@ -230,8 +230,8 @@ static void pool_rows(const struct job *job, size_t block, size_t blocks, size_t
   for (size_t b = 0; b < blocks; b++)
     for (size_t k = 0; k < j->filters; k++) {
       size_t to = (block + b) * j->y_block + (group * j->filters + k) * j->y_filter + j->y_origin + p * j->y_row;
-      j->kernels->pool.relu_max(&two_rows, sums + b * job->y_block + k * job->y_filter, j->y + to,
-                                j->epilogue.winner ? j->epilogue.winner + to : NULL);
+      j->kernels->pool.max_of_four(&two_rows, 1, sums + b * job->y_block + k * job->y_filter, j->y + to,
+                                   j->epilogue.winner ? j->epilogue.winner + to : NULL);
     }
 }
 

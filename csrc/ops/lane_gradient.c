@@ -76,7 +76,7 @@ static void spread_rows(const struct gradient *j, const struct fnn_lane_gradient
   for (size_t b = 0; b < task->blocks; b++)
     for (size_t k = filter; k < filter + task->filters; k++, to += w.h * columns * lanes) {
       size_t at = ((part * j->part + b) * all + k) * plane + first / 2 * row;
-      j->d_bias[part * all + k] += j->kernels->pool.relu_max_back(&w, j->winner + at, j->g + at, to);
+      j->d_bias[part * all + k] += j->kernels->pool.back_to_winners(&w, j->winner + at, j->g + at, to);
     }
 }
 

@@ -48,6 +48,11 @@ static int is_image(const struct fnn_call *call, size_t i, const struct fnn_shap
          shape->rank > (int)call->lanes.axis;
 }
 
+enum fnn_status fnn_call_new(const struct fnn_call *call, const struct fnn_shape *shape, struct fnn_tensor **out) {
+  if (call->lanes.count) return fnn_tensor_new_laned(call->context, shape, call->lanes, out);
+  return fnn_tensor_new(call->context, FNN_FLOAT32, shape, out);
+}
+
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) {
   const struct fnn_shape *shape = fnn_in_shape(call, i);
   if (is_image(call, i, shape)) return fnn_tensor_new_laned(call->context, shape, call->lanes, &call->grad_in[i]);

@@ -22,7 +22,7 @@
 #include "../tensor/loop.h"
 #include "../tensor/tensor.h"
 
-enum { FNN_MAX_OUTPUTS = 3, FNN_INLINE_INPUTS = 6, FNN_PARAMS_BYTES = 256 };
+enum { FNN_MAX_OUTPUTS = 4, FNN_INLINE_INPUTS = 6, FNN_PARAMS_BYTES = 256 };
 
 struct fnn_call;
 
@@ -196,6 +196,10 @@ static inline size_t fnn_grain(size_t size) {
 
 /* The lane kernels of a call that has lanes. */
 const struct fnn_lane_kernels *fnn_call_kernels(const struct fnn_call *call);
+
+/* A fresh, uninitialized float32 tensor of a shape in the call's layout. */
+enum fnn_status fnn_call_new(const struct fnn_call *call, const struct fnn_shape *shape,
+                             struct fnn_tensor **out) FNN_CHECK;
 
 /* backward: a fresh, uninitialized gradient of input i, in the call's layout; not of an input that is broadcast over the images. */
 enum fnn_status fnn_new_grad(struct fnn_call *call, size_t i) FNN_CHECK;

@@ -44,12 +44,11 @@ struct job {
 };
 
 static struct job job_for(const struct fnn_call *call, struct fnn_window window) {
-  return (struct job){
-      .kernels = call->lanes.count ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool,
-      .width = fnn_call_width(call),
-      .window = window,
-      .whole = ((const struct pool2d *)call->params)->count_padding,
-      .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};
+  return (struct job){.kernels = fnn_call_pool(call),
+                      .width = fnn_call_width(call),
+                      .window = window,
+                      .whole = ((const struct pool2d *)call->params)->count_padding,
+                      .x = call->in[0] ? fnn_floats(call->in[0]) : NULL};
 }
 
 /* The planes of number first .. last-1. */

@@ -45,3 +45,22 @@ enum fnn_status fnn_slide(const struct fnn_call *call, size_t r, size_t s, const
   *window = w;
   return FNN_OK;
 }
+
+struct fnn_window fnn_pool_window(size_t h, size_t w) {
+  return (struct fnn_window){
+      .h = h, .w = w, .r = 2, .s = 2, .p = h / 2, .q = w / 2, .stride = {2, 2}, .dilation = {1, 1}};
+}
+
+const struct fnn_pool_kernels *fnn_call_pool(const struct fnn_call *call) {
+  return call->lanes.count ? &fnn_call_kernels(call)->pool : &call->context->kernels->window->pool;
+}
+
+enum fnn_status fnn_infer_pool(struct fnn_call *call, const struct fnn_shape *x, int winners) {
+  const struct fnn_shape out = {4, {x->size[0], x->size[1], x->size[2] / 2, x->size[3] / 2}};
+  if (out.size[2] == 0 || out.size[3] == 0)
+    return fnn_refuse(call, "input", "a pool of 2 x 2 pixels does not fit into %zu x %zu", x->size[2], x->size[3]);
+  size_t numbers = fnn_lane_planes(&out, call->lanes) * out.size[2] * out.size[3] * fnn_call_width(call);
+  fnn_out(call, 0, FNN_FLOAT32, &out);
+  fnn_out(call, winners, FNN_UINT8, &(struct fnn_shape){1, {call->recorded ? numbers : 0}});
+  return FNN_OK;
+}

@@ -113,13 +113,13 @@ static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window 
       add(&back[best - x], (double)g[out]);
       add(&total, (double)g[out]);
     }
-  k->lanes->pool.relu_max(w, x, y, winner);
-  expect_plane(k, "relu_max", w, outputs, y, want);
-  k->lanes->pool.relu_max(w, x, alone, NULL);
-  expect_plane(k, "relu_max alone", w, outputs, alone, want);
-  const float sum = (float)k->lanes->pool.relu_max_back(w, winner, g, d);
-  expect_plane(k, "relu_max_back", w, plane, d, back);
-  expect_sums(1, &sum, &total, "%s relu_max_back's sum over %zux%zu", k->name, w->h, w->w);
+  k->lanes->pool.max_of_four(w, x, y, winner);
+  expect_plane(k, "max_of_four", w, outputs, y, want);
+  k->lanes->pool.max_of_four(w, x, alone, NULL);
+  expect_plane(k, "max_of_four alone", w, outputs, alone, want);
+  const float sum = (float)k->lanes->pool.back_to_winners(w, winner, g, d);
+  expect_plane(k, "back_to_winners", w, plane, d, back);
+  expect_sums(1, &sum, &total, "%s back_to_winners's sum over %zux%zu", k->name, w->h, w->w);
   free(x), free(y), free(alone), free(g), free(d), free(winner), free(want), free(back);
 }
 

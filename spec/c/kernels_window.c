@@ -102,13 +102,13 @@ static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window 
     want[p * w->q + q] = x[best] < 0.0f ? 0.0f : x[best];
     if (x[best] > 0.0f) back[best] = g[p * w->q + q], total += (double)g[p * w->q + q];
   }
-  k->window->pool.relu_max(w, x, y, winner);
-  say(k, w, "relu_max", same(y, want, outputs, 0));
-  k->window->pool.relu_max(w, x, y, NULL);
-  say(k, w, "relu_max alone", same(y, want, outputs, 0));
-  say(k, w, "relu_max_back's sum",
-      fabs(k->window->pool.relu_max_back(w, winner, g, d) - total) <= 1e-6 * (1.0 + fabs(total)));
-  say(k, w, "relu_max_back", same(d, back, plane, 0));
+  k->window->pool.max_of_four(w, x, y, winner);
+  say(k, w, "max_of_four", same(y, want, outputs, 0));
+  k->window->pool.max_of_four(w, x, y, NULL);
+  say(k, w, "max_of_four alone", same(y, want, outputs, 0));
+  say(k, w, "back_to_winners's sum",
+      fabs(k->window->pool.back_to_winners(w, winner, g, d) - total) <= 1e-6 * (1.0 + fabs(total)));
+  say(k, w, "back_to_winners", same(d, back, plane, 0));
   free(x), free(y), free(want), free(g), free(d), free(back), free(winner);
 }
 

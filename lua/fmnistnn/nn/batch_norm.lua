@@ -38,7 +38,7 @@ local function batch_norm(name, least, most, expected)
     self.batches = core.full({}, 0, "int64")
   end
 
-  local function normalize(self, x, relu, addend)
+  local function normalize(self, x, relu, addend, max_pool)
     options.input(name, x, expected, least, most)
     if not self.running_mean then self:build(x) end
     local o = self._options
@@ -51,6 +51,7 @@ local function batch_norm(name, least, most, expected)
       weight = self.weight, bias = self.bias,
       running_mean = self.running_mean, running_variance = self.running_variance,
       training = self.training, momentum = momentum, epsilon = o.epsilon, relu = relu, addend = addend,
+      max_pool = max_pool,
     })
   end
 
@@ -59,6 +60,10 @@ local function batch_norm(name, least, most, expected)
   function BatchNorm:_fuses_relu() return self:_runs_as(BatchNorm) end
 
   function BatchNorm:_with_relu(x, addend) return normalize(self, x, true, addend), self.fresh end
+
+  function BatchNorm:_fuses_max_pool() return self:_runs_as(BatchNorm) end
+
+  function BatchNorm:_with_max_pool(x, relu) return normalize(self, x, relu, nil, true), self.fresh end
 
   return BatchNorm
 end

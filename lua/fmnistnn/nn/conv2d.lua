@@ -88,7 +88,7 @@ function Conv2d:_fuses_max_pool(relu)
   return (relu or self._options.activation == "relu") and self:_runs_as(Conv2d)
 end
 
-function Conv2d:_with_relu_max_pool(x)
+function Conv2d:_with_max_pool(x) -- relu is of the layer or follows
   local settings = settings_of(self, x)
   return ops.conv2d_relu_max_pool(x, self.weight, self.bias, settings), self.fresh
 end

@@ -25,6 +25,7 @@ local batch_norm = {
   {"epsilon", "positive", default = 1e-3},
   {"relu", "boolean", default = false},
   {"addend", "any", optional = true},
+  {"max_pool", "boolean", default = false},
 }
 
 -- By the running statistics: y.
@@ -39,18 +40,27 @@ end
 -- By the batch's: y, mean, variance.
 local function normalize_batch(x, o)
   local settings = {epsilon = o.epsilon}
+  if o.max_pool then
+    settings.relu = o.relu
+    return ops.batch_norm_max_pool_train(x, o.weight, o.bias, settings)
+  end
   if not o.relu then return ops.batch_norm_train(x, o.weight, o.bias, settings) end
   return ops.batch_norm_relu_train(x, o.weight, o.bias, o.addend, settings)
 end
 
---- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon, relu, addend}). While
+--- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon, relu, addend, max_pool}). While
 -- training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these,
 -- running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon
--- 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape.
+-- 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape. With max_pool, the
+-- largest of each 2 x 2 pixels of that.
 function F.batch_norm(x, given)
   local o = options.check("batch_norm", given, batch_norm)
   if o.addend and not o.relu then refuse("batch_norm: addend: expected together with relu = true") end
-  if not o.training then return normalize(x, o) end
+  if o.addend and o.max_pool then refuse("batch_norm: addend: expected none together with max_pool = true") end
+  if not o.training then
+    local y = normalize(x, o)
+    return o.max_pool and F.max_pool2d(y, 2) or y
+  end
   local y, mean, variance = normalize_batch(x, o)
   if o.running_mean or o.running_variance then
     options.input("batch_norm: running_mean", o.running_mean, "(channels)", 1, 1)

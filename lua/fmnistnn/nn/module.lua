@@ -110,8 +110,8 @@ end
 -- addend, in fewer passes over memory, and what _pass gives besides.
 function Module:_fuses_relu() return false end -- luacheck: no unused args
 
---- Whether the layer has a method _with_relu_max_pool(x), of self(x), relu and a maximum over windows of 2 x 2 side by
--- side: where a relu follows, or (`relu` is false) it ends in one.
+--- Whether the layer has a method _with_max_pool(x, relu) that gives the maximum over windows of 2 x 2 side by side of
+-- self(x), or with `relu` of relu(self(x)), in fewer passes over memory, and what _pass gives besides.
 function Module:_fuses_max_pool(relu) return false end -- luacheck: no unused args
 
 --- Whether a call is relu and no more.

@@ -15,17 +15,19 @@ function Sequential:init(layers)
   for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end
 end
 
--- By which method element i is called, and the last of the elements up to `last` that it does on the way.
-local function way_of(self, i, last)
+-- What element i makes of x, with what follows that it can do on the way, and what _pass gives besides; and the number of
+-- the element, up to `last`, whose result that is.
+local function step(self, x, i, last)
   local layer, following = self[i], self[i + 1]
-  if i == last then return layer._pass, i end
+  if i == last then return i, layer:_pass(x) end
   local relu = following:_is_relu() and following:keeps_nothing() and layer:_fuses_relu()
   if relu then i = i + 1 end
   local pool = i < last and self[i + 1]
   if pool and pool:_is_two_by_two() and pool:keeps_nothing() and layer:_fuses_max_pool(relu) then
-    return layer._with_relu_max_pool, i + 1
+    return i + 1, layer:_with_max_pool(x, relu)
   end
-  return relu and layer._with_relu or layer._pass, i
+  if relu then return i, layer:_with_relu(x) end
+  return i, layer:_pass(x)
 end
 
 -- Runs elements 1..last; returns the result, whether nobody else holds it, and whether no element kept anything.
@@ -35,8 +37,7 @@ end
 local function run(self, x, last)
   local ours, kept_nothing, i = false, true, 1
   while i <= last do
-    local call, done = way_of(self, i, last)
-    local y, fresh = call(self[i], x)
+    local done, y, fresh = step(self, x, i, last)
     local same = rawequal(x, y)
     if ours and not same and fresh then x:close() end
     ours = fresh and (ours or not same)
