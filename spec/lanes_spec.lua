@@ -380,15 +380,23 @@ describe("images and channels in lanes:", function()
     end
   end)
 
-  it("batch normalization by the batch, with dense tensors as the measure", function()
+  local normalizations = {
+    ["batch normalization"] = core.ops.batch_norm_train,
+    ["batch normalization and a pool"] = core.ops.batch_norm_max_pool_train,
+    ["batch normalization, relu and a pool"] = function(y, weight, bias)
+      return core.ops.batch_norm_max_pool_train(y, weight, bias, {relu = true})
+    end,
+  }
+  local function check_normalization(normalize)
     for _, n in ipairs(batches) do
       fnn.manual_seed(2)
       local x, w = fnn.randn(n, 2, 5, 4), fnn.randn(3, 2, 3, 3)
       local weight, bias = fnn.randn(3):requires_grad_(), fnn.randn(3):requires_grad_()
-      local g = fnn.randn(n, 3, 5, 4)
+      local g
       local function run(lay_out)
         local y = lay_out(F.conv2d(x, w, {padding = 1})):requires_grad_()
-        local z, mean, variance = core.ops.batch_norm_train(y, weight, bias)
+        local z, mean, variance = normalize(y, weight, bias)
+        g = g or fnn.randn(z.shape)
         z:backward(g)
         local all = {z:detach(), mean, variance, y.grad, weight.grad, bias.grad}
         weight.grad, bias.grad = nil, nil
@@ -398,7 +406,10 @@ describe("images and channels in lanes:", function()
       local dense = run(function(y) return y:detach() end)
       for i in ipairs(dense) do assert_near(dense[i], laned[i], "number " .. i) end
     end
-  end)
+  end
+  for name, normalize in pairs(normalizations) do
+    it(name .. " by the batch, with dense tensors as the measure", function() check_normalization(normalize) end)
+  end
 
   it("dropout drops the same elements as in dense tensors", function()
     for _, n in ipairs {16, 19, 33} do

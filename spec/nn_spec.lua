@@ -388,14 +388,14 @@ end)
 
 -- ---- a pool on the way ----
 
-describe("a pool of 2 x 2 after a convolution with relu", function()
+describe("a pool of 2 x 2 after a layer that can do it on the way", function()
   -- The convolutions and pools that f calls, by their ops' names.
   local function ops_of(f)
     local names = {}
     core.profile_begin()
     f()
     for _, line in ipairs(core.profile_end()) do
-      if line.name:find("conv2d") or line.name:find("pool") then names[#names + 1] = line.name end
+      if line.phase == "forward" and (line.name:find("conv2d") or line.name:find("pool")) then names[#names + 1] = line.name end
     end
     table.sort(names)
     return table.concat(names, " ")
@@ -418,6 +418,38 @@ describe("a pool of 2 x 2 after a convolution with relu", function()
         for _, layer in ipairs(layers) do z = layer(z) end
         peer.check_close("result", y, z)
         assert.equal(together, ops_of(function() fnn.no_grad(model, x) end))
+      end
+    end
+  end)
+
+  it("is done with a batch normalization in training, with the same results", function()
+    for _, between in ipairs {{}, {nn.Activation {"relu"}}} do
+      for _, n in ipairs {3, 17} do
+        fnn.manual_seed(n)
+        local layers = {conv(), nn.BatchNorm2d {}, between[1], nn.MaxPool2d {2}}
+        if not between[1] then layers[3], layers[4] = layers[4], nil end
+        local model, x = nn.Sequential(layers), fnn.randn(n, 3, 5, 6)
+        local function run(f)
+          model:zero_grad()
+          local y = f()
+          y:square():sum():backward()
+          local found = {y:detach()}
+          for _, parameter in ipairs(model:parameters()) do found[#found + 1] = parameter.grad:clone() end
+          return found
+        end
+        local function one_by_one()
+          local y = x
+          for _, layer in ipairs(layers) do y = layer(y) end
+          return y
+        end
+        model(x)
+        local got
+        assert.equal("batch_norm_max_pool_train conv2d", ops_of(function()
+          got = run(function() return model(x) end)
+        end))
+        for i, want in ipairs(run(one_by_one)) do peer.check_close("tensor " .. i, got[i], want) end
+        model:eval()
+        peer.check_close("evaluated", model(x), one_by_one())
       end
     end
   end)

@@ -657,6 +657,7 @@ function F.batch_norm(x, options) end
 ---@field epsilon? number (default 0.001) Above 0; added to the variance.
 ---@field relu? boolean (default false) Whether relu follows, in the same pass.
 ---@field addend? fmnistnn.Tensor (default: none) Of x's shape; added before relu.
+---@field max_pool? boolean (default false) Whether the largest of each 2 x 2 pixels follows; without an addend.
 
 --- Normalization of each example over its last axes.
 ---@param input fmnistnn.Tensor

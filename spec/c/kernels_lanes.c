@@ -99,7 +99,7 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
 }
 
 /* With bytes of winners and without. */
-static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window *w, enum planes kind) {
+static void check_max_of_four(const struct fnn_kernels *k, const struct fnn_window *w, int relu, enum planes kind) {
   size_t width = k->lanes->width, plane = w->h * w->w, outputs = w->p * w->q;
   float *x = pool_planes(plane * width, kind), *y = untouched(outputs * width), *alone = untouched(outputs * width);
   float *g = floats(&state, outputs * width), *d = untouched(plane * width);
@@ -108,14 +108,14 @@ static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window 
   for (size_t l = 0; l < width; l++) EACH_OUTPUT(p, q) {
       const size_t out = (p * w->q + q) * width + l;
       const float *best = largest(w, width, x + l, p, q);
-      want[out].value = *best < 0.0f ? 0.0 : (double)*best;
-      if (!(*best > 0.0f)) continue;
+      want[out].value = relu && *best < 0.0f ? 0.0 : (double)*best;
+      if (relu && !(*best > 0.0f)) continue;
       add(&back[best - x], (double)g[out]);
       add(&total, (double)g[out]);
     }
-  k->lanes->pool.max_of_four(w, x, y, winner);
+  k->lanes->pool.max_of_four(w, relu, x, y, winner);
   expect_plane(k, "max_of_four", w, outputs, y, want);
-  k->lanes->pool.max_of_four(w, x, alone, NULL);
+  k->lanes->pool.max_of_four(w, relu, x, alone, NULL);
   expect_plane(k, "max_of_four alone", w, outputs, alone, want);
   const float sum = (float)k->lanes->pool.back_to_winners(w, winner, g, d);
   expect_plane(k, "back_to_winners", w, plane, d, back);
@@ -281,7 +281,8 @@ int spec_lanes(const struct fnn_kernels *kernels) {
   }
   for (size_t size = 0; size <= 9; size++) {
     struct fnn_window w = two_by_two(size / 2 + 1, size);
-    for (int kind = 0; kind < KINDS_OF_PLANES; kind++) check_relu_max(kernels, &w, (enum planes)kind);
+    for (int choice = 0; choice < 2 * KINDS_OF_PLANES; choice++)
+      check_max_of_four(kernels, &w, choice % 2, (enum planes)(choice / 2));
     check_window(kernels, &w);
   }
   return check_failures;

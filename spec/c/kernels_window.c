@@ -85,7 +85,7 @@ static void check_max_pool(const struct fnn_kernels *k, const struct fnn_window 
   free(x), free(y), free(want), free(g), free(d), free(back);
 }
 
-static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window *w, int with_nan) {
+static void check_max_of_four(const struct fnn_kernels *k, const struct fnn_window *w, int relu, int with_nan) {
   size_t plane = w->h * w->w, outputs = w->p * w->q;
   float *x = pool_image(w, with_nan), *y = exactly(outputs, sizeof *y), *want = exactly(outputs, sizeof *want);
   float *g = floats(outputs), *d = exactly(plane, sizeof *d), *back = exactly(plane, sizeof *back);
@@ -99,12 +99,12 @@ static void check_relu_max(const struct fnn_kernels *k, const struct fnn_window 
       if (best >= 0 && isnan(x[best])) continue;
       if (best < 0 || x[at] > x[best] || isnan(x[at])) best = at;
     }
-    want[p * w->q + q] = x[best] < 0.0f ? 0.0f : x[best];
-    if (x[best] > 0.0f) back[best] = g[p * w->q + q], total += (double)g[p * w->q + q];
+    want[p * w->q + q] = relu && x[best] < 0.0f ? 0.0f : x[best];
+    if (!relu || x[best] > 0.0f) back[best] = g[p * w->q + q], total += (double)g[p * w->q + q];
   }
-  k->window->pool.max_of_four(w, x, y, winner);
+  k->window->pool.max_of_four(w, relu, x, y, winner);
   say(k, w, "max_of_four", same(y, want, outputs, 0));
-  k->window->pool.max_of_four(w, x, y, NULL);
+  k->window->pool.max_of_four(w, relu, x, y, NULL);
   say(k, w, "max_of_four alone", same(y, want, outputs, 0));
   say(k, w, "back_to_winners's sum",
       fabs(k->window->pool.back_to_winners(w, winner, g, d) - total) <= 1e-6 * (1.0 + fabs(total)));
@@ -155,7 +155,7 @@ int spec_window(const struct fnn_kernels *kernels) {
   }
   for (size_t size = 0; size <= 70; size++) {
     struct fnn_window w = two_by_two(size / 4 + 1, size);
-    for (int with_nan = 0; with_nan < 2; with_nan++) check_relu_max(kernels, &w, with_nan);
+    for (int choice = 0; choice < 4; choice++) check_max_of_four(kernels, &w, choice % 2, choice / 2);
     check_window(kernels, &w);
   }
   return check_failures;

@@ -364,7 +364,7 @@ static void check_pooled_output(const struct fnn_kernels *k, const struct method
         const float *from = plain + f * y_filter + tile[t].to + 2 * p * y_row;
         memcpy(four, from, tile[t].q * width * sizeof *four);
         memcpy(second, from + y_row, tile[t].q * width * sizeof *four);
-        k->lanes->pool.max_of_four(&w, four, want + to, with_winners ? winners + to : NULL);
+        k->lanes->pool.max_of_four(&w, 1, four, want + to, with_winners ? winners + to : NULL);
       }
   job.tile = pooled, job.y = y, job.winner = with_winners ? winner : NULL, job.pool = 1;
   job.y_filter = y_filter / 4, job.y_row = y_row / 2;

@@ -3,7 +3,8 @@ local array = require "spec.support.array"
 local values = require "spec.support.values"
 
 local cases = {}
-local pack, random, integers, constant = table.pack, values.random, values.integers, values.constant
+local pack, random, distinct, integers = table.pack, values.random, values.distinct, values.integers
+local constant = values.constant
 
 -- ---- products ----
 
@@ -358,6 +359,24 @@ cases.batch_norm_relu_train = {
   },
 }
 
+cases.batch_norm_max_pool_train = {
+  {"images", pack(distinct{3, 2, 5, 4}, random{2}, random{2})},
+  {"relu", pack(distinct{3, 2, 4, 3}, random{2}, random{2}, {relu = true})},
+  {"without weight and bias", pack(distinct{2, 2, 2, 2})},
+  {"an epsilon", pack(distinct{3, 1, 2, 3}, random{1}, random{1}, {epsilon = 0.5})},
+  {"no images", pack(random{0, 2, 3, 3}, random{2}, random{2})},
+  {"many channels", function() return pack(distinct{2, 40, 20, 20}, random{40}, random{40}) end, large = true},
+  wrong = {
+    {"three axes", pack(random{3, 2, 2}), "input", "(3,2,2)"},
+    {"one row", pack(random{3, 2, 1, 2}), "input", "pool of 2 x 2", "1 x 2"},
+    {"a weight of another size", pack(random{3, 2, 2, 2}, random{3}), "weight", "(2)", "(3)"},
+    {"a bias of another size", pack(random{3, 2, 2, 2}, random{2}, random{2, 1}), "bias", "(2)", "(2,1)"},
+    {"a negative epsilon", pack(random{3, 2, 2, 2}, {epsilon = -0.5}), "epsilon", "0 or more", "-0.5"},
+    {"a relu that is neither true nor false", pack(random{3, 2, 2, 2}, {relu = 1}), "relu", "got number"},
+  },
+}
+for _, case in ipairs(cases.batch_norm_max_pool_train) do case.distinct = true end
+
 cases.batch_norm_relu_apply = {
   {"images", pack(random{2, 2, 2, 3}, random{2}, positive{2}, random{2}, random{2}, random{2, 2, 2, 3})},
   {"without an addend", pack(random{2, 2, 2, 3}, random{2}, positive{2}, random{2}, random{2})},
@@ -413,7 +432,9 @@ cases.group_norm = {
   },
 }
 
-for _, name in ipairs {"batch_norm_train", "batch_norm_relu_train", "layer_norm", "group_norm"} do
+for _, name in ipairs {
+  "batch_norm_train", "batch_norm_relu_train", "batch_norm_max_pool_train", "layer_norm", "group_norm",
+} do
   for _, case in ipairs(cases[name]) do
     case.ulps = case.ulps or NORM
     case.gradient_ulps = case.ulps

@@ -293,6 +293,12 @@ function ref.batch_norm_relu_train(x, weight, bias, addend, options)
   return add_relu(y, addend), mean, variance
 end
 
+function ref.batch_norm_max_pool_train(x, weight, bias, options)
+  local y, mean, variance = ref.batch_norm_train(x, weight, bias, options)
+  if options and options.relu then add_relu(y) end
+  return ref.max_pool2d(y, 2), mean, variance
+end
+
 function ref.batch_norm_relu_apply(x, mean, variance, weight, bias, addend, options)
   return add_relu(ref.batch_norm_apply(x, mean, variance, weight, bias, options), addend)
 end
