@@ -311,17 +311,20 @@ static enum fnn_status back_weight(struct fnn_call *call, const struct fnn_convo
                            : fnn_convolve_back_weight(call->context, conv, g, x, dw);
 }
 
-/* Where nobody wants the gradient of the input, that of the sums need not be made. */
-static int pools_back_on_the_way(const struct fnn_call *call, const struct fnn_convolution *conv) {
-  return pools_on_the_way(call) && !fnn_wants(call, 0) && fnn_wants(call, 1) &&
-         fnn_lane_pools_back(call->context, call->lanes.count, conv);
+/* Where nobody wants the gradient of input or addend, that of the sums need not be made. */
+static int masks_rows(const struct fnn_call *call, const struct fnn_convolution *conv) {
+  if (!has_pool(call) && !has_relu(call)) return 0;
+  if (!call->lanes.count || fnn_wants(call, 0) || !fnn_wants(call, 1)) return 0;
+  return !(has_relu(call) && fnn_wants(call, ADDEND)) && fnn_lane_masks_rows(call->context, call->lanes.count, conv);
 }
 
-static enum fnn_status back_pooled(struct fnn_call *call, const struct fnn_convolution *conv) {
-  const struct fnn_pooled_gradient pooled = {fnn_floats(call->grad), fnn_bytes(call->out[1])};
+static enum fnn_status back_masked(struct fnn_call *call, const struct fnn_convolution *conv) {
+  const struct fnn_masked_gradient masked = {.g = fnn_floats(call->grad),
+                                             .y = has_relu(call) ? fnn_floats(call->out[0]) : NULL,
+                                             .winner = has_pool(call) ? fnn_bytes(call->out[1]) : NULL};
   FNN_TRY(fnn_new_grad(call, 1));
   if (fnn_wants(call, 2)) FNN_TRY(fnn_new_grad(call, 2));
-  return fnn_lane_convolve_back_pooled(call->context, call->lanes.count, conv, &pooled, fnn_floats(call->in[0]),
+  return fnn_lane_convolve_back_masked(call->context, call->lanes.count, conv, &masked, fnn_floats(call->in[0]),
                                        fnn_floats(call->grad_in[1]),
                                        call->grad_in[2] ? fnn_floats(call->grad_in[2]) : NULL);
 }
@@ -330,7 +333,7 @@ static enum fnn_status backward(struct fnn_call *call) {
   struct fnn_convolution conv;
   struct fnn_tensor *below;
   FNN_TRY(geometry(call, &conv));
-  if (pools_back_on_the_way(call, &conv)) return back_pooled(call, &conv);
+  if (masks_rows(call, &conv)) return back_masked(call, &conv);
   FNN_TRY(back_elementwise(call, &conv, &below));
   enum fnn_status status = FNN_OK;
   if (fnn_wants(call, 0)) status = back_input(call, &conv, fnn_floats(below));

@@ -39,19 +39,19 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) FNN_CHECK;
 
-/* The gradient of sums that were pooled (fnn_epilogue): that of the result, whose winners have the sums' gradient. */
-struct fnn_pooled_gradient {
-  const float *g;
-  const uint8_t *winner;
+/* The gradient of what became of sums: of relu's results y, or of a pool's with their winners (fnn_epilogue). */
+struct fnn_masked_gradient {
+  const float *g, *y;
+  const uint8_t *winner; /* or y */
 };
 
-/* Whether the weight's gradient can be made of it, so that nobody need make that of the sums. */
-int fnn_lane_pools_back(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv);
+/* Whether the weight's gradient can be made of it, so that nobody need make that of the sums, but for some rows at a time. */
+int fnn_lane_masks_rows(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv);
 
 /* Then dw = the gradient of weight, and d_bias that of the bias (K), or NULL. */
-enum fnn_status fnn_lane_convolve_back_pooled(struct fnn_context *context, size_t lanes,
+enum fnn_status fnn_lane_convolve_back_masked(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv,
-                                              const struct fnn_pooled_gradient *pooled, const float *x, float *dw,
+                                              const struct fnn_masked_gradient *masked, const float *x, float *dw,
                                               float *d_bias) FNN_CHECK;
 
 #endif

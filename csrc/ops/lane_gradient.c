@@ -2,11 +2,13 @@
  *
  * A piece of work is a part of the batch and of the filters of a group. Where windows reach over the edge of the image, some
  * channels at a time are copied with zeros around them. For mixed precision x, with these zeros, and g become pairs of
- * blocks before; a pair then is what a block is otherwise. Of pooled results, some rows of the gradient are spread at a time. */
+ * blocks before; a pair then is what a block is otherwise. Where relu or a pool came after, some rows of the gradient below them are
+ * made at a time. */
 #include <string.h>
 
 #include "correlation.h"
 #include "lane_convolution.h"
+#include "sliding.h"
 #include "turned_gradient.h"
 #include "winograd.h"
 
@@ -25,11 +27,12 @@ struct gradient {
   size_t rows;                        /* of output pixels that are gone through at a time */
   int copied, pairs;
   const float *x, *g;
-  const uint8_t *winner;             /* where g is the gradient of pooled results, else NULL */
+  const float *y;                    /* where g is the gradient of relu's results, these */
+  const uint8_t *winner;             /* where it is that of pooled ones, their winners */
   float *x_pairs, *g_pairs;          /* for mixed precision */
   float *dw, *to;                    /* a gradient for each part, and the whole */
-  double *d_bias;                    /* with winners: the bias's for each part */
-  struct fnn_scratch copies, spread; /* no memory where none are needed */
+  double *d_bias;                    /* with y or winners: the bias's for each part */
+  struct fnn_scratch copies, masked; /* no memory where none are needed */
   size_t *taps;                      /* offset of each tap of each channel, or matrix of them */
 };
 
@@ -66,17 +69,18 @@ static void copy_channels(const struct gradient *j, const float *x, size_t chann
 static size_t rows_of(const struct gradient *j) { return j->winner ? j->conv->window.p / 2 * 2 : j->conv->window.p; }
 static size_t columns_of(const struct gradient *j) { return j->winner ? j->conv->window.q / 2 * 2 : j->conv->window.q; }
 
-/* The gradient of rows first .. last-1 of pooled sums, for as many filters and blocks as the task has, to
+/* The gradient of rows first .. last-1 of the sums, for as many filters and blocks as the task has, to
  * [block][filter][row][column]. */
-static void spread_rows(const struct gradient *j, const struct fnn_lane_gradient *task, size_t part, size_t filter,
-                        size_t first, size_t last, float *to) {
-  size_t lanes = j->kernels->width, all = j->conv->groups * j->filters, columns = columns_of(j);
-  size_t row = columns / 2 * lanes, plane = rows_of(j) / 2 * row;
-  const struct fnn_window w = {.h = last - first, .w = columns, .p = (last - first) / 2, .q = columns / 2};
+static void mask_rows(const struct gradient *j, const struct fnn_lane_gradient *task, size_t part, size_t filter,
+                      size_t first, size_t last, float *to) {
+  size_t all = j->conv->groups * j->filters, columns = columns_of(j), side = j->winner ? 2 : 1;
+  size_t row = columns / side * j->kernels->width, plane = rows_of(j) / side * row, pixels = (last - first) * columns;
+  const struct fnn_window w = fnn_pool_window(last - first, columns);
   for (size_t b = 0; b < task->blocks; b++)
-    for (size_t k = filter; k < filter + task->filters; k++, to += w.h * columns * lanes) {
-      size_t at = ((part * j->part + b) * all + k) * plane + first / 2 * row;
-      j->d_bias[part * all + k] += j->kernels->pool.back_to_winners(&w, j->winner + at, j->g + at, to);
+    for (size_t k = filter; k < filter + task->filters; k++, to += pixels * j->kernels->width) {
+      size_t at = ((part * j->part + b) * all + k) * plane + first / side * row;
+      j->d_bias[part * all + k] += j->winner ? j->kernels->pool.back_to_winners(&w, j->winner + at, j->g + at, to)
+                                             : j->kernels->relu_back(pixels, j->y + at, j->g + at, to);
     }
 }
 
@@ -103,7 +107,7 @@ static size_t g_pixel(const struct gradient *j) { return j->side ? FNN_AMX_MATRI
 static size_t sums_size(const struct gradient *j) { return j->side ? FNN_AMX_MATRIX : 1; }
 
 static void gradient_piece(const struct gradient *j, size_t part, size_t group, size_t split, float *copies,
-                           float *spread) {
+                           float *masked) {
   const struct fnn_convolution *conv = j->conv;
   const struct fnn_window *w = &conv->window;
   size_t lanes = j->kernels->width, taps = w->r * w->s, pixel = g_pixel(j), pixels = w->p * w->q * pixel;
@@ -122,7 +126,7 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
         .q = columns_of(j),
         .rows = j->side,
         .x_channel = j->plane,
-        .g = spread ? spread : j->g + (begin * all + filter) * pixels,
+        .g = masked ? masked : j->g + (begin * all + filter) * pixels,
         .g_block = all * pixels,
         .g_filter = pixels,
         .g_row = columns_of(j) * pixel,
@@ -136,21 +140,21 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
     };
     for (size_t p = 0; p < rows_of(j); p += j->rows) {
       size_t end = fnn_fewer(p + j->rows, rows_of(j));
-      if (spread) {
-        spread_rows(j, &task, part, filter, p, end, spread);
+      if (masked) {
+        mask_rows(j, &task, part, filter, p, end, masked);
         task.g_filter = (end - p) * task.g_row, task.g_block = filters * task.g_filter;
       }
       gradient_rows(j, task, p, end);
-      if (!spread) task.g += (end - p) * task.g_row;
+      if (!masked) task.g += (end - p) * task.g_row;
     }
   }
 }
 
 static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
   const struct gradient *j = user;
-  float *copies = fnn_scratch_of(&j->copies, worker), *spread = fnn_scratch_of(&j->spread, worker);
+  float *copies = fnn_scratch_of(&j->copies, worker), *masked = fnn_scratch_of(&j->masked, worker);
   for (size_t i = first; i < last; i++)
-    gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies, spread);
+    gradient_piece(j, i / j->splits / j->conv->groups, i / j->splits % j->conv->groups, i % j->splits, copies, masked);
 }
 
 static void cut(struct gradient *j) {
@@ -190,12 +194,12 @@ static enum fnn_status take_memory(struct fnn_context *context, struct gradient 
       for (size_t s = 0; s < w->s; s++, t++)
         j->taps[t] = c * step + (r * w->dilation[0] * j->w + s * w->dilation[1]) * lanes;
   if (j->copied) FNN_TRY(fnn_scratch_take(context, j->part * j->some * plane, &j->copies));
-  if (!j->winner) return FNN_OK;
+  if (!j->y && !j->winner) return FNN_OK;
   size_t filters = j->conv->groups * j->filters, each = fnn_ceil_div(j->filters, j->splits);
   j->d_bias = fnn_alloc(context, j->parts * filters * sizeof *j->d_bias);
   if (!j->d_bias) return FNN_NO_MEMORY;
   for (size_t i = 0; i < j->parts * filters; i++) j->d_bias[i] = 0.0;
-  return fnn_scratch_take(context, j->part * each * j->rows * columns_of(j) * lanes, &j->spread);
+  return fnn_scratch_take(context, j->part * each * j->rows * columns_of(j) * lanes, &j->masked);
 }
 
 /* From a channel of pairs to the next. The rows of a matrix should not all fall into one set of the first cache. */
@@ -373,7 +377,7 @@ static enum fnn_status make_gradient(struct fnn_context *context, size_t lanes, 
 
 static void give_memory(struct fnn_context *context, struct gradient *j) {
   fnn_scratch_give(context, &j->copies);
-  fnn_scratch_give(context, &j->spread);
+  fnn_scratch_give(context, &j->masked);
   fnn_free(context, j->taps);
   fnn_free(context, j->dw);
   fnn_free(context, j->d_bias);
@@ -406,24 +410,24 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   return status;
 }
 
-/* ---- of pooled sums ---- */
+/* ---- below relu or a pool ---- */
 
-int fnn_lane_pools_back(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
+int fnn_lane_masks_rows(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
   const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
   struct gradient j = gradient_of(context, lanes, conv, NULL, NULL);
   if (pairs || slides(&j) || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
       fnn_turned_gradient_pays(context, lanes, pairs, conv))
     return 0;
   start(&j, lanes);
-  return j.some == j.channels; /* or they would be spread more than once */
+  return j.some == j.channels; /* or they would be made more than once */
 }
 
-enum fnn_status fnn_lane_convolve_back_pooled(struct fnn_context *context, size_t lanes,
+enum fnn_status fnn_lane_convolve_back_masked(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv,
-                                              const struct fnn_pooled_gradient *pooled, const float *x, float *dw,
+                                              const struct fnn_masked_gradient *masked, const float *x, float *dw,
                                               float *d_bias) {
   struct gradient j = gradient_of(context, lanes, conv, x, dw);
-  j.g = pooled->g, j.winner = pooled->winner;
+  j.g = masked->g, j.y = masked->y, j.winner = masked->winner;
   enum fnn_status status = make_gradient(context, lanes, &j);
   for (size_t k = 0; d_bias && status == FNN_OK && k < conv->k; k++) {
     double total = 0.0;
