@@ -115,6 +115,8 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
   size_t begin = part * j->part, blocks = begin + j->part < j->blocks ? j->part : j->blocks - begin;
   if (k >= j->filters) return;
   size_t filters = k + each < j->filters ? each : j->filters - k, filter = group * j->filters + k;
+  size_t sums = j->channels * taps * sums_size(j);
+  memset(j->dw + (part * all + filter) * sums, 0, filters * sums * sizeof *j->dw);
   for (size_t c = 0; c < j->channels; c += j->some) {
     size_t some = c + j->some < j->channels ? j->some : j->channels - c;
     const float *x = j->x + (begin * conv->c + group * (conv->c / conv->groups) + c) * j->plane;
@@ -135,8 +137,8 @@ static void gradient_piece(const struct gradient *j, size_t part, size_t group, 
         .x_row = w->stride[0] * j->w * lanes,
         .x_pixel = w->stride[1] * lanes,
         .tap = j->taps,
-        .dw = j->dw + ((part * all + filter) * j->channels + c) * taps * sums_size(j),
-        .dw_filter = j->channels * taps * sums_size(j),
+        .dw = j->dw + (part * all + filter) * sums + c * taps * sums_size(j),
+        .dw_filter = sums,
     };
     for (size_t p = 0; p < rows_of(j); p += j->rows) {
       size_t end = fnn_fewer(p + j->rows, rows_of(j));
@@ -178,9 +180,7 @@ static size_t part_size(const struct gradient *j) {
 static enum fnn_status take_sums(struct fnn_context *context, struct gradient *j) {
   size_t bytes = j->parts * part_size(j) * sizeof *j->dw;
   j->dw = fnn_alloc(context, bytes);
-  if (!j->dw) return FNN_NO_MEMORY;
-  memset(j->dw, 0, bytes);
-  return FNN_OK;
+  return j->dw ? FNN_OK : FNN_NO_MEMORY;
 }
 
 static enum fnn_status take_memory(struct fnn_context *context, struct gradient *j) {
@@ -317,6 +317,8 @@ static void slide_piece(const struct gradient *j, size_t part, size_t group) {
   const struct fnn_convolution *conv = j->conv;
   const struct fnn_window *w = &conv->window;
   size_t begin = part * j->part, image = w->h * w->w * j->kernels->width, pixels = w->p * w->q * j->kernels->width;
+  float *dw = j->dw + (part * conv->k + group) * FNN_SLIDING_TAPS * FNN_SLIDING_TAPS;
+  memset(dw, 0, sizeof *dw * FNN_SLIDING_TAPS * FNN_SLIDING_TAPS);
   j->kernels->sliding_gradient(&(struct fnn_sliding_gradient){
       .blocks = fnn_fewer(j->part, j->blocks - begin),
       .h = w->h,
@@ -329,7 +331,7 @@ static void slide_piece(const struct gradient *j, size_t part, size_t group) {
       .g = j->g + (begin * conv->k + group) * pixels,
       .x_block = conv->c * image,
       .g_block = conv->k * pixels,
-      .dw = j->dw + (part * conv->k + group) * FNN_SLIDING_TAPS * FNN_SLIDING_TAPS,
+      .dw = dw,
   });
 }
 

@@ -88,6 +88,9 @@ static void add_up_piece(const struct job *j, size_t part, size_t group, size_t 
       .turned = turned,
       .sums = j->sums + (part * j->conv.groups + group) * group_size(j),
   };
+  for (size_t i = 0; i < taps_of(j) * j->channels; i++)
+    memset(piece.sums + i * filled(j) + piece.vector * j->kernels->width, 0,
+           piece.vectors * j->kernels->width * sizeof *piece.sums);
   for (size_t first = 0; first < w->p; first += j->rows) {
     size_t last = fnn_fewer(first + j->rows, w->p);
     turn(j, &piece, first, last);
@@ -177,7 +180,6 @@ enum fnn_status fnn_turned_gradient(struct fnn_context *context, const struct fn
   j.x = j.swapped ? g : x, j.g = j.swapped ? x : g, j.dw = dw;
   j.sums = fnn_alloc(context, size * sizeof *j.sums);
   if (!j.sums) return FNN_NO_MEMORY;
-  memset(j.sums, 0, size * sizeof *j.sums);
   enum fnn_status status =
       fnn_scratch_take(context, j.split * j.part * j.rows * conv->window.q * lanes * lanes, &j.turned);
   if (status == FNN_OK) {

@@ -205,6 +205,9 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
   float *other = scratch + 12 * place_step(job, job->channels), *pixels = other + 12 * place_step(job, filled(job));
   float *sums = job->sums + (part * job->conv->groups + group) * group_size(job);
   size_t plane = w->p * w->q, first_plain = (job->filters - job->plain) * plane * lanes;
+  size_t row = 6 * filled(job) * job->channels;
+  for (size_t i = 2 * first_pair; i < 2 * (first_pair + job->pairs_of_rows); i++)
+    memset(sums + fnn_winograd_row(i / 2, i % 2) * row, 0, row * sizeof *sums);
   for (size_t first = part * job->part; first < end; first += job->tiles) {
     size_t count = fnn_fewer(job->tiles, end - first);
     place_tiles(job, first, count, x_tile, g_tile);
@@ -216,8 +219,7 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
                 other + turned(job) * job->tiles * lanes, filled(job));
       for (size_t i = 0; i < 2; i++)
         multiply(job, count, scratch + 6 * i * place_step(job, job->channels),
-                 other + 6 * i * place_step(job, filled(job)),
-                 sums + 6 * fnn_winograd_row(pair, i) * filled(job) * job->channels);
+                 other + 6 * i * place_step(job, filled(job)), sums + fnn_winograd_row(pair, i) * row);
     }
   }
 }
@@ -326,7 +328,6 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job)
   size_t sums = job->parts * job->conv->groups * group_size(job) * sizeof *job->sums;
   job->sums = fnn_alloc(context, sums);
   if (!job->sums) return FNN_NO_MEMORY;
-  memset(job->sums, 0, sums);
   job->taps = fnn_alloc(context, job->channels * sizeof *job->taps);
   if (!job->taps) return FNN_NO_MEMORY;
   for (size_t c = 0; c < job->channels; c++) job->taps[c] = c * job->tiles * job->kernels->width;
