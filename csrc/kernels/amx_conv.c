@@ -11,52 +11,68 @@ static size_t next_count(size_t left) {
 
 /* ---- correlation ---- */
 
-/* from[i * step] for i < count, else 0 */
-static fnn_v gather(const float *from, ptrdiff_t step, size_t count) {
-  const __m512i lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), steps = _mm512_set1_epi64(step);
-  const __m512i low = _mm512_mullo_epi64(lanes, steps), high = _mm512_add_epi64(low, _mm512_slli_epi64(steps, 3));
-  const unsigned mask = (1u << count) - 1;
+/* Where weights of a matrix's lines are, from those of a filter on; lines that are in no mask are zeros. */
+struct places {
+  int64_t at[SIDE];
+  unsigned mask;
+};
+
+static void add_place(struct places *places, size_t line, ptrdiff_t at) {
+  places->at[line] = at;
+  places->mask |= 1u << line;
+}
+
+/* Those of matrix number `matrix` of the run that begins with column s, of the channels that are first in their pairs (0) or
+ * second (1). */
+static struct places places_of(const struct fnn_lane_weights *w, size_t r, size_t s, size_t matrix, size_t second) {
+  struct places places = {0};
+  for (size_t line = 0; line < w->run.lines; line++) {
+    const size_t at = matrix * w->run.lines + line, tap = s + at / w->run.pairs, c = at % w->run.pairs * 2 + second;
+    if (c < w->channels)
+      add_place(&places, line, (ptrdiff_t)c * w->channel + (ptrdiff_t)r * w->row + (ptrdiff_t)tap * w->column);
+  }
+  return places;
+}
+
+static fnn_v gather(const float *from, const struct places *places) {
   const __m256 zeros = _mm256_setzero_ps();
+  const __m512i low = _mm512_loadu_si512(places->at), high = _mm512_loadu_si512(places->at + SIDE / 2);
   return (fnn_v)_mm512_insertf32x8(
-      _mm512_castps256_ps512(_mm512_mask_i64gather_ps(zeros, (__mmask8)mask, low, from, 4)),
-      _mm512_mask_i64gather_ps(zeros, (__mmask8)(mask >> 8), high, from, 4), 1);
+      _mm512_castps256_ps512(_mm512_mask_i64gather_ps(zeros, (__mmask8)places->mask, low, from, 4)),
+      _mm512_mask_i64gather_ps(zeros, (__mmask8)(places->mask >> 8), high, from, 4), 1);
 }
 
-/* The pairs of `channels` neighbouring channels' weights, zeros after them. */
-static fnn_v gather_pairs(const struct fnn_lane_weights *w, const float *from, size_t channels) {
-  const fnn_v first = gather(from, 2 * w->channel, (channels + 1) / 2);
-  return fnn_pair(first, gather(from + w->channel, 2 * w->channel, channels / 2));
-}
-
-/* packed: [matrix of filters][block of pairs][row][column][filter][pair] */
+/* packed: [matrix of filters][row][run][matrix of the run][filter][line] */
 static void pack_weights(const struct fnn_lane_weights *w, float *packed) {
-  const size_t rows = fnn_amx_size(w->filters), depth = 2 * fnn_amx_size((w->channels + 1) / 2);
+  const size_t rows = fnn_amx_size(w->filters), matrices = fnn_amx_matrices(w->run);
   for (size_t k = 0; k < w->filters; k += rows)
-    for (size_t c = 0; c < w->channels; c += depth)
-      for (size_t r = 0; r < w->r; r++)
-        for (size_t s = 0; s < w->s; s++, packed += MATRIX)
-          for (size_t i = 0; i < rows; i++) {
-            const float *from = w->from + (ptrdiff_t)(k + i) * w->filter + (ptrdiff_t)c * w->channel +
-                                (ptrdiff_t)r * w->row + (ptrdiff_t)s * w->column;
-            fnn_store(packed + i * SIDE, k + i < w->filters
-                                             ? gather_pairs(w, from, w->channels - c < depth ? w->channels - c : depth)
-                                             : (fnn_v){0});
+    for (size_t r = 0; r < w->r; r++)
+      for (size_t s = 0; s < w->s; s += w->run.taps)
+        for (size_t i = 0; i < matrices; i++, packed += MATRIX) {
+          const struct places first = places_of(w, r, s, i, 0), second = places_of(w, r, s, i, 1);
+          for (size_t n = 0; n < rows; n++) {
+            const float *from = w->from + (ptrdiff_t)(k + n) * w->filter;
+            fnn_store(packed + n * SIDE,
+                      k + n < w->filters ? fnn_pair(gather(from, &first), gather(from, &second)) : (fnn_v){0});
           }
+        }
 }
 
 /* Q pixels of the filters of one matrix, from number k on. */
 FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, const float *weight, size_t k, size_t q) {
-  const size_t rows = fnn_amx_size(j->filters), depth = fnn_amx_size(j->channels), step = 4 * j->x_channel;
-  const size_t filters = j->filters - k < rows ? j->filters - k : rows, left_rows = (j->w_rows - j->r) * j->w_columns;
+  const size_t rows = fnn_amx_size(j->filters), step = 4 * j->x_channel, next = j->run.lines * j->x_channel;
+  const size_t matrices = fnn_amx_matrices(j->run), runs = j->s / j->run.taps, w_runs = j->w_columns / j->run.taps;
+  const size_t filters = j->filters - k < rows ? j->filters - k : rows, turns = j->r * runs * matrices;
+  const size_t each = turns ? (filters + turns - 1) / turns : 0; /* of whose results lines are fetched in a turn */
   float *y = j->y + k * j->y_filter + q * j->y_pixel;
-  const size_t turns = fnn_amx_count(j->channels) * j->r * j->s, each = turns ? (filters + turns - 1) / turns : 0;
   size_t fetched = 0;
   clear_sums(Q);
-  const float *w = weight + (j->w_row * j->w_columns + j->w_column) * MATRIX;
-  for (size_t c = 0; c < j->channels; c += depth, w += left_rows * MATRIX)
-    for (size_t r = 0; r < j->r; r++, w += (j->w_columns - j->s) * MATRIX) {
-      const float *x = j->x[r] + c * j->x_channel + q * j->x_pixel;
-      for (size_t s = 0; s < j->s; s++, x += j->x_tap, w += MATRIX) {
+  const float *w = weight + (j->w_row * w_runs + j->w_column / j->run.taps) * matrices * MATRIX;
+  for (size_t r = 0; r < j->r; r++, w += (w_runs - runs) * matrices * MATRIX) {
+    const float *row = j->x[r] + q * j->x_pixel;
+    for (size_t s = 0; s < runs; s++, row += j->run.taps * j->x_tap) {
+      const float *x = row;
+      for (size_t i = 0; i < matrices; i++, x += next, w += MATRIX) {
         for (const size_t end = fetched + each < filters ? fetched + each : filters; fetched < end; fetched++)
           FNN_UNROLL for (int n = 0; n < Q; n++)
               __builtin_prefetch(y + fetched * j->y_filter + (size_t)n * j->y_pixel, 1);
@@ -77,6 +93,7 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
         }
       }
     }
+  }
   _Alignas(64) float sums[MOST_SUMS * MATRIX];
   store_sums(Q, sums);
   for (size_t i = 0; i < filters; i++, y += j->y_filter) {
@@ -102,9 +119,9 @@ PIXELS(4)
 static void correlate(const struct fnn_lane_row *j) {
   static void (*const functions[])(const struct fnn_lane_row *, const float *, size_t, size_t) = {
       NULL, pixels_1, pixels_2, pixels_3, pixels_4};
-  const size_t rows = fnn_amx_size(j->filters), depth = fnn_amx_size(j->channels);
-  const size_t matrix = fnn_amx_count(j->channels) * j->w_rows * j->w_columns * MATRIX;
-  amx_begin(rows, depth);
+  const size_t rows = fnn_amx_size(j->filters);
+  const size_t matrix = j->w_rows * (j->w_columns / j->run.taps) * fnn_amx_matrices(j->run) * MATRIX;
+  amx_begin(rows, j->run.lines);
   for (size_t q = 0, count; q < j->q; q += count) {
     const float *weight = j->weight;
     count = next_count(j->q - q);

@@ -217,11 +217,44 @@ struct fnn_update_kernels {
 
 enum { FNN_LANES_MAX = 16 }; /* no instruction set has more lanes */
 
+/* Matrices: kernels of amx_conv.c multiply FNN_AMX_SIDE x FNN_AMX_SIDE pairs at a time. What there is `count` of, filters, channels
+ * or pairs of channels, is in matrices of fnn_amx_size(count) each, and the last is filled up with zeros. */
+enum { FNN_AMX_SIDE = 16, FNN_AMX_MATRIX = FNN_AMX_SIDE * FNN_AMX_SIDE };
+static inline size_t fnn_amx_count(size_t count) { return (count + FNN_AMX_SIDE - 1) / FNN_AMX_SIDE; }
+static inline size_t fnn_amx_size(size_t count) {
+  return count ? (count + fnn_amx_count(count) - 1) / fnn_amx_count(count) : 0;
+}
+static inline size_t fnn_amx_filled(size_t count) { return fnn_amx_count(count) * fnn_amx_size(count); }
+
+/* What a correlation by matrices adds up in one go: the pairs of channels of a pixel, or those of neighbouring pixels that a row
+ * of as many taps meets, which then follow upon each other. A run is cut into matrices of as many lines each; that they come
+ * out even, a pixel has more pairs than its channels make, of zeros. */
+struct fnn_amx_run {
+  size_t taps, pairs, lines;
+};
+static inline size_t fnn_amx_matrices(struct fnn_amx_run run) { return run.taps * run.pairs / run.lines; }
+
+/* Of `taps` neighbours, where that makes fewer matrices than one by one. */
+static inline struct fnn_amx_run fnn_amx_run_of(size_t channels, size_t taps) {
+  const size_t least = (channels + 1) / 2, filled = fnn_amx_filled(least);
+  struct fnn_amx_run best = {1, filled, filled ? fnn_amx_size(least) : 1};
+  size_t fewest = taps * fnn_amx_matrices(best);
+  for (size_t pairs = least; pairs <= fnn_amx_count(least) * FNN_AMX_SIDE; pairs++) {
+    struct fnn_amx_run run = {taps, pairs, FNN_AMX_SIDE};
+    while (taps * pairs % run.lines) run.lines--;
+    if (fnn_amx_matrices(run) >= fewest) continue;
+    best = run;
+    fewest = fnn_amx_matrices(run);
+  }
+  return best;
+}
+
 /* The weights of a correlation; steps may be negative, to read a kernel from its end. */
 struct fnn_lane_weights {
   size_t filters, channels, r, s;
   const float *from;
   ptrdiff_t filter, channel, row, column; /* steps */
+  struct fnn_amx_run run;                 /* for matrices */
 };
 
 /* One row of output pixels of a correlation, or any others that lie alike: for all filters k and pixels q < this.q,
@@ -238,7 +271,8 @@ struct fnn_lane_row {
   int relu;          /* negative results become 0 */
   float *y;
   size_t y_filter, y_pixel;
-  int fetch_results; /* lines of y are fetched before they are written: they lie in no near cache */
+  int fetch_results;      /* lines of y are fetched before they are written: they lie in no near cache */
+  struct fnn_amx_run run; /* for matrices; s and w_column are multiples of its taps */
 };
 
 /* Where a row is of one filter, and of so many taps that are neighbouring pixels, each pixel is read once for all of them, for so
@@ -284,15 +318,6 @@ struct fnn_sliding_gradient {
   size_t x_block, g_block;
   float *dw;
 };
-
-/* Matrices: kernels of amx_conv.c multiply FNN_AMX_SIDE x FNN_AMX_SIDE pairs at a time. What there is `count` of, filters, channels
- * or pairs of channels, is in matrices of fnn_amx_size(count) each, and the last is filled up with zeros. */
-enum { FNN_AMX_SIDE = 16, FNN_AMX_MATRIX = FNN_AMX_SIDE * FNN_AMX_SIDE };
-static inline size_t fnn_amx_count(size_t count) { return (count + FNN_AMX_SIDE - 1) / FNN_AMX_SIDE; }
-static inline size_t fnn_amx_size(size_t count) {
-  return count ? (count + fnn_amx_count(count) - 1) / fnn_amx_count(count) : 0;
-}
-static inline size_t fnn_amx_filled(size_t count) { return fnn_amx_count(count) * fnn_amx_size(count); }
 
 /* A tile of size x size pixels (at most 6 x 6): where they lie in a channel of the input, which of them are inside it (the
  * others are 0); and where its p x q pixels (at most 4 x 4) go in a channel of the output. */
@@ -369,8 +394,9 @@ struct fnn_lane_kernels {
   size_t width;
   size_t row_pixels; /* that correlate does at a time */
   int matrices;      /* pairs are multiplied as matrices */
-  /* pairs of bfloat16: y[i] = the pair (a[i], b[i]) over n pixels, rounded to nearest; b may be NULL for zeros */
-  void (*pack_pairs)(size_t n, const float *a, const float *b, float *y);
+  /* pairs of bfloat16: y = the pairs (a[i], b[i]) of n pixels, rounded to nearest, `step` from pixel to pixel; b may be NULL for
+   * zeros */
+  void (*pack_pairs)(size_t n, const float *a, const float *b, float *y, size_t step);
   /* for matrices: y[i * FNN_AMX_MATRIX + lane * FNN_AMX_SIDE + k] = the pair of lane `lane` of pixel i of filters a + k * step and
    * b + k * step, 0 for k >= filters */
   void (*pack_columns)(size_t n, size_t filters, const float *a, const float *b, size_t step, float *y);

@@ -112,10 +112,10 @@ FNN_INLINE fnn_v fnn_pair(fnn_v a, fnn_v b) {
   return (fnn_v)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
 }
 
-/* Those of n pixels; b may be NULL for zeros. */
-static inline void fnn_pack_pairs(size_t n, const float *a, const float *b, float *y) {
-  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH)
-    fnn_store(y + i, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
+/* Those of n pixels, a step apart; b may be NULL for zeros. */
+static inline void fnn_pack_pairs(size_t n, const float *a, const float *b, float *y, size_t step) {
+  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH, y += step)
+    fnn_store(y, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
 }
 #endif
 /* sum + a b; where the floats are pairs of bfloat16 (FNN_PAIRS), sum + a[0] b[0] + a[1] b[1] */

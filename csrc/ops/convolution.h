@@ -25,6 +25,7 @@ enum {
   FNN_CHANNEL_ORDER,
   FNN_CHANNEL_TILE_ORDER,
   FNN_LANE_ORDER,
+  FNN_RUN_ORDER, /* the same for matrices, with runs of several taps */
   FNN_TILE_ORDER,
   FNN_PAIRS_TILE_ORDER, /* of bfloat16 */
 };

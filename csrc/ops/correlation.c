@@ -22,7 +22,9 @@ struct job {
   const struct fnn_lane_kernels *kernels; /* that correlate: of `together` neighbouring pixels at a time */
   const struct fnn_elementwise_kernels *elementwise;
   size_t together;
-  float *packed, *own; /* weights, group after group; own: where nobody keeps them */
+  size_t depth;           /* channels, or pairs of them, that kernels see */
+  struct fnn_amx_run run; /* for matrices */
+  float *packed, *own;    /* weights, group after group; own: where nobody keeps them */
   struct span span[MOST_SPANS];
   size_t spans;
   int zeros[2]; /* of a row that slides: whether a pixel is missing before it, after it */
@@ -44,24 +46,24 @@ static size_t inside_row(size_t size, ptrdiff_t first, size_t count, size_t *bef
   return 0;
 }
 
-/* Zeros before and after what is inside. */
-static void surround(size_t lanes, size_t before, size_t inside, size_t count, float *to) {
-  memset(to, 0, before * lanes * sizeof *to);
-  memset(to + (before + inside) * lanes, 0, (count - before - inside) * lanes * sizeof *to);
+/* Zeros before and after what is inside, pixels being `step` apart. */
+static void surround(size_t lanes, size_t before, size_t inside, size_t count, float *to, size_t step) {
+  for (size_t i = 0; i < before; i++) memset(to + i * step, 0, lanes * sizeof *to);
+  for (size_t i = before + inside; i < count; i++) memset(to + i * step, 0, lanes * sizeof *to);
 }
 
 void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to) {
   size_t before, inside = inside_row(size, first, count, &before), from = first < 0 ? 0 : (size_t)first * lanes;
-  surround(lanes, before, inside, count, to);
+  surround(lanes, before, inside, count, to, lanes);
   if (inside) memcpy(to + before * lanes, row + from, inside * lanes * sizeof *to);
 }
 
 void fnn_copy_pairs(const struct fnn_lane_kernels *pairs, const float *a, const float *b, size_t size, ptrdiff_t first,
-                    size_t count, float *to) {
+                    size_t count, float *to, size_t step) {
   size_t before, inside = inside_row(size, first, count, &before), lanes = pairs->width;
   size_t from = first < 0 ? 0 : (size_t)first * lanes;
-  surround(lanes, before, inside, count, to);
-  if (inside) pairs->pack_pairs(inside, a + from, b ? b + from : NULL, to + before * lanes);
+  surround(lanes, before, inside, count, to, step);
+  if (inside) pairs->pack_pairs(inside, a + from, b ? b + from : NULL, to + before * step, step);
 }
 
 /* The pixel of a row that column q of the output meets with that tap. */
@@ -72,13 +74,18 @@ static ptrdiff_t column_of(const struct fnn_correlation *j, size_t q, size_t tap
 static size_t columns(const struct fnn_correlation *j) {
   return (j->q - 1) * j->stride[1] + (j->s - 1) * j->dilation[1] + 1;
 }
-/* From one row of the ring to the next: the rows of a matrix should not all fall into one set of the first cache. */
-static size_t ring_columns(const struct fnn_correlation *j) {
-  return fnn_has_matrices(j) ? columns(j) | 1 : columns(j);
-}
 static size_t ring_rows(const struct fnn_correlation *j) { return (j->r - 1) * j->dilation[0] + 1; }
-static size_t ring_size(const struct fnn_correlation *j) {
-  return ring_rows(j) * fnn_depth(j) * ring_columns(j) * j->kernels->width;
+
+/* Floats from one pixel to the next in the ring, of which a row is [channel][column], but for matrices [column][pair]. Where runs
+ * do not go on from pixel to pixel, these should not all fall into the same sets of the first cache. */
+static size_t ring_pixel(const struct job *job) {
+  size_t lanes = job->correlation->kernels->width;
+  if (!fnn_has_matrices(job->correlation)) return lanes;
+  return (job->run.taps > 1 ? job->depth : job->depth | 1) * lanes;
+}
+static size_t ring_row(const struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  return columns(j) * (fnn_has_matrices(j) ? ring_pixel(job) : job->depth * ring_pixel(job));
 }
 
 /* Divides the columns into spans; 0 where these would be too many. */
@@ -122,22 +129,24 @@ static void choose_rows(struct job *job) {
 }
 
 /* Rows `from` .. `to`-1 of the image into the ring, all channels; as many after them, wanted next, are fetched. */
-static void fill_ring(const struct fnn_correlation *j, const float *x, float *ring, ptrdiff_t from, ptrdiff_t to) {
-  size_t lanes = j->kernels->width, count = columns(j), row_size = ring_columns(j) * lanes;
-  size_t channel = j->h * j->w * lanes, ahead = (size_t)(to - from) * j->w * lanes;
+static void fill_ring(const struct job *job, const float *x, float *ring, ptrdiff_t from, ptrdiff_t to) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t lanes = j->kernels->width, count = columns(j), channel = j->h * j->w * lanes;
+  size_t ahead = (size_t)(to - from) * j->w * lanes, pixel = ring_pixel(job);
   for (ptrdiff_t h = from < 0 ? 0 : from; h < to && h < (ptrdiff_t)j->h; h++) {
-    float *slot = ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size;
+    float *slot = ring + (size_t)h % ring_rows(j) * ring_row(job), *filled = slot + fnn_depth(j) * lanes;
     const float *row = x + (size_t)h * j->w * lanes;
     for (size_t c = 0; c < j->channels; c++, row += channel) {
       fnn_fetch(row + ahead, j->w * lanes);
       if (j->pairs && c % 2) continue;
       if (j->pairs)
-        fnn_copy_pairs(j->pairs, row, c + 1 < j->channels ? row + channel : NULL, j->w, -j->left, count, slot);
+        fnn_copy_pairs(j->pairs, row, c + 1 < j->channels ? row + channel : NULL, j->w, -j->left, count, slot, pixel);
       else
         fnn_copy_pixels(lanes, row, j->w, -j->left, count, slot);
-      slot += row_size;
+      slot += fnn_has_matrices(j) ? lanes : count * lanes;
     }
-    if (fnn_has_matrices(j)) memset(slot, 0, (fnn_depth(j) - fnn_ceil_div(j->channels, 2)) * row_size * sizeof *slot);
+    for (size_t i = 0; i < count && job->depth > fnn_depth(j); i++)
+      memset(filled + i * pixel, 0, (job->depth - fnn_depth(j)) * lanes * sizeof *slot);
   }
 }
 
@@ -153,25 +162,27 @@ static void add_to_row(const struct job *job, size_t row) {
 }
 
 /* Floats of a group's weights in the kernels' order. */
-static size_t packed_size(const struct fnn_correlation *j) {
-  size_t taps = j->r * j->s;
-  if (!fnn_has_matrices(j)) return j->filters * fnn_depth(j) * taps;
-  return fnn_amx_count(j->filters) * fnn_amx_count(fnn_depth(j)) * taps * FNN_AMX_MATRIX;
+static size_t packed_size(const struct job *job) {
+  const struct fnn_correlation *j = job->correlation;
+  if (!fnn_has_matrices(j)) return j->filters * job->depth * j->r * j->s;
+  return fnn_amx_count(j->filters) * j->r * (j->s / job->run.taps) * fnn_amx_matrices(job->run) * FNN_AMX_MATRIX;
 }
 
 /* What is the same for all rows of a group. Meanwhile those rows of the input are fetched that the next row of the output sees
  * first, or some pixels of the only row. */
 static struct fnn_lane_row task_of(const struct job *job, size_t group) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width;
+  size_t lanes = j->kernels->width, pixel = ring_pixel(job);
+  size_t channel = fnn_has_matrices(j) ? lanes : (job->ringed ? columns(j) : j->h * j->w) * lanes;
   return (struct fnn_lane_row){
       .filters = j->filters,
-      .channels = fnn_depth(j),
-      .x_channel = (job->ringed ? ring_columns(j) : j->h * j->w) * lanes,
-      .x_pixel = j->stride[1] * lanes * job->together,
-      .x_tap = j->dilation[1] * lanes,
+      .channels = job->depth,
+      .run = job->run,
+      .x_channel = channel,
+      .x_pixel = j->stride[1] * pixel * job->together,
+      .x_tap = j->dilation[1] * pixel,
       .fetch_ahead = j->p == 1 ? FETCH_PIXELS * lanes : j->stride[0] * j->w * lanes,
-      .weight = job->packed + group * packed_size(j),
+      .weight = job->packed + group * packed_size(job),
       .w_rows = j->r,
       .w_columns = j->s,
       .zeros = {job->zeros[0], job->zeros[1]},
@@ -239,7 +250,7 @@ static void pool_rows(const struct job *job, size_t block, size_t blocks, size_t
 static void correlate_rows(const struct job *job, size_t block, size_t blocks, size_t group, size_t first, size_t last,
                            float *ring, float *sums) {
   const struct fnn_correlation *j = job->correlation;
-  size_t lanes = j->kernels->width, row_size = (job->ringed ? ring_columns(j) : j->w) * lanes;
+  size_t lanes = j->kernels->width;
   const float *x = j->x + (block * j->groups + group) * j->channels * j->h * j->w * lanes;
   ptrdiff_t filled = (ptrdiff_t)(first * j->stride[0]) - j->top;
   struct fnn_lane_row task = task_of(job, group);
@@ -249,14 +260,14 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
     size_t row =
         block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row; /* without a pool */
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
-    if (ring) fill_ring(j, x, ring, filled > origin ? filled : origin, end);
+    if (ring) fill_ring(job, x, ring, filled > origin ? filled : origin, end);
     filled = end;
     task.r = task.w_row = 0;
     for (size_t r = 0; r < j->r; r++) {
       ptrdiff_t h = origin + (ptrdiff_t)(r * j->dilation[0]);
       if (h < 0) task.w_row = r + 1;
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
-      rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * fnn_depth(j) * row_size : x + (size_t)h * row_size;
+      rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * ring_row(job) : x + (size_t)h * j->w * lanes;
     }
     correlate_row(job, task, rows, blocks, sums ? sums + p % 2 * job->y_row : j->y + row);
     if (sums && p % 2) pool_rows(job, block, blocks, group, p / 2, sums);
@@ -304,15 +315,15 @@ enum fnn_status fnn_take_weights(struct fnn_context *context, const struct fnn_c
 
 static enum fnn_status pack(struct fnn_context *context, struct job *job) {
   const struct fnn_correlation *j = job->correlation;
-  size_t group = packed_size(j);
+  size_t group = packed_size(job), order = job->run.taps > 1 ? FNN_RUN_ORDER : FNN_LANE_ORDER;
   int known;
-  FNN_TRY(
-      fnn_take_weights(context, j, j->groups * group,
-                       &(struct fnn_recipe){{FNN_LANE_ORDER, (size_t)job->kernels, j->groups, j->channels, j->filters}},
-                       &job->packed, &job->own, &known));
+  FNN_TRY(fnn_take_weights(context, j, j->groups * group,
+                           &(struct fnn_recipe){{order, (size_t)job->kernels, j->groups, j->channels, j->filters}},
+                           &job->packed, &job->own, &known));
   for (size_t i = 0; i < j->groups && !known; i++) {
     struct fnn_lane_weights weights = j->weights;
     weights.from += (ptrdiff_t)i * j->weights_group;
+    weights.run = job->run;
     job->kernels->pack_weights(&weights, job->packed + i * group);
   }
   return FNN_OK;
@@ -322,7 +333,7 @@ static enum fnn_status take_memory(struct fnn_context *context, struct job *job,
   const struct fnn_correlation *j = job->correlation;
   FNN_TRY(pack(context, job));
   if (j->epilogue.pool) FNN_TRY(fnn_scratch_take(context, batch * job->y_block, &job->sums));
-  return job->ringed ? fnn_scratch_take(context, ring_size(j), &job->ring) : FNN_OK;
+  return job->ringed ? fnn_scratch_take(context, ring_rows(j) * ring_row(job), &job->ring) : FNN_OK;
 }
 
 /* How many neighbouring pixels make one wide vector, in the input and in the output. */
@@ -334,6 +345,8 @@ static size_t pixels_together(const struct fnn_correlation *j) {
 static struct job job_for(struct fnn_context *context, const struct fnn_correlation *j) {
   struct job job = {.correlation = j, .elementwise = context->kernels->elementwise, .together = pixels_together(j)};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
+  if (fnn_has_matrices(j)) job.run = fnn_amx_run_of(j->channels, j->dilation[1] == 1 ? j->s : 1);
+  job.depth = fnn_has_matrices(j) ? job.run.pairs : fnn_depth(j);
   job.y_row = j->epilogue.pool ? j->q * j->y_pixel : j->y_row;
   job.y_filter = j->epilogue.pool ? 2 * job.y_row : j->y_filter;
   job.y_block = j->epilogue.pool ? j->filters * job.y_filter : j->y_block;

@@ -31,10 +31,9 @@ struct fnn_correlation {
 /* Whether pairs are multiplied as matrices. */
 static inline int fnn_has_matrices(const struct fnn_correlation *j) { return j->pairs && j->pairs->matrices; }
 
-/* The channels that kernels see: those of a group, or pairs of them, for matrices filled up. */
+/* The channels that kernels see, but those of matrices: those of a group, or pairs of them. */
 static inline size_t fnn_depth(const struct fnn_correlation *j) {
-  size_t pairs = fnn_ceil_div(j->channels, 2);
-  return fnn_has_matrices(j) ? fnn_amx_filled(pairs) : j->pairs ? pairs : j->channels;
+  return j->pairs ? fnn_ceil_div(j->channels, 2) : j->channels;
 }
 
 /* Memory for `count` weights in the kernels' order. Where the correlation has a keeper it is his, and *known tells that it holds
@@ -57,8 +56,8 @@ static inline void fnn_fetch(const float *from, size_t count) {
 /* to[i] = pixel number first + i of a row of `size` pixels, 0 outside of it, for i < count */
 void fnn_copy_pixels(size_t lanes, const float *row, size_t size, ptrdiff_t first, size_t count, float *to);
 
-/* The same for the pairs of two rows' pixels; b may be NULL for zeros. */
+/* The same for the pairs of two rows' pixels, `step` from one to the next; b may be NULL for zeros. */
 void fnn_copy_pairs(const struct fnn_lane_kernels *pairs, const float *a, const float *b, size_t size, ptrdiff_t first,
-                    size_t count, float *to);
+                    size_t count, float *to, size_t step);
 
 #endif

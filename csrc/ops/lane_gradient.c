@@ -240,7 +240,7 @@ static void pair_x(void *user, size_t first, size_t last, int worker) {
       float *to = j->x_pairs + i * pairs_plane(j) + h * row_size;
       const float *row = row_of(j, a, h), *other = block + 1 < j->blocks ? row_of(j, b, h) : NULL;
       if (row)
-        fnn_copy_pairs(j->kernels, row, other, w->w, -(ptrdiff_t)w->left, j->w, to);
+        fnn_copy_pairs(j->kernels, row, other, w->w, -(ptrdiff_t)w->left, j->w, to, j->kernels->width);
       else
         memset(to, 0, row_size * sizeof *to);
     }
@@ -254,7 +254,8 @@ static void pair_g(void *user, size_t first, size_t last, int worker) {
   for (size_t i = first; i < last; i++) {
     size_t block = i / k * 2;
     const float *a = j->g + (block * k + i % k) * plane;
-    j->kernels->pack_pairs(pixels, a, block + 1 < j->blocks ? a + k * plane : NULL, j->g_pairs + i * plane);
+    j->kernels->pack_pairs(pixels, a, block + 1 < j->blocks ? a + k * plane : NULL, j->g_pairs + i * plane,
+                           j->kernels->width);
   }
 }
 

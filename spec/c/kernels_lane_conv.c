@@ -26,20 +26,30 @@ static float bfloat16(float v) {
 
 static double seen(const struct set *set, float v) { return (double)(set->together == 2 ? bfloat16(v) : v); }
 
-/* How many arrays `count` of them become: themselves, or pairs of neighbours, for matrices filled up with zeros. */
-static size_t depth_of(const struct set *set, size_t count) {
-  const size_t depth = (count + set->together - 1) / set->together;
-  return set->kernels->matrices ? fnn_amx_filled(depth) : depth;
-}
+/* How many arrays `count` of them become: themselves, or pairs of neighbours. */
+static size_t depth_of(const struct set *set, size_t count) { return (count + set->together - 1) / set->together; }
 
 /* `count` arrays of n pixels as the kernels want them. */
 static float *brought_in(const struct set *set, size_t count, size_t n, const float *x) {
-  const size_t size = n * set->kernels->width, pairs = (count + 1) / 2, depth = depth_of(set, count);
+  const size_t width = set->kernels->width, size = n * width, depth = depth_of(set, count);
   float *y = untouched(depth * size);
-  if (depth > pairs) memset(y + pairs * size, 0, (depth - pairs) * size * sizeof *y);
   if (set->together == 1 && count * size > 0) memcpy(y, x, count * size * sizeof *y);
-  for (size_t i = 0; set->together == 2 && i < pairs; i++)
-    set->kernels->pack_pairs(n, x + 2 * i * size, 2 * i + 1 < count ? x + (2 * i + 1) * size : NULL, y + i * size);
+  for (size_t i = 0; set->together == 2 && i < depth; i++)
+    set->kernels->pack_pairs(n, x + 2 * i * size, 2 * i + 1 < count ? x + (2 * i + 1) * size : NULL, y + i * size,
+                             width);
+  return y;
+}
+
+/* For matrices, so that the pairs of a pixel lie beside each other, filled up with zeros. */
+static float *brought_together(const struct set *set, struct fnn_amx_run run, size_t count, size_t n, const float *x) {
+  const size_t width = set->kernels->width, size = n * width;
+  float *y = untouched(run.pairs * size);
+  for (size_t i = 0; i < run.pairs; i++)
+    if (2 * i < count)
+      set->kernels->pack_pairs(n, x + 2 * i * size, 2 * i + 1 < count ? x + (2 * i + 1) * size : NULL, y + i * width,
+                               run.pairs * width);
+    else
+      for (size_t p = 0; p < n; p++) memset(y + (p * run.pairs + i) * width, 0, width * sizeof *y);
   return y;
 }
 
@@ -61,7 +71,7 @@ static void check_pairs(const struct set *set, size_t n, int alone) {
     if (i % 3 == 0) a[i] = odd[i / 3 % ODD];
     if (i % 3 == 1) b[i] = odd[i / 3 % ODD];
   }
-  set->kernels->pack_pairs(n, a, alone ? NULL : b, y);
+  set->kernels->pack_pairs(n, a, alone ? NULL : b, y, set->kernels->width);
   for (size_t i = 0; i < count; i++) {
     const uint32_t want = pair_of(a[i], alone ? 0.0f : b[i]);
     uint32_t got;
@@ -134,18 +144,22 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                row = pixels * width;
   const size_t y_pixel = 2 * width, y_filter = q * y_pixel + width;
   const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
-  const size_t depth = depth_of(set, channels), matrices = fnn_amx_count(filters) * fnn_amx_count(depth);
-  const size_t products = set->kernels->matrices ? matrices * FNN_AMX_MATRIX : filters * depth;
+  const int matrices = set->kernels->matrices, whole = shape->s > 0 && shape->s == columns_of(shape);
+  const struct fnn_amx_run run = fnn_amx_run_of(channels, whole && shape->dilation == 1 ? shape->s : 1);
+  const size_t depth = matrices ? run.pairs : depth_of(set, channels), x_pixel = matrices ? depth * width : width;
+  const size_t of_column = matrices ? fnn_amx_count(filters) * fnn_amx_matrices(run) * FNN_AMX_MATRIX : filters * depth;
+  const size_t weight_columns = matrices ? columns_of(shape) / run.taps : columns_of(shape);
   const int sliding = filters == 1 && q >= FNN_SLIDING_PIXELS && set->together == 1;
   const int zeros[2] = {sliding && shape->zeros[0], sliding && shape->zeros[1]};
   float *weight = floats(&state, filters * channels * shape->rows * columns_of(shape)), *bias = floats(&state, filters);
-  float *packed = untouched(products * shape->rows * columns_of(shape)), *y = untouched(outputs);
+  float *packed = untouched(of_column * shape->rows * weight_columns), *y = untouched(outputs);
   float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0}, *begin[MOST_ROWS] = {0};
   struct sum *want = expected(outputs);
-  const struct fnn_lane_weights weights = weights_of(shape, filters, weight);
+  struct fnn_lane_weights weights = weights_of(shape, filters, weight);
+  weights.run = run;
   for (size_t i = 0; i < r; i++) {
     x[i] = floats(&state, channels * row);
-    rows[i] = brought_in(set, channels, pixels, x[i]);
+    rows[i] = matrices ? brought_together(set, run, channels, pixels, x[i]) : brought_in(set, channels, pixels, x[i]);
     if (zeros[0]) leave_out(width, channels, row, x[i], rows[i]);
     if (zeros[1]) leave_out(width, channels, row, x[i] + row - width, rows[i] + row - width);
     begin[i] = rows[i] + (zeros[0] ? shape->stride * width : 0);
@@ -168,9 +182,10 @@ static void check_correlate(const struct set *set, const struct shape *shape, si
                                                  .r = r,
                                                  .s = shape->s,
                                                  .x = (const float *const *)begin,
-                                                 .x_channel = row,
-                                                 .x_pixel = shape->stride * width,
-                                                 .x_tap = shape->dilation * width,
+                                                 .run = run,
+                                                 .x_channel = matrices ? width : row,
+                                                 .x_pixel = shape->stride * x_pixel,
+                                                 .x_tap = shape->dilation * x_pixel,
                                                  .weight = packed,
                                                  .w_rows = shape->rows,
                                                  .w_columns = columns_of(shape),
@@ -382,7 +397,8 @@ static void check_matrix_gradient(const struct set *set, const struct planes *j,
                                  g_in + (b * MATRICES + m) * pixels * FNN_AMX_MATRIX);
     }
     const float *from = x + 2 * b * channels * plane;
-    set->kernels->pack_pairs(channels * plane / width, from, from + channels * plane, x_in + b * channels * plane);
+    set->kernels->pack_pairs(channels * plane / width, from, from + channels * plane, x_in + b * channels * plane,
+                             width);
   }
   for (size_t k = 0; k < (size_t)MATRICES * FNN_AMX_SIDE; k++)
     for (size_t t = 0; t < taps; t++)
@@ -416,9 +432,16 @@ static void check_matrix_gradient(const struct set *set, const struct planes *j,
   free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
 }
 
-/* Around one matrix and two of filters and of pairs of channels; sums of up to 4 pixels, or taps, at a time. */
+/* Around one matrix and two of filters and of pairs of channels, with runs of one tap and of several; sums of up to 4 pixels, or taps, at a time. */
 static void check_matrices(const struct set *set) {
-  static const size_t filters[] = {1, 7, 16, 17, 33}, channels[] = {2, 3, 31, 32, 33, 66}, rows[] = {1, 9, 16};
+  /* {channels, taps, matrices of one row of taps} */
+  static const size_t runs[][3] = {{16, 3, 2}, {35, 3, 4}, {50, 3, 5}, {32, 3, 3}, {64, 5, 10}, {2, 7, 1}, {31, 1, 1}};
+  for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+    const struct fnn_amx_run run = fnn_amx_run_of(runs[i][0], runs[i][1]);
+    const size_t count = runs[i][1] / run.taps * fnn_amx_matrices(run);
+    expect(count == runs[i][2], "%zu channels, %zu taps: %zu matrices", runs[i][0], runs[i][1], count);
+  }
+  static const size_t filters[] = {1, 7, 16, 17, 33}, channels[] = {2, 3, 16, 31, 32, 33, 35, 66}, rows[] = {1, 9, 16};
   for (size_t k = 0; k < sizeof filters / sizeof *filters; k++)
     for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
       for (int i = 0; i < SHAPES; i++) {
