@@ -58,42 +58,33 @@ static void pack_weights(const struct fnn_lane_weights *w, float *packed) {
         }
 }
 
-/* Q pixels of the filters of one matrix, from number k on. */
-FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, const float *weight, size_t k, size_t q) {
-  const size_t rows = fnn_amx_size(j->filters), step = 4 * j->x_channel, next = j->run.lines * j->x_channel;
-  const size_t matrices = fnn_amx_matrices(j->run), runs = j->s / j->run.taps, w_runs = j->w_columns / j->run.taps;
-  const size_t filters = j->filters - k < rows ? j->filters - k : rows, turns = j->r * runs * matrices;
-  const size_t each = turns ? (filters + turns - 1) / turns : 0; /* of whose results lines are fetched in a turn */
-  float *y = j->y + k * j->y_filter + q * j->y_pixel;
-  size_t fetched = 0;
-  clear_sums(Q);
-  const float *w = weight + (j->w_row * w_runs + j->w_column / j->run.taps) * matrices * MATRIX;
-  for (size_t r = 0; r < j->r; r++, w += (w_runs - runs) * matrices * MATRIX) {
-    const float *row = j->x[r] + q * j->x_pixel;
-    for (size_t s = 0; s < runs; s++, row += j->run.taps * j->x_tap) {
-      const float *x = row;
-      for (size_t i = 0; i < matrices; i++, x += next, w += MATRIX) {
-        for (const size_t end = fetched + each < filters ? fetched + each : filters; fetched < end; fetched++)
-          FNN_UNROLL for (int n = 0; n < Q; n++)
-              __builtin_prefetch(y + fetched * j->y_filter + (size_t)n * j->y_pixel, 1);
-        _tile_loadd(4, w, ROW);
-        _tile_loadd(6, x, step);
-        _tile_dpbf16ps(0, 4, 6);
-        if (Q > 1) {
-          _tile_loadd(7, x + j->x_pixel, step);
-          _tile_dpbf16ps(1, 4, 7);
-        }
-        if (Q > 2) {
-          _tile_loadd(6, x + 2 * j->x_pixel, step);
-          _tile_dpbf16ps(2, 4, 6);
-        }
-        if (Q > 3) {
-          _tile_loadd(7, x + 3 * j->x_pixel, step);
-          _tile_dpbf16ps(3, 4, 7);
-        }
-      }
-    }
+/* A matrix of weights meets one of each of Q pixels. */
+FNN_INLINE void multiply_matrix(const int Q, const float *w, const float *x, size_t x_pixel, size_t step) {
+  _tile_loadd(4, w, ROW);
+  _tile_loadd(6, x, step);
+  _tile_dpbf16ps(0, 4, 6);
+  if (Q > 1) {
+    _tile_loadd(7, x + x_pixel, step);
+    _tile_dpbf16ps(1, 4, 7);
   }
+  if (Q > 2) {
+    _tile_loadd(6, x + 2 * x_pixel, step);
+    _tile_dpbf16ps(2, 4, 6);
+  }
+  if (Q > 3) {
+    _tile_loadd(7, x + 3 * x_pixel, step);
+    _tile_dpbf16ps(3, 4, 7);
+  }
+}
+
+/* Lines for Q results of filters first .. last-1, from those of the filter at y on. */
+FNN_INLINE void fetch_results(const struct fnn_lane_row *j, const int Q, const float *y, size_t first, size_t last) {
+  for (size_t i = first; i < last; i++)
+    FNN_UNROLL for (int n = 0; n < Q; n++) __builtin_prefetch(y + i * j->y_filter + (size_t)n * j->y_pixel, 1);
+}
+
+/* Sums become results of `filters` filters from number k on. */
+FNN_INLINE void write_results(const struct fnn_lane_row *j, const int Q, size_t k, size_t filters, float *y) {
   _Alignas(64) float sums[MOST_SUMS * MATRIX];
   store_sums(Q, sums);
   for (size_t i = 0; i < filters; i++, y += j->y_filter) {
@@ -104,6 +95,32 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
       fnn_store(y + (size_t)n * j->y_pixel, v);
     }
   }
+}
+
+/* Q pixels of the filters of one matrix, from number k on. Each turn fetches lines for some filters' results: a core waits for few
+ * at a time, and what is multiplied would wait behind all of them. */
+FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, const float *weight, size_t k, size_t q) {
+  const size_t rows = fnn_amx_size(j->filters), step = 4 * j->x_channel, next = j->run.lines * j->x_channel;
+  const size_t matrices = fnn_amx_matrices(j->run), runs = j->s / j->run.taps, w_runs = j->w_columns / j->run.taps;
+  const size_t filters = j->filters - k < rows ? j->filters - k : rows, turns = j->r * runs * matrices;
+  const size_t each = turns ? (filters + turns - 1) / turns : 0;
+  float *y = j->y + k * j->y_filter + q * j->y_pixel;
+  const float *w = weight + (j->w_row * w_runs + j->w_column / j->run.taps) * matrices * MATRIX;
+  size_t fetched = 0;
+  clear_sums(Q);
+  for (size_t r = 0; r < j->r; r++, w += (w_runs - runs) * matrices * MATRIX) {
+    const float *run = j->x[r] + q * j->x_pixel;
+    for (size_t s = 0; s < runs; s++, run += j->run.taps * j->x_tap) {
+      const float *x = run;
+      for (size_t i = 0; i < matrices; i++, x += next, w += MATRIX) {
+        const size_t last = fetched + each < filters ? fetched + each : filters;
+        fetch_results(j, Q, y, fetched, last);
+        fetched = last;
+        multiply_matrix(Q, w, x, j->x_pixel, step);
+      }
+    }
+  }
+  write_results(j, Q, k, filters, y);
 }
 
 #define PIXELS(Q)                                                                                 \

@@ -343,7 +343,8 @@ static size_t pixels_together(const struct fnn_correlation *j) {
 }
 
 static struct job job_for(struct fnn_context *context, const struct fnn_correlation *j) {
-  struct job job = {.correlation = j, .elementwise = context->kernels->elementwise, .together = pixels_together(j)};
+  struct job job = {
+      .correlation = j, .elementwise = context->kernels->elementwise, .together = pixels_together(j), .run = {1, 0, 1}};
   job.kernels = j->pairs ? j->pairs : job.together > 1 ? j->wide : j->kernels;
   if (fnn_has_matrices(j)) job.run = fnn_amx_run_of(j->channels, j->dilation[1] == 1 ? j->s : 1);
   job.depth = fnn_has_matrices(j) ? job.run.pairs : fnn_depth(j);

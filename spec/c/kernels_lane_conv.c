@@ -138,54 +138,74 @@ static void leave_out(size_t width, size_t channels, size_t row, float *x, float
   }
 }
 
+/* How the kernels want what they correlate: x with channels so far apart, and pixels; and so many floats of weights. */
+struct layout {
+  struct fnn_amx_run run;
+  size_t channels, x_channel, x_pixel, weights;
+};
+
+static struct layout layout_of(const struct set *set, const struct shape *shape, size_t filters, size_t row) {
+  const size_t width = set->kernels->width, columns = columns_of(shape), depth = depth_of(set, shape->channels);
+  const int whole = shape->s > 0 && shape->s == columns && shape->dilation == 1;
+  const struct fnn_amx_run run = fnn_amx_run_of(shape->channels, whole ? shape->s : 1);
+  const size_t matrices = fnn_amx_count(filters) * shape->rows * (columns / run.taps) * fnn_amx_matrices(run);
+  if (set->kernels->matrices)
+    return (struct layout){run, run.pairs, width, run.pairs * width, matrices * FNN_AMX_MATRIX};
+  return (struct layout){run, depth, row, width, filters * depth * shape->rows * columns};
+}
+
+/* What comes to pixel p of filter k in lane l. */
+static struct sum correlated(const struct set *set, const struct shape *shape, const float *weight, float *const *x,
+                             size_t row, size_t k, size_t p, size_t l) {
+  struct sum sum = {0};
+  for (size_t c = 0; c < shape->channels; c++)
+    for (size_t i = 0; i < shape->r; i++)
+      for (size_t j = 0; j < shape->s; j++)
+        add(&sum, seen(set, weight[weight_place(shape, k, c, shape->first + i, shape->first_column + j)]) *
+                      seen(set, x[i][c * row + (p * shape->stride + j * shape->dilation) * set->kernels->width + l]));
+  return sum;
+}
+
 static void check_correlate(const struct set *set, const struct shape *shape, size_t filters, size_t q) {
   const size_t width = set->kernels->width, channels = shape->channels, r = shape->r;
   const size_t pixels = q ? (q - 1) * shape->stride + (shape->s ? shape->s - 1 : 0) * shape->dilation + 1 : 0,
                row = pixels * width;
   const size_t y_pixel = 2 * width, y_filter = q * y_pixel + width;
   const size_t outputs = filters && q ? (filters - 1) * y_filter + (q - 1) * y_pixel + width : 0;
-  const int matrices = set->kernels->matrices, whole = shape->s > 0 && shape->s == columns_of(shape);
-  const struct fnn_amx_run run = fnn_amx_run_of(channels, whole && shape->dilation == 1 ? shape->s : 1);
-  const size_t depth = matrices ? run.pairs : depth_of(set, channels), x_pixel = matrices ? depth * width : width;
-  const size_t of_column = matrices ? fnn_amx_count(filters) * fnn_amx_matrices(run) * FNN_AMX_MATRIX : filters * depth;
-  const size_t weight_columns = matrices ? columns_of(shape) / run.taps : columns_of(shape);
+  const struct layout layout = layout_of(set, shape, filters, row);
   const int sliding = filters == 1 && q >= FNN_SLIDING_PIXELS && set->together == 1;
   const int zeros[2] = {sliding && shape->zeros[0], sliding && shape->zeros[1]};
   float *weight = floats(&state, filters * channels * shape->rows * columns_of(shape)), *bias = floats(&state, filters);
-  float *packed = untouched(of_column * shape->rows * weight_columns), *y = untouched(outputs);
+  float *packed = untouched(layout.weights), *y = untouched(outputs);
   float *x[MOST_ROWS] = {0}, *rows[MOST_ROWS] = {0}, *begin[MOST_ROWS] = {0};
   struct sum *want = expected(outputs);
   struct fnn_lane_weights weights = weights_of(shape, filters, weight);
-  weights.run = run;
+  weights.run = layout.run;
   for (size_t i = 0; i < r; i++) {
     x[i] = floats(&state, channels * row);
-    rows[i] = matrices ? brought_together(set, run, channels, pixels, x[i]) : brought_in(set, channels, pixels, x[i]);
+    rows[i] = set->kernels->matrices ? brought_together(set, layout.run, channels, pixels, x[i])
+                                     : brought_in(set, channels, pixels, x[i]);
     if (zeros[0]) leave_out(width, channels, row, x[i], rows[i]);
     if (zeros[1]) leave_out(width, channels, row, x[i] + row - width, rows[i] + row - width);
     begin[i] = rows[i] + (zeros[0] ? shape->stride * width : 0);
   }
   for (size_t at = 0; at < filters * q * width; at++) {
     const size_t k = at / width / q, p = at / width % q, l = at % width;
-    struct sum sum = {0};
+    struct sum sum = correlated(set, shape, weight, x, row, k, p, l);
     if (shape->bias) add(&sum, (double)bias[k]);
-    for (size_t c = 0; c < channels; c++)
-      for (size_t i = 0; i < r; i++)
-        for (size_t j = 0; j < shape->s; j++)
-          add(&sum, seen(set, weight[weight_place(shape, k, c, shape->first + i, shape->first_column + j)]) *
-                        seen(set, x[i][c * row + (p * shape->stride + j * shape->dilation) * width + l]));
     want[k * y_filter + p * y_pixel + l] = shape->relu ? relu(sum) : sum;
   }
   set->kernels->pack_weights(&weights, packed);
   set->kernels->correlate(&(struct fnn_lane_row){.filters = filters,
-                                                 .channels = depth,
+                                                 .channels = layout.channels,
                                                  .q = q,
                                                  .r = r,
                                                  .s = shape->s,
                                                  .x = (const float *const *)begin,
-                                                 .run = run,
-                                                 .x_channel = matrices ? width : row,
-                                                 .x_pixel = shape->stride * x_pixel,
-                                                 .x_tap = shape->dilation * x_pixel,
+                                                 .run = layout.run,
+                                                 .x_channel = layout.x_channel,
+                                                 .x_pixel = shape->stride * layout.x_pixel,
+                                                 .x_tap = shape->dilation * layout.x_pixel,
                                                  .weight = packed,
                                                  .w_rows = shape->rows,
                                                  .w_columns = columns_of(shape),

@@ -376,6 +376,11 @@ static void check_pooled_output(const struct fnn_kernels *k, const struct method
   free(x), free(bias), free(plain), free(y), free(want), free(winner), free(winners);
 }
 
+static void check_pooled_outputs(const struct fnn_kernels *k, const struct method *m, int with_winners) {
+  for (size_t filters = 1; filters <= 3; filters++)
+    for (size_t tiles = 1; tiles <= TILES; tiles++) check_pooled_output(k, m, filters, tiles, with_winners);
+}
+
 /* ---- weights ---- */
 
 /* Of four filters, those in the middle; `reversed` reads each kernel from its end. */
@@ -443,9 +448,8 @@ int spec_winograd(const struct fnn_kernels *kernels, const struct fnn_lane_kerne
         check_pairs(pairs, &forward[i], channels, tiles);
         for (int options = 0; options < 16; options++) check_output(kernels, &forward[i], channels, tiles, options, 0);
       }
-    for (size_t filters = 1; filters <= 3; filters++)
-      for (size_t tiles = 1; tiles <= TILES; tiles++)
-        for (int with = 0; with < 2; with++) check_pooled_output(kernels, &forward[i], filters, tiles, with);
+    for (int with_winners = 0; with_winners < 2; with_winners++)
+      check_pooled_outputs(kernels, &forward[i], with_winners);
     for (int n = 0; n < AROUND; n++)
       for (int reversed = 0; reversed < 2; reversed++) check_weights(kernels, &forward[i], around[n], reversed);
   }

@@ -48,11 +48,11 @@ local function normalize_batch(x, o)
   return ops.batch_norm_relu_train(x, o.weight, o.bias, o.addend, settings)
 end
 
---- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon, relu, addend, max_pool}). While
--- training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards these,
--- running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99, epsilon
--- 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape. With max_pool, the
--- largest of each 2 x 2 pixels of that.
+--- batch_norm(x, {weight, bias, running_mean, running_variance, training, momentum, epsilon, relu, addend, max_pool}).
+-- While training, normalizes x (N,C,...) by the batch's mean and (biased) variance and moves the running ones towards
+-- these, running = momentum * running + (1 - momentum) * batch; else normalizes by the running ones. momentum 0.99,
+-- epsilon 0.001. With relu, relu of the result, in the same pass, or of its sum with an addend of x's shape. With
+-- max_pool, the largest of each 2 x 2 pixels of that.
 function F.batch_norm(x, given)
   local o = options.check("batch_norm", given, batch_norm)
   if o.addend and not o.relu then refuse("batch_norm: addend: expected together with relu = true") end

@@ -15,8 +15,8 @@ function Sequential:init(layers)
   for i, layer in ipairs(options.modules("Sequential", layers)) do self[i] = layer end
 end
 
--- What element i makes of x, with what follows that it can do on the way, and what _pass gives besides; and the number of
--- the element, up to `last`, whose result that is.
+-- The number of the element, from i to `last`, whose result comes next: what element i makes of x, with what follows
+-- that it can do on the way. Then what _pass gives.
 local function step(self, x, i, last)
   local layer, following = self[i], self[i + 1]
   if i == last then return i, layer:_pass(x) end
