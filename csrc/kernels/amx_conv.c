@@ -103,7 +103,7 @@ FNN_INLINE void correlate_pixels(const struct fnn_lane_row *j, const int Q, cons
   const size_t rows = fnn_amx_size(j->filters), step = 4 * j->x_channel, next = j->run.lines * j->x_channel;
   const size_t matrices = fnn_amx_matrices(j->run), runs = j->s / j->run.taps, w_runs = j->w_columns / j->run.taps;
   const size_t filters = j->filters - k < rows ? j->filters - k : rows, turns = j->r * runs * matrices;
-  const size_t each = turns ? (filters + turns - 1) / turns : 0;
+  const size_t each = turns && j->fetch_results ? (filters + turns - 1) / turns : 0;
   float *y = j->y + k * j->y_filter + q * j->y_pixel;
   const float *w = weight + (j->w_row * w_runs + j->w_column / j->run.taps) * matrices * MATRIX;
   size_t fetched = 0;

@@ -102,8 +102,9 @@ struct fnn_window {
   size_t top, left; /* zeros before the first row and column */
 };
 
-/* Pooling of one plane of pixels: of an image, or of images in lanes. */
 enum { FNN_NO_WINNER = 4 };
+
+/* Pooling of one plane of pixels: of an image, or of images in lanes. */
 struct fnn_pool_kernels {
   /* y[p][q] = the largest of the window's pixels inside the image */
   void (*max)(const struct fnn_window *w, const float *x, float *y);

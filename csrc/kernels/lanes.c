@@ -127,7 +127,7 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
                   give(best, g + out * FNN_WIDTH, d))
 }
 
-FNN_INLINE void four_by_four(const struct fnn_window *w, const int relu, const float *x, float *y, uint8_t *winner) {
+FNN_INLINE void max_of_fours(const struct fnn_window *w, const int relu, const float *x, float *y, uint8_t *winner) {
   const size_t row = w->w * FNN_WIDTH;
   for (size_t p = 0; p < w->p; p++)
     for (size_t q = 0; q < w->q; q++) {
@@ -140,9 +140,9 @@ FNN_INLINE void four_by_four(const struct fnn_window *w, const int relu, const f
 
 static void max_of_four(const struct fnn_window *w, int relu, const float *x, float *y, uint8_t *winner) {
   if (relu)
-    four_by_four(w, 1, x, y, winner);
+    max_of_fours(w, 1, x, y, winner);
   else
-    four_by_four(w, 0, x, y, winner);
+    max_of_fours(w, 0, x, y, winner);
 }
 
 static double back_to_winners(const struct fnn_window *w, const uint8_t *winner, const float *g, float *d) {

@@ -6,7 +6,7 @@
  *   batch_norm_max_pool_train(x, weight, bias, epsilon, relu)  x (N,C,H,W), and of y, or relu(y), the largest of each 2 x 2 pixels
  *
  * y = (x - mean) / sqrt(variance + epsilon) * weight + bias; the variance is the biased one (divides by n). weight and bias (C)
- * and the addend are optional. nn.functional.batch_norm makes one function of the four. */
+ * and the addend are optional. nn.functional.batch_norm makes one function of the five. */
 #include <math.h>
 
 #include "../base/scratch.h"
@@ -224,10 +224,11 @@ static const float *gradient_of(const struct job *job, size_t image, size_t c, s
   enum { SOME = 1024 };
   float made[SOME];
   size_t begin = at(&job->e, image, c), pooled = (image * job->e.c + c) * job->pool.run;
-  if (job->pool.kernels)
+  if (job->pool.kernels) {
     job->pool.kernels->back_to_winners(&job->pool.window, job->pool.winner + pooled, job->g + pooled,
                                        job->below + begin);
-  if (job->pool.kernels) return job->below + begin;
+    return job->below + begin;
+  }
   if (!job->relu) return job->g + begin;
   for (size_t i = 0, n; i < job->e.run; i += n) {
     n = job->e.run - i < SOME ? job->e.run - i : SOME;

@@ -134,7 +134,7 @@ static void fill_ring(const struct job *job, const float *x, float *ring, ptrdif
   size_t lanes = j->kernels->width, count = columns(j), channel = j->h * j->w * lanes;
   size_t ahead = (size_t)(to - from) * j->w * lanes, pixel = ring_pixel(job);
   for (ptrdiff_t h = from < 0 ? 0 : from; h < to && h < (ptrdiff_t)j->h; h++) {
-    float *slot = ring + (size_t)h % ring_rows(j) * ring_row(job), *filled = slot + fnn_depth(j) * lanes;
+    float *slot = ring + (size_t)h % ring_rows(j) * ring_row(job), *beyond = slot + fnn_depth(j) * lanes;
     const float *row = x + (size_t)h * j->w * lanes;
     for (size_t c = 0; c < j->channels; c++, row += channel) {
       fnn_fetch(row + ahead, j->w * lanes);
@@ -146,7 +146,7 @@ static void fill_ring(const struct job *job, const float *x, float *ring, ptrdif
       slot += fnn_has_matrices(j) ? lanes : count * lanes;
     }
     for (size_t i = 0; i < count && job->depth > fnn_depth(j); i++)
-      memset(filled + i * pixel, 0, (job->depth - fnn_depth(j)) * lanes * sizeof *slot);
+      memset(beyond + i * pixel, 0, (job->depth - fnn_depth(j)) * lanes * sizeof *slot);
   }
 }
 
@@ -257,8 +257,8 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
   const float *rows[FNN_MOST_TAPS] = {0};
   for (size_t p = first; p < last; p++) {
     ptrdiff_t origin = (ptrdiff_t)(p * j->stride[0]) - j->top;
-    size_t row =
-        block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row; /* without a pool */
+    size_t row = block * j->y_block + group * j->filters * j->y_filter + j->y_origin + p * j->y_row;
+    float *y = sums ? sums + p % 2 * job->y_row : j->y + row;
     ptrdiff_t end = origin + (ptrdiff_t)ring_rows(j);
     if (ring) fill_ring(job, x, ring, filled > origin ? filled : origin, end);
     filled = end;
@@ -269,7 +269,7 @@ static void correlate_rows(const struct job *job, size_t block, size_t blocks, s
       if (h < 0 || h >= (ptrdiff_t)j->h) continue;
       rows[task.r++] = ring ? ring + (size_t)h % ring_rows(j) * ring_row(job) : x + (size_t)h * j->w * lanes;
     }
-    correlate_row(job, task, rows, blocks, sums ? sums + p % 2 * job->y_row : j->y + row);
+    correlate_row(job, task, rows, blocks, y);
     if (sums && p % 2) pool_rows(job, block, blocks, group, p / 2, sums);
     for (size_t i = 0; i < blocks && j->epilogue.addend; i++) add_to_row(job, row + i * j->y_block);
   }
