@@ -130,6 +130,11 @@ struct fnn_window_kernels {
   struct fnn_pool_kernels pool;
 };
 
+/* What becomes of a channel in batch normalization: x scale + shift; and its mean. */
+struct fnn_affine {
+  float scale, shift, center;
+};
+
 /* norm.c */
 struct fnn_norm_kernels {
   /* y[i] = x[i] * scale + shift */
@@ -438,6 +443,10 @@ struct fnn_lane_kernels {
   void (*sum)(size_t n, const float *x, double *total);
   void (*sum_squares)(size_t n, const float *x, const float *center, double *total);
   void (*dot_centered)(size_t n, const float *x, const float *center, const float *g, double *sum_g, double *sum_gx);
+  /* The same of d[i] = g[i] where relu's result y[i], or x[i] * scale + shift where y is NULL, is above 0, else 0; d may be g. The
+   * numbers are those of all lanes. */
+  void (*relu_dot_centered)(size_t n, const struct fnn_affine *affine, const float *x, const float *y, const float *g,
+                            float *d, double *sum_g, double *sum_gx);
   /* y = x scale + shift, and d = g a + x b + c, over n pixels, with numbers of each lane */
   void (*affine)(size_t n, const float *x, const float *scale, const float *shift, float *y);
   void (*affine_back)(size_t n, const float *g, const float *x, const float *a, const float *b, const float *c,

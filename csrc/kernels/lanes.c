@@ -227,6 +227,33 @@ static void dot_centered(size_t n, const float *x, const float *center, const fl
   }
 }
 
+FNN_INLINE void relu_dots(size_t n, const struct fnn_affine *affine, const int recompute, const float *x,
+                          const float *y, const float *g, float *d, double *sum_g, double *sum_gx) {
+  const fnn_v middle = fnn_splat(affine->center), scale = fnn_splat(affine->scale), shift = fnn_splat(affine->shift);
+  for (size_t i = 0; i < n;) {
+    fnn_v part_g = {0}, part_gx = {0};
+    for (const size_t end = end_of_run(i, n); i < end; i++) {
+      const fnn_v at = pixel(x, i);
+      fnn_v result = at * scale + shift;
+      if (!recompute) result = pixel(y, i);
+      const fnn_v v = fnn_pick(result > 0.0f, pixel(g, i), (fnn_v){0});
+      set_pixel(d, i, v);
+      part_g += v;
+      part_gx += v * (at - middle);
+    }
+    add_to(sum_g, part_g);
+    add_to(sum_gx, part_gx);
+  }
+}
+
+static void relu_dot_centered(size_t n, const struct fnn_affine *affine, const float *x, const float *y, const float *g,
+                              float *d, double *sum_g, double *sum_gx) {
+  if (y)
+    relu_dots(n, affine, 0, x, y, g, d, sum_g, sum_gx);
+  else
+    relu_dots(n, affine, 1, x, y, g, d, sum_g, sum_gx);
+}
+
 static double relu_back(size_t n, const float *y, const float *g, float *d) {
   double lane[FNN_WIDTH] = {0}, total = 0.0;
   for (size_t i = 0; i < n;) {
@@ -334,6 +361,7 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .sum = sum,
     .sum_squares = sum_squares,
     .dot_centered = dot_centered,
+    .relu_dot_centered = relu_dot_centered,
     .affine = affine,
     .affine_back = affine_back,
     .relu_back = relu_back,

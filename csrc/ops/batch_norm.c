@@ -142,36 +142,15 @@ static double squares_of(const struct job *job, size_t i, const float *x, float 
   return valid(job, i, lane);
 }
 
-/* sum of g, and of g (x - mean) */
-static void dot_of(const struct job *job, size_t i, const float *x, float mean, const float *g, double *sum_g,
-                   double *sum_gx) {
-  double lane_g[FNN_LANES_MAX] = {0}, lane_gx[FNN_LANES_MAX] = {0};
-  float center[FNN_LANES_MAX];
-  if (!job->lanes) {
-    *sum_g += job->kernels->reduce->sum(job->e.run, g);
-    *sum_gx += job->kernels->reduce->dot_centered(job->e.run, x, mean, g);
-    return;
-  }
-  fill(center, mean);
-  job->lanes->dot_centered(job->e.pixels, x, center, g, lane_g, lane_gx);
-  *sum_g += valid(job, i, lane_g);
-  *sum_gx += valid(job, i, lane_gx);
-}
-
 /* ---- channels ---- */
 
-/* y = x scale + shift */
-struct affine {
-  float scale, shift;
-};
-
-static struct affine affine_of(const struct job *job, size_t c, float mean, float variance) {
+static struct fnn_affine affine_of(const struct job *job, size_t c, float mean, float variance) {
   float rstd = (float)(1.0 / sqrt(variance + job->epsilon));
   float scale = rstd * (job->weight ? job->weight[c] : 1.0f);
-  return (struct affine){scale, (job->bias ? job->bias[c] : 0.0f) - mean * scale};
+  return (struct fnn_affine){scale, (job->bias ? job->bias[c] : 0.0f) - mean * scale, mean};
 }
 
-static void pool_channel(const struct job *job, size_t c, struct affine to, float *y) {
+static void pool_channel(const struct job *job, size_t c, struct fnn_affine to, float *y) {
   const struct pool *pool = &job->pool;
   for (size_t i = 0; i < job->e.n; i++) {
     size_t begin = (i * job->e.c + c) * pool->run;
@@ -182,7 +161,7 @@ static void pool_channel(const struct job *job, size_t c, struct affine to, floa
 }
 
 static void normalize_channel(const struct job *job, size_t c, float mean, float variance, int worker) {
-  struct affine to = affine_of(job, c, mean, variance);
+  struct fnn_affine to = affine_of(job, c, mean, variance);
   if (job->pool.kernels) {
     pool_channel(job, c, to, fnn_scratch_of(&job->pool.y, worker));
     return;
@@ -220,7 +199,7 @@ static void apply_channels(void *user, size_t first, size_t last, int worker) {
 
 /* The gradient of channel c of image (block) i below relu or pool, where there is one. Relu's result is made again of what is read
  * in any case, some floats at a time, or read where an addend had a part in it. */
-static const float *gradient_of(const struct job *job, size_t image, size_t c, struct affine to) {
+static const float *gradient_of(const struct job *job, size_t image, size_t c, const struct fnn_affine *to) {
   enum { SOME = 1024 };
   float made[SOME];
   size_t begin = at(&job->e, image, c), pooled = (image * job->e.c + c) * job->pool.run;
@@ -233,10 +212,33 @@ static const float *gradient_of(const struct job *job, size_t image, size_t c, s
   for (size_t i = 0, n; i < job->e.run; i += n) {
     n = job->e.run - i < SOME ? job->e.run - i : SOME;
     const float *y = job->y ? job->y + begin + i : made;
-    if (!job->y) job->kernels->norm->affine_relu(n, job->x + begin + i, to.scale, to.shift, NULL, made);
+    if (!job->y) job->kernels->norm->affine_relu(n, job->x + begin + i, to->scale, to->shift, NULL, made);
     job->kernels->elementwise->unary_slope[FNN_UNARY_relu](n, y, job->g + begin + i, job->below + begin + i, NULL);
   }
   return job->below + begin;
+}
+
+/* Sums of that gradient, g, and of g (x - mean). With relu, images in lanes have both in one pass. */
+static void add_dots(const struct job *job, size_t image, size_t c, const struct fnn_affine *to, double *sum_g,
+                     double *sum_gx) {
+  double lane_g[FNN_LANES_MAX] = {0}, lane_gx[FNN_LANES_MAX] = {0};
+  float center[FNN_LANES_MAX];
+  size_t begin = at(&job->e, image, c);
+  const float *x = job->x + begin;
+  if (!job->lanes) {
+    const float *g = gradient_of(job, image, c, to);
+    *sum_g += job->kernels->reduce->sum(job->e.run, g);
+    *sum_gx += job->kernels->reduce->dot_centered(job->e.run, x, to->center, g);
+    return;
+  }
+  fill(center, to->center);
+  if (job->relu)
+    job->lanes->relu_dot_centered(job->e.pixels, to, x, job->y ? job->y + begin : NULL, job->g + begin,
+                                  job->below + begin, lane_g, lane_gx);
+  else
+    job->lanes->dot_centered(job->e.pixels, x, center, gradient_of(job, image, c, to), lane_g, lane_gx);
+  *sum_g += valid(job, image, lane_g);
+  *sum_gx += valid(job, image, lane_gx);
 }
 
 /* With h = (x - mean) rstd: dbias = sum g, dweight = sum g h, and in training
@@ -250,11 +252,8 @@ static void back_channels(void *user, size_t first, size_t last, int worker) {
     float mean = job->mean[c];
     double rstd = 1.0 / sqrt(job->variance[c] + job->epsilon), sum_g = 0.0, sum_gx = 0.0;
     double weight = job->weight ? job->weight[c] : 1.0;
-    struct affine to = affine_of(job, c, mean, job->variance[c]);
-    for (size_t i = 0; i < e->n; i++) {
-      size_t begin = at(e, i, c);
-      dot_of(job, i, job->x + begin, mean, gradient_of(job, i, c, to), &sum_g, &sum_gx);
-    }
+    struct fnn_affine to = affine_of(job, c, mean, job->variance[c]);
+    for (size_t i = 0; i < e->n; i++) add_dots(job, i, c, &to, &sum_g, &sum_gx);
     if (job->d_bias) job->d_bias[c] = (float)sum_g;
     if (job->d_weight) job->d_weight[c] = (float)(sum_gx * rstd);
     if (job->d_mean) job->d_mean[c] = (float)(-weight * rstd * sum_g);

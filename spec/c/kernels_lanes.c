@@ -194,6 +194,27 @@ static void check_sums(const struct fnn_kernels *k, size_t n) {
   free(x), free(g), free(center);
 }
 
+/* relu's mask is of y, or of x scale + shift. */
+static void check_relu_dots(const struct fnn_kernels *k, size_t n, int recompute) {
+  size_t width = k->lanes->width;
+  const struct fnn_affine affine = {.scale = -0.75f, .shift = 0.3f, .center = 0.25f};
+  float *x = floats(&state, n * width), *y = floats(&state, n * width), *g = floats(&state, n * width);
+  double sum_g[MOST_LANES], sum_gx[MOST_LANES];
+  struct sum want[2][MOST_LANES], *below = expected(n * width);
+  begin(sum_g, want[0]), begin(sum_gx, want[1]);
+  for (size_t i = 0; i < n * width; i++) {
+    const double result = recompute ? (double)x[i] * affine.scale + affine.shift : y[i];
+    below[i] = (struct sum){result > 0.0 ? g[i] : 0.0, 0.0};
+    add(&want[0][i % width], below[i].value);
+    add(&want[1][i % width], below[i].value * ((double)x[i] - affine.center));
+  }
+  k->lanes->relu_dot_centered(n, &affine, x, recompute ? NULL : y, g, g, sum_g, sum_gx);
+  expect_sums(n * width, g, below, "%s relu_dot_centered of %zu pixels", k->name, n);
+  expect_totals(k, "relu_dot_centered, of g", n, sum_g, want[0]);
+  expect_totals(k, "relu_dot_centered, of g x", n, sum_gx, want[1]);
+  free(x), free(y), free(g), free(below);
+}
+
 static void check_affine(const struct fnn_kernels *k, size_t n) {
   size_t width = k->lanes->width, count = n * width;
   float *x = floats(&state, count), *g = floats(&state, count), *y = untouched(count), *d = untouched(count);
@@ -262,6 +283,7 @@ static void check_count(const struct fnn_kernels *k, size_t n) {
     check_clear(k, images, n);
   }
   check_sums(k, n);
+  for (int recompute = 0; recompute < 2; recompute++) check_relu_dots(k, n, recompute);
   check_affine(k, n);
   check_relu_back(k, n);
   check_dropout(k, n, 11, 0, 100);
