@@ -71,41 +71,31 @@ FNN_INLINE void output_tile(const ptrdiff_t A, const ptrdiff_t M, const struct f
   }
 }
 
-/* M/2 x M/2 pixels, of which each is the largest of four */
-FNN_INLINE void pool_tile(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j,
-                          const struct fnn_winograd_tile *tile, const float *m, fnn_v bias, size_t to) {
-  const size_t m_place = j->m_place, y_pixel = j->y_pixel;
-  fnn_v d[36];
-  FNN_UNROLL for (ptrdiff_t k = 0; k < A; k++) {
-    FNN_UNROLL for (ptrdiff_t i = 0; i < A; i++) d[i * A + k] = fnn_load(m + (size_t)(i * A + k) * m_place);
-    output(A, M, d + k, A);
-  }
-  FNN_UNROLL for (ptrdiff_t p = 0; p < M; p += 2, to += j->y_row) {
-    const fnn_v *const a = d + p * A, *const b = a + A;
-    output(A, M, d + p * A, 1);
-    output(A, M, d + (p + 1) * A, 1);
-    if ((size_t)p >= tile->p) return;
-    FNN_UNROLL for (ptrdiff_t q = 0; q < M; q += 2) {
-      const size_t at = to + (size_t)q / 2 * y_pixel;
-      if ((size_t)q >= tile->q) break;
-      fnn_max_of_four(1, a[q] + bias, a[q + 1] + bias, b[q] + bias, b[q + 1] + bias, j->y + at,
+/* The pixels of a tile of M x M, of which each four become one. */
+static void pool_tile(const struct fnn_winograd_output *j, const struct fnn_winograd_tile *tile, size_t M,
+                      const float *pixels, size_t to) {
+  for (size_t p = 0; p < tile->p; p += 2, to += j->y_row)
+    for (size_t q = 0; q < tile->q; q += 2) {
+      const float *a = pixels + (p * M + q) * FNN_WIDTH, *b = a + M * FNN_WIDTH;
+      const size_t at = to + q / 2 * j->y_pixel;
+      fnn_max_of_four(1, fnn_load(a), fnn_load(a + FNN_WIDTH), fnn_load(b), fnn_load(b + FNN_WIDTH), j->y + at,
                       j->winner ? j->winner + at : NULL);
       __builtin_prefetch(j->y + at + j->y_filter, 1);
     }
-  }
 }
 
+/* What is to be pooled goes by way of `pixels`. */
 FNN_INLINE void output_tiles(const ptrdiff_t A, const ptrdiff_t M, const struct fnn_winograd_output *j) {
   const fnn_v least = fnn_splat(j->relu ? 0.0f : -__builtin_inff());
+  _Alignas(64) float pixels[16 * FNN_WIDTH];
+  struct fnn_winograd_output plain = *j;
+  if (j->pool) plain.y = pixels, plain.y_row = (size_t)M * FNN_WIDTH, plain.y_pixel = FNN_WIDTH, plain.y_filter = 0;
   for (size_t k = 0; k < j->filters; k++) {
     const fnn_v bias = j->biases ? fnn_load(j->biases + k * FNN_WIDTH) : fnn_splat(j->bias ? j->bias[k] : 0.0f);
     for (size_t t = 0; t < j->tiles; t++) {
-      const float *m = j->m + k * j->m_filter + t * FNN_WIDTH;
       const size_t to = k * j->y_filter + j->tile[t].to;
-      if (j->pool)
-        pool_tile(A, M, j, &j->tile[t], m, bias, to);
-      else
-        output_tile(A, M, j, &j->tile[t], m, bias, least, to);
+      output_tile(A, M, &plain, &j->tile[t], j->m + k * j->m_filter + t * FNN_WIDTH, bias, least, j->pool ? 0 : to);
+      if (j->pool) pool_tile(j, &j->tile[t], (size_t)M, pixels, to);
     }
   }
 }
