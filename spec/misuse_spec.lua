@@ -323,6 +323,8 @@ describe("functions written in Lua", function()
         {training = true, running_mean = fnn.ones(3)}},
       {"batch_norm: running_variance: expected (3), got (2)", F.batch_norm, x,
         {training = true, running_mean = fnn.ones(3), running_variance = fnn.ones(2)}},
+      {"batch_norm: addend: expected none together with max_pool = true", F.batch_norm, x,
+        {training = true, relu = true, addend = x, max_pool = true}},
       {"zeros: shape: expected sizes of 0 or more, got -1", fnn.zeros, -1},
       {"ones: shape: expected an integer", fnn.ones, nan},
       {"rand: shape: expected", fnn.rand, -1},

@@ -59,7 +59,10 @@ function F.batch_norm(x, given)
   if o.addend and o.max_pool then refuse("batch_norm: addend: expected none together with max_pool = true") end
   if not o.training then
     local y = normalize(x, o)
-    return o.max_pool and F.max_pool2d(y, 2) or y
+    if not o.max_pool then return y end
+    local pooled = F.max_pool2d(y, 2)
+    y:close()
+    return pooled
   end
   local y, mean, variance = normalize_batch(x, o)
   if o.running_mean or o.running_variance then
