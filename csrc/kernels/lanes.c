@@ -63,14 +63,20 @@ FNN_INLINE void add_to(double *total, fnn_v sum) {
 
 FNN_INLINE fnn_v larger(fnn_v top, fnn_v v) { return fnn_pick(fnn_wins(v, top), v, top); }
 
+FNN_INLINE void max_of_fours(const struct fnn_window *w, const int relu, const float *x, float *y, uint8_t *winner) {
+  const size_t row = w->w * FNN_WIDTH;
+  for (size_t p = 0; p < w->p; p++)
+    for (size_t q = 0; q < w->q; q++) {
+      const float *a = x + 2 * p * row + 2 * q * FNN_WIDTH, *b = a + row;
+      const size_t out = (p * w->q + q) * FNN_WIDTH;
+      fnn_max_of_four(relu, fnn_load(a), fnn_load(a + FNN_WIDTH), fnn_load(b), fnn_load(b + FNN_WIDTH), y + out,
+                      winner ? winner + out : NULL);
+    }
+}
+
 static void max_pool(const struct fnn_window *w, const float *x, float *y) {
   if (fnn_is_two_by_two(w)) {
-    for (size_t p = 0; p < w->p; p++)
-      for (size_t q = 0; q < w->q; q++) {
-        const float *a = x + (2 * p * w->w + 2 * q) * FNN_WIDTH, *b = a + w->w * FNN_WIDTH;
-        fnn_store(y + (p * w->q + q) * FNN_WIDTH,
-                  larger(larger(larger(fnn_load(a), fnn_load(a + FNN_WIDTH)), fnn_load(b)), fnn_load(b + FNN_WIDTH)));
-      }
+    max_of_fours(w, 0, x, y, NULL);
     return;
   }
   FNN_EACH_WINDOW(fnn_v top = fnn_splat(-INFINITY), top = larger(top, pixel(x, in)), set_pixel(y, out, top))
@@ -125,17 +131,6 @@ static void max_pool_back(const struct fnn_window *w, const float *x, const floa
   memset(d, 0, w->h * w->w * FNN_WIDTH * sizeof *d);
   FNN_EACH_WINDOW(struct winner best = nobody(), best = challenge(best, pixel(x, in), in),
                   give(best, g + out * FNN_WIDTH, d))
-}
-
-FNN_INLINE void max_of_fours(const struct fnn_window *w, const int relu, const float *x, float *y, uint8_t *winner) {
-  const size_t row = w->w * FNN_WIDTH;
-  for (size_t p = 0; p < w->p; p++)
-    for (size_t q = 0; q < w->q; q++) {
-      const float *a = x + 2 * p * row + 2 * q * FNN_WIDTH, *b = a + row;
-      const size_t out = (p * w->q + q) * FNN_WIDTH;
-      fnn_max_of_four(relu, fnn_load(a), fnn_load(a + FNN_WIDTH), fnn_load(b), fnn_load(b + FNN_WIDTH), y + out,
-                      winner ? winner + out : NULL);
-    }
 }
 
 static void max_of_four(const struct fnn_window *w, int relu, const float *x, float *y, uint8_t *winner) {

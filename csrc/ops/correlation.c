@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "sliding.h"
 #include "winograd.h"
 
 /* Columns of the output, from number q on, whose windows have the same taps inside of the rows. */
@@ -237,7 +238,7 @@ static void correlate_row(const struct job *job, struct fnn_lane_row task, const
 /* Two rows of sums, of all filters of a group, become row p of the result. */
 static void pool_rows(const struct job *job, size_t block, size_t blocks, size_t group, size_t p, const float *sums) {
   const struct fnn_correlation *j = job->correlation;
-  const struct fnn_window two_rows = {.h = 2, .w = j->q, .p = 1, .q = j->q / 2};
+  const struct fnn_window two_rows = fnn_pool_window(2, j->q);
   for (size_t b = 0; b < blocks; b++)
     for (size_t k = 0; k < j->filters; k++) {
       size_t to = (block + b) * j->y_block + (group * j->filters + k) * j->y_filter + j->y_origin + p * j->y_row;
