@@ -231,12 +231,13 @@ static void add_dots(const struct job *job, size_t image, size_t c, const struct
     *sum_gx += job->kernels->reduce->dot_centered(job->e.run, x, to->center, g);
     return;
   }
-  fill(center, to->center);
-  if (job->relu)
+  if (job->relu) {
     job->lanes->relu_dot_centered(job->e.pixels, to, x, job->y ? job->y + begin : NULL, job->g + begin,
                                   job->below + begin, lane_g, lane_gx);
-  else
+  } else {
+    fill(center, to->center);
     job->lanes->dot_centered(job->e.pixels, x, center, gradient_of(job, image, c, to), lane_g, lane_gx);
+  }
   *sum_g += valid(job, image, lane_g);
   *sum_gx += valid(job, image, lane_gx);
 }
