@@ -4,6 +4,7 @@ extern const struct fnn_kernels fnn_kernels_base;
 #if defined(FNN_HAS_X86_VARIANTS)
 extern const struct fnn_kernels fnn_kernels_avx2, fnn_kernels_avx512;
 extern const struct fnn_lane_kernels fnn_pairs_avx512_bf16;
+extern const struct fnn_panel_kernels fnn_panels_avx512_bf16;
 #endif
 #if defined(FNN_HAS_AMX)
 extern const struct fnn_lane_kernels fnn_pairs_amx;
@@ -45,6 +46,9 @@ const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t wid
 const struct fnn_panel_kernels *fnn_panel_kernels_for(enum fnn_isa isa) {
 #if defined(FNN_HAS_AMX)
   if (isa >= FNN_ISA_AMX && fnn_cpu_grants_amx()) return &fnn_panels_amx;
+#endif
+#if defined(FNN_HAS_X86_VARIANTS)
+  if (isa >= FNN_ISA_AVX512_BF16) return &fnn_panels_avx512_bf16;
 #endif
   (void)isa;
   return NULL;

@@ -458,7 +458,7 @@ struct fnn_lane_kernels {
                   const float *x, float *y);
 };
 
-/* ---- products of matrices in mixed precision: amx_gemm.c ----
+/* ---- products of matrices in mixed precision: panels.c, amx_gemm.c ----
  *
  * A factor is brought into panels of FNN_AMX_SIDE lines each, rows of the left factor and columns of the right one: FNN_AMX_MATRIX
  * floats for each FNN_PANEL_DEPTH numbers of the axis that is summed over, zeros where there are none. */
@@ -515,7 +515,7 @@ const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t wid
  * images of two blocks. winograd_input knows tiles of 4 x 4 alone; with `matrices` there is none of Winograd's. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
-/* The kernels for products of matrices in mixed precision, or NULL where the CPU has no AMX. */
+/* The kernels for products of matrices in mixed precision, or NULL where the CPU does not multiply bfloat16. */
 const struct fnn_panel_kernels *fnn_panel_kernels_for(enum fnn_isa isa);
 
 #endif
