@@ -301,10 +301,12 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
-/* The same where g is turned: as pack makes it of a vector of filters instead of images, a pixel has a vector of filters for each
- * image. For all channels c (at least FNN_LEAST_TURNED) and filters k of the vectors, dw[c * dw_channel + k] += sum over blocks b,
- * rows p, columns q and lanes l of g[k / width * g_vector + b * g_block + p * g_row + (q * width + l) * width + k % width]
- * x[b * x_block + c * x_channel + p * x_row + q * x_pixel + l] */
+/* The same where g is turned: a pixel of `width` filters (a vector of them) has for lanes 2 i and 2 i + 1 of the images two vectors,
+ * in which each filter has both, one after the other. For all channels c (at least FNN_LEAST_TURNED) and filters k of the vectors,
+ * dw[c * dw_channel + k] += sum over blocks b, rows p, columns q and lanes l of x[b * x_block + c * x_channel + p * x_row + q *
+ * x_pixel + l] g[k / width * g_vector + b * g_block + p * g_row + (q * width + l / 2 * 2) * width + k % width * 2 + l % 2]
+ *
+ * In mixed precision two neighbouring lanes are one number, a pair, and width is half of it where it counts these. */
 enum { FNN_LEAST_TURNED = 7 };
 
 struct fnn_turned_gradient {
@@ -330,12 +332,11 @@ struct fnn_sliding_gradient {
 struct fnn_winograd_tile {
   size_t row[6], column[6]; /* pixel (r, c) is `row[r] + column[c]` floats from the channel's beginning */
   int32_t inside[36];       /* -1 or 0 */
-  size_t second;            /* for pairs of images: floats from a pixel to the other one's; 0 without another */
   size_t to, p, q;
 };
 
 /* Tiles of every channel, or in mixed precision of every pair of channels, transformed: place i of tile t of number c goes to
- * v[i * v_place + c * v_channel + t * width]. */
+ * v[i * v_place + c * v_channel + t * width], or where images are the pairs, t * width / 2. */
 struct fnn_winograd_input {
   size_t size, channels, tiles;
   const struct fnn_winograd_tile *tile;
@@ -400,9 +401,10 @@ struct fnn_lane_kernels {
   size_t width;
   size_t row_pixels; /* that correlate does at a time */
   int matrices;      /* pairs are multiplied as matrices */
-  /* pairs of bfloat16: y = the pairs (a[i], b[i]) of n pixels, rounded to nearest, `step` from pixel to pixel; b may be NULL for
-   * zeros */
+  /* pairs of bfloat16, rounded to nearest: y = the pairs (a[i], b[i]) of n pixels, `step` from pixel to pixel; b may be NULL for
+   * zeros. And those of neighbouring lanes: y = the pairs (x[2 i], x[2 i + 1]) of n pixels. */
   void (*pack_pairs)(size_t n, const float *a, const float *b, float *y, size_t step);
+  void (*pack_halves)(size_t n, const float *x, float *y);
   /* for matrices: y[i * FNN_AMX_MATRIX + lane * FNN_AMX_SIDE + k] = the pair of lane `lane` of pixel i of filters a + k * step and
    * b + k * step, 0 for k >= filters */
   void (*pack_columns)(size_t n, size_t filters, const float *a, const float *b, size_t step, float *y);
@@ -416,6 +418,10 @@ struct fnn_lane_kernels {
   void (*pack_weights)(const struct fnn_lane_weights *weights, float *packed);
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
+  /* n pixels of up to `width` filters, which are `step` apart, turned for turned_gradient; filters that are none become 0. In mixed
+   * precision their images are paired, or have been by pack_halves. */
+  void (*turn)(size_t filters, size_t n, const float *x, size_t step, float *y);
+  void (*turn_halves)(size_t filters, size_t n, const float *x, size_t step, float *y);
   void (*turned_gradient)(const struct fnn_turned_gradient *gradient);
   void (*sliding_gradient)(const struct fnn_sliding_gradient *gradient);
 
@@ -508,11 +514,12 @@ size_t fnn_lanes_for(enum fnn_isa isa, size_t images);
 /* The kernels for laned arrays of that width, which fnn_lanes_for named. */
 const struct fnn_lane_kernels *fnn_lane_kernels_for(enum fnn_isa isa, size_t width);
 
-/* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate,
- * weight_gradient, winograd_input and winograd_rows on arrays whose "floats" are pairs of bfloat16, in which multiply-adds become
- * dot products of two pairs, added to a float. In a correlation a pair is two channels (`channels` counts pairs, but where
- * pairs are made, in pack_weights and winograd_input, channels: without a last one there is a zero), in a weight gradient
- * images of two blocks. winograd_input knows tiles of 4 x 4 alone; with `matrices` there is none of Winograd's. */
+/* The same for mixed precision, or NULL where the CPU has no such instructions: pack_pairs, pack_weights, correlate and more on
+ * arrays whose "floats" are pairs of bfloat16, in which multiply-adds become dot products of two pairs, added to a float. In a
+ * correlation a pair is two channels (`channels` counts pairs, but where pairs are made, in pack_weights and winograd_input,
+ * channels: without a last one there is a zero), in a weight gradient two images. There are pack_halves, turn, turn_halves,
+ * turned_gradient, winograd_input (of tiles of 4 x 4 alone) and winograd_rows, or with `matrices` pack_columns and weight_gradient,
+ * whose pairs are of the images of two blocks. */
 const struct fnn_lane_kernels *fnn_pair_kernels_for(enum fnn_isa isa, size_t width);
 
 /* The kernels for products of matrices in mixed precision, or NULL where the CPU does not multiply bfloat16. */

@@ -284,6 +284,8 @@ void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j) {
     correlate_with(j, single ? &flat : j);
 }
 
+#if !defined(FNN_PAIRS)
+
 /* ---- weight gradient ---- */
 
 #if defined(__AVX512F__)
@@ -386,8 +388,6 @@ void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j) {
   }
 }
 
-#if !defined(FNN_PAIRS)
-
 enum { SLIDING_Q = 4 }; /* pixels at a time: with them and the sums for nine taps there are registers left */
 
 /* Pixels of one row of g, from q0 on, and the rows of x that meet them, NULL where there is none. At an edge, what is beside them is
@@ -435,14 +435,23 @@ void FNN_VARIANT(fnn_lane_sliding_gradient)(const struct fnn_sliding_gradient *j
 
 #else
 
+/* ---- what is only made of pairs ---- */
+
+static void pack_halves(size_t n, const float *x, float *y) {
+  for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH) fnn_store_halves(y + i / 2, fnn_load(x + i));
+}
+
 extern const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs);
 const struct fnn_lane_kernels FNN_VARIANT(fnn_pairs) = {
     .width = FNN_WIDTH,
     .row_pixels = FNN_ROW_Q,
     .pack_pairs = fnn_pack_pairs,
+    .pack_halves = pack_halves,
     .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
     .correlate = FNN_VARIANT(fnn_lane_correlate),
-    .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),
+    .turn = FNN_VARIANT(fnn_lane_turn),
+    .turn_halves = FNN_VARIANT(fnn_lane_turn_halves),
+    .turned_gradient = FNN_VARIANT(fnn_lane_turned_gradient),
     .winograd_input = FNN_VARIANT(fnn_winograd_input),
     .winograd_rows = FNN_VARIANT(fnn_winograd_rows),
 };

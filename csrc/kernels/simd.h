@@ -3,8 +3,9 @@
  *
  * Tiles are as large as the registers allow: at most FNN_ROW_K filters x FNN_ROW_Q pixels of a correlation, or of a single
  * filter FNN_SINGLE_Q pixels; FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient; and where filters lie in lanes,
- * FNN_PRODUCT_V vectors of them x FNN_PRODUCT_T numbers that they meet. FNN_ROW_TILES(X), FNN_GRADIENT_TILES(X) and FNN_PRODUCTS(X)
- * are X(k, n) for each size up to that, FNN_TURNED_TILES(X) for those products that FNN_LEAST_TURNED channels or more are cut into. */
+ * FNN_PRODUCT_V vectors of them x FNN_PRODUCT_T numbers that they meet, FNN_TURNED_T for gradients. FNN_ROW_TILES(X),
+ * FNN_GRADIENT_TILES(X) and FNN_PRODUCTS(X) are X(k, n) for each size up to that, FNN_TURNED_TILES(X) is X(n) for those that
+ * FNN_LEAST_TURNED channels or more are cut into. */
 #ifndef FNN_KERNELS_SIMD_H
 #define FNN_KERNELS_SIMD_H
 
@@ -28,16 +29,16 @@ enum { FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
 #define FNN_GRADIENT_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_6(X, 2) FNN_UP_TO_6(X, 3) FNN_UP_TO_6(X, 4)
 enum { FNN_PRODUCT_V = 2, FNN_PRODUCT_T = 13 };
 #define FNN_PRODUCTS(X) FNN_UP_TO_13(X, 1) FNN_UP_TO_13(X, 2)
-#define FNN_7_TO_13(X, k) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13)
-#define FNN_TURNED_TILES(X) FNN_7_TO_13(X, 1) FNN_7_TO_13(X, 2)
+enum { FNN_TURNED_T = 13 };
+#define FNN_TURNED_TILES(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 #else /* 16 */
 enum { FNN_ROW_K = 4, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 4 };
 #define FNN_ROW_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_3(X, 2) FNN_UP_TO_3(X, 3) FNN_UP_TO_3(X, 4)
 #define FNN_GRADIENT_TILES(X) FNN_UP_TO_4(X, 1) FNN_UP_TO_4(X, 2) FNN_UP_TO_4(X, 3)
 enum { FNN_PRODUCT_V = 2, FNN_PRODUCT_T = 6 };
 #define FNN_PRODUCTS(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_6(X, 2)
-#define FNN_3_TO_6(X, k) X(k, 3) X(k, 4) X(k, 5) X(k, 6)
-#define FNN_TURNED_TILES(X) FNN_3_TO_6(X, 1) FNN_3_TO_6(X, 2)
+enum { FNN_TURNED_T = 6 };
+#define FNN_TURNED_TILES(X) X(3) X(4) X(5) X(6)
 #endif
 
 #if defined(__AVX512F__)
@@ -89,6 +90,25 @@ FNN_INLINE fnn_v fnn_splat(float x) {
 #else
 #define FNN_ZIP(a, b, i) __builtin_shufflevector(a, b, i, i + 4, i + 1, i + 5)
 #endif
+/* Every second element of a and then of b, from number i on; the same of two elements each. */
+#if defined(__AVX512F__)
+#define FNN_EVERY_SECOND(a, b, i)                                                                                      \
+  __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14, i + 16, i + 18, i + 20, i + 22, \
+                          i + 24, i + 26, i + 28, i + 30)
+#define FNN_EVERY_SECOND_TWO(a, b, i) \
+  __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14)
+#elif defined(__AVX2__)
+#define FNN_EVERY_SECOND(a, b, i) __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14)
+#define FNN_EVERY_SECOND_TWO(a, b, i) __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6)
+#else
+#define FNN_EVERY_SECOND(a, b, i) __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6)
+#define FNN_EVERY_SECOND_TWO(a, b, i) __builtin_shufflevector(a, b, i, i + 2)
+#endif
+FNN_INLINE fnn_v fnn_evens(fnn_v a, fnn_v b) { return FNN_EVERY_SECOND(a, b, 0); }
+FNN_INLINE fnn_v fnn_odds(fnn_v a, fnn_v b) { return FNN_EVERY_SECOND(a, b, 1); }
+FNN_INLINE fnn_vw fnn_even_twos(fnn_vw a, fnn_vw b) { return FNN_EVERY_SECOND_TWO(a, b, 0); }
+FNN_INLINE fnn_vw fnn_odd_twos(fnn_vw a, fnn_vw b) { return FNN_EVERY_SECOND_TWO(a, b, 1); }
+
 FNN_INLINE fnn_v fnn_zip_first(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, 0); }
 FNN_INLINE fnn_v fnn_zip_second(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, FNN_WIDTH / 2); }
 
@@ -105,6 +125,21 @@ FNN_INLINE void fnn_transpose(fnn_v *r) {
 }
 
 #if defined(FNN_PAIRS)
+enum { FNN_TOGETHER = 2 }; /* numbers that a multiply-add takes as one: floats, or pairs of bfloat16 */
+
+/* The bfloat16 nearest to v, side by side: lanes 0 and 1 are a pair. */
+FNN_INLINE void fnn_store_halves(float *y, fnn_v v) {
+  _mm256_storeu_si256((__m256i *)y, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+}
+
+/* Those of a before those of b, rounded; or stored so, zeros for NULL. */
+FNN_INLINE fnn_v fnn_halves(fnn_v a, fnn_v b) { return (fnn_v)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a); }
+FNN_INLINE fnn_v fnn_load_halves(const float *a, const float *b) {
+  const __m256i none = _mm256_setzero_si256();
+  const __m256i first = a ? _mm256_loadu_si256((const __m256i *)a) : none;
+  return (fnn_v)_mm512_inserti64x4(_mm512_castsi256_si512(first), b ? _mm256_loadu_si256((const __m256i *)b) : none, 1);
+}
+
 /* The pairs of bfloat16 (a[i], b[i]), rounded to nearest. */
 FNN_INLINE fnn_v fnn_pair(fnn_v a, fnn_v b) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
@@ -117,6 +152,8 @@ static inline void fnn_pack_pairs(size_t n, const float *a, const float *b, floa
   for (size_t i = 0; i < n * FNN_WIDTH; i += FNN_WIDTH, y += step)
     fnn_store(y, fnn_pair(fnn_load(a + i), b ? fnn_load(b + i) : (fnn_v){0}));
 }
+#else
+enum { FNN_TOGETHER = 1 };
 #endif
 /* sum + a b; where the floats are pairs of bfloat16 (FNN_PAIRS), sum + a[0] b[0] + a[1] b[1] */
 FNN_INLINE fnn_v fnn_multiply_add(fnn_v sum, fnn_v a, fnn_v b) {

@@ -24,6 +24,8 @@ void FNN_VARIANT(fnn_lane_pack_weights)(const struct fnn_lane_weights *w, float 
 void FNN_VARIANT(fnn_lane_correlate)(const struct fnn_lane_row *j);
 void FNN_VARIANT(fnn_lane_weight_gradient)(const struct fnn_lane_gradient *j);
 void FNN_VARIANT(fnn_lane_sliding_gradient)(const struct fnn_sliding_gradient *j);
+void FNN_VARIANT(fnn_lane_turn)(size_t filters, size_t n, const float *x, size_t step, float *y);
+void FNN_VARIANT(fnn_lane_turn_halves)(size_t filters, size_t n, const float *x, size_t step, float *y);
 void FNN_VARIANT(fnn_lane_turned_gradient)(const struct fnn_turned_gradient *j);
 void FNN_VARIANT(fnn_winograd_weights)(const struct fnn_lane_weights *j, size_t size, size_t first, size_t last,
                                        float *u, size_t step);

@@ -3,7 +3,7 @@
  * output's gradient; winograd.c has what weights go in as, and what comes out.
  *
  * With FNN_PAIRS, once more for mixed precision: what is transformed becomes pairs of bfloat16, of two channels or, for weight
- * gradients, of the images of two blocks. */
+ * gradients, of two images. */
 #include "winograd.h"
 
 /* ---- the matrices: one column of 4, 5 or 6, a step apart, in place ---- */
@@ -64,14 +64,26 @@ FNN_INLINE void fetch_column(const struct fnn_winograd_tile *tile, const ptrdiff
   FNN_UNROLL for (ptrdiff_t r = overlap; r < A - overlap; r++) __builtin_prefetch(from + tile->row[r]);
 }
 
-/* What becomes one vector: a place of one tile, or of two. */
+enum { TOGETHER = FNN_TOGETHER }; /* channels whose places become one vector */
+
+/* The vector of a place of as many channels. */
+FNN_INLINE fnn_v together(const fnn_v *d) {
 #if defined(FNN_PAIRS)
-enum { TOGETHER = 2 };
-FNN_INLINE fnn_v together(const fnn_v *d) { return fnn_pair(d[0], d[1]); }
+  return fnn_pair(d[0], d[1]);
 #else
-enum { TOGETHER = 1 };
-FNN_INLINE fnn_v together(const fnn_v *d) { return d[0]; }
+  return d[0];
 #endif
+}
+
+/* A place of one channel, whose neighbouring images are pairs. */
+enum { PLACE = FNN_WIDTH / TOGETHER };
+FNN_INLINE void store_place(float *v, fnn_v place) {
+#if defined(FNN_PAIRS)
+  fnn_store_halves(v, place);
+#else
+  fnn_store(v, place);
+#endif
+}
 
 /* The tile's pixels, its columns transformed. */
 FNN_INLINE void columns_of_places(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, size_t next,
@@ -83,7 +95,7 @@ FNN_INLINE void columns_of_places(const ptrdiff_t A, const struct fnn_winograd_t
   }
 }
 
-/* A second tile of a pair lies `second` floats farther; with 0 it has zeros. */
+/* The second channel of a pair lies `second` floats farther; with 0 it has zeros. */
 FNN_INLINE void input_tile(const ptrdiff_t A, const struct fnn_winograd_tile *tile, const float *x, size_t second,
                            float *v, size_t v_place, size_t next) {
   fnn_v d[TOGETHER][36] = {0};
@@ -147,21 +159,17 @@ FNN_INLINE void columns_of_rows(const ptrdiff_t A, const int i, const int k, con
 
 FNN_INLINE void rows_of_tile(const ptrdiff_t A, const int i, const int k, const struct fnn_winograd_tile *tile,
                              const float *x, float *v, size_t v_place, size_t next) {
-  fnn_v d[TOGETHER][2][6] = {0};
-  columns_of_rows(A, i, k, tile, x, next, d[0]);
-  if (TOGETHER == 2 && tile->second) columns_of_rows(A, i, k, tile, x + tile->second, next, d[TOGETHER - 1]);
+  fnn_v d[2][6];
+  columns_of_rows(A, i, k, tile, x, next, d);
   FNN_UNROLL for (int p = 0; p < 12; p++) {
-    fnn_v place[TOGETHER];
-    FNN_UNROLL for (int n = 0; n < TOGETHER; n++) place[n] =
-        A == 6 ? input6_place(p % 6, d[n][p / 6]) : gradient_place(A, p % 6, d[n][p / 6]);
-    fnn_store(v + (size_t)p * v_place, together(place));
+    store_place(v + (size_t)p * v_place, A == 6 ? input6_place(p % 6, d[p / 6]) : gradient_place(A, p % 6, d[p / 6]));
   }
 }
 
 FNN_INLINE void rows_of_places(const ptrdiff_t A, const int i, const int k, const struct fnn_winograd_input *j) {
   for (size_t c = 0; c < j->channels; c++)
     for (size_t t = 0; t < j->tiles; t++)
-      rows_of_tile(A, i, k, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * FNN_WIDTH, j->v_place,
+      rows_of_tile(A, i, k, &j->tile[t], j->x + c * j->x_channel, j->v + c * j->v_channel + t * PLACE, j->v_place,
                    j->x_channel);
 }
 

@@ -1,7 +1,7 @@
 /* The gradient of a convolution's weight over images in lanes, directly: sums stay in registers while pixels go by.
  *
  * A piece of work is a part of the batch and of the filters of a group. Where windows reach over the edge of the image, some
- * channels at a time are copied with zeros around them. For mixed precision x, with these zeros, and g become pairs of
+ * channels at a time are copied with zeros around them. For products of matrices x, with these zeros, and g become pairs of
  * blocks before; a pair then is what a block is otherwise. Where relu or a pool came after, some rows of the gradient below them are
  * made at a time. */
 #include <string.h>
@@ -25,11 +25,11 @@ struct gradient {
   size_t plane;                       /* floats from a channel to the next in x */
   size_t some;                        /* channels that are copied at a time */
   size_t rows;                        /* of output pixels that are gone through at a time */
-  int copied, pairs;
+  int copied;
   const float *x, *g;
   const float *y;                    /* where g is the gradient of relu's results, these */
   const uint8_t *winner;             /* where it is that of pooled ones, their winners */
-  float *x_pairs, *g_pairs;          /* for mixed precision */
+  float *x_pairs, *g_pairs;          /* for matrices */
   float *dw, *to;                    /* a gradient for each part, and the whole */
   double *d_bias;                    /* with y or winners: the bias's for each part */
   struct fnn_scratch copies, masked; /* no memory where none are needed */
@@ -203,17 +203,14 @@ static enum fnn_status take_memory(struct fnn_context *context, struct gradient 
 }
 
 /* From a channel of pairs to the next. The rows of a matrix should not all fall into one set of the first cache. */
-static size_t pairs_plane(const struct gradient *j) {
-  size_t pixels = j->h * j->w;
-  return (j->side ? pixels | 1 : pixels) * j->kernels->width;
-}
+static size_t pairs_plane(const struct gradient *j) { return (j->h * j->w | 1) * j->kernels->width; }
 
 static void start(struct gradient *j, size_t lanes) {
   const struct fnn_window *w = &j->conv->window;
-  int copied = needs_copies(j) && !j->pairs;
+  int copied = needs_copies(j) && !j->side;
   cut(j);
   j->some = j->channels;
-  j->plane = j->pairs ? pairs_plane(j) : (copied ? w->h * w->w : j->h * j->w) * lanes;
+  j->plane = j->side ? pairs_plane(j) : (copied ? w->h * w->w : j->h * j->w) * lanes;
   if (copied) {
     size_t most = at_least_one(COPIES / at_least_one(j->part * j->h * j->w * lanes));
     if (j->some > most) j->some = most;
@@ -225,7 +222,7 @@ static void start(struct gradient *j, size_t lanes) {
   if (j->winner) j->rows += j->rows % 2;
 }
 
-/* ---- pairs of blocks ---- */
+/* ---- pairs of blocks, in matrices ---- */
 
 /* Channels of pairs of blocks of x, with zeros around the images, and of g. */
 static void pair_x(void *user, size_t first, size_t last, int worker) {
@@ -247,20 +244,8 @@ static void pair_x(void *user, size_t first, size_t last, int worker) {
   }
 }
 
+/* Matrices of filters. */
 static void pair_g(void *user, size_t first, size_t last, int worker) {
-  (void)worker;
-  const struct gradient *j = user;
-  size_t pixels = j->conv->window.p * j->conv->window.q, plane = pixels * j->kernels->width, k = j->conv->k;
-  for (size_t i = first; i < last; i++) {
-    size_t block = i / k * 2;
-    const float *a = j->g + (block * k + i % k) * plane;
-    j->kernels->pack_pairs(pixels, a, block + 1 < j->blocks ? a + k * plane : NULL, j->g_pairs + i * plane,
-                           j->kernels->width);
-  }
-}
-
-/* The same of matrices of filters. */
-static void pair_g_columns(void *user, size_t first, size_t last, int worker) {
   (void)worker;
   const struct gradient *j = user;
   size_t pixels = j->conv->window.p * j->conv->window.q, plane = pixels * j->kernels->width, k = j->conv->k;
@@ -283,7 +268,7 @@ static enum fnn_status make_pairs(struct fnn_context *context, struct gradient *
   j->g_pairs = fnn_alloc(context, pairs * filters * pixels * g_pixel(j) * sizeof *j->g_pairs);
   if (!j->g_pairs) return FNN_NO_MEMORY;
   fnn_parallel(context, pairs * conv->c, 1, pair_x, j);
-  fnn_parallel(context, pairs * filters, 1, j->side ? pair_g_columns : pair_g, j);
+  fnn_parallel(context, pairs * filters, 1, pair_g, j);
   j->x = j->x_pairs, j->g = j->g_pairs, j->blocks = pairs;
   return FNN_OK;
 }
@@ -369,7 +354,7 @@ static struct gradient gradient_of(struct fnn_context *context, size_t lanes, co
 }
 
 static enum fnn_status make_gradient(struct fnn_context *context, size_t lanes, struct gradient *j) {
-  if (!j->pairs && !needs_copies(j)) j->h = j->conv->window.h, j->w = j->conv->window.w;
+  if (!j->side && !needs_copies(j)) j->h = j->conv->window.h, j->w = j->conv->window.w;
   start(j, lanes);
   FNN_TRY(take_memory(context, j));
   fnn_parallel(context, j->parts * j->conv->groups * j->splits, 1, gradient_pieces, j);
@@ -391,10 +376,10 @@ static void give_memory(struct fnn_context *context, struct gradient *j) {
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
-  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
+  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, conv->n);
   if (fnn_winograd_gradient_pays(context, lanes, pairs, conv))
     return fnn_winograd_gradient(context, lanes, pairs, conv, g, x, dw);
-  if (fnn_turned_gradient_pays(context, lanes, pairs, conv)) return fnn_turned_gradient(context, conv, g, x, dw);
+  if (fnn_turned_gradient_pays(context, lanes, pairs, conv)) return fnn_turned_gradient(context, pairs, conv, g, x, dw);
   struct gradient j = gradient_of(context, lanes, conv, x, dw);
   enum fnn_status status = FNN_OK;
   j.g = g;
@@ -402,9 +387,6 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   if (pairs && pairs->matrices) {
     j.side = fnn_amx_size(j.channels);
     j.channels = fnn_amx_count(j.channels), j.filters = fnn_amx_count(j.filters);
-  }
-  if (pairs) {
-    j.pairs = 1;
     j.kernels = j.wide = pairs;
     status = make_pairs(context, &j);
   }
@@ -416,9 +398,9 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
 /* ---- below relu or a pool ---- */
 
 int fnn_lane_masks_rows(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
-  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, fnn_ceil_div(conv->n, lanes));
+  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, conv->n);
   struct gradient j = gradient_of(context, lanes, conv, NULL, NULL);
-  if (pairs || slides(&j) || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
+  if ((pairs && pairs->matrices) || slides(&j) || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
       fnn_turned_gradient_pays(context, lanes, pairs, conv))
     return 0;
   start(&j, lanes);

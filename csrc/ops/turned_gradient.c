@@ -2,7 +2,9 @@
  * turned, and then meet tap by tap the pixels that lie under them: those beside the image are left out.
  *
  * Turning takes as long as the products of a dozen channels with one tap. A kernel of a single tap that meets every pixel once knows
- * no difference between the input and the output's gradient: the one with fewer channels is turned, as if it were the other. */
+ * no difference between the input and the output's gradient: the one with fewer channels is turned, as if it were the other.
+ *
+ * In mixed precision what is turned becomes pairs of two images, and so do the rows of the input that it meets. */
 #include "turned_gradient.h"
 
 #include <string.h>
@@ -13,15 +15,18 @@
 
 struct job {
   const struct fnn_lane_kernels *kernels;
+  const struct fnn_lane_kernels *pairs; /* for mixed precision, or NULL */
   struct fnn_convolution conv;
   int swapped;
   size_t channels, filters, vectors; /* of a group */
   size_t blocks, part, parts;        /* blocks in a part; parts of the batch */
   size_t splits, split;              /* of the vectors; how many one has, the last perhaps fewer */
   size_t rows;                       /* at a time */
+  size_t numbers;                    /* of a pixel of a block: images, or pairs of them */
+  size_t plane;                      /* floats from a channel of the input to the next, where it is read */
   const float *x, *g;
   float *sums; /* for each part and group: [tap][channel][filter] */
-  struct fnn_scratch turned;
+  struct fnn_scratch turned, halves;
   float *dw;
 };
 
@@ -29,24 +34,32 @@ static size_t filled(const struct job *j) { return j->vectors * j->kernels->widt
 static size_t taps_of(const struct job *j) { return j->conv.window.r * j->conv.window.s; }
 static size_t group_size(const struct job *j) { return taps_of(j) * j->channels * filled(j); }
 
+/* How many rows of the input `rows` of the output meet, with those beside the image. */
+static size_t rows_met(const struct fnn_window *w, size_t rows) {
+  return (rows - 1) * w->stride[0] + (w->r - 1) * w->dilation[0] + 1;
+}
+
 struct piece {
   size_t begin, blocks, group, vector, vectors; /* from where on, and how many */
-  float *turned;
+  float *turned, *halves;                       /* halves: rows of the input as pairs, or NULL */
   float *sums;
+  const float *x; /* row number x_first of the input */
+  size_t x_first, x_block;
 };
 
 /* Rows first .. last-1, under one tap. */
 static void add_tap(const struct job *j, const struct piece *piece, size_t first, size_t last, size_t r, size_t s) {
   const struct fnn_window *w = &j->conv.window;
-  size_t lanes = j->kernels->width, pixel = lanes * lanes, plane = w->h * w->w * lanes;
+  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->kernels;
+  size_t lanes = j->kernels->width, pixel = lanes * j->numbers, x_row = w->w * j->numbers;
   struct fnn_range p = fnn_rows_under(w, r), q = fnn_columns_under(w, s);
   if (p.first < first) p.first = first;
   if (p.last > last) p.last = last;
   if (p.first >= p.last || q.first >= q.last) return;
-  size_t row = p.first * w->stride[0] + r * w->dilation[0] - w->top;
+  size_t row = p.first * w->stride[0] + r * w->dilation[0] - w->top - piece->x_first;
   size_t column = q.first * w->stride[1] + s * w->dilation[1] - w->left;
   size_t g_row = w->q * pixel, g_block = (last - first) * g_row;
-  j->kernels->turned_gradient(&(struct fnn_turned_gradient){
+  kernels->turned_gradient(&(struct fnn_turned_gradient){
       .vectors = piece->vectors,
       .channels = j->channels,
       .blocks = piece->blocks,
@@ -56,11 +69,11 @@ static void add_tap(const struct job *j, const struct piece *piece, size_t first
       .g_vector = piece->blocks * g_block,
       .g_block = g_block,
       .g_row = g_row,
-      .x = j->x + (piece->begin * j->conv.c + piece->group * j->channels) * plane + (row * w->w + column) * lanes,
-      .x_channel = plane,
-      .x_block = j->conv.c * plane,
-      .x_row = w->stride[0] * w->w * lanes,
-      .x_pixel = w->stride[1] * lanes,
+      .x = piece->x + row * x_row + column * j->numbers,
+      .x_channel = j->plane,
+      .x_block = piece->x_block,
+      .x_row = w->stride[0] * x_row,
+      .x_pixel = w->stride[1] * j->numbers,
       .dw = piece->sums + (r * w->s + s) * j->channels * filled(j) + piece->vector * lanes,
       .dw_channel = filled(j),
   });
@@ -68,16 +81,33 @@ static void add_tap(const struct job *j, const struct piece *piece, size_t first
 
 static void turn(const struct job *j, const struct piece *piece, size_t first, size_t last) {
   const struct fnn_window *w = &j->conv.window;
-  size_t lanes = j->kernels->width, plane = w->p * w->q * lanes, some = (last - first) * w->q * lanes;
+  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->kernels;
+  size_t lanes = j->kernels->width, plane = w->p * w->q * lanes, some = (last - first) * w->q;
   for (size_t v = 0; v < piece->vectors; v++)
     for (size_t b = 0; b < piece->blocks; b++) {
       size_t k = (piece->vector + v) * lanes, filter = (piece->begin + b) * j->conv.k + piece->group * j->filters + k;
-      j->kernels->pack(fnn_fewer(lanes, j->filters - k), some, j->g + filter * plane + first * w->q * lanes, plane,
-                       piece->turned + (v * piece->blocks + b) * some * lanes);
+      kernels->turn(fnn_fewer(lanes, j->filters - k), some, j->g + filter * plane + first * w->q * lanes, plane,
+                    piece->turned + (v * piece->blocks + b) * some * lanes * j->numbers);
     }
 }
 
-static void add_up_piece(const struct job *j, size_t part, size_t group, size_t split, float *turned) {
+/* Rows of the input that rows first .. last-1 of the output meet: where they are, or as pairs. */
+static void find_rows(const struct job *j, struct piece *piece, size_t first, size_t last) {
+  const struct fnn_window *w = &j->conv.window;
+  size_t lanes = j->kernels->width, plane = w->h * w->w * lanes;
+  const float *x = j->x + (piece->begin * j->conv.c + piece->group * j->channels) * plane;
+  piece->x = x, piece->x_first = 0, piece->x_block = j->conv.c * plane;
+  if (!piece->halves) return;
+  size_t begin = first * w->stride[0], end = begin + rows_met(w, last - first);
+  begin = begin > w->top ? begin - w->top : 0, end = fnn_fewer(end > w->top ? end - w->top : 0, w->h);
+  for (size_t b = 0; b < piece->blocks && begin < end; b++)
+    for (size_t c = 0; c < j->channels; c++)
+      j->pairs->pack_halves((end - begin) * w->w, x + (b * j->conv.c + c) * plane + begin * w->w * lanes,
+                            piece->halves + (b * j->channels + c) * j->plane);
+  piece->x = piece->halves, piece->x_first = begin, piece->x_block = j->channels * j->plane;
+}
+
+static void add_up_piece(const struct job *j, size_t part, size_t group, size_t split, int worker) {
   const struct fnn_window *w = &j->conv.window;
   struct piece piece = {
       .begin = part * j->part,
@@ -85,7 +115,8 @@ static void add_up_piece(const struct job *j, size_t part, size_t group, size_t 
       .group = group,
       .vector = split * j->split,
       .vectors = fnn_fewer(j->split, j->vectors - split * j->split),
-      .turned = turned,
+      .turned = fnn_scratch_of(&j->turned, worker),
+      .halves = fnn_scratch_of(&j->halves, worker),
       .sums = j->sums + (part * j->conv.groups + group) * group_size(j),
   };
   for (size_t i = 0; i < taps_of(j) * j->channels; i++)
@@ -94,6 +125,7 @@ static void add_up_piece(const struct job *j, size_t part, size_t group, size_t 
   for (size_t first = 0; first < w->p; first += j->rows) {
     size_t last = fnn_fewer(first + j->rows, w->p);
     turn(j, &piece, first, last);
+    find_rows(j, &piece, first, last);
     for (size_t r = 0; r < w->r; r++)
       for (size_t s = 0; s < w->s; s++) add_tap(j, &piece, first, last, r, s);
   }
@@ -103,7 +135,7 @@ static void add_up(void *user, size_t first, size_t last, int worker) {
   const struct job *j = user;
   size_t groups = j->conv.groups;
   for (size_t i = first; i < last; i++)
-    add_up_piece(j, i / j->splits / groups, i / j->splits % groups, i % j->splits, fnn_scratch_of(&j->turned, worker));
+    add_up_piece(j, i / j->splits / groups, i / j->splits % groups, i % j->splits, worker);
 }
 
 /* The gradients of filters first .. last-1 of all groups, of a single tap of channels that were turned. */
@@ -138,24 +170,27 @@ static int swaps(const struct fnn_convolution *conv, size_t lanes) {
 }
 
 /* These decide in which order what is added up, and know nothing of threads. */
-static struct job job_for(const struct fnn_context *context, const struct fnn_convolution *conv) {
-  enum { CACHE = 96 * 1024 }; /* floats */
+static struct job job_for(const struct fnn_context *context, const struct fnn_lane_kernels *pairs,
+                          const struct fnn_convolution *conv) {
+  enum { CACHE = 96 * 1024, LINE = 16 }; /* floats */
   const struct fnn_window *w = &conv->window;
-  struct job j = {.kernels = context->kernels->lanes, .conv = *conv};
+  struct job j = {.kernels = context->kernels->lanes, .pairs = pairs, .conv = *conv};
   size_t lanes = j.kernels->width;
   j.swapped = swaps(conv, lanes);
   if (j.swapped) j.conv.c = conv->k, j.conv.k = conv->c;
   j.channels = j.conv.c / conv->groups;
   j.filters = j.conv.k / conv->groups;
   j.vectors = fnn_ceil_div(j.filters, lanes);
+  j.numbers = pairs ? lanes / 2 : lanes;
   j.blocks = fnn_ceil_div(conv->n, lanes);
   j.part = fnn_blocks_of_part(j.blocks, w->p * w->q);
   j.parts = fnn_ceil_div(j.blocks, j.part);
   for (j.splits = 1; j.splits * j.parts * conv->groups < FNN_LANE_PIECES && j.splits < j.vectors;) j.splits++;
   j.split = fnn_ceil_div(j.vectors, j.splits);
   j.splits = fnn_ceil_div(j.vectors, j.split);
-  size_t row = j.part * lanes * (j.split * lanes * w->q + j.channels * w->stride[0] * w->w);
+  size_t row = j.part * j.numbers * (j.split * lanes * w->q + j.channels * w->stride[0] * w->w);
   j.rows = CACHE / row ? fnn_fewer(CACHE / row, w->p) : 1;
+  j.plane = pairs ? rows_met(w, j.rows) * w->w * j.numbers + LINE : w->h * w->w * lanes;
   return j;
 }
 
@@ -173,21 +208,23 @@ size_t fnn_turned_gradient_products(const struct fnn_window *w) {
   return rows * columns;
 }
 
-enum fnn_status fnn_turned_gradient(struct fnn_context *context, const struct fnn_convolution *conv, const float *g,
-                                    const float *x, float *dw) {
-  struct job j = job_for(context, conv);
+enum fnn_status fnn_turned_gradient(struct fnn_context *context, const struct fnn_lane_kernels *pairs,
+                                    const struct fnn_convolution *conv, const float *g, const float *x, float *dw) {
+  struct job j = job_for(context, pairs, conv);
   size_t size = j.parts * conv->groups * group_size(&j), lanes = j.kernels->width;
   j.x = j.swapped ? g : x, j.g = j.swapped ? x : g, j.dw = dw;
   j.sums = fnn_alloc(context, size * sizeof *j.sums);
   if (!j.sums) return FNN_NO_MEMORY;
-  enum fnn_status status =
-      fnn_scratch_take(context, j.split * j.part * j.rows * conv->window.q * lanes * lanes, &j.turned);
+  size_t pixels = j.rows * conv->window.q * lanes * j.numbers;
+  enum fnn_status status = fnn_scratch_take(context, j.split * j.part * pixels, &j.turned);
+  if (pairs && status == FNN_OK) status = fnn_scratch_take(context, j.part * j.channels * j.plane, &j.halves);
   if (status == FNN_OK) {
     fnn_parallel(context, j.parts * conv->groups * j.splits, 1, add_up, &j);
     fnn_add_up(context, j.parts, conv->groups * group_size(&j), j.sums, j.sums);
     fnn_parallel(context, conv->k, 4, j.swapped ? spread_swapped : spread, &j);
   }
   fnn_scratch_give(context, &j.turned);
+  fnn_scratch_give(context, &j.halves);
   fnn_free(context, j.sums);
   return status;
 }

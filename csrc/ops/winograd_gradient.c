@@ -10,7 +10,8 @@
  * Where it can be, the output's gradient is turned (kernels/turned_gradient.c), before it is transformed: it has fewer pixels than
  * places. Some filters that a vector would be mostly empty with stay plain.
  *
- * In mixed precision what is transformed becomes pairs of two blocks' images; a pair then is what a block is otherwise. */
+ * In mixed precision all filters are turned, and what is transformed becomes pairs of two images: then there is so much less of it
+ * that it is turned after that. */
 #include <string.h>
 
 #include "turned_gradient.h"
@@ -39,8 +40,9 @@ struct job {
   const struct fnn_convolution *conv;
   size_t channels, filters; /* of a group */
   size_t vectors, plain;    /* vectors of turned filters; the other, last filters */
+  size_t numbers;           /* of a place of a block's channel: images, or pairs of them */
   struct fnn_winograd_grid grid;
-  size_t all, part, parts; /* tiles of all blocks, or pairs of them; of a part; parts */
+  size_t all, part, parts; /* tiles of all blocks; of a part; parts */
   size_t tiles;            /* at a time */
   size_t pairs_of_rows;    /* of a piece of work: all three, or one */
   const float *x, *g;
@@ -51,7 +53,7 @@ struct job {
 };
 
 static size_t place_step(const struct job *job, size_t rows) {
-  return fnn_winograd_step(rows * job->tiles * job->kernels->width);
+  return fnn_winograd_step(rows * job->tiles * job->numbers);
 }
 
 /* Turned filters, with those that fill up the last vector; and all. */
@@ -65,8 +67,8 @@ static size_t tile_size(const struct job *job) {
 }
 
 static size_t scratch_size(const struct job *job) {
-  return 12 * (place_step(job, job->channels) + place_step(job, filled(job))) +
-         job->vectors * job->tiles * tile_size(job);
+  size_t before = job->pairs ? 12 * place_step(job, job->filters) : job->vectors * job->tiles * tile_size(job);
+  return 12 * (place_step(job, job->channels) + place_step(job, filled(job))) + before;
 }
 
 static size_t group_size(const struct job *job) { return 36 * filled(job) * job->channels; }
@@ -79,14 +81,12 @@ static void place_tiles(const struct job *job, size_t first, size_t count, struc
   size_t lanes = job->kernels->width;
   size_t x_image = job->conv->c * w->h * w->w * lanes, g_image = job->conv->k * w->p * w->q * lanes;
   for (size_t i = 0; i < count; i++) {
-    size_t image = (first + i) / grid->count * (job->pairs ? 2 : 1), row, column;
+    size_t image = (first + i) / grid->count, row, column;
     fnn_winograd_corner(grid, (first + i) % grid->count, &row, &column);
     fnn_winograd_place(lanes, 6, grid->step, 0, (ptrdiff_t)row - (ptrdiff_t)w->top,
                        (ptrdiff_t)column - (ptrdiff_t)w->left, w->h, w->w, image * x_image, &x[i]);
     fnn_winograd_place(lanes, grid->pixels, grid->step, 0, (ptrdiff_t)row, (ptrdiff_t)column, w->p, w->q,
                        image * g_image, &g[i]);
-    int has_second = job->pairs && (image + 1) * lanes < job->conv->n;
-    x[i].second = has_second ? x_image : 0, g[i].second = has_second ? g_image : 0;
   }
 }
 
@@ -106,7 +106,7 @@ static void transform(const struct job *job, size_t size, size_t pair, size_t co
                                                       .x_channel = pixels * lanes,
                                                       .v = v,
                                                       .v_place = step,
-                                                      .v_channel = job->tiles * lanes},
+                                                      .v_channel = job->tiles * job->numbers},
                          pair);
 }
 
@@ -126,7 +126,7 @@ static void turn(const struct job *job, size_t count, const float *g, const stru
         const float *ahead = vector + next->row[i / M] + next->column[i % M];
         if (!tile[t].inside[i]) continue;
         for (size_t k = 0; k < filters; k++) __builtin_prefetch(ahead + k * plane);
-        job->kernels->pack(filters, lanes, from, plane, to + (v * count + t) * tile_size(job) + i * pixel);
+        job->kernels->turn(filters, 1, from, plane, to + (v * count + t) * tile_size(job) + i * pixel);
       }
     }
   }
@@ -137,7 +137,7 @@ static void turn(const struct job *job, size_t count, const float *g, const stru
   }
 }
 
-/* A pair of rows of their places: each image has those of a vector of filters. */
+/* A pair of rows of their places: a tile has `width` vectors, of two images and half as many filters each. */
 static void transform_turned(const struct job *job, size_t pair, size_t count, const struct fnn_winograd_tile *tile,
                              const float *pixels, float *v) {
   size_t lanes = job->kernels->width, pixel = lanes * lanes;
@@ -154,17 +154,27 @@ static void transform_turned(const struct job *job, size_t pair, size_t count, c
                                 pair);
 }
 
+/* The same in mixed precision, from the places of all filters. */
+static void turn_places(const struct job *job, size_t count, const float *places, float *v) {
+  size_t lanes = job->kernels->width, line = job->tiles * job->numbers;
+  for (size_t place = 0; place < 12; place++)
+    for (size_t k = 0; k < job->filters; k += lanes)
+      job->pairs->turn_halves(fnn_fewer(lanes, job->filters - k), count,
+                              places + place * place_step(job, job->filters) + k * line, line,
+                              v + place * place_step(job, filled(job)) + k * line);
+}
+
 /* sums[place] += the product of both over `count` tiles: of the turned filters [channel][filter], of the others after that
  * [filter][channel] */
 static void multiply(const struct job *job, size_t count, const float *x, const float *g, float *sums) {
-  const struct fnn_lane_kernels *kernels = job->pairs ? job->pairs : job->wide;
-  size_t lanes = job->kernels->width, line = job->tiles * lanes, wide = job->wide->width;
+  const struct fnn_lane_kernels *kernels = job->pairs ? job->pairs : job->kernels;
+  size_t lanes = job->kernels->width, line = job->tiles * job->numbers, wide = job->wide->width;
   for (size_t place = 0; place < 6; place++) {
     const float *x_place = x + place * place_step(job, job->channels);
     const float *g_place = g + place * place_step(job, filled(job));
     float *dw = sums + place * filled(job) * job->channels;
     if (job->vectors)
-      job->kernels->turned_gradient(&(struct fnn_turned_gradient){
+      kernels->turned_gradient(&(struct fnn_turned_gradient){
           .vectors = job->vectors,
           .channels = job->channels,
           .blocks = 1,
@@ -174,12 +184,12 @@ static void multiply(const struct job *job, size_t count, const float *x, const 
           .g_vector = line * lanes,
           .x = x_place,
           .x_channel = line,
-          .x_pixel = lanes,
+          .x_pixel = job->numbers,
           .dw = dw,
           .dw_channel = turned(job),
       });
     if (job->plain)
-      kernels->weight_gradient(&(struct fnn_lane_gradient){
+      job->wide->weight_gradient(&(struct fnn_lane_gradient){
           .filters = job->plain,
           .taps = job->channels,
           .blocks = 1,
@@ -202,7 +212,7 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
   size_t lanes = job->kernels->width, end = fnn_fewer((part + 1) * job->part, job->all);
   const float *x = job->x + group * job->channels * w->h * w->w * lanes;
   const float *g = job->g + group * job->filters * w->p * w->q * lanes;
-  float *other = scratch + 12 * place_step(job, job->channels), *pixels = other + 12 * place_step(job, filled(job));
+  float *other = scratch + 12 * place_step(job, job->channels), *before = other + 12 * place_step(job, filled(job));
   float *sums = job->sums + (part * job->conv->groups + group) * group_size(job);
   size_t plane = w->p * w->q, first_plain = (job->filters - job->plain) * plane * lanes;
   size_t row = 6 * filled(job) * job->channels;
@@ -211,12 +221,17 @@ static void add_up_piece(const struct job *job, size_t part, size_t group, size_
   for (size_t first = part * job->part; first < end; first += job->tiles) {
     size_t count = fnn_fewer(job->tiles, end - first);
     place_tiles(job, first, count, x_tile, g_tile);
-    turn(job, count, g, g_tile, pixels, turned_tile);
+    if (!job->pairs) turn(job, count, g, g_tile, before, turned_tile);
     for (size_t pair = first_pair; pair < first_pair + job->pairs_of_rows; pair++) {
       transform(job, 6, pair, count, x_tile, x, w->h * w->w, job->channels, scratch, job->channels);
-      transform_turned(job, pair, count, turned_tile, pixels, other);
-      transform(job, job->grid.pixels, pair, count, g_tile, g + first_plain, plane, job->plain,
-                other + turned(job) * job->tiles * lanes, filled(job));
+      if (job->pairs) {
+        transform(job, job->grid.pixels, pair, count, g_tile, g, plane, job->filters, before, job->filters);
+        turn_places(job, count, before, other);
+      } else {
+        transform_turned(job, pair, count, turned_tile, before, other);
+        transform(job, job->grid.pixels, pair, count, g_tile, g + first_plain, plane, job->plain,
+                  other + turned(job) * job->tiles * lanes, filled(job));
+      }
       for (size_t i = 0; i < 2; i++)
         multiply(job, count, scratch + 6 * i * place_step(job, job->channels),
                  other + 6 * i * place_step(job, filled(job)), sums + fnn_winograd_row(pair, i) * row);
@@ -267,7 +282,8 @@ static void transform_back(void *user, size_t first, size_t last, int worker) {
 
 /* As many vectors of tiles as fit into the cache, of `all`. */
 static size_t tiles_at_a_time(const struct job *job, size_t all) {
-  size_t wide = job->wide->width, tile = 6 * (job->channels + filled(job)) * wide, fit = CACHE / tile;
+  size_t wide = job->wide->width, together = wide / job->kernels->width;
+  size_t tile = 6 * (job->channels + filled(job)) * together * job->numbers, fit = CACHE / tile;
   size_t fewer = CACHE_OF_TURNED / tile > SOME_TURNED_TILES ? CACHE_OF_TURNED / tile : SOME_TURNED_TILES;
   if (job->vectors) fit = fnn_fewer(fit, fewer);
   fit = fnn_fewer(fit, MOST_PIXELS / (job->grid.pixels * wide));
@@ -290,9 +306,10 @@ static struct job job_for(struct fnn_context *context, size_t lanes, const struc
                     .parts = 1,
                     .pairs_of_rows = PAIRS_OF_ROWS};
   size_t together = job.wide->width / lanes;
-  job.all = fnn_ceil_div(conv->n, pairs ? 2 * lanes : lanes) * job.grid.count;
+  job.all = fnn_ceil_div(conv->n, lanes) * job.grid.count;
+  job.numbers = pairs ? lanes / 2 : lanes;
   size_t rest = job.filters % lanes;
-  job.plain = rest <= lanes / 4 ? rest : 0;
+  job.plain = !pairs && rest <= lanes / 4 ? rest : 0;
   if (!fnn_can_turn(context, lanes, pairs, job.channels)) job.plain = job.filters;
   job.vectors = fnn_ceil_div(job.filters - job.plain, lanes);
   job.tiles = tiles_at_a_time(&job, fnn_ceil_div(job.all, together)) * together;

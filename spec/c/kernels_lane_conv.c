@@ -238,7 +238,6 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
   const size_t x_pixels = pixels ? ((j->p - 1) * x_row + (j->q - 1) * x_pixel) / width + REACH + 1 : 0;
   const size_t dw_filter = taps + 2, weights = filters && taps ? (filters - 1) * dw_filter + taps : 0;
   float *g = floats(&state, blocks * g_pixels * width), *x = floats(&state, blocks * x_pixels * width);
-  float *g_in = brought_in(set, blocks, g_pixels, g), *x_in = brought_in(set, blocks, x_pixels, x);
   float *dw = untouched(weights);
   struct sum *want = expected(weights);
   size_t tap[MOST_TAPS];
@@ -249,17 +248,17 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
       sum->size = fabs(sum->value);
       for (size_t at = 0; at < blocks * pixels * width; at++) {
         const size_t b = at / width / pixels, p = at / width % pixels / j->q, q = at / width % j->q, l = at % width;
-        add(sum, seen(set, g[b * g_pixels * width + k * g_filter + (p * j->q + q) * width + l]) *
-                     seen(set, x[b * x_pixels * width + p * x_row + q * x_pixel + tap[t] + l]));
+        add(sum, (double)g[b * g_pixels * width + k * g_filter + (p * j->q + q) * width + l] *
+                     (double)x[b * x_pixels * width + p * x_row + q * x_pixel + tap[t] + l]);
       }
     }
   set->kernels->weight_gradient(&(struct fnn_lane_gradient){.filters = filters,
                                                             .taps = taps,
-                                                            .blocks = (blocks + set->together - 1) / set->together,
+                                                            .blocks = blocks,
                                                             .p = j->p,
                                                             .q = j->q,
-                                                            .g = g_in,
-                                                            .x = x_in,
+                                                            .g = g,
+                                                            .x = x,
                                                             .g_block = g_pixels * width,
                                                             .g_filter = g_filter,
                                                             .g_row = j->q * width,
@@ -271,25 +270,70 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
                                                             .dw_filter = dw_filter});
   expect_sums(weights, dw, want, "%s weight_gradient: %zu filters, %zu taps, %zu blocks of %zux%zu, stride %zu",
               set->name, filters, taps, blocks, j->p, j->q, j->stride);
-  free(g), free(x), free(g_in), free(x_in), free(dw), free(want);
+  free(g), free(x), free(dw), free(want);
 }
 
-/* Of turned filters. Between rows, blocks and vectors of g there is more, and between those of x and its channels. */
+/* ---- turned ---- */
+
+/* Where what filter k and lane l have of a turned pixel lies, in floats or pairs: vectors of two numbers of half the filters. */
+static size_t turned_to(const struct set *set, size_t k, size_t l) {
+  const size_t number = l / set->together;
+  return number / 2 * 2 * set->kernels->width + k * 2 + number % 2;
+}
+
+/* Filters that are beside each other have more between them than their pixels. */
+static void check_turn(const struct set *set, size_t filters, size_t n) {
+  const size_t width = set->kernels->width, step = (n + 1) * width, pixel = width * width / set->together;
+  float *x = floats(&state, filters * step), *y = untouched(n * pixel), *halves = untouched(n * pixel);
+  set->kernels->turn(filters, n, x, step, y);
+  for (size_t at = 0; at < n * width * width; at += set->together) {
+    const size_t i = at / width / width, k = at / width % width, l = at % width;
+    const float *from = x + k * step + i * width + l, *got = y + i * pixel + turned_to(set, k, l);
+    uint32_t bits, want;
+    memcpy(&bits, got, sizeof bits);
+    const float one = k < filters ? *from : 0.0f;
+    want = set->together == 2 ? pair_of(one, k < filters ? from[1] : 0.0f) : bits;
+    expect(bits == want && (set->together == 2 || *got == one), "%s turn: filter %zu of %zu, lane %zu of pixel %zu",
+           set->name, k, filters, l, i);
+  }
+  if (set->together == 2) {
+    float *paired = untouched(filters * step / 2);
+    set->kernels->pack_halves(filters * step / width, x, paired);
+    set->kernels->turn_halves(filters, n, paired, step / 2, halves);
+    expect(memcmp(y, halves, n * pixel * sizeof *y) == 0, "turn_halves of %zu filters, %zu pixels", filters, n);
+    free(paired);
+  }
+  free(x), free(y), free(halves);
+}
+
+/* Between rows, blocks and vectors of g there is more, and between those of x and its channels; the last vector is not full. */
 static void check_turned_gradient(const struct set *set, const struct planes *j, size_t vectors, size_t channels) {
-  const size_t width = set->kernels->width, pixel = width * width, filters = vectors * width;
+  const size_t width = set->kernels->width, together = set->together, pixel = width * width / together;
+  const size_t filters = vectors * width - 1, plane = j->blocks * j->p * j->q * width;
   const size_t g_row = (j->q + 1) * pixel, g_block = j->p * g_row + pixel, g_vector = j->blocks * g_block + pixel;
   const size_t x_pixel = j->stride * width, x_row = j->q * x_pixel + width, x_channel = j->p * x_row + width;
-  const size_t x_block = channels * x_channel + width, dw_channel = filters + 3, weights = channels * dw_channel;
-  float *g = floats(&state, vectors * g_vector), *x = floats(&state, j->blocks * x_block), *dw = untouched(weights);
+  const size_t x_block = channels * x_channel + width, dw_channel = vectors * width + 3;
+  const size_t weights = channels * dw_channel;
+  float *g = floats(&state, filters * plane), *turned = untouched(vectors * g_vector);
+  float *x = floats(&state, j->blocks * x_block), *x_in = x, *dw = untouched(weights);
   struct sum *want = expected(weights);
+  for (size_t at = 0; at < vectors * j->blocks * j->p; at++) {
+    const size_t p = at % j->p, b = at / j->p % j->blocks, v = at / j->p / j->blocks, k = v * width;
+    set->kernels->turn(filters - k < width ? filters - k : width, j->q, g + k * plane + (b * j->p + p) * j->q * width,
+                       plane, turned + v * g_vector + b * g_block + p * g_row);
+  }
+  if (together == 2) {
+    x_in = untouched(j->blocks * x_block / 2);
+    set->kernels->pack_halves(j->blocks * x_block / width, x, x_in);
+  }
   for (size_t c = 0; c < channels; c++)
     for (size_t k = 0; k < filters; k++) {
       struct sum *sum = &want[c * dw_channel + k];
       sum->size = fabs(sum->value);
-      for (size_t at = 0; at < j->blocks * j->p * j->q * width; at++) {
+      for (size_t at = 0; at < plane; at++) {
         const size_t l = at % width, q = at / width % j->q, p = at / width / j->q % j->p, b = at / width / j->q / j->p;
-        add(sum, (double)g[k / width * g_vector + b * g_block + p * g_row + (q * width + l) * width + k % width] *
-                     (double)x[b * x_block + c * x_channel + p * x_row + q * x_pixel + l]);
+        add(sum,
+            seen(set, g[k * plane + at]) * seen(set, x[b * x_block + c * x_channel + p * x_row + q * x_pixel + l]));
       }
     }
   set->kernels->turned_gradient(&(struct fnn_turned_gradient){.vectors = vectors,
@@ -297,25 +341,28 @@ static void check_turned_gradient(const struct set *set, const struct planes *j,
                                                               .blocks = j->blocks,
                                                               .p = j->p,
                                                               .q = j->q,
-                                                              .g = g,
-                                                              .x = x,
+                                                              .g = turned,
+                                                              .x = x_in,
                                                               .g_vector = g_vector,
                                                               .g_block = g_block,
                                                               .g_row = g_row,
-                                                              .x_channel = x_channel,
-                                                              .x_block = x_block,
-                                                              .x_row = x_row,
-                                                              .x_pixel = x_pixel,
+                                                              .x_channel = x_channel / together,
+                                                              .x_block = x_block / together,
+                                                              .x_row = x_row / together,
+                                                              .x_pixel = x_pixel / together,
                                                               .dw = dw,
                                                               .dw_channel = dw_channel});
   expect_sums(weights, dw, want, "%s turned_gradient: %zu vectors, %zu channels, %zu blocks of %zux%zu, stride %zu",
               set->name, vectors, channels, j->blocks, j->p, j->q, j->stride);
-  free(g), free(x), free(dw), free(want);
+  if (x_in != x) free(x_in);
+  free(g), free(turned), free(x), free(dw), free(want);
 }
 
-/* Tiles have at most 2 vectors x 13 or 6 channels: around one and two of them. */
+/* Tiles have at most 13 or 6 channels: around one and two of them. */
 static void check_turned_gradients(const struct set *set) {
   static const size_t channels[] = {FNN_LEAST_TURNED, 8, 11, 12, 13, 14, 18, 19, 27};
+  for (size_t filters = 0; filters <= set->kernels->width; filters++)
+    for (size_t n = 0; n <= 3; n++) check_turn(set, filters, n);
   for (size_t vectors = 1; vectors <= 3; vectors++)
     for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
       for (int i = 0; i < PLANES; i++) check_turned_gradient(set, &planes[i], vectors, channels[c]);
@@ -484,7 +531,7 @@ static void check_set(const struct set *set) {
   for (size_t filters = 0; filters <= 11; filters++) {
     for (size_t q = 0; q <= 11; q++)
       for (int i = 0; i < SHAPES; i++) check_correlate(set, &shapes[i], filters, q);
-    for (size_t taps = 0; taps <= 13; taps++)
+    for (size_t taps = 0; set->kernels->weight_gradient && taps <= 13; taps++)
       for (int i = 0; i < PLANES; i++) check_gradient(set, &planes[i], filters, taps);
   }
 }
@@ -500,7 +547,7 @@ int spec_lane_conv(const struct fnn_kernels *kernels, const struct fnn_lane_kern
   if (pairs->matrices)
     check_matrices(&paired);
   else
-    check_set(&paired);
+    check_set(&paired), check_turned_gradients(&paired);
   for (int i = 0; i < SPEC_COUNTS; i++)
     for (int alone = 0; alone < 2; alone++) check_pairs(&paired, spec_counts[i], alone);
   return check_failures;

@@ -146,10 +146,7 @@ static void make_tiles(struct tiles *j, size_t width, size_t size, size_t places
   j->x = floats(&state, 2 * image);
   for (size_t i = 0; i < 2 * image; i++)
     if (i % x_channel < width) j->x[i] = NAN;
-  for (size_t t = 0; t < tiles; t++) {
-    any_tile(width, size, t % 2 * image, &j->tile[t]);
-    j->tile[t].second = t % 2 ? 0 : image;
-  }
+  for (size_t t = 0; t < tiles; t++) any_tile(width, size, t % 2 * image, &j->tile[t]);
   j->count = channels && tiles ? (places - 1) * v_place + (channels - 1) * v_channel + tiles * width : 0;
   j->v = untouched(j->count);
   j->want = expected(j->count);
@@ -214,21 +211,20 @@ static int is_half(uint32_t bits, struct sum want) {
   return fabs((double)got - want.value) <= ldexp(fabs(want.value), -8) + 1e-6 * want.size;
 }
 
-/* Places (r, 0), (r, 1), ... as in expect_row: of channels 2c and 2c + 1, or with `seconds` of the two images of each tile. What
- * is as expected counts as untouched after that. */
+/* Places (r, 0), (r, 1), ... as in expect_row: pairs of channels 2c and 2c + 1, or with `images` of neighbouring lanes. What is as
+ * expected counts as untouched after that. */
 static void expect_pairs(struct tiles *j, size_t width, const double (*m)[MOST], size_t places, size_t r, size_t first,
-                         int seconds) {
+                         int images) {
   const struct fnn_winograd_input *job = &j->job;
-  const size_t pairs = seconds ? job->channels : (job->channels + 1) / 2;
-  for (size_t at = 0; at < pairs * job->tiles * width; at++) {
-    const size_t c = at / width / job->tiles, t = at / width % job->tiles, l = at % width;
-    const float *x = j->x + (seconds ? c : 2 * c) * job->x_channel + l;
+  const size_t channels = images ? 1 : 2, lanes = images ? width / 2 : width; /* channels of a pair; pairs of a place */
+  for (size_t at = 0; at < (job->channels + channels - 1) / channels * job->tiles * lanes; at++) {
+    const size_t c = at / lanes / job->tiles, t = at / lanes % job->tiles, l = at % lanes;
+    const float *x = j->x + channels * c * job->x_channel + (images ? 2 * l : l);
     double low[MOST * MOST] = {0}, high[MOST * MOST] = {0};
     pixels_of(&j->tile[t], job->size, x, low);
-    if (seconds && j->tile[t].second) pixels_of(&j->tile[t], job->size, x + j->tile[t].second, high);
-    if (!seconds && 2 * c + 1 < job->channels) pixels_of(&j->tile[t], job->size, x + job->x_channel, high);
+    if (images || 2 * c + 1 < job->channels) pixels_of(&j->tile[t], job->size, x + (images ? 1 : job->x_channel), high);
     for (size_t i = 0; i < places; i++) {
-      float *got = &j->v[(first + i) * job->v_place + c * job->v_channel + t * width + l];
+      float *got = &j->v[(first + i) * job->v_place + c * job->v_channel + t * lanes + l];
       uint32_t bits;
       memcpy(&bits, got, sizeof bits);
       if (is_half(bits << 16, transformed(m[r], m[i], job->size, low)) &&
