@@ -17,6 +17,10 @@ enum {
   LEAST_VECTORS = 2,  /* of tiles at a time */
   MOST_VECTORS = 10,
   MOST_TOGETHER = 4, /* tiles in a vector */
+  FAR =
+      1
+      << 20, /* floats that are more than the second caches; with fewer channels fetching takes longer than it saves */
+  LEAST_DEPTH_OF_FAR = 32,
 };
 
 struct job {
@@ -24,6 +28,7 @@ struct job {
   size_t size, places; /* of a tile: 4, 5 or 6 pixels a side, and their square */
   struct fnn_winograd_grid grid;
   size_t tiles, all;          /* of a strip; of all images */
+  int far;                    /* results go to lines that are in no near cache */
   float *weights, *own;       /* transformed, place by place, as correlate wants them; own: where nobody keeps them */
   float *plain;               /* before they are brought into that order */
   struct fnn_scratch scratch; /* transformed input, then some filters' products */
@@ -116,15 +121,31 @@ static void place_tile(const struct job *job, size_t number, struct fnn_winograd
   fnn_winograd_results(grid, row, column, j->p, j->q, block * j->y_block + to, tile);
 }
 
+/* Has lines fetched to which results will go: tiles number first .. last-1 of all filters, from `to` on. */
+static void fetch_results(const struct job *job, const struct fnn_winograd_tile *tile, size_t count, size_t first,
+                          size_t last, const float *to) {
+  const struct fnn_correlation *j = job->correlation;
+  size_t side = j->epilogue.pool ? 2 : 1, row = j->dilation[0] * j->y_row, pixel = j->dilation[1] * j->y_pixel;
+  for (size_t i = first; i < last; i++) {
+    const struct fnn_winograd_tile *at = &tile[i % count];
+    const float *from = to + i / count * j->y_filter + at->to;
+    for (size_t p = 0; p < at->p / side; p++)
+      for (size_t q = 0; q < at->q / side; q++) __builtin_prefetch(from + p * row + q * pixel, 0, 2);
+  }
+}
+
 /* m[place][filter][tile] = the sum over channels of weights[place][filter][channel] v[place][channel][tile]. Where a wide
- * vector has several tiles, the last may have some that are none: what is made of them is not looked at. */
-static void multiply(const struct job *job, size_t group, size_t filter, size_t filters, size_t count, const float *v,
-                     float *m) {
+ * vector has several tiles, the last may have some that are none: what is made of them is not looked at. Meanwhile the lines are
+ * fetched to which the results will go, from `to` on. */
+static void multiply(const struct job *job, const struct fnn_winograd_tile *tile, size_t group, size_t filter,
+                     size_t filters, size_t count, const float *v, float *m, const float *to) {
   const struct fnn_correlation *j = job->correlation;
   const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->wide;
   size_t line = job->tiles * j->kernels->width, wide = kernels->width;
   for (size_t place = 0; place < job->places; place++) {
     const float *x = v + place * place_step(j, fnn_depth(j), job->tiles);
+    size_t results = job->far ? filters * count : 0;
+    fetch_results(job, tile, count, results * place / job->places, results * (place + 1) / job->places, to);
     kernels->correlate(&(struct fnn_lane_row){
         .filters = filters,
         .channels = fnn_depth(j),
@@ -172,7 +193,7 @@ static void do_strip(const struct job *job, size_t group, size_t first, float *s
   for (size_t k = 0; k < j->filters; k += some_filters(j)) {
     size_t filters = fnn_fewer(some_filters(j), j->filters - k), filter = group * j->filters + k;
     size_t to = filter * j->y_filter + j->y_origin;
-    multiply(job, group, k, filters, count, scratch, products);
+    multiply(job, tile, group, k, filters, count, scratch, products, j->y + to);
     j->kernels->winograd_output(&(struct fnn_winograd_output){.size = job->size,
                                                               .pixels = job->grid.pixels,
                                                               .swapped = {j->top % 2 != 0, j->left % 2 != 0},
@@ -270,6 +291,7 @@ static struct job job_for(const struct fnn_correlation *j) {
                     .places = size * size,
                     .grid = fnn_winograd_tiles(j->p, j->q, j->dilation, pixels)};
   job.all = j->blocks * job.grid.count;
+  job.far = j->blocks * j->y_block >= FAR && fnn_depth(j) >= LEAST_DEPTH_OF_FAR;
   size_t strips = fnn_ceil_div(job.all, vectors_at_a_time(j, size) * together);
   job.tiles = fnn_ceil_div(fnn_ceil_div(job.all, strips), together) * together; /* strips of nearly equal size */
   return job;
