@@ -301,12 +301,13 @@ struct fnn_lane_gradient {
   size_t dw_filter;
 };
 
-/* The same where g is turned: a pixel of `width` filters (a vector of them) has for lanes 2 i and 2 i + 1 of the images two vectors,
- * in which each filter has both, one after the other. For all channels c (at least FNN_LEAST_TURNED) and filters k of the vectors,
- * dw[c * dw_channel + k] += sum over blocks b, rows p, columns q and lanes l of x[b * x_block + c * x_channel + p * x_row + q *
- * x_pixel + l] g[k / width * g_vector + b * g_block + p * g_row + (q * width + l / 2 * 2) * width + k % width * 2 + l % 2]
+/* The same where g is turned: a pixel of `width` filters (a vector of them) has for each lane of the images a vector in which the
+ * filters are the lanes; or, where the width is 16, for lanes 2 i and 2 i + 1 two vectors, in which each filter has both, one after the
+ * other. For all channels c (at least FNN_LEAST_TURNED) and filters k of the vectors, dw[c * dw_channel + k] += sum over blocks b, rows
+ * p, columns q and lanes l of what g + k / width * g_vector + b * g_block + p * g_row + q * width * width has for k and l, times
+ * x[b * x_block + c * x_channel + p * x_row + q * x_pixel + l]
  *
- * In mixed precision two neighbouring lanes are one number, a pair, and width is half of it where it counts these. */
+ * In mixed precision two neighbouring lanes are one number, a pair, and what a pixel has is half as long. */
 enum { FNN_LEAST_TURNED = 7 };
 
 struct fnn_turned_gradient {

@@ -3,8 +3,8 @@
  *
  * Tiles are as large as the registers allow: at most FNN_ROW_K filters x FNN_ROW_Q pixels of a correlation, or of a single
  * filter FNN_SINGLE_Q pixels; FNN_GRADIENT_K filters x FNN_GRADIENT_T taps of a weight gradient; and where filters lie in lanes,
- * FNN_PRODUCT_V vectors of them x FNN_PRODUCT_T numbers that they meet, FNN_TURNED_T for gradients. FNN_ROW_TILES(X),
- * FNN_GRADIENT_TILES(X) and FNN_PRODUCTS(X) are X(k, n) for each size up to that, FNN_TURNED_TILES(X) is X(n) for those that
+ * FNN_PRODUCT_V vectors of them x FNN_PRODUCT_T numbers that they meet, FNN_TURNED_T for gradients, whose vectors have FNN_TURNED_IMAGES images.
+ * FNN_ROW_TILES(X), FNN_GRADIENT_TILES(X) and FNN_PRODUCTS(X) are X(k, n) for each size up to that, FNN_TURNED_TILES(X) for those that
  * FNN_LEAST_TURNED channels or more are cut into. */
 #ifndef FNN_KERNELS_SIMD_H
 #define FNN_KERNELS_SIMD_H
@@ -30,7 +30,12 @@ enum { FNN_ROW_K = 5, FNN_ROW_Q = 5, FNN_GRADIENT_K = 4, FNN_GRADIENT_T = 6 };
 enum { FNN_PRODUCT_V = 2, FNN_PRODUCT_T = 13 };
 #define FNN_PRODUCTS(X) FNN_UP_TO_13(X, 1) FNN_UP_TO_13(X, 2)
 enum { FNN_TURNED_T = 13 };
-#define FNN_TURNED_TILES(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#define FNN_7_TO_13(X, k) X(k, 7) X(k, 8) X(k, 9) X(k, 10) X(k, 11) X(k, 12) X(k, 13)
+#if defined(__AVX512F__)
+#define FNN_TURNED_TILES(X) FNN_7_TO_13(X, 2)
+#else
+#define FNN_TURNED_TILES(X) FNN_7_TO_13(X, 1) FNN_7_TO_13(X, 2)
+#endif
 #else /* 16 */
 enum { FNN_ROW_K = 4, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 4 };
 #define FNN_ROW_TILES(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_3(X, 2) FNN_UP_TO_3(X, 3) FNN_UP_TO_3(X, 4)
@@ -38,7 +43,14 @@ enum { FNN_ROW_K = 4, FNN_ROW_Q = 3, FNN_GRADIENT_K = 3, FNN_GRADIENT_T = 4 };
 enum { FNN_PRODUCT_V = 2, FNN_PRODUCT_T = 6 };
 #define FNN_PRODUCTS(X) FNN_UP_TO_6(X, 1) FNN_UP_TO_6(X, 2)
 enum { FNN_TURNED_T = 6 };
-#define FNN_TURNED_TILES(X) X(3) X(4) X(5) X(6)
+#define FNN_3_TO_6(X, k) X(k, 3) X(k, 4) X(k, 5) X(k, 6)
+#define FNN_TURNED_TILES(X) FNN_3_TO_6(X, 1) FNN_3_TO_6(X, 2)
+#endif
+
+#if defined(__AVX512F__)
+#define FNN_TURNED_IMAGES 2
+#else
+#define FNN_TURNED_IMAGES 1
 #endif
 
 #if defined(__AVX512F__)

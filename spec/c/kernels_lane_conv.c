@@ -275,10 +275,11 @@ static void check_gradient(const struct set *set, const struct planes *j, size_t
 
 /* ---- turned ---- */
 
-/* Where what filter k and lane l have of a turned pixel lies, in floats or pairs: vectors of two numbers of half the filters. */
+/* Where what filter k and lane l have of a turned pixel lies, in floats or pairs: vectors of sixteen have two numbers of each of
+ * half the filters. */
 static size_t turned_to(const struct set *set, size_t k, size_t l) {
-  const size_t number = l / set->together;
-  return number / 2 * 2 * set->kernels->width + k * 2 + number % 2;
+  const size_t number = l / set->together, width = set->kernels->width;
+  return width == 16 ? number / 2 * 2 * width + k * 2 + number % 2 : number * width + k;
 }
 
 /* Filters that are beside each other have more between them than their pixels. */
