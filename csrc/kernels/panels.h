@@ -5,7 +5,7 @@
 #include "kernels.h"
 #include "simd.h"
 
-void fnn_pack_panel(const struct fnn_panel *panel, float *to); /* of panels.c, for all of them */
+void fnn_pack_panel(const struct fnn_panel *j, float *to); /* of panels.c, for all of them */
 
 /* The first `count` lanes; all where there are fewer. */
 FNN_INLINE __mmask16 fnn_first_lanes(size_t count) {

@@ -102,27 +102,21 @@ FNN_INLINE fnn_v fnn_splat(float x) {
 #else
 #define FNN_ZIP(a, b, i) __builtin_shufflevector(a, b, i, i + 4, i + 1, i + 5)
 #endif
-/* Every second element of a and then of b, from number i on; the same of two elements each. */
+FNN_INLINE fnn_v fnn_zip_first(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, 0); }
+FNN_INLINE fnn_v fnn_zip_second(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, FNN_WIDTH / 2); }
+
 #if defined(__AVX512F__)
+/* Every second element of a and then of b; the same of two elements each. */
 #define FNN_EVERY_SECOND(a, b, i)                                                                                      \
   __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14, i + 16, i + 18, i + 20, i + 22, \
                           i + 24, i + 26, i + 28, i + 30)
 #define FNN_EVERY_SECOND_TWO(a, b, i) \
-  __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14)
-#elif defined(__AVX2__)
-#define FNN_EVERY_SECOND(a, b, i) __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14)
-#define FNN_EVERY_SECOND_TWO(a, b, i) __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6)
-#else
-#define FNN_EVERY_SECOND(a, b, i) __builtin_shufflevector(a, b, i, i + 2, i + 4, i + 6)
-#define FNN_EVERY_SECOND_TWO(a, b, i) __builtin_shufflevector(a, b, i, i + 2)
-#endif
+  (fnn_v) __builtin_shufflevector((fnn_vw)(a), (fnn_vw)(b), i, i + 2, i + 4, i + 6, i + 8, i + 10, i + 12, i + 14)
 FNN_INLINE fnn_v fnn_evens(fnn_v a, fnn_v b) { return FNN_EVERY_SECOND(a, b, 0); }
 FNN_INLINE fnn_v fnn_odds(fnn_v a, fnn_v b) { return FNN_EVERY_SECOND(a, b, 1); }
-FNN_INLINE fnn_vw fnn_even_twos(fnn_vw a, fnn_vw b) { return FNN_EVERY_SECOND_TWO(a, b, 0); }
-FNN_INLINE fnn_vw fnn_odd_twos(fnn_vw a, fnn_vw b) { return FNN_EVERY_SECOND_TWO(a, b, 1); }
-
-FNN_INLINE fnn_v fnn_zip_first(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, 0); }
-FNN_INLINE fnn_v fnn_zip_second(fnn_v a, fnn_v b) { return FNN_ZIP(a, b, FNN_WIDTH / 2); }
+FNN_INLINE fnn_v fnn_even_twos(fnn_v a, fnn_v b) { return FNN_EVERY_SECOND_TWO(a, b, 0); }
+FNN_INLINE fnn_v fnn_odd_twos(fnn_v a, fnn_v b) { return FNN_EVERY_SECOND_TWO(a, b, 1); }
+#endif
 
 /* Rows become columns: half of the rows are zipped with the other half until each has been with each. */
 FNN_INLINE void fnn_transpose(fnn_v *r) {

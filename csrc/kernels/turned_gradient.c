@@ -12,14 +12,19 @@ enum {
   FILTERS = FNN_WIDTH / IMAGES,              /* of a vector */
   STEPS = FNN_WIDTH / FNN_TOGETHER / IMAGES, /* through the numbers of a pixel */
   VECTOR = IMAGES * FNN_WIDTH,               /* floats of FNN_WIDTH filters at a step */
-  TOGETHER = 3,                              /* channels that are found from one address */
+  PIXEL = STEPS * VECTOR,
+  TOGETHER = 3, /* channels that are found from one address */
   BASES = (FNN_TURNED_T + TOGETHER - 1) / TOGETHER
 };
 
 /* As many neighbours, again and again. */
 FNN_INLINE fnn_v splat_numbers(const float *x) {
+#if FNN_TURNED_IMAGES == 2
   typedef uint64_t two_anywhere __attribute__((aligned(4), may_alias));
-  return IMAGES == 1 ? fnn_splat(*x) : (fnn_v)(*(const two_anywhere *)x + (fnn_vw){0});
+  return (fnn_v)(*(const two_anywhere *)x + (fnn_vw){0});
+#else
+  return fnn_splat(*x);
+#endif
 }
 
 /* What V vectors, so many floats apart, and a step's numbers of T channels give. */
@@ -30,6 +35,19 @@ FNN_INLINE void add_step(const int V, const int T, const float *g, size_t apart,
   FNN_UNROLL for (int t = 0; t < T; t++) {
     const fnn_v numbers = splat_numbers(x[t / TOGETHER] + (size_t)(t % TOGETHER) * x_channel);
     FNN_UNROLL for (int n = 0; n < V; n++) sum[n][t] = fnn_multiply_add(sum[n][t], numbers, filters[n]);
+  }
+}
+
+/* dw += the sums; of two images, those of both. */
+FNN_INLINE void end_tile(const struct fnn_turned_gradient *j, const int V, const int T, fnn_v (*sum)[FNN_TURNED_T],
+                         float *dw) {
+  FNN_UNROLL for (int t = 0; t < T; t++, dw += j->dw_channel) {
+#if FNN_TURNED_IMAGES == 2
+    sum[0][t] = fnn_evens(sum[0][t], sum[1][t]) + fnn_odds(sum[0][t], sum[1][t]);
+#endif
+    FNN_UNROLL for (size_t n = 0; n < (size_t)V / IMAGES; n++) {
+      fnn_store(dw + n * FNN_WIDTH, fnn_load(dw + n * FNN_WIDTH) + sum[n][t]);
+    }
   }
 }
 
@@ -55,13 +73,7 @@ FNN_INLINE void turned_tile(const struct fnn_turned_gradient *j, const int V, co
         FNN_UNROLL for (int m = 0; m < BASES; m++) x[m] += j->x_pixel - (size_t)(STEPS * IMAGES);
       }
     }
-  float *dw = j->dw + c * j->dw_channel + k * FNN_WIDTH;
-  FNN_UNROLL for (int t = 0; t < T; t++, dw += j->dw_channel) {
-    if (IMAGES == 2) sum[0][t] = fnn_evens(sum[0][t], sum[1][t]) + fnn_odds(sum[0][t], sum[1][t]);
-    FNN_UNROLL for (int n = 0; n < V / IMAGES; n++) {
-      fnn_store(dw + (size_t)n * FNN_WIDTH, fnn_load(dw + (size_t)n * FNN_WIDTH) + sum[n][t]);
-    }
-  }
+  end_tile(j, V, T, sum, j->dw + c * j->dw_channel + k * FNN_WIDTH);
 }
 
 typedef void (*turned_function)(const struct fnn_turned_gradient *j, size_t k, size_t c);
@@ -96,58 +108,55 @@ void FNN_VARIANT(fnn_lane_turn)(size_t filters, size_t n, const float *x, size_t
     FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) fnn_store(y + l * FNN_WIDTH, matrix[l]);
   }
 }
+
 #else
-/* Of FILTERS filters, one after the other, the twos of a pixel become vectors of two numbers of each filter: `matrix` is FILTERS x STEPS of
- * two numbers each, and is transposed. Taking all that are even before all that are odd brings the last bit of a place to its
- * front. */
+
+/* FILTERS x STEPS of two numbers each are transposed. Taking all that are even before all that are odd brings the last bit of a place
+ * to its front. */
 FNN_INLINE void transpose_twos(fnn_v *matrix) {
   FNN_UNROLL for (int n = 1; n < STEPS; n *= 2) {
     fnn_v next[STEPS];
-    FNN_UNROLL for (int i = 0; i < STEPS / 2; i++) {
-      const fnn_vw a = (fnn_vw)matrix[2 * i], b = (fnn_vw)matrix[2 * i + 1];
-      next[i] = (fnn_v)fnn_even_twos(a, b);
-      next[i + STEPS / 2] = (fnn_v)fnn_odd_twos(a, b);
+    FNN_UNROLL for (size_t i = 0; i < STEPS / 2; i++) {
+      next[i] = fnn_even_twos(matrix[2 * i], matrix[2 * i + 1]);
+      next[i + STEPS / 2] = fnn_odd_twos(matrix[2 * i], matrix[2 * i + 1]);
     }
     FNN_UNROLL for (int i = 0; i < STEPS; i++) matrix[i] = next[i];
   }
 }
 
-/* Vector i of such a matrix: the twos of FNN_TOGETHER filters of which there are `left`. */
-FNN_INLINE fnn_v twos_of(const float *x, size_t step, size_t left) {
+/* A vector of that matrix: a pixel of FNN_TOGETHER filters, of which there are `left`. Paired, it is of bfloat16 already. */
+FNN_INLINE fnn_v twos_of(const int paired, const float *x, size_t step, size_t left) {
 #if defined(FNN_PAIRS)
-  const fnn_v none = {0}, first = left > 0 ? fnn_load(x) : none, second = left > 1 ? fnn_load(x + step) : none;
-  return fnn_halves(first, second);
+  const fnn_v none = {0};
+  if (paired) return fnn_load_halves(left > 0 ? x : NULL, left > 1 ? x + step : NULL);
+  return fnn_halves(left > 0 ? fnn_load(x) : none, left > 1 ? fnn_load(x + step) : none);
 #else
-  (void)step;
+  (void)paired, (void)step;
   return left > 0 ? fnn_load(x) : (fnn_v){0};
 #endif
 }
 
-void FNN_VARIANT(fnn_lane_turn)(size_t filters, size_t n, const float *x, size_t step, float *y) {
-  for (size_t i = 0; i < n; i++, x += FNN_WIDTH, y += STEPS * VECTOR)
+FNN_INLINE void turn(const int paired, size_t filters, size_t n, const float *x, size_t step, float *y) {
+  for (size_t i = 0; i < n; i++, x += paired ? FNN_WIDTH / 2 : FNN_WIDTH, y += PIXEL)
     for (size_t half = 0; half < 2; half++) {
       fnn_v matrix[STEPS];
       FNN_UNROLL for (size_t m = 0; m < STEPS; m++) {
         const size_t k = half * FILTERS + m * FNN_TOGETHER;
-        matrix[m] = twos_of(x + k * step, step, filters > k ? filters - k : 0);
+        matrix[m] = twos_of(paired, x + k * step, step, filters > k ? filters - k : 0);
       }
       transpose_twos(matrix);
       FNN_UNROLL for (size_t m = 0; m < STEPS; m++) fnn_store(y + (2 * m + half) * FNN_WIDTH, matrix[m]);
     }
 }
 
+void FNN_VARIANT(fnn_lane_turn)(size_t filters, size_t n, const float *x, size_t step, float *y) {
+  turn(0, filters, n, x, step, y);
+}
+
 #if defined(FNN_PAIRS)
 void FNN_VARIANT(fnn_lane_turn_halves)(size_t filters, size_t n, const float *x, size_t step, float *y) {
-  for (size_t i = 0; i < n; i++, x += FNN_WIDTH / 2, y += STEPS * VECTOR)
-    for (size_t half = 0; half < 2; half++) {
-      fnn_v matrix[STEPS];
-      FNN_UNROLL for (size_t m = 0; m < STEPS; m++) {
-        const size_t k = half * FILTERS + m * FNN_TOGETHER;
-        matrix[m] = fnn_load_halves(k < filters ? x + k * step : NULL, k + 1 < filters ? x + (k + 1) * step : NULL);
-      }
-      transpose_twos(matrix);
-      FNN_UNROLL for (size_t m = 0; m < STEPS; m++) fnn_store(y + (2 * m + half) * FNN_WIDTH, matrix[m]);
-    }
+  turn(1, filters, n, x, step, y);
 }
 #endif
+
 #endif
