@@ -438,8 +438,8 @@ function Module:eval() end
 --- Whether convolutions and dense layers of the module and all below it multiply as bfloat16 (and add up as float32),
 --- forward and backward: in less time, with two or three significant digits in each factor. Parameters and results stay
 --- float32. The errors' root mean square is at most 0.4 % of the results', and 1.4 % of the weights' gradients'. It
---- makes a difference for batches of nine images or more, where the CPU has instructions for it (`fnn.info().bf16`); to
---- dense layers, for 16 rows, inputs and outputs or more, where these are Intel's AMX.
+--- makes a difference for batches of nine images or more, and to dense layers for 16 rows, inputs and outputs or more,
+--- where the CPU has instructions for it (`fnn.info().bf16`).
 ---@param mixed? boolean (default true)
 ---@return fmnistnn.nn.Module # the module itself
 function Module:mixed_precision(mixed) end

@@ -25,12 +25,12 @@ enum fnn_status fnn_lane_convolve_back_input(struct fnn_context *context, size_t
                                              const float *addend, float *dx) FNN_CHECK;
 
 /* How many of `blocks` blocks, of so many output pixels each, are a part of the batch whose direct gradients are added up by
- * themselves: several where images are small, since sums in registers end once a part. The number of parts is nearly a power of two,
- * or threads would wait for each other. At least 1. */
-static inline size_t fnn_blocks_of_part(size_t blocks, size_t pixels) {
-  enum { PIXELS = 128, PARTS = 16 };
+ * themselves: several where they have `least` pixels each, for sums in registers end once a part. The number of parts is nearly a power
+ * of two, or threads would wait for each other. At least 1. */
+static inline size_t fnn_blocks_of_part(size_t blocks, size_t pixels, size_t least) {
+  enum { PARTS = 16 };
   size_t parts = 1;
-  while (parts < blocks * pixels / PIXELS && parts < PARTS && parts < blocks) parts *= 2;
+  while (parts < blocks * pixels / least && parts < PARTS && parts < blocks) parts *= 2;
   return blocks ? fnn_ceil_div(blocks, parts) : 1;
 }
 

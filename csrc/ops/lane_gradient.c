@@ -160,8 +160,9 @@ static void gradient_pieces(void *user, size_t first, size_t last, int worker) {
 }
 
 static void cut(struct gradient *j) {
+  enum { PIXELS = 128 };
   size_t least = j->side ? 1 : 4; /* filters */
-  j->part = fnn_blocks_of_part(j->blocks, at_least_one(j->conv->window.p * j->conv->window.q));
+  j->part = fnn_blocks_of_part(j->blocks, at_least_one(j->conv->window.p * j->conv->window.q), PIXELS);
   j->parts = fnn_ceil_div(j->blocks, j->part);
   j->splits = fnn_ceil_div(FNN_LANE_PIECES, at_least_one(j->parts * j->conv->groups));
   if (j->splits > fnn_ceil_div(j->filters, least)) j->splits = at_least_one(fnn_ceil_div(j->filters, least));
@@ -373,10 +374,20 @@ static void give_memory(struct fnn_context *context, struct gradient *j) {
   fnn_free(context, j->x_pairs);
 }
 
+/* The kernels of mixed precision: those for matrices, or where they turn gradients. */
+static const struct fnn_lane_kernels *pairs_for(struct fnn_context *context, size_t lanes,
+                                                const struct fnn_convolution *conv) {
+  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, conv->n);
+  return pairs && (pairs->matrices || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
+                   fnn_turned_gradient_pays(context, lanes, pairs, conv))
+             ? pairs
+             : NULL;
+}
+
 enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_t lanes,
                                               const struct fnn_convolution *conv, const float *g, const float *x,
                                               float *dw) {
-  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, conv->n);
+  const struct fnn_lane_kernels *pairs = pairs_for(context, lanes, conv);
   if (fnn_winograd_gradient_pays(context, lanes, pairs, conv))
     return fnn_winograd_gradient(context, lanes, pairs, conv, g, x, dw);
   if (fnn_turned_gradient_pays(context, lanes, pairs, conv)) return fnn_turned_gradient(context, pairs, conv, g, x, dw);
@@ -384,7 +395,7 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
   enum fnn_status status = FNN_OK;
   j.g = g;
   if (slides(&j)) return slide(context, &j, dw);
-  if (pairs && pairs->matrices) {
+  if (pairs) {
     j.side = fnn_amx_size(j.channels);
     j.channels = fnn_amx_count(j.channels), j.filters = fnn_amx_count(j.filters);
     j.kernels = j.wide = pairs;
@@ -398,9 +409,9 @@ enum fnn_status fnn_lane_convolve_back_weight(struct fnn_context *context, size_
 /* ---- below relu or a pool ---- */
 
 int fnn_lane_masks_rows(struct fnn_context *context, size_t lanes, const struct fnn_convolution *conv) {
-  const struct fnn_lane_kernels *pairs = fnn_lane_pairs_for(context, lanes, conv, conv->n);
+  const struct fnn_lane_kernels *pairs = pairs_for(context, lanes, conv);
   struct gradient j = gradient_of(context, lanes, conv, NULL, NULL);
-  if ((pairs && pairs->matrices) || slides(&j) || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
+  if (pairs || slides(&j) || fnn_winograd_gradient_pays(context, lanes, pairs, conv) ||
       fnn_turned_gradient_pays(context, lanes, pairs, conv))
     return 0;
   start(&j, lanes);

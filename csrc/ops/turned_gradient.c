@@ -172,7 +172,7 @@ static int swaps(const struct fnn_convolution *conv, size_t lanes) {
 /* These decide in which order what is added up, and know nothing of threads. */
 static struct job job_for(const struct fnn_context *context, const struct fnn_lane_kernels *pairs,
                           const struct fnn_convolution *conv) {
-  enum { CACHE = 96 * 1024, LINE = 16 }; /* floats */
+  enum { CACHE = 96 * 1024, LINE = 16, PIXELS = 64 }; /* floats; least of a part */
   const struct fnn_window *w = &conv->window;
   struct job j = {.kernels = context->kernels->lanes, .pairs = pairs, .conv = *conv};
   size_t lanes = j.kernels->width;
@@ -183,7 +183,7 @@ static struct job job_for(const struct fnn_context *context, const struct fnn_la
   j.vectors = fnn_ceil_div(j.filters, lanes);
   j.numbers = pairs ? lanes / 2 : lanes;
   j.blocks = fnn_ceil_div(conv->n, lanes);
-  j.part = fnn_blocks_of_part(j.blocks, w->p * w->q);
+  j.part = fnn_blocks_of_part(j.blocks, w->p * w->q, PIXELS);
   j.parts = fnn_ceil_div(j.blocks, j.part);
   for (j.splits = 1; j.splits * j.parts * conv->groups < FNN_LANE_PIECES && j.splits < j.vectors;) j.splits++;
   j.split = fnn_ceil_div(j.vectors, j.splits);

@@ -16,11 +16,9 @@ enum {
   CACHE = 200 * 1024, /* floats */
   LEAST_VECTORS = 2,  /* of tiles at a time */
   MOST_VECTORS = 10,
-  MOST_TOGETHER = 4, /* tiles in a vector */
-  FAR =
-      1
-      << 20, /* floats that are more than the second caches; with fewer channels fetching takes longer than it saves */
-  LEAST_DEPTH_OF_FAR = 32,
+  MOST_TOGETHER = 4,       /* tiles in a vector */
+  FAR = 1 << 20,           /* floats of results: more than the second caches */
+  LEAST_DEPTH_OF_FAR = 32, /* or fetching lines takes longer than it saves */
 };
 
 struct job {

@@ -137,7 +137,7 @@ static void turn(const struct job *job, size_t count, const float *g, const stru
   }
 }
 
-/* A pair of rows of their places: a tile has `width` vectors, of two images and half as many filters each. */
+/* A pair of rows of their places: a turned tile has `width` vectors, whatever their lanes are. */
 static void transform_turned(const struct job *job, size_t pair, size_t count, const struct fnn_winograd_tile *tile,
                              const float *pixels, float *v) {
   size_t lanes = job->kernels->width, pixel = lanes * lanes;
