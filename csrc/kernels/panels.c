@@ -12,10 +12,9 @@ static void pair_along(const struct fnn_panel *j, size_t d, fnn_v *v) {
   const size_t first = after(j->depth, d), second = after(j->depth, d + LINES);
   for (size_t i = 0; i < LINES; i++) {
     const float *from = j->from + i * j->line + d;
-    v[i] = i < j->lines
-               ? (fnn_v)_mm512_cvtne2ps_pbh((__m512)(second ? fnn_load_first(from + LINES, second) : (fnn_v){0}),
-                                            (__m512)fnn_load_first(from, first))
-               : (fnn_v){0};
+    const fnn_v none = {0};
+    v[i] = i < j->lines ? fnn_halves(fnn_load_first(from, first), second ? fnn_load_first(from + LINES, second) : none)
+                        : none;
   }
 }
 
