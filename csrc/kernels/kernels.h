@@ -419,8 +419,8 @@ struct fnn_lane_kernels {
   void (*pack_weights)(const struct fnn_lane_weights *weights, float *packed);
   void (*correlate)(const struct fnn_lane_row *row);
   void (*weight_gradient)(const struct fnn_lane_gradient *gradient);
-  /* n pixels of up to `width` filters, which are `step` apart, turned for turned_gradient; filters that are none become 0. In mixed
-   * precision their images are paired, or have been by pack_halves. */
+  /* n numbers, those of whole pixels, of each of `filters` (up to the width), which are `step` apart, turned for turned_gradient; filters
+   * that are none become 0. In mixed precision images are paired, or have been by pack_halves. */
   void (*turn)(size_t filters, size_t n, const float *x, size_t step, float *y);
   void (*turn_halves)(size_t filters, size_t n, const float *x, size_t step, float *y);
   void (*turned_gradient)(const struct fnn_turned_gradient *gradient);

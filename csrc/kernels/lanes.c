@@ -337,7 +337,11 @@ const struct fnn_lane_kernels FNN_VARIANT(fnn_lanes) = {
     .pack_weights = FNN_VARIANT(fnn_lane_pack_weights),
     .correlate = FNN_VARIANT(fnn_lane_correlate),
     .weight_gradient = FNN_VARIANT(fnn_lane_weight_gradient),
+#if FNN_TURNED_IMAGES == 1
+    .turn = pack,
+#else
     .turn = FNN_VARIANT(fnn_lane_turn),
+#endif
     .turned_gradient = FNN_VARIANT(fnn_lane_turned_gradient),
     .sliding_gradient = FNN_VARIANT(fnn_lane_sliding_gradient),
     .winograd_weights = FNN_VARIANT(fnn_winograd_weights),

@@ -97,19 +97,9 @@ void FNN_VARIANT(fnn_lane_turned_gradient)(const struct fnn_turned_gradient *j) 
   }
 }
 
-/* ---- turning ---- */
+#if FNN_TURNED_IMAGES == 2
 
-#if FNN_TURNED_IMAGES == 1
-void FNN_VARIANT(fnn_lane_turn)(size_t filters, size_t n, const float *x, size_t step, float *y) {
-  for (size_t i = 0; i < n; i++, x += FNN_WIDTH, y += (size_t)FNN_WIDTH * FNN_WIDTH) {
-    fnn_v matrix[FNN_WIDTH];
-    FNN_UNROLL for (size_t k = 0; k < FNN_WIDTH; k++) matrix[k] = k < filters ? fnn_load(x + k * step) : (fnn_v){0};
-    fnn_transpose(matrix);
-    FNN_UNROLL for (size_t l = 0; l < FNN_WIDTH; l++) fnn_store(y + l * FNN_WIDTH, matrix[l]);
-  }
-}
-
-#else
+/* ---- turning; with one image, lanes.c's pack does it ---- */
 
 /* FILTERS x STEPS of two numbers each are transposed. Taking all that are even before all that are odd brings the last bit of a place
  * to its front. */
@@ -137,7 +127,7 @@ FNN_INLINE fnn_v twos_of(const int paired, const float *x, size_t step, size_t l
 }
 
 FNN_INLINE void turn(const int paired, size_t filters, size_t n, const float *x, size_t step, float *y) {
-  for (size_t i = 0; i < n; i++, x += paired ? FNN_WIDTH / 2 : FNN_WIDTH, y += PIXEL)
+  for (size_t i = 0; i < n; i += FNN_WIDTH, x += paired ? FNN_WIDTH / 2 : FNN_WIDTH, y += PIXEL)
     for (size_t half = 0; half < 2; half++) {
       fnn_v matrix[STEPS];
       FNN_UNROLL for (size_t m = 0; m < STEPS; m++) {

@@ -82,12 +82,12 @@ static void add_tap(const struct job *j, const struct piece *piece, size_t first
 static void turn(const struct job *j, const struct piece *piece, size_t first, size_t last) {
   const struct fnn_window *w = &j->conv.window;
   const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->kernels;
-  size_t lanes = j->kernels->width, plane = w->p * w->q * lanes, some = (last - first) * w->q;
+  size_t lanes = j->kernels->width, plane = w->p * w->q * lanes, some = (last - first) * w->q * lanes;
   for (size_t v = 0; v < piece->vectors; v++)
     for (size_t b = 0; b < piece->blocks; b++) {
       size_t k = (piece->vector + v) * lanes, filter = (piece->begin + b) * j->conv.k + piece->group * j->filters + k;
       kernels->turn(fnn_fewer(lanes, j->filters - k), some, j->g + filter * plane + first * w->q * lanes, plane,
-                    piece->turned + (v * piece->blocks + b) * some * lanes * j->numbers);
+                    piece->turned + (v * piece->blocks + b) * some * j->numbers);
     }
 }
 

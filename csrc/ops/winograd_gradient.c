@@ -126,7 +126,7 @@ static void turn(const struct job *job, size_t count, const float *g, const stru
         const float *ahead = vector + next->row[i / M] + next->column[i % M];
         if (!tile[t].inside[i]) continue;
         for (size_t k = 0; k < filters; k++) __builtin_prefetch(ahead + k * plane);
-        job->kernels->turn(filters, 1, from, plane, to + (v * count + t) * tile_size(job) + i * pixel);
+        job->kernels->turn(filters, lanes, from, plane, to + (v * count + t) * tile_size(job) + i * pixel);
       }
     }
   }
@@ -159,7 +159,7 @@ static void turn_places(const struct job *job, size_t count, const float *places
   size_t lanes = job->kernels->width, line = job->tiles * job->numbers;
   for (size_t place = 0; place < 12; place++)
     for (size_t k = 0; k < job->filters; k += lanes)
-      job->pairs->turn_halves(fnn_fewer(lanes, job->filters - k), count,
+      job->pairs->turn_halves(fnn_fewer(lanes, job->filters - k), count * lanes,
                               places + place * place_step(job, job->filters) + k * line, line,
                               v + place * place_step(job, filled(job)) + k * line);
 }

@@ -286,7 +286,7 @@ static size_t turned_to(const struct set *set, size_t k, size_t l) {
 static void check_turn(const struct set *set, size_t filters, size_t n) {
   const size_t width = set->kernels->width, step = (n + 1) * width, pixel = width * width / set->together;
   float *x = floats(&state, filters * step), *y = untouched(n * pixel), *halves = untouched(n * pixel);
-  set->kernels->turn(filters, n, x, step, y);
+  set->kernels->turn(filters, n * width, x, step, y);
   for (size_t at = 0; at < n * width * width; at += set->together) {
     const size_t i = at / width / width, k = at / width % width, l = at % width;
     const float *from = x + k * step + i * width + l, *got = y + i * pixel + turned_to(set, k, l);
@@ -300,7 +300,7 @@ static void check_turn(const struct set *set, size_t filters, size_t n) {
   if (set->together == 2) {
     float *paired = untouched(filters * step / 2);
     set->kernels->pack_halves(filters * step / width, x, paired);
-    set->kernels->turn_halves(filters, n, paired, step / 2, halves);
+    set->kernels->turn_halves(filters, n * width, paired, step / 2, halves);
     expect(memcmp(y, halves, n * pixel * sizeof *y) == 0, "turn_halves of %zu filters, %zu pixels", filters, n);
     free(paired);
   }
@@ -320,8 +320,9 @@ static void check_turned_gradient(const struct set *set, const struct planes *j,
   struct sum *want = expected(weights);
   for (size_t at = 0; at < vectors * j->blocks * j->p; at++) {
     const size_t p = at % j->p, b = at / j->p % j->blocks, v = at / j->p / j->blocks, k = v * width;
-    set->kernels->turn(filters - k < width ? filters - k : width, j->q, g + k * plane + (b * j->p + p) * j->q * width,
-                       plane, turned + v * g_vector + b * g_block + p * g_row);
+    set->kernels->turn(filters - k < width ? filters - k : width, j->q * width,
+                       g + k * plane + (b * j->p + p) * j->q * width, plane,
+                       turned + v * g_vector + b * g_block + p * g_row);
   }
   if (together == 2) {
     x_in = untouched(j->blocks * x_block / 2);
