@@ -125,7 +125,7 @@ describe("images and channels in lanes:", function()
     end)
   end
 
-  -- The largest of four may be another where sums are rounded in another way; so seldom that this seed does not show it.
+  -- The largest of four may be another where sums are rounded in another way; so seldom that this seed shows none.
   for name, case in pairs(shapes) do
     it("convolution with a pool, " .. name, function()
       fnn.manual_seed(8)
