@@ -14,8 +14,7 @@
 #include "lane_convolution.h"
 
 struct job {
-  const struct fnn_lane_kernels *kernels;
-  const struct fnn_lane_kernels *pairs; /* for mixed precision, or NULL */
+  const struct fnn_lane_kernels *kernels; /* those of pairs for mixed precision */
   struct fnn_convolution conv;
   int swapped;
   size_t channels, filters, vectors; /* of a group */
@@ -50,7 +49,6 @@ struct piece {
 /* Rows first .. last-1, under one tap. */
 static void add_tap(const struct job *j, const struct piece *piece, size_t first, size_t last, size_t r, size_t s) {
   const struct fnn_window *w = &j->conv.window;
-  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->kernels;
   size_t lanes = j->kernels->width, pixel = lanes * j->numbers, x_row = w->w * j->numbers;
   struct fnn_range p = fnn_rows_under(w, r), q = fnn_columns_under(w, s);
   if (p.first < first) p.first = first;
@@ -59,7 +57,7 @@ static void add_tap(const struct job *j, const struct piece *piece, size_t first
   size_t row = p.first * w->stride[0] + r * w->dilation[0] - w->top - piece->x_first;
   size_t column = q.first * w->stride[1] + s * w->dilation[1] - w->left;
   size_t g_row = w->q * pixel, g_block = (last - first) * g_row;
-  kernels->turned_gradient(&(struct fnn_turned_gradient){
+  j->kernels->turned_gradient(&(struct fnn_turned_gradient){
       .vectors = piece->vectors,
       .channels = j->channels,
       .blocks = piece->blocks,
@@ -81,13 +79,12 @@ static void add_tap(const struct job *j, const struct piece *piece, size_t first
 
 static void turn(const struct job *j, const struct piece *piece, size_t first, size_t last) {
   const struct fnn_window *w = &j->conv.window;
-  const struct fnn_lane_kernels *kernels = j->pairs ? j->pairs : j->kernels;
   size_t lanes = j->kernels->width, plane = w->p * w->q * lanes, some = (last - first) * w->q * lanes;
   for (size_t v = 0; v < piece->vectors; v++)
     for (size_t b = 0; b < piece->blocks; b++) {
       size_t k = (piece->vector + v) * lanes, filter = (piece->begin + b) * j->conv.k + piece->group * j->filters + k;
-      kernels->turn(fnn_fewer(lanes, j->filters - k), some, j->g + filter * plane + first * w->q * lanes, plane,
-                    piece->turned + (v * piece->blocks + b) * some * j->numbers);
+      j->kernels->turn(fnn_fewer(lanes, j->filters - k), some, j->g + filter * plane + first * w->q * lanes, plane,
+                       piece->turned + (v * piece->blocks + b) * some * j->numbers);
     }
 }
 
@@ -102,8 +99,8 @@ static void find_rows(const struct job *j, struct piece *piece, size_t first, si
   begin = begin > w->top ? begin - w->top : 0, end = fnn_fewer(end > w->top ? end - w->top : 0, w->h);
   for (size_t b = 0; b < piece->blocks && begin < end; b++)
     for (size_t c = 0; c < j->channels; c++)
-      j->pairs->pack_halves((end - begin) * w->w, x + (b * j->conv.c + c) * plane + begin * w->w * lanes,
-                            piece->halves + (b * j->channels + c) * j->plane);
+      j->kernels->pack_halves((end - begin) * w->w, x + (b * j->conv.c + c) * plane + begin * w->w * lanes,
+                              piece->halves + (b * j->channels + c) * j->plane);
   piece->x = piece->halves, piece->x_first = begin, piece->x_block = j->channels * j->plane;
 }
 
@@ -174,7 +171,7 @@ static struct job job_for(const struct fnn_context *context, const struct fnn_la
                           const struct fnn_convolution *conv) {
   enum { CACHE = 96 * 1024, LINE = 16, PIXELS = 64 }; /* floats; least of a part */
   const struct fnn_window *w = &conv->window;
-  struct job j = {.kernels = context->kernels->lanes, .pairs = pairs, .conv = *conv};
+  struct job j = {.kernels = pairs ? pairs : context->kernels->lanes, .conv = *conv};
   size_t lanes = j.kernels->width;
   j.swapped = swaps(conv, lanes);
   if (j.swapped) j.conv.c = conv->k, j.conv.k = conv->c;
